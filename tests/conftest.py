@@ -1,0 +1,75 @@
+"""Real PostgreSQL servers for every test that wants one.
+
+``pg18`` and ``pg15`` are one cluster each per test process; ``pg`` runs a test on every version there is, ``fresh_db`` gives
+it a new database there. ``own_cluster`` makes clusters that a test may stop, kill and configure as it likes.
+"""
+
+import secrets
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.pg_install import PgUnavailable, find_bindir
+
+MakeCluster = Callable[..., PgCluster]
+
+
+def _shared(version: str) -> Iterator[PgCluster]:
+    with PgCluster.start(version, fsync=False) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def pg18() -> Iterator[PgCluster]:
+    """PostgreSQL 18. It comes with the locked packages, so its absence is an error."""
+    yield from _shared("18")
+
+
+@pytest.fixture(scope="session")
+def pg15() -> Iterator[PgCluster]:
+    """The distribution's PostgreSQL 15; the test is skipped without it."""
+    try:
+        find_bindir("15")
+    except PgUnavailable as missing:
+        pytest.skip(str(missing))
+    yield from _shared("15")
+
+
+@pytest.fixture(scope="session", params=["18", "15"])
+def pg(request: pytest.FixtureRequest) -> PgCluster:
+    """Each version in turn. The cluster is shared: use ``fresh_db``, and give roles names of your own."""
+    cluster: PgCluster = request.getfixturevalue(f"pg{request.param}")
+    return cluster
+
+
+def _database(cluster: PgCluster) -> Iterator[PgDatabase]:
+    database = cluster.create_database(f"t_{secrets.token_hex(6)}")
+    yield database
+    database.drop()
+
+
+@pytest.fixture
+def fresh_db(pg: PgCluster) -> Iterator[PgDatabase]:
+    """A new, empty database on each version in turn, dropped after the test with whatever is connected to it."""
+    yield from _database(pg)
+
+
+@pytest.fixture
+def fresh_db18(pg18: PgCluster) -> Iterator[PgDatabase]:
+    """A new, empty database on PostgreSQL 18 only, for tests to which the version does not matter."""
+    yield from _database(pg18)
+
+
+@pytest.fixture
+def own_cluster() -> Iterator[MakeCluster]:
+    """A function as :meth:`PgCluster.start` (without fsync unless asked) whose clusters end with the test."""
+    made: list[PgCluster] = []
+
+    def make(version: str = "18", **options: object) -> PgCluster:
+        made.append(PgCluster.start(version, **{"fsync": False, **options}))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for cluster in made:
+        cluster.close()
