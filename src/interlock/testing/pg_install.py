@@ -96,7 +96,7 @@ def available_versions() -> tuple[str, ...]:
 
 
 def _runs_as(bindir: Path, user: ServerUser) -> bool:
-    command = [str(bindir / "postgres"), "--version"]
+    command = [str(bindir / "initdb"), "--version"]
     try:
         done = subprocess.run(command, capture_output=True, cwd="/", check=False, **user.popen_options())
     except PermissionError:
@@ -112,21 +112,30 @@ def for_user(bindir: Path, user: ServerUser) -> Path:
     """
     if _runs_as(bindir, user):
         return bindir
-    install = bindir.parent
+    package, install = bindir.parents[1], bindir.parent
     stamp = f"{install}:{(bindir / 'postgres').stat().st_mtime_ns}"
     mirror = MIRROR_ROOT / f"{install.name}-{hashlib.sha256(stamp.encode()).hexdigest()[:12]}"
     if not mirror.exists():
-        MIRROR_ROOT.mkdir(mode=0o755, exist_ok=True)
-        making = Path(tempfile.mkdtemp(dir=MIRROR_ROOT))
-        shutil.copytree(install, making, dirs_exist_ok=True, ignore=shutil.ignore_patterns("include", "*.a"))
-        _open_up(making)
-        try:
-            making.rename(mirror)
-        except OSError:
-            shutil.rmtree(making)  # another process was faster; what matters is whether its copy runs
-    if not _runs_as(mirror / "bin", user):
-        raise PgUnavailable(f"{bindir} cannot be run as uid {user.uid}, and neither can its copy in {mirror}")
-    return mirror / "bin"
+        _make_mirror(package, install, mirror)
+    copy = mirror / package.name / install.name / "bin"
+    if not _runs_as(copy, user):
+        raise PgUnavailable(f"{bindir} cannot be run as uid {user.uid}, and neither can its copy {copy}")
+    return copy
+
+
+def _make_mirror(package: Path, install: Path, mirror: Path) -> None:
+    MIRROR_ROOT.mkdir(mode=0o755, exist_ok=True)
+    making = Path(tempfile.mkdtemp(dir=MIRROR_ROOT))
+    shutil.copytree(install, making / package.name / install.name, ignore=shutil.ignore_patterns("include", "*.a"))
+    # The wheel's programs find their libraries in a folder beside the package, by a relative path.
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, making / libraries.name)
+    _open_up(making)
+    try:
+        making.rename(mirror)
+    except OSError:
+        shutil.rmtree(making)  # another process was faster; what matters is whether its copy runs
 
 
 def _open_up(tree: Path) -> None:
