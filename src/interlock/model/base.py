@@ -1,0 +1,31 @@
+"""What every value of the vocabulary is made of."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import msgspec
+import rfc8785
+
+Json: TypeAlias = "bool | int | str | Sequence[Json] | Mapping[str, Json] | None"
+"""JSON without floats: they have no canonical form that survives every reader (and Cedar knows none)."""
+
+
+class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Base of all values: immutable, comparable, convertible to and from JSON builtins by msgspec."""
+
+
+def to_json(value: object) -> Json:
+    """Turn a value into JSON builtins (`datetime` as RFC 3339, enum members as their value)."""
+    result: Json = msgspec.to_builtins(value)
+    return result
+
+
+def canonical(value: object) -> bytes:
+    """Canonical JSON of a value (RFC 8785)."""
+    return rfc8785.dumps(to_json(value))
+
+
+def digest_of(value: object) -> str:
+    """SHA-256 of the canonical JSON, as 64 lower-case hexadecimal digits."""
+    return hashlib.sha256(canonical(value)).hexdigest()

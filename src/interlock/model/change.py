@@ -1,0 +1,125 @@
+"""Changes: the record of one unit of work an agent asked for, and the approvals of it."""
+
+import enum
+from datetime import datetime
+
+import msgspec
+
+from interlock.model.base import Value
+from interlock.model.decision import Decision
+from interlock.model.effect import Effect
+from interlock.model.operation import Operation
+
+
+class ChangeState(enum.Enum):
+    """Where a change is; the moves between states are a table in `control.change`."""
+
+    RECEIVED = "received"
+    HELD = "held"
+    APPROVED = "approved"
+    EXECUTING = "executing"
+    APPLIED = "applied"
+    REVERTED = "reverted"
+    PARTLY_REVERTED = "partly_reverted"
+    REFUSED = "refused"
+    DENIED = "denied"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+    FAILED = "failed"
+    IN_DOUBT = "in_doubt"
+
+
+class Measurement(Value, frozen=True):
+    """What a preview found out about a unit of work.
+
+    `affected` is a digest of the affected keys with old and new values where the before-image gives them, else empty;
+    `definitions` is a digest of the definitions (functions, triggers, rules, columns) of what took part. Both are part
+    of what people approve (P4, P5). `undo_how` names the way of the before-image ("predicate", "xmax", "none").
+    """
+
+    effects: tuple[Effect, ...]
+    affected: str = ""
+    definitions: str = ""
+    undo_how: str = "none"
+
+
+class Change(Value, frozen=True):
+    """The record of one unit of work.
+
+    `content` is the digest of what was asked: statements, parameters and the settings that change their meaning; the text
+    itself lies in the encrypted payload `content`. `operations` are kept without their native form. `version` fences
+    concurrent moves. `marker` is what recovery asks the target with (for Postgres: xid, system identifier, timeline).
+    `reverts` is the change this one undoes, `reverted_by` the one that undid this. `session` is the agent's session id.
+    `reason` is the agent's own stated purpose, `note` a sentence of ours about the outcome (never a row value).
+    """
+
+    id: str
+    agent: str
+    owner: str
+    target: str
+    environment: str
+    fingerprint: str
+    state: ChangeState
+    version: int
+    content: str
+    operations: tuple[Operation, ...]
+    measurement: Measurement
+    decision: Decision
+    requested_at: datetime
+    updated_at: datetime
+    expires_at: datetime | None = None
+    session: str = ""
+    reason: str = ""
+    note: str = ""
+    marker: dict[str, str] = msgspec.field(default_factory=dict)
+    reverts: str = ""
+    reverted_by: str = ""
+    replaces: str = ""
+    requested_by: str = ""
+    nonce: str = ""
+
+
+class Verdict(enum.Enum):
+    """What a person says of a held change."""
+
+    APPROVE = "approve"
+    DENY = "deny"
+
+
+class Statement(Value, frozen=True, omit_defaults=False):
+    """Exactly what a person signs, as canonical JSON (P4). `subject` is `control.approval.binding(change)`; `expires` is
+    RFC 3339 UTC; `purpose` separates this signature from every other use of the key."""
+
+    purpose: str
+    origin: str
+    version: str
+    change: str
+    target: str
+    fingerprint: str
+    subject: str
+    verdict: Verdict
+    person: str
+    nonce: str
+    expires: str
+    reason: str = ""
+
+
+class Approval(Value, frozen=True):
+    """A person's signed word about a change. `signature` is Ed25519 over the canonical JSON of `statement`, base64."""
+
+    statement: Statement
+    signature: str
+    public_key: str
+    at: datetime
+
+
+class ChangeFilter(Value, frozen=True):
+    """Which changes to list, newest first; `before` is a change id to continue after (keyset paging)."""
+
+    states: tuple[ChangeState, ...] = ()
+    agent: str = ""
+    target: str = ""
+    environment: str = ""
+    since: datetime | None = None
+    before: str = ""
+    limit: int = 50

@@ -1,0 +1,33 @@
+"""Change ids: `CHG-` and eight characters of Crockford's base 32, sortable by time.
+
+Eight characters hold 40 bits: milliseconds since 2025 for 34 years. Uniqueness is the store's: it takes the next free one.
+"""
+
+import re
+from datetime import UTC, datetime
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
+PATTERN = re.compile(r"CHG-[0-9A-HJKMNP-TV-Z]{8}")
+
+
+def change_number(at: datetime) -> int:
+    """Milliseconds from 2025 to `at`."""
+    return int((at - EPOCH).total_seconds() * 1000)
+
+
+def change_id(number: int) -> str:
+    """The id of a number; ValueError outside 0 … 2**40 - 1."""
+    if not 0 <= number < 1 << 40:
+        raise ValueError("a change number has 40 bits")
+    return "CHG-" + "".join(ALPHABET[number >> shift & 31] for shift in range(35, -1, -5))
+
+
+def parse_change_id(text: str) -> str:
+    """The id in its canonical form, from what a person typed; ValueError when it is none."""
+    typed = text.strip().upper().replace("O", "0").replace("I", "1").replace("L", "1")
+    if not typed.startswith("CHG-"):
+        typed = f"CHG-{typed}"
+    if not PATTERN.fullmatch(typed):
+        raise ValueError(f"{text!r} is not a change id (CHG- and eight characters)")
+    return typed

@@ -1,0 +1,1 @@
+"""What connectors and the core build on: the shape of a connector and the ports."""

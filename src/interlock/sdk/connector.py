@@ -1,0 +1,248 @@
+"""The shape of a connector: how one kind of target (Postgres, AWS, …) joins the core.
+
+A connector is a folder below `interlock.connectors` whose `__init__` has a value `CONNECTOR: Connector`. It is loaded only when
+the configuration names it. The core never sees the native protocol; the connector never sees the store, Cedar or the ledger.
+
+    client bytes → Session (the connector's) → Gate (the core's) → Unit (the connector's, driven by the pipeline)
+"""
+
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Protocol
+
+from interlock.model.base import Value
+from interlock.model.change import Change, Measurement
+from interlock.model.decision import Decision, Forbid, Target
+from interlock.model.operation import Operation
+from interlock.model.people import AgentCredential
+
+
+class Principal(Value, frozen=True):
+    """Who speaks on a connection, once authenticated: an agent, its owner, the session id and the credential's epoch."""
+
+    agent: str
+    owner: str
+    session: str
+    epoch: int = 1
+
+
+class Work(Value, frozen=True):
+    """What a unit of work asks, before its effects are known.
+
+    `content` is the digest by which the same work sent again is recognised; `payload` is the native record (statements,
+    parameters, settings; the connector's own encoding) from which the connector can run it again and people are shown it;
+    `reason` is the agent's stated purpose. `reverts` names the change that this one undoes, or is empty.
+    """
+
+    principal: Principal
+    operations: tuple[Operation, ...]
+    content: str
+    payload: bytes
+    reason: str = ""
+    reverts: str = ""
+
+
+class Preview(Value, frozen=True):
+    """The reply to a preview: effects and the before-image. `undo` are parts of at most 4 MiB each in the connector's own
+    encoding, empty when nothing can be undone. `marker` is what `Live.settle` needs to learn the outcome after a crash."""
+
+    measurement: Measurement
+    undo: tuple[bytes, ...] = ()
+    marker: dict[str, str] = {}  # noqa: RUF012  # msgspec copies mutable defaults
+
+
+class Settled(Value, frozen=True):
+    """What became of an execution: True committed, False proven not committed, None not known (`in_doubt`). `note` is one
+    sentence, without row values."""
+
+    committed: bool | None
+    note: str = ""
+
+
+class Unit(Protocol):
+    """One unit of work, driven by the pipeline. Calls come in this order: preview, then execute or abandon, once."""
+
+    async def preview(self) -> Preview:
+        """Find out the effects, leaving the work undone but ready (in its open transaction) where the target allows."""
+
+    async def execute(self) -> Settled:
+        """Make it happen. Called only after the intent is durable. An error whose outcome is proven is a `Settled(False)`."""
+
+    async def abandon(self) -> None:
+        """Give it up: afterwards nothing of it is left on the target and no lock is held (P10)."""
+
+
+class Permitted(Value, frozen=True, tag=True):
+    """Done. `change` is None when nothing was changed and so nothing recorded."""
+
+    change: Change | None
+
+
+class Held(Value, frozen=True, tag=True):
+    """Waits for people (or a rehearsal); nothing was done. `again` tells that this very content was held before; `grown` lists, in
+    plain words, how the effect differs from what had been approved."""
+
+    change: Change
+    again: bool = False
+    grown: tuple[str, ...] = ()
+
+
+class Refused(Value, frozen=True, tag=True):
+    """Will not happen. `code` is one of forbidden, breaker, unavailable, failed, in_doubt; `why` one sentence; `retry` whether
+    trying the same again can help."""
+
+    code: str
+    why: str
+    retry: bool = False
+    change: Change | None = None
+
+
+Answer = Permitted | Held | Refused
+
+
+class Gate(Protocol):
+    """What the core offers a connector's session. One Gate serves one target."""
+
+    target: Target
+
+    def credential(self, agent: str) -> tuple[Principal, AgentCredential] | None:
+        """An agent's verifier, from a cache no older than a second; None when unknown, disabled or without a live grant on this
+        target (answer all alike)."""
+
+    async def enter(self, principal: Principal, on_end: Callable[[str], None]) -> Principal:
+        """Record the session and return the principal with its session id. `on_end(why)` is called when the session must end (agent
+        disabled, token rotated, shutdown). Raises Rejected or Unavailable."""
+
+    async def leave(self, principal: Principal) -> None:
+        """Record the end of the session."""
+
+    def check(self, principal: Principal, operations: Sequence[Operation]) -> Decision:
+        """Decide with what is known before any effect. Synchronous, cached. Forbid must be obeyed; Hold and Rehearse wait for
+        the effects."""
+
+    def lift(self, principal: Principal, operations: Sequence[Operation], content: str) -> Change | None:
+        """The change in which this very content waits already (so that the target need not be touched again), or None. From
+        memory: a None is no promise, `admit` finds it anyhow."""
+
+    async def admit(self, work: Work, unit: Unit) -> Answer:
+        """Take one unit through the pipeline: preview, decide, record, execute. When it returns, the unit was executed or
+        abandoned. Raises nothing but cancellation: troubles are Refused("unavailable")."""
+
+    async def wait(self, change: str, longest: timedelta) -> Change:
+        """Wait until a held change moves, or the time is over; returns it as it is then."""
+
+    def refused(self, principal: Principal, operations: Sequence[Operation], why: Forbid) -> None:
+        """Record a refusal that ended before `admit` (queued, durable soon)."""
+
+    def log(self, event: str, **fields: str | int | bool) -> None:
+        """A structured log line; never secrets, statement texts or row values."""
+
+
+class Wire(Protocol):
+    """One client connection, as the runtime hands it to a session. All calls on the event loop's thread."""
+
+    peer: str
+    secure: bool
+
+    def write(self, data: bytes) -> None: ...
+    async def drain(self) -> None:
+        """Wait while the client is slow (backpressure)."""
+
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def buffered(self) -> int:
+        """Bytes written and not yet taken by the client's socket."""
+
+    async def start_tls(self, context: ssl.SSLContext) -> None:
+        """Upgrade; bytes that came before the upgrade and were not consumed are an error (RFC 3207-like injection)."""
+
+    def close(self) -> None:
+        """Close after what was written is sent."""
+
+    def abort(self) -> None: ...
+
+
+class Session(Protocol):
+    """One agent's connection, as the connector implements it: synchronous callbacks, so that the fast path costs one call."""
+
+    def received(self, data: bytes) -> None: ...
+    def lost(self, error: Exception | None) -> None: ...
+    def writable(self, yes: bool) -> None:
+        """The client's write buffer crossed its limits (pause or resume the source)."""
+
+    async def stop(self, grace: timedelta) -> None:
+        """Shut down: work that is committing finishes, everything else is rolled back, within `grace`."""
+
+
+class Finding(Value, frozen=True):
+    """One result of `doctor`. `level` is `error` (defeats the gate: strict targets are not served), `warning` or `ok`."""
+
+    level: str
+    check: str
+    what: str
+    fix: str = ""
+
+
+class Live(Protocol):
+    """One configured, running target."""
+
+    def session(self, wire: Wire) -> Session: ...
+
+    async def start(self, gate: Gate) -> None:
+        """Connect, learn the fingerprint, load what classification needs. Raises Misconfigured or Unavailable."""
+
+    async def stop(self) -> None: ...
+    async def fingerprint(self) -> str:
+        """What the target really is (for Postgres: `system identifier/database`), read from it."""
+
+    async def settle(self, change: Change) -> Settled:
+        """Ask the target what became of an execution (recovery)."""
+
+    def describe(self, payload: bytes) -> Sequence[str]:
+        """The native statements of a recorded work, as text for people."""
+
+    async def again(self, change: Change, payload: bytes, principal: Principal) -> tuple[Work, Unit]:
+        """A unit that runs a recorded, approved change on the server's side (`interlock apply`)."""
+
+    async def undo(
+        self, change: Change, parts: Sequence[bytes], *, force: bool, principal: Principal
+    ) -> tuple[Work, Unit]:
+        """A unit that reverts an applied change. Rows that someone modified since are refused (Rejected, naming tables and counts)
+        unless `force`."""
+
+    async def doctor(self) -> Sequence[Finding]: ...
+
+
+class Connector(Protocol):
+    """A kind of target."""
+
+    name: str
+
+    def schema(self) -> str:
+        """The Cedar schema fragment of its resource kinds (`schema.cedarschema`)."""
+
+    def configure(
+        self,
+        name: str,
+        target: Target,
+        raw: Mapping[str, Any],
+        secret: Callable[[object], Callable[[], Awaitable[str]]],
+    ) -> Live:
+        """Validate the connector's own keys of a target (strictly: unknown keys raise Misconfigured) and build it without any I/O.
+        `secret` turns a `{env: …}`-like value into a provider that reads it (again) when awaited."""
+
+    def setup_script(self, live: Live, flavour: str) -> str:
+        """What an administrator runs on the target to prepare it (for Postgres: the three roles); flavour `plain` or `rds`."""
+
+    def listener(self, live: Live) -> "Listener":
+        """Where agents reach it."""
+
+
+class Listener(Value, frozen=True):
+    """An address agents connect to. Without TLS only loopback is accepted."""
+
+    host: str
+    port: int
+    tls_cert: str = ""
+    tls_key: str = ""

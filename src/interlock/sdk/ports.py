@@ -1,0 +1,121 @@
+"""Ports: what the core asks of the world, each with the guarantees it states.
+
+Implementations wrap foreign errors: `Unavailable` when the store cannot answer now (lost, full, locked too long), `Conflict`
+when a fenced write came too late. Nothing else may leave a port.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from interlock.model.base import Json
+from interlock.model.breaker import Breaker
+from interlock.model.change import Approval, Change, ChangeFilter
+from interlock.model.people import Agent, AgentCredential, Grant, Person
+
+T = TypeVar("T")
+
+
+class ReadTx(Protocol):
+    """A consistent view of the store. All times are UTC with millisecond precision."""
+
+    def now(self) -> datetime:
+        """The store's clock: the only clock that records and decisions use."""
+
+    def change(self, change_id: str) -> Change | None: ...
+    def changes(self, which: ChangeFilter) -> Sequence[Change]: ...
+    def open_changes(self, agent: str) -> int:
+        """How many changes of the agent wait (held or approved and not expired by `now()`)."""
+
+    def change_by_content(self, agent: str, target: str, content: str) -> Change | None:
+        """The newest change with that content digest whose state is held, approved, executing or in_doubt."""
+
+    def changes_in_doubt(self) -> Sequence[Change]:
+        """All changes executing or in_doubt, oldest first: what recovery looks at."""
+
+    def approvals(self, change_id: str) -> Sequence[Approval]:
+        """In the order given."""
+
+    def payload(self, change_id: str, name: str) -> bytes:
+        """Decrypted; NotFound when it never was or its key was destroyed by retention."""
+
+    def payload_parts(self, change_id: str, prefix: str) -> Sequence[str]:
+        """Names of the change's payloads that start with `prefix`, sorted."""
+
+    def agent(self, name: str) -> Agent | None: ...
+    def agents(self) -> Sequence[Agent]: ...
+    def credential(self, agent: str) -> AgentCredential | None: ...
+    def agent_by_token(self, token_sha256: str) -> Agent | None: ...
+    def person(self, name: str) -> Person | None: ...
+    def people(self) -> Sequence[Person]: ...
+    def grant(self, grant_id: str) -> Grant | None: ...
+    def grants(self) -> Sequence[Grant]:
+        """All grants, revoked and expired ones too (they say who granted what: P4)."""
+
+    def revision(self) -> int:
+        """Grows with each change of agents, credentials, people, grants, breakers: what caches compare (one cheap row read)."""
+
+    def breakers(self) -> Sequence[Breaker]: ...
+    def breaker(self, scope: str) -> Breaker | None: ...
+    def meta(self, key: str) -> str | None: ...
+    def ledger_size(self) -> int: ...
+
+
+class Tx(ReadTx, Protocol):
+    """A transaction. All its writes and ledger entries become durable together, or none does (P1)."""
+
+    def append(self, kind: str, body: Mapping[str, Json]) -> int:
+        """Append a ledger entry (kinds: `ledger.entry.KINDS`) and return its index. `at` is `now()`."""
+
+    def new_change(self, draft: Change) -> Change:
+        """Insert it with version 1, the next free id (the draft's id is ignored) and `requested_at = updated_at = now()`."""
+
+    def save_change(self, change: Change) -> Change:
+        """Store a moved change: `change.version` must be the stored one (else Conflict); returned with version + 1 and
+        `updated_at = now()`."""
+
+    def add_approval(self, change_id: str, approval: Approval) -> None:
+        """Conflict when that person has spoken about this change with this nonce already."""
+
+    def put_payload(self, change_id: str, name: str, data: bytes) -> str:
+        """Store it encrypted under the change's own key; returns the SHA-256 (hex) of the ciphertext, which ledger entries
+        refer to."""
+
+    def destroy_payloads(self, change_id: str) -> None:
+        """Destroy the change's key and ciphertexts (retention)."""
+
+    def put_agent(self, agent: Agent) -> None: ...
+    def put_credential(self, credential: AgentCredential) -> None: ...
+    def put_person(self, person: Person) -> None: ...
+    def put_grant(self, grant: Grant) -> None: ...
+    def put_breaker(self, breaker: Breaker) -> None: ...
+    def drop_breaker(self, scope: str) -> None:
+        """Forget a session's switch when the session has ended."""
+
+    def put_meta(self, key: str, value: str) -> None: ...
+
+    def reserve(self, scopes: Sequence[str]) -> Breaker | None:
+        """Breaker admission (P8): read the rows of all scopes locked against a concurrent move (`FOR SHARE`, in the order of the
+        sorted scopes) until this transaction ends. None = admitted; else the first that refuses (a missing row is returned as
+        an open breaker with the reason "missing")."""
+
+
+class Store(Protocol):
+    """Everything durable: records, payloads and the ledger, in one database."""
+
+    async def transact(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` in a transaction and return its result once it is durable (group commit: one durable commit serves all
+        waiting calls). `work` runs in another thread, may be run again after a serialisation failure, must not block on
+        anything else, and when it raises, nothing of it is kept and the exception comes out here."""
+
+    async def read(self, work: Callable[[ReadTx], T]) -> T:
+        """Run a read in a consistent snapshot."""
+
+    async def close(self) -> None: ...
+
+
+class Notifier(Protocol):
+    """Tells people. Best effort: an unreachable channel is logged, never a denial."""
+
+    def held(self, change: Change) -> None: ...
+    def moved(self, change: Change) -> None: ...
