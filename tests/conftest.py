@@ -1,4 +1,4 @@
-"""Real PostgreSQL servers for every test that wants one.
+"""Real PostgreSQL servers for every test that wants one, and hypothesis without a clock.
 
 ``pg18`` and ``pg15`` are one cluster each per test process; ``pg`` runs a test on every version there is, ``fresh_db`` gives
 it a new database there. ``own_cluster`` makes clusters that a test may stop, kill and configure as it likes.
@@ -7,12 +7,18 @@ it a new database there. ``own_cluster`` makes clusters that a test may stop, ki
 import secrets
 from collections.abc import Callable, Iterator
 
+import hypothesis
 import pytest
 
 from interlock.testing.pg import PgCluster, PgDatabase
 from interlock.testing.pg_install import PgUnavailable, find_bindir
 
 MakeCluster = Callable[..., PgCluster]
+
+# Timed examples would fail on a loaded machine, for no fault of the code. More: --hypothesis-profile=thorough
+hypothesis.settings.register_profile("interlock", deadline=None)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=5_000)
+hypothesis.settings.load_profile("interlock")
 
 
 def _shared(version: str) -> Iterator[PgCluster]:

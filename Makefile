@@ -1,0 +1,57 @@
+# One command each; `make` alone lists them. Everything is installed into .venv, from locks with hashes.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON_ENV := .venv/bin
+CODE := $(wildcard src tests bench)
+LOCKS := requirements/dev.txt requirements/verifier.txt
+STAMP := .venv/.interlock-installed
+JOBS ?= 2
+PYTEST_ARGS ?=
+
+.PHONY: help setup test check lint format demo bench lock clean
+
+help:  ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: $(STAMP)  ## .venv with the locked packages and the project
+
+# Redone when what is locked or how the project is packaged changes, and not otherwise.
+$(STAMP): $(LOCKS) pyproject.toml scripts/bootstrap
+	@scripts/bootstrap
+	@touch $@
+
+test: $(STAMP)  ## everything: style, types, import contracts, tests on PostgreSQL 18 and 15
+	@scripts/debian-packages postgresql-15 || true
+	@$(MAKE) --no-print-directory lint
+	$(PYTHON_ENV)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+check: $(STAMP) lint  ## as test, for every day: no Debian packages, stops at the first failure
+	$(PYTHON_ENV)/python -m pytest -n $(JOBS) -x $(PYTEST_ARGS)
+
+lint: $(STAMP)  ## style, types and import contracts only
+	$(PYTHON_ENV)/ruff format --check $(CODE)
+	$(PYTHON_ENV)/ruff check $(CODE)
+	$(PYTHON_ENV)/mypy $(CODE)
+	$(PYTHON_ENV)/lint-imports
+
+format: $(STAMP)  ## put the code into the style that lint asks for
+	$(PYTHON_ENV)/ruff check --fix $(CODE)
+	$(PYTHON_ENV)/ruff format $(CODE)
+
+demo: $(STAMP)  ## the main job on a real PostgreSQL; DEMO_ARGS=--serve leaves it running
+	$(PYTHON_ENV)/interlock demo $(DEMO_ARGS)
+
+bench: $(STAMP)  ## measure against direct PostgreSQL and pgbouncer
+	@scripts/debian-packages pgbouncer || true
+	$(PYTHON_ENV)/python -m bench $(BENCH_ARGS)
+
+lock: $(STAMP)  ## renew requirements/*.txt; LOCK_ARGS=--upgrade takes newer versions
+	scripts/lock $(LOCK_ARGS)
+
+clean:  ## remove everything that these commands made
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist var
+	find src tests $(wildcard bench) -name __pycache__ -prune -exec rm -rf {} +
