@@ -122,10 +122,18 @@ class _Run:
 
     def __init__(self, export: ExportReader, key: VerifierKey, checkpoint: Checkpoint) -> None:
         self._export, self._key, self._checkpoint = export, key, checkpoint
+        self._paths = sorted(set(export.paths()))
+        self._bundles = _bundles(self._paths)
 
     def _bundle(self, tile: Tile) -> tuple[bytes, ...]:
-        """The entries in a bundle, as far as they can be read."""
-        return tiles.read_bundle(self._export.read(tile.path) or b"")[0]
+        """The entries in a bundle, as far as they can be read.
+
+        Of another width when the right one is absent: then what is in it can still be named.
+        """
+        data = self._export.read(tile.path)
+        if data is None and tile.index in self._bundles:
+            data = self._export.read(self._bundles[tile.index])
+        return tiles.read_bundle(data or b"")[0]
 
     def _leaves(self, tile: Tile) -> tuple[bytes, ...]:
         bundle = Tile(None, tile.index, tile.width)
@@ -197,8 +205,8 @@ class _Run:
         """Files that the head does not account for: entries added behind the signature, or strays."""
         size = self._checkpoint.size
         expected = {tile.path for tile in (*tiles.hash_tiles(size), *tiles.entry_bundles(size))}
-        for path in sorted(set(self._export.paths()) - expected - {tiles.CHECKPOINT_PATH, PAYLOADS_PATH}):
-            yield _stray(path, size)
+        expected |= {tiles.CHECKPOINT_PATH, PAYLOADS_PATH}
+        yield from (_stray(path, size) for path in self._paths if path not in expected)
 
 
 class _Payloads:
@@ -247,10 +255,26 @@ def _explain_difference(item: Difference) -> Finding:
     return Finding(Problem(item.how), f"{what} {'are' if many else 'is'} {how}", item.first)
 
 
-def _stray(path: str, size: int) -> Finding:
+def _bundles(paths: Iterable[str]) -> dict[int, str]:
+    """The widest entry bundle there is for each index."""
+    found: dict[int, Tile] = {}
+    for path in paths:
+        tile = _tile_of(path)
+        if tile and tile.level is None and (tile.index not in found or found[tile.index].width < tile.width):
+            found[tile.index] = tile
+    return {index: tile.path for index, tile in found.items()}
+
+
+def _tile_of(path: str) -> Tile | None:
     try:
-        tile = tiles.parse_path(path)
+        return tiles.parse_path(path)
     except ValueError:
+        return None
+
+
+def _stray(path: str, size: int) -> Finding:
+    tile = _tile_of(path)
+    if tile is None:
         return Finding(Problem.FILE, f"{path} does not belong to an export")
     end = tile.start + tile.width
     if tile.level is None and end > size:
