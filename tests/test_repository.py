@@ -1,6 +1,7 @@
 """House rules that a reader of the repository may rely on, checked over every tracked file."""
 
 import ast
+import hashlib
 import re
 import subprocess
 import tomllib
@@ -26,12 +27,13 @@ REQUIRED = (
     ".ci/run",
 )
 
-# Spelled in pieces, so that this file does not hold what it forbids.
+# Checked in every file but this one.
 FORBIDDEN = {
-    "a package index": r"pypi\.or" r"g|pythonhosted|registry\.npmj" r"s|index-ur" r"l|find-link" r"s=",
-    "somebody's machine": r"(?<![\w.])/(work|roo" r"t|home/\w+|Users/\w+|opt/whee" r"ls)(?![\w-])",
-    "a private name": r"(?i)\b(clau" r"de|anthrop" r"ic|chatgp" r"t|copil" r"ot|openai\.c" r"om)\b",
+    "a package index": r"pypi\.org|deb\.debian|pythonhosted|registry\.npm|(?<!no-emit-)(index-url|find-links)",
+    "somebody's machine": r"(?<![\w.])/(work|root|home/\w+|Users/\w+|opt/wheels)(?![\w-])",
 }
+# Neither are tools or their makers named: SHA-256 of each word in lower case, cut to 12 digits.
+FORBIDDEN_WORDS = {"3ea125d0bff3", "60965168ce76", "c70eca6b0f88", "c857d09db23e"}
 
 
 @cache
@@ -69,22 +71,32 @@ def lines_matching(pattern: str) -> list[str]:
     ]
 
 
+def digest(word: str) -> str:
+    return hashlib.sha256(word.lower().encode()).hexdigest()[:12]
+
+
 @pytest.mark.parametrize("what", FORBIDDEN)
 def test_nothing_names(what: str) -> None:
-    assert lines_matching(FORBIDDEN[what]) == []
+    assert [
+        line for line in lines_matching(FORBIDDEN[what]) if not line.startswith("tests/test_repository.py:")
+    ] == []
 
 
 @pytest.mark.parametrize(
     ("what", "sample"),
     [
-        ("a package index", "--extra-index-url x"),
+        ("a package index", "pip install --index-url x"),
         ("somebody's machine", "see /root/notes"),
-        ("somebody's machine", "/home/alice/.cache"),
-        ("a private name", "asked Claude"),
+        ("somebody's machine", "in /home/alice/.cache"),
     ],
 )
 def test_the_rules_find_what_they_forbid(what: str, sample: str) -> None:
     assert re.search(FORBIDDEN[what], sample)
+
+
+def test_no_tool_is_named() -> None:
+    words = {(str(path), word) for path, text in texts() for word in set(re.findall(r"[A-Za-z]{4,}", text))}
+    assert [found for found in words if digest(found[1]) in FORBIDDEN_WORDS] == []
 
 
 def test_no_file_is_long() -> None:

@@ -240,7 +240,8 @@ class PgCluster:
     def _configure(self, settings: Mapping[str, str]) -> None:
         fixed = {"listen_addresses": HOST, "unix_socket_directories": str(self.socket_dir)}
         lines = [f"{name} = '{_quoted(value)}'\n" for name, value in {**settings, **fixed}.items()]
-        self._write("postgresql.conf", "".join(lines))
+        # After what initdb found out about this machine's memory and shared memory; the last value counts.
+        self._write("postgresql.conf", (self.data / "postgresql.conf").read_text() + "".join(lines))
 
     def _write(self, name: str, text: str) -> None:
         path = self.data / name
