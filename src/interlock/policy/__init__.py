@@ -1,0 +1,1 @@
+"""Cedar: what it is asked, with what, and which rules are shipped."""
