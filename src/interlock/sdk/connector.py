@@ -7,7 +7,7 @@ the configuration names it. The core never sees the native protocol; the connect
 """
 
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -227,10 +227,11 @@ class Connector(Protocol):
         name: str,
         target: Target,
         raw: Mapping[str, Any],
-        secret: Callable[[object], Callable[[], Awaitable[str]]],
+        secret: Callable[[object], Callable[[], str]],
     ) -> Live:
         """Validate the connector's own keys of a target (strictly: unknown keys raise Misconfigured) and build it without any I/O.
-        `secret` turns a `{env: …}`-like value into a provider that reads it (again) when awaited."""
+        `secret` turns a `{env: …}`-like value into a provider that reads it (again) when called (in a
+        thread: it may block)."""
 
     def setup_script(self, live: Live, flavour: str) -> str:
         """What an administrator runs on the target to prepare it (for Postgres: the three roles); flavour `plain` or `rds`."""
