@@ -1,5 +1,6 @@
-"""The import contracts of pyproject.toml hold, and each of them can be broken."""
+"""The import contracts of pyproject.toml hold, and each of them can be broken; and what imports cannot show."""
 
+import ast
 import os
 import re
 import subprocess
@@ -48,7 +49,8 @@ def package(root: Path, imports: dict[str, str]) -> None:
     for folder in ("", *folders):
         (root / "src/interlock" / folder).mkdir(parents=True, exist_ok=True)
         (root / "src/interlock" / folder / "__init__.py").touch()
-    for name, line in {"policy/cedar.py": "import cedarpy", **imports}.items():
+    needed = {"policy/cedar.py": "import cedarpy", "sdk/connector.py": "import ssl"}
+    for name, line in {**needed, **imports}.items():
         (root / "src/interlock" / name).write_text(f"{line}\n", encoding="utf-8")
 
 
@@ -62,6 +64,7 @@ def test_allowed_imports_pass(tmp_path: Path) -> None:
         tmp_path,
         {
             "connectors/postgres/upstream.py": "import asyncio, socket, psycopg",
+            "connectors/postgres/session.py": "import asyncio, secrets",
             "connectors/postgres/__init__.py": "from interlock.connectors.postgres import upstream",
             "runtime/serve.py": "import asyncio, interlock.pipeline, interlock.connectors",
             "testing/peer.py": "import asyncio, interlock.connectors.postgres",
@@ -82,10 +85,11 @@ def test_allowed_imports_pass(tmp_path: Path) -> None:
         ("runtime/a.py", "import interlock.connectors.postgres.verbs", "Nobody imports a connector by name"),
         ("cli/a.py", "from interlock.connectors import aws", "Nobody imports a connector by name"),
         ("policy/a.py", "import cedarpy", "Only policy.cedar knows Cedar"),
-        ("pipeline/a.py", "import asyncio", "Below runtime only a connector's upstream does I/O"),
-        ("connectors/aws/preview.py", "import socket", "Below runtime only a connector's upstream does I/O"),
-        ("model/a.py", "from time import time", "Below runtime only a connector's upstream does I/O"),
-        ("ledger/a.py", "import sqlalchemy", "Below runtime only a connector's upstream does I/O"),
+        ("pipeline/a.py", "import asyncio", "Below runtime there is no I/O, no clock and no chance"),
+        ("model/a.py", "from time import time", "Below runtime there is no I/O, no clock and no chance"),
+        ("ledger/a.py", "import sqlalchemy", "Below runtime there is no I/O, no clock and no chance"),
+        ("wire/a.py", "import secrets", "Below runtime there is no I/O, no clock and no chance"),
+        ("connectors/aws/preview.py", "import socket", "Only a connector's upstream does its I/O"),
         ("cli/a.py", "import interlock.testing", "Only the demo imports what is for tests"),
         ("runtime/a.py", "import interlock.testing.pg", "Only the demo imports what is for tests"),
     ],
@@ -104,3 +108,56 @@ def test_a_new_layer_must_be_given_its_place(tmp_path: Path) -> None:
     status, said = lint(tmp_path)
     assert status == 1, said
     assert "helpers" in said
+
+
+# What does I/O without an import of its own, or through asyncio, which connectors may import for waiting.
+IO_CALLS = {
+    "connect_accepted_socket",
+    "create_connection",
+    "create_datagram_endpoint",
+    "create_server",
+    "create_subprocess_exec",
+    "create_subprocess_shell",
+    "create_unix_connection",
+    "create_unix_server",
+    "input",
+    "open",
+    "open_connection",
+    "open_unix_connection",
+    "print",
+    "run_in_executor",
+    "start_server",
+    "start_unix_server",
+    "to_thread",
+}
+
+
+def io_calls(source: str) -> list[str]:
+    called = [node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    names = [
+        f.attr if isinstance(f, ast.Attribute) else f.id
+        for f in called
+        if isinstance(f, ast.Attribute | ast.Name)
+    ]
+    return [name for name in names if name in IO_CALLS]
+
+
+def may_do_io(module: Path) -> bool:
+    parts = module.parts
+    return parts[0] in ("cli", "console", "runtime", "testing") or (
+        parts[0] == "connectors" and len(parts) > 2 and Path(parts[2]).stem == "upstream"
+    )
+
+
+def test_nothing_below_runtime_opens_anything() -> None:
+    source = ROOT / "src/interlock"
+    modules = [m for m in source.rglob("*.py") if not may_do_io(m.relative_to(source))]
+    assert len(modules) > 30
+    found = {str(m.relative_to(source)): io_calls(m.read_text(encoding="utf-8")) for m in modules}
+    assert {name: calls for name, calls in found.items() if calls} == {}
+
+
+def test_opening_is_found() -> None:
+    assert io_calls("with open(x): loop.create_connection(f)\nreopen()") == ["open", "create_connection"]
+    assert not may_do_io(Path("connectors/postgres/session/upstream.py"))
+    assert may_do_io(Path("connectors/postgres/upstream.py"))
