@@ -1,0 +1,1 @@
+"""All I/O of the core: stores, clock, configuration, serving."""
