@@ -1,0 +1,79 @@
+"""The life of a change (docs/states.md shows the table as a diagram).
+
+A crash leaves a change `executing`: recovery finds it and asks the target. `reverted` is terminal: undoing the revert is a change
+of its own, and what it brings back belongs to that change.
+"""
+
+import enum
+from datetime import datetime
+
+import msgspec
+
+from interlock.control.machine import Machine
+from interlock.model.change import Change, ChangeState
+
+S = ChangeState
+
+
+class ChangeEvent(enum.Enum):
+    """What can happen to a change; the values complete the sentence "it cannot be …"."""
+
+    HOLD = "held"
+    REFUSE = "refused"
+    INTEND = "executed"
+    APPROVE = "approved"
+    DENY = "denied"
+    WITHDRAW = "withdrawn"
+    EXPIRE = "expired"
+    APPLY = "applied"
+    FAIL = "failed"
+    GIVE_BACK = "given_back"
+    DOUBT = "in_doubt"
+    REVERT = "reverted"
+    REVERT_PARTLY = "partly_reverted"
+
+
+E = ChangeEvent
+
+_OUTCOME = {E.APPLY: S.APPLIED, E.FAIL: S.FAILED, E.GIVE_BACK: S.APPROVED}
+
+MACHINE = Machine(
+    "change",
+    S.RECEIVED,
+    {
+        S.RECEIVED: {E.HOLD: S.HELD, E.INTEND: S.EXECUTING, E.REFUSE: S.REFUSED},
+        S.HELD: {E.APPROVE: S.APPROVED, E.DENY: S.DENIED, E.WITHDRAW: S.WITHDRAWN, E.EXPIRE: S.EXPIRED},
+        S.APPROVED: {E.INTEND: S.EXECUTING, E.DENY: S.DENIED, E.WITHDRAW: S.WITHDRAWN, E.EXPIRE: S.EXPIRED},
+        S.EXECUTING: {**_OUTCOME, E.DOUBT: S.IN_DOUBT},
+        S.IN_DOUBT: dict(_OUTCOME),
+        S.APPLIED: {E.REVERT: S.REVERTED, E.REVERT_PARTLY: S.PARTLY_REVERTED},
+        S.PARTLY_REVERTED: {E.REVERT: S.REVERTED, E.REVERT_PARTLY: S.PARTLY_REVERTED},
+    },
+)
+
+OPEN = (S.HELD, S.APPROVED)
+"""What waits for people or for the agent, and counts as open."""
+
+UNSETTLED = (S.EXECUTING, S.IN_DOUBT)
+"""What recovery looks at."""
+
+
+def move(change: Change, event: ChangeEvent, *, expires_at: datetime | None = None, note: str = "") -> Change:
+    """The change after an event; IllegalMove when its state has no such move. Expiry belongs to the open states: it is set by
+    `expires_at`, kept while a change executes (a proven non-commit gives the approval back), and gone afterwards."""
+    state = MACHINE.after(change.state, event)
+    if state not in (*OPEN, *UNSETTLED):
+        expires_at = None
+    elif expires_at is None:
+        expires_at = change.expires_at
+    return msgspec.structs.replace(change, state=state, expires_at=expires_at, note=note or change.note)
+
+
+def settled_event(change: Change, committed: bool | None, now: datetime) -> ChangeEvent:
+    """What an outcome means. A proven non-commit gives a consumed approval back until it expires (P4); only changes that were
+    approved have an expiry while they execute."""
+    if committed is None:
+        return E.DOUBT
+    if committed:
+        return E.APPLY
+    return E.GIVE_BACK if change.expires_at is not None and now < change.expires_at else E.FAIL
