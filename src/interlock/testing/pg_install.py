@@ -126,7 +126,9 @@ def for_user(bindir: Path, user: ServerUser) -> Path:
 def _make_mirror(package: Path, install: Path, mirror: Path) -> None:
     MIRROR_ROOT.mkdir(mode=0o755, exist_ok=True)
     making = Path(tempfile.mkdtemp(dir=MIRROR_ROOT))
-    shutil.copytree(install, making / package.name / install.name, ignore=shutil.ignore_patterns("include", "*.a"))
+    shutil.copytree(
+        install, making / package.name / install.name, ignore=shutil.ignore_patterns("include", "*.a")
+    )
     # The wheel's programs find their libraries in a folder beside the package, by a relative path.
     libraries = package.with_name(f"{package.name}.libs")
     if libraries.exists():
