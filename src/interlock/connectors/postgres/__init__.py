@@ -1,0 +1,1 @@
+"""PostgreSQL, from version 15: the gateway's protocol, classification, measuring and undo."""
