@@ -208,3 +208,18 @@ def test_decisions_are_numbered_without_gaps() -> None:
 def test_test_files_have_unique_names() -> None:
     names = [p.name for p in tracked() if in_code(p) and p.name.startswith("test_")]
     assert sorted(names) == sorted(set(names))
+
+
+def test_scripts_are_valid() -> None:
+    scripts = [*(ROOT / "scripts").iterdir(), ROOT / ".ci/run"]
+    for script in scripts:
+        subprocess.run(["bash", "-n", script], check=True, timeout=30)
+        assert script.stat().st_mode & 0o100, f"{script} is not executable"
+
+
+def test_documents_name_make_targets_that_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"(?m)^([a-z]+):", makefile))
+    named = {m for path, text in texts() if path.suffix == ".md" for m in re.findall(r"`make ([a-z]+)", text)}
+    assert {"test", "demo"} <= named
+    assert named <= targets
