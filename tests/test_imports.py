@@ -64,7 +64,7 @@ def test_allowed_imports_pass(tmp_path: Path) -> None:
         tmp_path,
         {
             "connectors/postgres/upstream.py": "import asyncio, socket, psycopg",
-            "connectors/postgres/session.py": "import asyncio, secrets",
+            "connectors/postgres/session.py": "import asyncio, secrets, interlock.sdk.connector",
             "connectors/postgres/__init__.py": "from interlock.connectors.postgres import upstream",
             "runtime/serve.py": "import asyncio, interlock.pipeline, interlock.connectors",
             "testing/peer.py": "import asyncio, interlock.connectors.postgres",
