@@ -1,0 +1,183 @@
+"""What a person reads before they sign: recomputed here from what will be signed, never taken on the server's word.
+
+Order: what would be written (the objects, first), the effects, the statements in full, the agent's own words marked as such,
+and what exactly is signed. A long statement never hides its tail: what is left out is counted, and the end is shown.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.text import Text
+
+from interlock.cli import out
+from interlock.cli.visible import Oddity, oddities
+from interlock.console.schemas import ToSign
+from interlock.control import approval
+from interlock.model.change import Change, Statement, Verdict
+from interlock.model.effect import totals
+from interlock.model.errors import Rejected
+
+HEAD, TAIL = 120, 40
+"""How many lines of a statement's beginning and end are shown when it has more than both and the full text was not asked for."""
+
+Reader = Callable[[str, bytes], Sequence[str] | None]
+"""Reads a payload in a connector's encoding as statements; None when this machine has no such connector."""
+
+
+class Checked:
+    """What was asked to be signed, after every part of it was checked against every other."""
+
+    def __init__(self, asked: ToSign, statements: Sequence[str] | None, own_reading: bool) -> None:
+        self.change, self.words = asked.change, asked.statement
+        self.statements, self.own_reading = statements, own_reading
+
+
+def check(
+    asked: ToSign, *, change_id: str, person: str, verdict: Verdict, force: bool | None, reader: Reader
+) -> Checked:
+    """Recompute what binds the signature from what will be shown. `force` is None for an approval or denial, else that of the
+    revert. Raises Rejected naming the part that does not fit: the server or something on the way shows one thing and would
+    have another signed."""
+    change, words = asked.change, asked.statement
+    own = approval.binding(change) if force is None else approval.revert_subject(change, force)
+    purpose = approval.APPROVAL_PURPOSE if force is None else approval.REVERT_PURPOSE
+    expected = {
+        "purpose": (words.purpose, purpose),
+        "version": (words.version, approval.VERSION),
+        "change": (words.change, change_id),
+        "change shown": (change.id, change_id),
+        "target": (words.target, change.target),
+        "fingerprint": (words.fingerprint, change.fingerprint),
+        "person": (words.person, person),
+        "verdict": (words.verdict, verdict),
+        "subject": (words.subject, own),
+    }
+    for part, (said, computed) in expected.items():
+        if said != computed:
+            raise Rejected(
+                f"not signed: the server's {part} is not what this machine computes from the content shown"
+            )
+    if force is None and words.nonce != change.nonce:
+        raise Rejected("not signed: the server's nonce is not that of the change shown")
+    return _read(asked, reader)
+
+
+def _read(asked: ToSign, reader: Reader) -> Checked:
+    if asked.payload is None:
+        return Checked(asked, None, own_reading=True)
+    if hashlib.sha256(asked.payload).hexdigest() != asked.change.content:
+        raise Rejected("not signed: the statements shown are not the ones whose digest would be signed")
+    own = reader(asked.connector, asked.payload)
+    if own is not None and asked.statements is not None and tuple(own) != asked.statements:
+        raise Rejected(
+            "not signed: the server words the statements in another way than this machine reads them"
+        )
+    return Checked(asked, own if own is not None else asked.statements, own_reading=own is not None)
+
+
+def render(checked: Checked, *, full: bool) -> RenderableType:
+    """Everything a person has to read, for a terminal of any width."""
+    change, words = checked.change, checked.words
+    parts: list[RenderableType] = [
+        _heading(words, change),
+        _targets(change),
+        out.effects(change.measurement.effects),
+    ]
+    parts += [Text(f"In all: {out.numbers(totals(change.measurement.effects))}.", style="bold"), Text("")]
+    parts += _statements(checked, full)
+    if change.reason:
+        parts.append(
+            Panel(
+                out.shown(change.reason),
+                title="the agent's own words, which nobody has checked",
+                title_align="left",
+            )
+        )
+    parts += [_signed(words, change), *_warnings(checked)]
+    return Group(*parts)
+
+
+def _heading(words: Statement, change: Change) -> RenderableType:
+    what = "REVERT" if words.purpose == approval.REVERT_PURPOSE else words.verdict.value.upper()
+    text = Text.assemble((f"{what} {change.id}", "bold"), f", as {words.person}\n", style="")
+    return Padding(text, (1, 0, 0, 0))
+
+
+def _targets(change: Change) -> RenderableType:
+    """Every object that is written, on its own line."""
+    lines = Text.assemble(
+        ("Writes to ", "bold"),
+        (change.target, "bold"),
+        f" ({change.environment}), by agent {change.agent}:\n",
+    )
+    for name in dict.fromkeys(f"{e.resource.kind} {e.resource.name}" for e in change.measurement.effects):
+        lines.append("  ")
+        lines.append(out.shown(name))
+        lines.append("\n")
+    if not change.measurement.effects:
+        lines.append("  nothing that is known\n")
+    return lines
+
+
+def _statements(checked: Checked, full: bool) -> Iterator[RenderableType]:
+    if checked.statements is None:
+        yield Text(
+            "The statements are no longer stored: only their digest would be signed.", style="bold yellow"
+        )
+        return
+    many = len(checked.statements)
+    for number, statement in enumerate(checked.statements, 1):
+        yield Rule(f"statement {number} of {many}", align="left", style="dim")
+        yield from _lines(statement, full)
+    yield Rule(style="dim")
+
+
+def _lines(statement: str, full: bool) -> Iterator[RenderableType]:
+    lines = statement.split("\n")
+    if full or len(lines) <= HEAD + TAIL:
+        yield out.shown(statement)
+        return
+    left = len(lines) - HEAD - TAIL
+    yield out.shown("\n".join(lines[:HEAD]))
+    yield Text(
+        f"… {left:,} lines are not shown here (--full shows them); the last {TAIL} follow …",
+        style="bold yellow",
+    )
+    yield out.shown("\n".join(lines[-TAIL:]))
+
+
+def _signed(words: Statement, change: Change) -> RenderableType:
+    rows = [
+        ("purpose", words.purpose),
+        ("log", words.origin),
+        ("target", f"{words.target} = {words.fingerprint}"),
+        ("digest", words.subject),
+        ("waits for", ", ".join(approval.remedies(change)) or "-"),
+        ("valid until", words.expires),
+        ("your reason", words.reason or "-"),
+    ]
+    return out.table("What is signed", ("", " "), rows)
+
+
+def _warnings(checked: Checked) -> Iterator[RenderableType]:
+    found = [o for text in (*(checked.statements or ()), checked.change.reason) for o in oddities(text)]
+    if found:
+        yield Text(f"Look closely: {_odd(found)} characters, shown as ⟨U+XXXX⟩.", style="bold red")
+    if not checked.own_reading:
+        yield Text(
+            "This machine cannot read the statements itself: their wording is the server's.",
+            style="bold yellow",
+        )
+    if any(not effect.reversible for effect in checked.change.measurement.effects):
+        yield Text("Not all of this can be undone.", style="bold red")
+
+
+def _odd(found: Sequence[Oddity]) -> str:
+    counts: dict[str, int] = {}
+    for oddity in found:
+        counts[oddity.sort] = counts.get(oddity.sort, 0) + oddity.count
+    return ", ".join(f"{count} {sort}" for sort, count in counts.items())

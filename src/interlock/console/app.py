@@ -1,0 +1,155 @@
+"""The HTTP API as an ASGI application: one door each for the admin socket and for TCP, over one table of operations."""
+
+import enum
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from interlock.console import problems
+from interlock.console.access import Doorkeeper, admit
+from interlock.console.operations import Call, Operation, Raw
+from interlock.console.problems import Refusal
+from interlock.console.routes import operations
+from interlock.console.runtime import Runtime
+
+MAX_BODY = 256 * 1024
+"""Largest request body in bytes."""
+MAX_TARGET = 8 * 1024
+"""Longest path and query in bytes."""
+
+_HEADERS = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
+
+class Door(enum.Enum):
+    """Where requests come in. On the socket the runtime has checked the peer's user id already."""
+
+    SOCKET = "socket"
+    TCP = "tcp"
+
+
+def create_app(runtime: Runtime, door: Door = Door.TCP) -> Starlette:
+    """The API for one door. Both doors have the same operations; only who asks is found out differently."""
+    keeper = Doorkeeper(runtime, socket=door is Door.SOCKET)
+    by_path: dict[str, dict[str, Operation]] = {}
+    for operation in operations(runtime):
+        by_path.setdefault(operation.path, {})[operation.method] = operation
+    routes = [Route(path, _Resource(runtime, keeper, methods)) for path, methods in by_path.items()]
+    app = Starlette(
+        routes=routes,
+        exception_handlers={404: _not_found, Exception: problems.unforeseen},
+    )
+    app.add_middleware(_SecurityHeaders)
+    return app
+
+
+class _Resource:
+    """The ASGI endpoint of one path."""
+
+    def __init__(self, runtime: Runtime, keeper: Doorkeeper, methods: Mapping[str, Operation]) -> None:
+        self._runtime, self._keeper, self._methods = runtime, keeper, methods
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            response = await self._answer(request)
+        except Exception as error:  # noqa: BLE001  # every error ends as a problem; an unforeseen one is logged
+            known = isinstance(error, Refusal | problems.KNOWN)
+            response = problems.of_error(error) if known else await problems.unforeseen(request, error)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        operation = self._methods.get(request.method)
+        body = await _body(request)
+        caller = await self._keeper.caller(request, body)
+        # Who may not know the resource learns nothing of its methods either.
+        known = operation or next(iter(self._methods.values()))
+        admit(caller, known.access)
+        if operation is None:
+            raise Refusal("method_not_allowed", headers={"Allow": ", ".join(sorted(self._methods))})
+        query = _query(request, operation)
+        call = Call(self._runtime, caller, request.path_params, query, _decode(request, operation, body))
+        return _respond(await operation.handler(call), operation)
+
+
+def _respond(answer: object, operation: Operation) -> Response:
+    if isinstance(answer, Raw):
+        headers = {"Cache-Control": "private, max-age=31536000, immutable"} if answer.immutable else {}
+        return Response(answer.data, answer.status, headers, answer.media)
+    return Response(msgspec.json.encode(answer), operation.status, media_type=operation.media)
+
+
+def _query(request: Request, operation: Operation) -> object:
+    """The query as the operation's type. A parameter given twice is an error, except where the type takes a list."""
+    given: dict[str, str | list[str]] = {}
+    lists = {f.encode_name for f in msgspec.structs.fields(operation.query) if _many(f.type)}
+    for name, value in request.query_params.multi_items():
+        if name in lists:
+            given.setdefault(name, [])
+            given[name] += [value]  # type: ignore[operator]  # a list by the line above
+        elif name in given:
+            raise Refusal("invalid", f"the query names {name!r} twice")
+        else:
+            given[name] = value
+    return msgspec.convert(given, operation.query, strict=False)
+
+
+def _many(kind: object) -> bool:
+    return getattr(kind, "__origin__", None) in (tuple, list)
+
+
+def _decode(request: Request, operation: Operation, body: bytes) -> object:
+    if operation.body is None:
+        if body:
+            raise Refusal("invalid", "this operation takes no body")
+        return None
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != "application/json":
+        raise Refusal("unsupported_media_type")
+    return msgspec.json.decode(body, type=operation.body)
+
+
+async def _body(request: Request) -> bytes:
+    if len(request.scope.get("raw_path") or b"") + len(request.scope["query_string"]) > MAX_TARGET:
+        raise Refusal("too_large", f"a path and query of at most {MAX_TARGET} bytes, please")
+    size, parts = 0, []
+    async for part in request.stream():
+        size += len(part)
+        if size > MAX_BODY:
+            raise Refusal("too_large", f"a body of at most {MAX_BODY} bytes, please", {"Connection": "close"})
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    return problems.respond("not_found")
+
+
+class _SecurityHeaders:
+    """Adds the headers that keep browsers and caches from doing more with an answer than showing it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], *_missing(message["headers"])]}
+            await send(message)
+
+        await self._app(scope, receive, sending if scope["type"] == "http" else send)
+
+
+def _missing(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    present = {name.lower() for name, _ in headers}
+    return [pair for pair in _HEADERS if pair[0] not in present]

@@ -1,0 +1,44 @@
+"""Who asks: the admin socket, a person, an agent, or nobody known."""
+
+from typing import TypeAlias
+
+from interlock.model.base import Value
+
+
+class Local(Value, frozen=True, tag=True):
+    """A process on this machine, by the admin socket. `uid` is its user id as the kernel reports it."""
+
+    uid: int
+
+
+class ByKey(Value, frozen=True, tag=True):
+    """A person, by a request signed with their key. `admin` tells whether they are of the group `admin`."""
+
+    person: str
+    admin: bool = False
+
+
+class ByToken(Value, frozen=True, tag=True):
+    """An agent, by its token."""
+
+    agent: str
+
+
+class Nobody(Value, frozen=True, tag=True):
+    """A request without credentials."""
+
+
+Caller: TypeAlias = Local | ByKey | ByToken | Nobody
+
+
+def name_of(caller: Caller) -> str:
+    """How the caller is written in records: `uid/1000`, `person/ana`, `agent/fixer` or `nobody`."""
+    match caller:
+        case Local(uid):
+            return f"uid/{uid}"
+        case ByKey(person):
+            return f"person/{person}"
+        case ByToken(agent):
+            return f"agent/{agent}"
+        case Nobody():
+            return "nobody"

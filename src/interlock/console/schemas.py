@@ -1,0 +1,329 @@
+"""What the API takes and gives, beyond the vocabulary of `model`."""
+
+from datetime import datetime
+
+from interlock.model.base import Value
+from interlock.model.breaker import Breaker
+from interlock.model.change import Approval, Change, ChangeState, Statement, Verdict
+from interlock.model.effect import Effect, Totals
+from interlock.model.operation import Action
+from interlock.model.people import Agent, Grant, Person
+
+# ---- Changes
+
+
+class ChangeQuery(Value, frozen=True):
+    """Which changes, newest first. `before` is the last id of the page before."""
+
+    state: tuple[ChangeState, ...] = ()
+    agent: str = ""
+    target: str = ""
+    environment: str = ""
+    since: datetime | None = None
+    before: str = ""
+    limit: int = 50
+
+
+class ChangeSummary(Value, frozen=True):
+    """A change in a list."""
+
+    id: str
+    state: ChangeState
+    agent: str
+    owner: str
+    target: str
+    environment: str
+    totals: Totals
+    requested_at: datetime
+    updated_at: datetime
+    expires_at: datetime | None = None
+    remedies: tuple[str, ...] = ()
+    reason: str = ""
+    note: str = ""
+    reverts: str = ""
+    reverted_by: str = ""
+
+
+class ChangePage(Value, frozen=True):
+    """A page of changes; `next` is what to ask with as `before`, empty at the end."""
+
+    changes: tuple[ChangeSummary, ...]
+    next: str = ""
+
+
+class QuorumState(Value, frozen=True):
+    """How far a quorum is: `given` are the people who count, `ignored` those who spoke and don't count, with the reason."""
+
+    name: str
+    count: int
+    group: str
+    given: tuple[str, ...] = ()
+    ignored: dict[str, str] = {}  # noqa: RUF012  # msgspec copies mutable defaults
+
+
+class ChangeDetail(Value, frozen=True):
+    """A change with what was said of it. `statements` is the native text, None once retention has destroyed it."""
+
+    change: Change
+    totals: Totals
+    approvals: tuple[Approval, ...] = ()
+    quorums: tuple[QuorumState, ...] = ()
+    statements: tuple[str, ...] | None = None
+
+
+class StatementQuery(Value, frozen=True):
+    """What a person wants to say. `verdict` is theirs about a held change; `revert` asks for that of a revert, with
+    a `nonce` of the signer's own."""
+
+    person: str
+    verdict: Verdict = Verdict.APPROVE
+    reason: str = ""
+    revert: bool = False
+    force: bool = False
+    nonce: str = ""
+
+
+class ToSign(Value, frozen=True):
+    """Everything from which a client recomputes what it signs. `content` of the change is the SHA-256 of `payload`, which is in
+    the encoding of `connector`; `statements` is how the server reads it."""
+
+    statement: Statement
+    change: Change
+    connector: str
+    payload: bytes | None = None
+    statements: tuple[str, ...] | None = None
+
+
+class Signed(Value, frozen=True):
+    """A signed statement. `signature` is Ed25519 over its canonical JSON (RFC 8785), in base64."""
+
+    statement: Statement
+    signature: str
+
+
+class SignedRevert(Value, frozen=True):
+    """A signed wish to revert. With `force`, rows that someone modified since are put back as well."""
+
+    statement: Statement
+    signature: str
+    force: bool = False
+
+
+class Empty(Value, frozen=True):
+    """No content: `{}`."""
+
+
+class OwnChange(Value, frozen=True):
+    """A change as its agent may see it. `code` is stable; `next` says what happens next; `retry` whether sending the same again
+    helps now."""
+
+    id: str
+    state: ChangeState
+    code: str
+    why: str
+    next: str
+    retry: bool
+    target: str
+    effects: tuple[Effect, ...]
+    totals: Totals
+    requested_at: datetime
+    updated_at: datetime
+    expires_at: datetime | None = None
+    revertible: bool = False
+    note: str = ""
+    reason: str = ""
+    reverted_by: str = ""
+
+
+# ---- Principals
+
+
+class NewPerson(Value, frozen=True):
+    """A person to enrol; `public_key` is the line of their `.pub` file."""
+
+    name: str
+    groups: tuple[str, ...]
+    public_key: str
+
+
+class People(Value, frozen=True):
+    """All people."""
+
+    people: tuple[Person, ...]
+
+
+class NewAgent(Value, frozen=True):
+    """An agent to add."""
+
+    name: str
+    owner: str
+
+
+class Agents(Value, frozen=True):
+    """All agents."""
+
+    agents: tuple[Agent, ...]
+
+
+class Connection(Value, frozen=True):
+    """How an agent reaches a target: an address in which `TOKEN` stands for the token."""
+
+    target: str
+    address: str
+
+
+class NewToken(Value, frozen=True):
+    """An agent's token. This answer is the only place where it ever is."""
+
+    agent: Agent
+    token: str
+    connections: tuple[Connection, ...] = ()
+
+
+class NewGrant(Value, frozen=True):
+    """A grant to give; it ends `seconds` from now."""
+
+    agent: str
+    target: str
+    actions: tuple[Action, ...]
+    seconds: int
+    max_rows: int | None = None
+    resources: tuple[str, ...] = ()
+
+
+class Grants(Value, frozen=True):
+    """All grants, ended ones too."""
+
+    grants: tuple[Grant, ...]
+    now: datetime
+
+
+# ---- Breakers
+
+
+class Breakers(Value, frozen=True):
+    """All switches."""
+
+    breakers: tuple[Breaker, ...]
+
+
+class Move(Value, frozen=True):
+    """A move of a breaker by a person: `open` refuses further writes; `reset` goes one step, to probation and then to closed."""
+
+    scope: str
+    move: str
+    reason: str = ""
+
+
+class Reason(Value, frozen=True):
+    """Why."""
+
+    reason: str = ""
+
+
+# ---- Ledger
+
+
+class LedgerHead(Value, frozen=True):
+    """How far the log is. `vkey` is the verifier key (c2sp.org/signed-note); `size` counts entries, `signed` those that the
+    newest checkpoint covers."""
+
+    origin: str
+    vkey: str
+    size: int
+    signed: int
+    root: str
+
+
+class EntryQuery(Value, frozen=True):
+    """Which entries."""
+
+    start: int = 0
+    limit: int = 100
+
+
+class LedgerEntry(Value, frozen=True):
+    """One entry; `entry` is its canonical bytes."""
+
+    index: int
+    entry: bytes
+
+
+class LedgerEntries(Value, frozen=True):
+    """Consecutive entries and the size of the log."""
+
+    entries: tuple[LedgerEntry, ...]
+    size: int
+
+
+class ProofQuery(Value, frozen=True):
+    """For which entry."""
+
+    index: int
+
+
+class ConsistencyQuery(Value, frozen=True):
+    """From which size to which."""
+
+    old: int
+    new: int
+
+
+class Consistency(Value, frozen=True):
+    """A consistency proof (RFC 9162 section 2.1.4): hashes in base64."""
+
+    old: int
+    new: int
+    path: tuple[bytes, ...]
+
+
+# ---- The rest
+
+
+class HealthCheck(Value, frozen=True):
+    """One thing that must work. `why` is empty when it does."""
+
+    name: str
+    ok: bool
+    why: str = ""
+
+
+class Health(Value, frozen=True, omit_defaults=False):
+    """Whether this replica can decide and record; `mode` is `try-out` or `governed`."""
+
+    ok: bool
+    mode: str
+    version: str
+    checks: tuple[HealthCheck, ...] = ()
+
+
+class TargetState(Value, frozen=True):
+    """A target of this replica. `address` is where agents reach it."""
+
+    name: str
+    connector: str
+    environment: str
+    strict: bool
+    observe: bool
+    fingerprint: str
+    address: str
+    serving: bool
+    why: str = ""
+
+
+class Targets(Value, frozen=True):
+    """All targets."""
+
+    targets: tuple[TargetState, ...]
+
+
+class ReportQuery(Value, frozen=True):
+    """How far back, in seconds."""
+
+    seconds: int = 7 * 86400
+
+
+class Proposals(Value, frozen=True):
+    """Changes of what decides that wait for admins."""
+
+    proposals: tuple[ChangeSummary, ...] = ()
