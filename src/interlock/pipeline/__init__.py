@@ -1,1 +1,1 @@
-"""The way of one operation, as generators that do no I/O and yield typed commands; start at `admit`."""
+"""The way of one unit of work, as generators that yield typed commands and do no I/O. Start reading in `admit`."""

@@ -1,0 +1,223 @@
+"""The way of one unit of work. Start reading here.
+
+    decide → preview → decide with the effects → intent → execute → outcome
+
+`admit` first finds a verdict, with the unit open on the target and nothing recorded; then it acts on it. Until the intent is
+durable, a crash means that nothing happened: the target rolls the unit back with its lost connection. After it, a crash means
+that recovery finds the intent and asks the target. Doubt means no: an error before the intent gives the unit up.
+"""
+
+from typing import TypeAlias, assert_never
+
+from interlock.control.effects import exceeds
+from interlock.model.base import Value
+from interlock.model.change import Change, ChangeState, Measurement
+from interlock.model.decision import Decision, EvidenceHeld, Forbid, Hold, Permit, Rehearse, Target
+from interlock.pipeline import commands as c
+from interlock.pipeline import questions
+from interlock.pipeline.commands import Basis, Steps, ask
+from interlock.pipeline.doubt import doubt, log_error
+from interlock.pipeline.finish import Begun, Going, Stop, abandon, begin, execute
+from interlock.sdk.connector import Answer, Held, Permitted, Preview, Refused, Work
+
+
+class Free(Value, frozen=True):
+    """Nothing can take effect: let it end without a record."""
+
+
+class Go(Value, frozen=True):
+    """Permitted: `uses` is the approved change that is consumed, if one is needed."""
+
+    decision: Decision
+    preview: Preview
+    basis: Basis
+    evidence: EvidenceHeld = EvidenceHeld()
+    uses: Change | None = None
+    observed: bool = False
+
+
+class Wait(Value, frozen=True):
+    """People are needed first."""
+
+    decision: Decision
+    measurement: Measurement
+    replaces: Change | None = None
+    grown: tuple[str, ...] = ()
+
+
+class No(Value, frozen=True):
+    """Policy forbids it; `measurement` is None when that was known before the effects."""
+
+    decision: Forbid
+    measurement: Measurement | None = None
+
+
+Verdict: TypeAlias = Free | Go | Wait | No | Stop
+
+
+def admit(work: Work, target: Target, asked: Change | None = None) -> Steps[Answer]:
+    """Take one unit through. It ends executed or abandoned, exactly once. `asked` is the approved change that is to be applied
+    (`apply`): it is consumed even if policy would permit the unit without it by now."""
+    verdict = yield from _judge(work, target, asked)
+    ready: Going | Free | Wait | No | Stop
+    ready = (yield from _intend(work, target, verdict)) if isinstance(verdict, Go) else verdict
+    match ready:
+        case Free():
+            # Nothing can take effect, so a crash here loses an answer and nothing else.
+            return (yield from _end_free())
+        case Going(change):
+            return (yield from execute(change))
+        case Wait() | No() | Stop():
+            # First give it up: waiting holds no locks, and a crash from here on only loses the record of a refusal.
+            yield from abandon()
+            return (yield from _record(work, target, ready))
+        case _:
+            assert_never(ready)
+
+
+def _judge(work: Work, target: Target, asked: Change | None) -> Steps[Verdict]:
+    """Find the verdict. Nothing here is durable; whatever goes wrong is a no."""
+    try:
+        return (yield from _decide(work, target, asked))
+    except Exception as error:  # noqa: BLE001  # any error is doubt, and doubt means no
+        return Stop((yield from doubt("decide", error)))
+
+
+def _decide(work: Work, target: Target, asked: Change | None) -> Steps[Verdict]:
+    # 1. With what is known before any effect. A forbidden unit does not get as far as touching the target.
+    first = yield from ask(c.Decide(work.principal, target, questions.before(work.operations, target)))
+    if isinstance(first.decision, Forbid):
+        return No(first.decision)
+    # 2. Measure, within the agent's budget: a preview must not become the outage.
+    if not (yield from ask(c.MayPreview(work.principal.agent))):
+        why = "too many of this agent's units were measured and refused lately; wait before trying again"
+        return Stop(Refused("unavailable", why, retry=True), note=True)
+    preview = yield from ask(c.RunPreview())
+    measurement = preview.measurement
+    if isinstance(first.decision, Permit) and asked is None and questions.nothing_happens(work, measurement):
+        return Free()
+    # 3. With the effects and all rules.
+    second = yield from _decide_effects(work, target, measurement, EvidenceHeld())
+    match second.decision:
+        case Forbid():
+            return No(second.decision, measurement)
+        case Hold() | Rehearse() if target.observe and asked is None:
+            return Go(second.decision, preview, second.basis, observed=True)
+        case Permit() if asked is None:
+            return Go(second.decision, preview, second.basis)
+        case Permit() | Hold() | Rehearse():
+            return (yield from _people(work, target, preview, second.decision))
+        case _:
+            assert_never(second.decision)
+
+
+def _decide_effects(
+    work: Work, target: Target, measurement: Measurement, evidence: EvidenceHeld
+) -> Steps[c.Decided]:
+    asks = questions.after(work, measurement, target)
+    totals = questions.totals_of(work, measurement)
+    return (yield from ask(c.Decide(work.principal, target, asks, totals, evidence)))
+
+
+def _people(work: Work, target: Target, preview: Preview, decision: Decision) -> Steps[Verdict]:
+    """People are needed: has this content been before them already? The unit stays open meanwhile, an approval may let it go on."""
+    found = yield from ask(c.FindChange(work.principal.agent, target.name, work.content))
+    if found is None:
+        if isinstance(decision, Permit):
+            return Stop(Refused("failed", "the approval of this change has ended"))
+        return Wait(decision, preview.measurement)
+    match found.state:
+        case ChangeState.HELD:
+            return Stop(Held(found, again=True))
+        case ChangeState.APPROVED:
+            return (yield from _use(work, target, preview, found))
+        case _:
+            why = f"the same work is under way as {found.id}, and its outcome is not known yet"
+            return Stop(Refused("in_doubt", why, retry=True, change=found))
+
+
+def _use(work: Work, target: Target, preview: Preview, found: Change) -> Steps[Verdict]:
+    """Approved: verify every approval again, ask policy again, and compare the effect with the approved one (P4, P5)."""
+    evidence = yield from ask(c.GatherEvidence(found.id))
+    decided = yield from _decide_effects(work, target, preview.measurement, evidence)
+    match decided.decision:
+        case Forbid():
+            return No(decided.decision, preview.measurement)
+        case Hold() | Rehearse():
+            grown: tuple[str, ...] = ("the approvals given do not suffice (any more) for this effect",)
+            return Wait(decided.decision, preview.measurement, found, grown)
+        case Permit():
+            grown = grown_beyond(found, target, preview.measurement)
+            if grown:
+                return Wait(found.decision, preview.measurement, found, grown)
+            return Go(decided.decision, preview, decided.basis, evidence, found)
+        case _:
+            assert_never(decided.decision)
+
+
+def grown_beyond(approved: Change, target: Target, now: Measurement) -> tuple[str, ...]:
+    """How a unit goes beyond the change that was approved; empty when it is covered."""
+    if approved.fingerprint != target.fingerprint:
+        return ("the target is not the system it was when this was approved",)
+    return exceeds(approved.measurement, now)
+
+
+def _intend(work: Work, target: Target, go: Go) -> Steps[Begun]:
+    """Record the intent. A crash before it is durable: nothing happened. After: recovery asks the target, which knows of no
+    commit, and gives a consumed approval back."""
+    intent = c.Intend(work, target, go.decision, go.preview, go.basis, go.evidence, go.uses, go.observed)
+    return (yield from begin(intent))
+
+
+def _end_free() -> Steps[Answer]:
+    try:
+        settled = yield from ask(c.Execute())
+    except Exception as error:  # noqa: BLE001  # nothing could take effect; the client must still learn that it failed
+        yield from log_error("execute", error)
+        return Refused("failed", "the connection to the target was lost", retry=True)
+    if settled.committed:
+        return Permitted(None)
+    return Refused("failed", settled.note or "the target did not commit it", retry=True)
+
+
+def _record(work: Work, target: Target, verdict: Wait | No | Stop) -> Steps[Answer]:
+    try:
+        match verdict:
+            case Wait():
+                yield from ask(c.ChargePreview(work.principal.agent))
+                return (yield from _hold(work, target, verdict))
+            case No():
+                return (yield from _refuse(work, target, verdict))
+            case Stop(answer, note):
+                if isinstance(answer, Held):
+                    yield from ask(c.ChargePreview(work.principal.agent))
+                if note and isinstance(answer, Refused):
+                    yield from _note(work, target, answer.code, answer.why)
+                return answer
+            case _:
+                assert_never(verdict)
+    except Exception as error:  # noqa: BLE001  # nothing was done; without a record it must be a refusal
+        return (yield from doubt("record", error))
+
+
+def _hold(work: Work, target: Target, wait: Wait) -> Steps[Answer]:
+    command = c.RecordHold(work, target, wait.decision, wait.measurement, wait.replaces, wait.grown)
+    answer = yield from ask(command)
+    if isinstance(answer, Held) and not answer.again:
+        yield from ask(c.NotifyHeld(answer.change))
+    elif isinstance(answer, Refused):
+        yield from _note(work, target, answer.code, answer.why)
+    return answer
+
+
+def _refuse(work: Work, target: Target, no: No) -> Steps[Answer]:
+    if no.measurement is None:
+        yield from _note(work, target, "forbidden", no.decision.why, no.decision.reasons)
+        return Refused("forbidden", no.decision.why)
+    yield from ask(c.ChargePreview(work.principal.agent))
+    change = yield from ask(c.RecordRefusal(work, target, no.decision, no.measurement))
+    return Refused("forbidden", no.decision.why, change=change)
+
+
+def _note(work: Work, target: Target, code: str, why: str, reasons: tuple[str, ...] = ()) -> Steps[None]:
+    yield from ask(c.NoteRefusal(work.principal, target, work.operations, code, why, reasons))

@@ -1,0 +1,26 @@
+"""Doubt means no (P2): how an error becomes an answer, and a log line. Nothing is swallowed silently."""
+
+from interlock.model.errors import InterlockError, Rejected
+from interlock.pipeline import commands as c
+from interlock.pipeline.commands import Steps, ask
+from interlock.sdk.connector import Answer, Refused
+
+
+def doubt(step: str, error: Exception) -> Steps[Answer]:
+    """The answer to any error before something was done."""
+    yield from log_error(step, error)
+    if isinstance(error, c.Gone):
+        return Refused("unavailable", "the client went away", retry=True)
+    if isinstance(error, Rejected):
+        return Refused("failed", str(error))
+    return Refused("unavailable", f"the gate could not decide or record this: {shown(error)}", retry=True)
+
+
+def shown(error: Exception) -> str:
+    """The text of one of our own errors; of a foreign one only that it happened (it may quote anything)."""
+    return str(error) if isinstance(error, InterlockError) else "an internal error"
+
+
+def log_error(step: str, error: Exception, change: str = "") -> Steps[None]:
+    """Log where it happened and the class of the error; its text may quote anything."""
+    yield from ask(c.Log("pipeline.error", {"step": step, "error": type(error).__name__, "change": change}))

@@ -1,0 +1,149 @@
+"""The intent: the one transaction after which a unit may take effect (P1). What is checked here is checked for good."""
+
+import msgspec
+
+from interlock.control import breaker
+from interlock.control.approval import remedies
+from interlock.control.change import MACHINE, UNSETTLED, E, move
+from interlock.model.change import Change, ChangeState
+from interlock.model.decision import Decision, EvidenceHeld, Permit
+from interlock.model.errors import Rejected
+from interlock.pipeline import bodies
+from interlock.pipeline import commands as c
+from interlock.pipeline.questions import totals_of
+from interlock.pipeline.records import CONTENT, Terms, accept_wish, draft, evidence, expired, found
+from interlock.sdk.connector import Preview, Refused, Work
+from interlock.sdk.ports import Tx
+
+
+def intend(tx: Tx, ask: c.Intend, terms: Terms) -> Change | Refused:
+    """`commands.Intend`. Breakers first: their rows stay locked to the end, so that what is read after them holds (P8)."""
+    scopes = breaker.scopes_of(ask.work.principal, ask.target.name, ask.target.environment)
+    stop = _admitted(tx, ask, scopes) or _still_allowed(tx, ask)
+    if stop is not None:
+        return stop
+    if ask.uses is not None:
+        change = _consume(tx, ask.uses, ask.evidence, terms)
+        if isinstance(change, Refused):
+            return change
+    else:
+        fresh = draft(ask.work, ask.target, ask.preview.measurement, ask.decision, tx)
+        change = tx.new_change(_executing(fresh, ask.preview, terms))
+    if ask.observed:
+        tx.append(
+            "decision", {**bodies.asked(change), "decision": bodies.decision(ask.decision), "observed": True}
+        )
+    return _begin(tx, change, ask.preview, ask.decision, ask.work, terms, ask.evidence)
+
+
+def _admitted(tx: Tx, ask: c.Intend, scopes: tuple[str, ...]) -> Refused | None:
+    refused = tx.reserve(scopes)
+    if refused is not None:
+        return _breaker(refused.scope, refused.frozen, refused.reason)
+    if not ask.basis.probation and tx.revision() == ask.basis.revision:
+        return None
+    for scope in scopes:
+        row = tx.breaker(scope)
+        if row is not None and row.state is breaker.S.PROBATION:
+            totals = totals_of(ask.work, ask.preview.measurement)
+            if not breaker.passes_probation(totals):
+                return _breaker(scope, False, "on probation, only small revertible changes pass")
+    return None
+
+
+def _breaker(scope: str, frozen: bool, reason: str) -> Refused:
+    what = "frozen" if frozen else "stopped"
+    return Refused("breaker", f"changes are {what} for {scope}: {bodies.cut(reason) or 'no reason given'}")
+
+
+def _still_allowed(tx: Tx, ask: c.Intend) -> Refused | None:
+    """Whether the rights that the decision rested on are still live. The same revision means that nothing of it moved."""
+    if tx.revision() == ask.basis.revision:
+        return None
+    principal, target, now = ask.work.principal, ask.target.name, tx.now()
+    agent, credential = tx.agent(principal.agent), tx.credential(principal.agent)
+    if agent is None or agent.disabled or credential is None or credential.epoch != principal.epoch:
+        return Refused("forbidden", "the agent was disabled or its token rotated")
+    live = {
+        g.id
+        for g in tx.grants()
+        if g.agent == principal.agent and g.target == target and g.revoked_at is None and now < g.expires_at
+    }
+    if not live or not live.issuperset(ask.basis.grants):
+        return Refused("forbidden", "a right of the agent on this target has just ended", retry=bool(live))
+    return None
+
+
+def _consume(tx: Tx, uses: Change, held_evidence: EvidenceHeld, terms: Terms) -> Change | Refused:
+    """Check that the approval is there to be used, once, and still stands on the evidence that policy was told."""
+    change = found(tx, uses.id)
+    if change.state is not ChangeState.APPROVED or expired(tx, change):
+        return Refused(
+            "unavailable", f"the approval of {change.id} was used or has ended", retry=True, change=change
+        )
+    if not set(held_evidence.quorums) <= set(evidence(tx, change, terms).quorums):
+        return Refused("unavailable", f"an approval of {change.id} has just ended", retry=True, change=change)
+    return change
+
+
+def _executing(change: Change, preview: Preview, terms: Terms) -> Change:
+    marker = {**preview.marker, "gateway": terms.gateway, "undo": f"undo/{change.version}/"}
+    return msgspec.structs.replace(move(change, E.INTEND), marker=marker)
+
+
+def _begin(
+    tx: Tx, change: Change, preview: Preview, final: Decision, work: Work, terms: Terms, given: EvidenceHeld
+) -> Change:
+    """Make the change executing, with all that recovery and a revert need (P6)."""
+    payloads: dict[str, str] = {}
+    if change.state is ChangeState.EXECUTING:
+        payloads[CONTENT] = tx.put_payload(change.id, CONTENT, work.payload)
+    else:
+        change = tx.save_change(_executing(change, preview, terms))
+    for place, part in enumerate(preview.undo):
+        name = f"{change.marker['undo']}{place:05d}"
+        payloads[name] = tx.put_payload(change.id, name, part)
+    tx.append("intent", bodies.intent(change, preview.measurement, final, payloads, given.quorums))
+    return change
+
+
+def intend_revert(tx: Tx, ask: c.IntendRevert, terms: Terms) -> Change | Refused:
+    """`commands.IntendRevert`. A revert passes every breaker but the global one."""
+    stop = tx.reserve((breaker.GLOBAL,))
+    if stop is not None:
+        return _breaker(stop.scope, stop.frozen, stop.reason)
+    original = found(tx, ask.original.id)
+    if not MACHINE.allows(original.state, E.REVERT):
+        return Refused(
+            "failed", f"{original.id} is {original.state.value}: there is nothing to revert", change=original
+        )
+    other = tx.change(original.reverted_by) if original.reverted_by else None
+    if other is not None and other.state in UNSETTLED:
+        return Refused(
+            "in_doubt", f"a revert of {original.id} is under way as {other.id}", retry=True, change=other
+        )
+    if ask.uses is not None:
+        change = _consume(tx, ask.uses, needed(ask.uses), terms)
+        if isinstance(change, Refused):
+            return change
+        final = change.decision
+    else:
+        asker = accept_wish(tx, ask.wish, original, ask.force, terms)
+        final = Permit(("revert",))
+        fresh = msgspec.structs.replace(
+            draft(ask.work, ask.target, ask.preview.measurement, final, tx),
+            reverts=original.id,
+            requested_by=asker,
+        )
+        change = tx.new_change(_executing(fresh, ask.preview, terms))
+    change = _begin(tx, change, ask.preview, final, ask.work, terms, EvidenceHeld())
+    tx.save_change(msgspec.structs.replace(original, reverted_by=change.id))
+    return change
+
+
+def needed(change: Change) -> EvidenceHeld:
+    """What a held revert waits for. Only quorums can be given; another remedy is never met."""
+    names = [r.removeprefix("quorum:") for r in remedies(change) if r.startswith("quorum:")]
+    if len(names) != len(remedies(change)):
+        raise Rejected(f"{change.id} waits for more than people")
+    return EvidenceHeld(quorums=tuple(names))

@@ -1,0 +1,210 @@
+"""What the pipeline's commands do to the store: one function each, run inside one transaction of the store's port.
+
+They are pure but for the transaction, may be run again, and take what they can't know (nonces, the gateway's name) as arguments.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from interlock.control import limits, quorum
+from interlock.control.approval import verify_revert
+from interlock.control.change import MACHINE, OPEN, UNSETTLED, E, move, settled_event
+from interlock.model.base import Value
+from interlock.model.change import Approval, Change, ChangeState, Measurement
+from interlock.model.decision import Decision, EvidenceHeld, Target
+from interlock.model.errors import Conflict, NotFound, Rejected
+from interlock.model.people import Quorum
+from interlock.pipeline import bodies
+from interlock.pipeline import commands as c
+from interlock.sdk.connector import Held, Refused, Settled, Work
+from interlock.sdk.ports import ReadTx, Tx
+
+CONTENT = "content"
+"""Name of the payload with the native record of a change."""
+
+
+class Terms(Value, frozen=True):
+    """What records need to know of the installation: its quorums, the log's origin and this gateway's own name."""
+
+    quorums: Mapping[str, Quorum]
+    origin: str
+    gateway: str = ""
+
+
+def found(tx: ReadTx, change_id: str) -> Change:
+    """The change; NotFound when there is none."""
+    change = tx.change(change_id)
+    if change is None:
+        raise NotFound(f"there is no change {change_id}")
+    return change
+
+
+def find(tx: ReadTx, ask: c.FindChange) -> Change | None:
+    """`commands.FindChange`."""
+    change = tx.change_by_content(ask.agent, ask.target, ask.content)
+    return None if change is None or expired(tx, change) else change
+
+
+def expired(tx: ReadTx, change: Change) -> bool:
+    return change.state in OPEN and change.expires_at is not None and change.expires_at <= tx.now()
+
+
+def tallies(tx: ReadTx, change: Change, terms: Terms) -> tuple[quorum.Tally, ...]:
+    """How far each configured quorum is, everything verified again."""
+    people = {p.name: p for p in tx.people()}
+    agent, grants, given, now = tx.agent(change.agent), tx.grants(), tx.approvals(change.id), tx.now()
+    return tuple(
+        quorum.count(given, people, agent, grants, change, q, now, origin=terms.origin)
+        for q in terms.quorums.values()
+    )
+
+
+def evidence(tx: ReadTx, change: Change, terms: Terms) -> EvidenceHeld:
+    """`commands.GatherEvidence`."""
+    return EvidenceHeld(quorums=tuple(sorted(t.quorum for t in tallies(tx, change, terms) if t.met)))
+
+
+def draft(
+    work: Work, target: Target, measurement: Measurement, decision: Decision, tx: ReadTx, *, nonce: str = ""
+) -> Change:
+    """A new change as received, without its native forms."""
+    now = tx.now()
+    principal = work.principal
+    return Change(
+        id="",
+        agent=principal.agent,
+        owner=principal.owner,
+        target=target.name,
+        environment=target.environment,
+        fingerprint=target.fingerprint,
+        state=MACHINE.start,
+        version=1,
+        content=work.content,
+        operations=tuple(msgspec.structs.replace(o, native="") for o in work.operations),
+        measurement=measurement,
+        decision=decision,
+        requested_at=now,
+        updated_at=now,
+        session=principal.session,
+        reason=bodies.cut(work.reason, 500),
+        reverts=work.reverts,
+        nonce=nonce,
+    )
+
+
+def accept_wish(tx: Tx, wish: Approval | None, original: Change, force: bool, terms: Terms) -> str:
+    """Verify a person's wish to revert, and use it up. Returns the person; Rejected when it does not hold."""
+    if wish is None:
+        raise Rejected("a revert needs a person's signature")
+    person = tx.person(wish.statement.person)
+    why = verify_revert(wish, original, person, tx.now(), origin=terms.origin, force=force)
+    if why:
+        raise Rejected(f"the signature of {bodies.cut(wish.statement.person)} does not hold: {why}")
+    tx.add_approval(original.id, wish)
+    tx.append("approval", bodies.spoken(wish))
+    return wish.statement.person
+
+
+# ---- held, refused --------------------------------------------------------------------------------------------------
+
+
+def hold(tx: Tx, ask: c.RecordHold, terms: Terms, nonce: str) -> Held | Refused:
+    """`commands.RecordHold`. Held by someone else in the same moment: that change is the answer."""
+    principal = ask.work.principal
+    same = tx.change_by_content(principal.agent, ask.target.name, ask.work.content)
+    if same is not None and expired(tx, same):
+        expire(tx, same)
+        same = None
+    if same is not None and same.state is ChangeState.HELD:
+        return Held(same, again=True)
+    replaced = _withdraw_outgrown(tx, ask)
+    if tx.open_changes(principal.agent) >= limits.OPEN_CHANGES:
+        why = f"{limits.OPEN_CHANGES} changes of this agent wait already; let people answer, or withdraw one"
+        return Refused("forbidden", why, retry=True)
+    fresh = draft(ask.work, ask.target, ask.measurement, ask.decision, tx, nonce=nonce)
+    fresh = msgspec.structs.replace(fresh, replaces=replaced, **_revert_fields(tx, ask, terms))
+    change = tx.new_change(move(fresh, E.HOLD, expires_at=tx.now() + limits.HELD_FOR))
+    payloads = {CONTENT: tx.put_payload(change.id, CONTENT, ask.work.payload)}
+    tx.append("change.held", bodies.held(change, payloads))
+    return Held(change, grown=ask.grown)
+
+
+def _withdraw_outgrown(tx: Tx, ask: c.RecordHold) -> str:
+    """Withdraw the approved change that the unit outgrew; one that has moved on meanwhile is left alone."""
+    before = tx.change(ask.replaces.id) if ask.replaces else None
+    if before is None or not MACHINE.allows(before.state, E.WITHDRAW):
+        return ""
+    why = "; ".join(ask.grown)
+    after = tx.save_change(move(before, E.WITHDRAW, note=bodies.cut(why)))
+    tx.append("change.moved", bodies.moved(after, before, "interlock", why))
+    return before.id
+
+
+def _revert_fields(tx: Tx, ask: c.RecordHold, terms: Terms) -> dict[str, object]:
+    if not ask.work.reverts:
+        return {}
+    original = found(tx, ask.work.reverts)
+    asker = accept_wish(tx, ask.wish, original, ask.force, terms)
+    return {"requested_by": asker, "marker": {"force": "1"} if ask.force else {}}
+
+
+def refuse(tx: Tx, ask: c.RecordRefusal) -> Change:
+    """`commands.RecordRefusal`."""
+    fresh = draft(ask.work, ask.target, ask.measurement, ask.decision, tx)
+    change = tx.new_change(move(fresh, E.REFUSE))
+    body = {
+        **bodies.asked(change),
+        **bodies.effects(change.measurement),
+        "decision": bodies.decision(change.decision),
+    }
+    payloads = {CONTENT: tx.put_payload(change.id, CONTENT, ask.work.payload)}
+    tx.append("decision", {**body, "payloads": payloads})
+    return change
+
+
+def expire(tx: Tx, change: Change) -> Change:
+    """Let an open change expire."""
+    after = tx.save_change(move(change, E.EXPIRE))
+    tx.append("change.moved", bodies.moved(after, change, "interlock", "nobody used it in time"))
+    return after
+
+
+# ---- the outcome ----------------------------------------------------------------------------------------------------
+
+
+def conclude(tx: Tx, seen: Change, settled: Settled, *, recovered: bool = False) -> Change:
+    """`commands.Conclude`. The same outcome found out twice is recorded once; contradictory ones are a Conflict that people
+    must see. `seen` names the attempt: what became of an earlier one says nothing about a later."""
+    change = found(tx, seen.id)
+    if change.marker.get("undo") != seen.marker.get("undo"):
+        return change
+    if change.state not in UNSETTLED:
+        if settled.committed is not None and settled.committed != _took_effect(change):
+            raise Conflict(f"{change.id} is {change.state.value}, but its target says otherwise")
+        return change
+    event = settled_event(change, settled.committed, tx.now())
+    if event is E.DOUBT and change.state is ChangeState.IN_DOUBT:
+        return change
+    after = tx.save_change(move(change, event, note=bodies.cut(settled.note)))
+    tx.append("recovery" if recovered else "outcome", bodies.outcome(after, settled.committed))
+    if after.reverts and event is not E.DOUBT:
+        _conclude_original(tx, after)
+    return after
+
+
+def _took_effect(change: Change) -> bool:
+    return change.state in (ChangeState.APPLIED, ChangeState.REVERTED, ChangeState.PARTLY_REVERTED)
+
+
+def _conclude_original(tx: Tx, revert: Change) -> None:
+    original = found(tx, revert.reverts)
+    if not _took_effect(revert):
+        tx.save_change(msgspec.structs.replace(original, reverted_by=""))
+        return
+    whole = not revert.marker.get("partly") and all(
+        e.reversible or not e.count for e in original.measurement.effects
+    )
+    event = E.REVERT if whole else E.REVERT_PARTLY
+    after = tx.save_change(move(original, event, note=f"reverted by {revert.id}"))
+    tx.append("revert", {**bodies.moved(after, original, revert.requested_by, ""), "by_change": revert.id})
