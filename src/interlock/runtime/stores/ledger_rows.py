@@ -1,0 +1,84 @@
+"""The ledger's rows: its head, entries and the nodes that tiles are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from sqlalchemy import Executable, insert, select, update
+
+from interlock.ledger import log
+from interlock.ledger.merkle import Frontier
+from interlock.ledger.tiles import HEIGHT
+from interlock.model.errors import Unavailable
+from interlock.runtime.stores import schema
+
+
+class Runner(Protocol):
+    """Executes statements and turns database errors into the port's."""
+
+    def execute(self, query: Executable) -> Sequence[Any]:
+        """The rows of a query."""
+
+    def write(self, statement: Executable, rows: Sequence[dict[str, Any]] | None = None) -> int:
+        """How many rows a statement changed."""
+
+
+def read_head(runner: Runner, *, lock: bool = False) -> Frontier:
+    """The log's edge; with ``lock`` no other replica can append before this transaction ends."""
+    query = select(schema.ledger_head.c.size, schema.ledger_head.c.edge)
+    rows = runner.execute(query.with_for_update() if lock else query)
+    try:
+        ((size, edge),) = rows
+        return Frontier.decode(size, bytes(edge))
+    except ValueError:
+        raise Unavailable("the ledger's head is damaged: restore the store from a backup") from None
+
+
+def append(runner: Runner, frontier: Frontier, entries: Sequence[bytes]) -> Frontier:
+    """Append entries after ``frontier``, which must be the stored head, and move the head."""
+    done = log.append(frontier, entries)
+    rows = enumerate(zip(done.leaves, entries, strict=True), done.first)
+    runner.write(insert(schema.ledger_entries), [{"number": i, "leaf": h, "data": e} for i, (h, e) in rows])
+    if done.nodes:
+        nodes = [{"level": n.level, "number": n.index, "hash": n.hash} for n in done.nodes]
+        runner.write(insert(schema.ledger_nodes), nodes)
+    head, after = schema.ledger_head, done.frontier
+    moved = update(head).where(head.c.size == frontier.size).values(size=after.size, edge=after.encode())
+    if runner.write(moved) != 1:
+        raise Unavailable("the ledger's head moved under its lock: something else writes to the store")
+    return after
+
+
+class LedgerReader:
+    """Reads what proofs, tiles and exports need."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def hashes(self, tile_level: int, start: int, count: int) -> Sequence[bytes]:
+        """``tiles.HashReader``: consecutive nodes of tree level ``8 * tile_level``."""
+        if tile_level == 0:
+            table, column = schema.ledger_entries, schema.ledger_entries.c.leaf
+            query = select(column).where(table.c.number.between(start, start + count - 1))
+        else:
+            table, column = schema.ledger_nodes, schema.ledger_nodes.c.hash
+            query = select(column).where(
+                table.c.level == tile_level * HEIGHT, table.c.number.between(start, start + count - 1)
+            )
+        return self._column(query.order_by(table.c.number))
+
+    def entries(self, start: int, count: int) -> Sequence[bytes]:
+        """``tiles.EntryReader``: consecutive entries."""
+        table = schema.ledger_entries
+        query = select(table.c.data).where(table.c.number.between(start, start + count - 1))
+        return self._column(query.order_by(table.c.number))
+
+    def checkpoint(self) -> bytes | None:
+        """The newest signed checkpoint, a note."""
+        table = schema.ledger_checkpoints
+        notes = self._column(select(table.c.note).order_by(table.c.size.desc()).limit(1))
+        return notes[0] if notes else None
+
+    def _column(self, query: Executable) -> Sequence[bytes]:
+        return [bytes(value) for (value,) in self._runner.execute(query)]

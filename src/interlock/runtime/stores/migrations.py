@@ -1,0 +1,106 @@
+"""Schema versions: made once, migrated forward one by one, never recreated.
+
+A migration is a function of a connection, run in one transaction with the new version number. Add the next one at the
+end of ``MIGRATIONS``; a released one never changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy import Connection, func, insert, inspect, select, text, update
+
+from interlock.ledger.merkle import Frontier
+from interlock.model.errors import Misconfigured
+from interlock.runtime.stores import schema
+from interlock.runtime.stores.schema import PG_SCHEMA
+
+
+def _first(connection: Connection) -> None:
+    """Version 1: everything there is."""
+    schema.metadata.create_all(connection, checkfirst=False)
+    empty = Frontier()
+    connection.execute(insert(schema.ledger_head).values(id=1, size=empty.size, edge=empty.encode()))
+    connection.execute(insert(schema.revision).values(id=1, value=0))
+    connection.execute(insert(schema.ledger_signer).values(id=1, holder="", fence=0, expires_at=0))
+    _protect(connection)
+
+
+def _protect(connection: Connection) -> None:
+    """Triggers that refuse UPDATE and DELETE on what is append-only."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(
+            "CREATE FUNCTION refuse_rewriting() RETURNS trigger LANGUAGE plpgsql AS $$"
+            " BEGIN RAISE EXCEPTION 'the ledger is append-only'; END $$"
+        )
+    for table in schema.APPEND_ONLY:
+        for action in ("UPDATE", "DELETE"):
+            connection.exec_driver_sql(_trigger(connection.dialect.name, table.name, action))
+
+
+def _trigger(dialect: str, table: str, action: str) -> str:
+    head = f"CREATE TRIGGER {table}_no_{action.lower()} BEFORE {action} ON {table}"
+    if dialect == "postgresql":
+        return f"{head} FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting()"
+    return f"{head} BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
+
+
+MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (_first,)
+VERSION: Final = len(MIGRATIONS)
+
+
+def stored_version(connection: Connection) -> int:
+    """The schema version of a database; 0 when it holds nothing.
+
+    Raises Misconfigured when it holds something that is not a store.
+    """
+    where = PG_SCHEMA if connection.dialect.name == "postgresql" else None
+    tables = set(inspect(connection).get_table_names(schema=where))
+    if schema.schema_version.name not in tables:
+        if tables:
+            raise Misconfigured("store: the database holds other tables and no Interlock store")
+        return 0
+    versions = connection.execute(select(schema.schema_version.c.version)).scalars().all()
+    if len(versions) != 1:
+        raise Misconfigured("store: its schema version is missing: restore it from a backup")
+    return int(versions[0])
+
+
+def migrate(connection: Connection, *, create: bool, upgrade: bool) -> int:
+    """Bring the schema to ``VERSION``, inside the caller's transaction; return the version found.
+
+    Raises Misconfigured for an empty database without ``create``, an older one without ``upgrade``, a newer one always.
+    """
+    if connection.dialect.name == "postgresql":
+        _enter_schema(connection, create)
+    found = stored_version(connection)
+    if found > VERSION:
+        raise Misconfigured(
+            f"store: its schema is version {found}, newer than this program's {VERSION}: upgrade it"
+        )
+    if found == 0 and not create:
+        raise Misconfigured("store: there is none yet; `interlock init` makes one (was the database moved?)")
+    if 0 < found < VERSION and not upgrade:
+        raise Misconfigured(f"store: its schema is version {found}, not {VERSION}: run `interlock migrate`")
+    for number, step in enumerate(MIGRATIONS[found:], found + 1):
+        step(connection)
+        _set_version(connection, number)
+    return found
+
+
+def _set_version(connection: Connection, number: int) -> None:
+    if number == 1:
+        connection.execute(insert(schema.schema_version).values(version=1))
+    else:
+        connection.execute(update(schema.schema_version).values(version=number))
+
+
+def _enter_schema(connection: Connection, create: bool) -> None:
+    """Replicas that start together take turns; the schema is made only when that was asked for."""
+    connection.execute(select(func.pg_catalog.pg_advisory_xact_lock(0x1E7E610C)))
+    exists = connection.execute(
+        text("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = :name"), {"name": PG_SCHEMA}
+    ).first()
+    if not exists and create:
+        connection.exec_driver_sql(f"CREATE SCHEMA {PG_SCHEMA}")

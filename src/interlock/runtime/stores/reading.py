@@ -1,0 +1,230 @@
+"""What a transaction may read (the port's ``ReadTx``)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Connection, Row, Select, Table, func, or_, select
+
+from interlock.model.breaker import Breaker
+from interlock.model.change import Approval, Change, ChangeFilter, ChangeState
+from interlock.model.errors import NotFound, Unavailable
+from interlock.model.people import Agent, AgentCredential, Grant, Person
+from interlock.runtime import crypto
+from interlock.runtime.crypto import CannotOpen, MasterKey
+from interlock.runtime.stores import schema
+from interlock.runtime.stores.ledger_rows import Runner
+
+V = TypeVar("V")
+WAITING = (ChangeState.HELD, ChangeState.APPROVED)
+UNRESOLVED = (ChangeState.EXECUTING, ChangeState.IN_DOUBT)
+MAX_LISTED = 1000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def milliseconds(at: datetime | None) -> int | None:
+    """A time as it is stored."""
+    return None if at is None else (at - _EPOCH) // timedelta(milliseconds=1)
+
+
+def from_milliseconds(value: int) -> datetime:
+    """Inverse of :func:`milliseconds`."""
+    return _EPOCH + timedelta(milliseconds=value)
+
+
+def clock(connection: Connection) -> datetime:
+    """The store's clock: the server's on PostgreSQL, so that replicas agree; the machine's on SQLite."""
+    if connection.dialect.name == "postgresql":
+        now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        return from_milliseconds(milliseconds(now) or 0)
+    return from_milliseconds(time.time_ns() // 1_000_000)
+
+
+def key_label(change_id: str) -> str:
+    """What a change's data key is sealed as."""
+    return f"payload-key/{change_id}"
+
+
+def payload_label(change_id: str, name: str) -> str:
+    """What a payload is sealed as."""
+    return f"payload/{change_id}/{name}"
+
+
+class SqlReadTx:
+    """Reads of one transaction. Not to be used after the closure that got it has returned."""
+
+    def __init__(self, runner: Runner, clock: Callable[[], datetime], master: MasterKey) -> None:
+        self.runner, self._clock, self._master = runner, clock, master
+        self._now: datetime | None = None
+
+    def now(self) -> datetime:
+        if self._now is None:  # asking costs a reader a round trip that most do not need
+            self._now = self._clock()
+        return self._now
+
+    # -- changes
+
+    def change(self, change_id: str) -> Change | None:
+        return self._one(Change, select(schema.changes.c.doc).where(schema.changes.c.id == change_id))
+
+    def changes(self, which: ChangeFilter) -> Sequence[Change]:
+        limit = max(1, min(which.limit, MAX_LISTED))
+        return self._all(Change, _filtered(which).order_by(schema.changes.c.id.desc()).limit(limit))
+
+    def open_changes(self, agent: str) -> int:
+        table = schema.changes
+        unexpired = or_(table.c.expires_at.is_(None), table.c.expires_at > milliseconds(self.now()))
+        waiting = table.c.state.in_([s.value for s in WAITING])
+        count = select(func.count()).select_from(table).where(table.c.agent == agent, waiting, unexpired)
+        return int(self._scalar(count))
+
+    def change_by_content(self, agent: str, target: str, content: str) -> Change | None:
+        table = schema.changes
+        states = [s.value for s in (*WAITING, *UNRESOLVED)]
+        same = (table.c.agent == agent, table.c.target == target, table.c.content == content)
+        query = select(table.c.doc).where(*same, table.c.state.in_(states))
+        return self._one(Change, query.order_by(table.c.id.desc()).limit(1))
+
+    def changes_in_doubt(self) -> Sequence[Change]:
+        table = schema.changes
+        states = [s.value for s in UNRESOLVED]
+        return self._all(Change, select(table.c.doc).where(table.c.state.in_(states)).order_by(table.c.id))
+
+    def approvals(self, change_id: str) -> Sequence[Approval]:
+        table = schema.approvals
+        query = select(table.c.doc).where(table.c.change_id == change_id).order_by(table.c.number)
+        return self._all(Approval, query)
+
+    # -- payloads
+
+    def payload(self, change_id: str, name: str) -> bytes:
+        table = schema.payloads
+        sealed = self._scalar(
+            select(table.c.sealed).where(table.c.change_id == change_id, table.c.name == name)
+        )
+        key = self._data_key(change_id)
+        if sealed is None or key is None:
+            raise NotFound(f"no payload {name} of {change_id}, or not any more")
+        return _unseal(key, payload_label(change_id, name), sealed)
+
+    def payload_parts(self, change_id: str, prefix: str) -> Sequence[str]:
+        table = schema.payloads
+        begins = table.c.name.startswith(prefix, autoescape=True)
+        rows = self._rows(select(table.c.name).where(table.c.change_id == change_id, begins))
+        # Sorted and compared here: LIKE ignores case on SQLite, and collations differ.
+        return sorted(name for (name,) in rows if name.startswith(prefix))
+
+    def _data_key(self, change_id: str) -> bytes | None:
+        table = schema.payload_keys
+        sealed = self._scalar(select(table.c.sealed).where(table.c.change_id == change_id))
+        if sealed is None:
+            return None
+        try:
+            return self._master.unseal(key_label(change_id), bytes(sealed))
+        except CannotOpen as error:
+            raise Unavailable(f"the payload key of {change_id} cannot be opened: {error}") from None
+
+    # -- principals
+
+    def agent(self, name: str) -> Agent | None:
+        return self._one(Agent, select(schema.agents.c.doc).where(schema.agents.c.name == name))
+
+    def agents(self) -> Sequence[Agent]:
+        return self._all(Agent, _listed(schema.agents))
+
+    def credential(self, agent: str) -> AgentCredential | None:
+        table = schema.credentials
+        return self._one(AgentCredential, select(table.c.doc).where(table.c.agent == agent))
+
+    def agent_by_token(self, token_sha256: str) -> Agent | None:
+        agents, credentials = schema.agents, schema.credentials
+        joined = agents.join(credentials, agents.c.name == credentials.c.agent)
+        query = select(agents.c.doc).select_from(joined).where(credentials.c.token_sha256 == token_sha256)
+        return self._one(Agent, query)
+
+    def person(self, name: str) -> Person | None:
+        return self._one(Person, select(schema.people.c.doc).where(schema.people.c.name == name))
+
+    def people(self) -> Sequence[Person]:
+        return self._all(Person, _listed(schema.people))
+
+    def grant(self, grant_id: str) -> Grant | None:
+        return self._one(Grant, select(schema.grants.c.doc).where(schema.grants.c.id == grant_id))
+
+    def grants(self) -> Sequence[Grant]:
+        return self._all(Grant, _listed(schema.grants))
+
+    def revision(self) -> int:
+        return int(self._scalar(select(schema.revision.c.value)))
+
+    def breakers(self) -> Sequence[Breaker]:
+        return self._all(Breaker, _listed(schema.breakers))
+
+    def breaker(self, scope: str) -> Breaker | None:
+        return self._one(Breaker, select(schema.breakers.c.doc).where(schema.breakers.c.scope == scope))
+
+    def meta(self, key: str) -> str | None:
+        value: str | None = self._scalar(select(schema.meta.c.value).where(schema.meta.c.key == key))
+        return value
+
+    # -- ledger
+
+    def ledger_size(self) -> int:
+        return int(self._scalar(select(schema.ledger_head.c.size)))
+
+    # -- how
+
+    def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
+        rows: Sequence[Row[Any]] = self.runner.execute(query)
+        return rows
+
+    def _scalar(self, query: Select[Any]) -> Any:
+        rows = self._rows(query)
+        return rows[0][0] if rows else None
+
+    def _one(self, kind: type[V], query: Select[Any]) -> V | None:
+        doc = self._scalar(query)
+        return None if doc is None else _decode(kind, doc)
+
+    def _all(self, kind: type[V], query: Select[Any]) -> Sequence[V]:
+        return [_decode(kind, doc) for (doc,) in self._rows(query)]
+
+
+def _listed(table: Table) -> Select[Any]:
+    (key,) = table.primary_key.columns
+    return select(table.c.doc).order_by(key)
+
+
+def _filtered(which: ChangeFilter) -> Select[Any]:
+    table = schema.changes
+    query = select(table.c.doc)
+    if which.states:
+        query = query.where(table.c.state.in_([state.value for state in which.states]))
+    for name in ("agent", "target", "environment"):
+        if value := getattr(which, name):
+            query = query.where(table.c[name] == value)
+    if which.since is not None:
+        query = query.where(table.c.requested_at >= milliseconds(which.since))
+    if which.before:
+        query = query.where(table.c.id < which.before)
+    return query
+
+
+def _decode(kind: type[V], doc: str) -> V:
+    try:
+        return msgspec.json.decode(doc, type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        raise Unavailable(
+            f"a stored {kind.__name__} cannot be read: damaged, or of a newer version"
+        ) from None
+
+
+def _unseal(key: bytes, label: str, sealed: bytes) -> bytes:
+    try:
+        return crypto.unseal(key, label, bytes(sealed))
+    except CannotOpen as error:
+        raise Unavailable(f"a stored payload cannot be opened: {error}") from None

@@ -1,0 +1,150 @@
+"""The tables, the same on SQLite and PostgreSQL.
+
+A record is its canonical vocabulary value as JSON (``doc``) beside the columns that queries need. Times are
+milliseconds since 1970, UTC. On PostgreSQL everything lies in a schema of its own, ``interlock``.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+PG_SCHEMA = "interlock"
+metadata = MetaData()
+
+# BIGINT would not become SQLite's rowid, the only column that numbers itself there.
+_AutoNumber = BigInteger().with_variant(Integer(), "sqlite")
+
+schema_version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
+
+meta = Table("meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
+
+revision = Table(
+    "revision",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("value", BigInteger, nullable=False),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("requested_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("doc", Text, nullable=False),
+    Index("changes_by_state", "state", "id"),
+    Index("changes_by_agent", "agent", "state"),
+    Index("changes_by_content", "agent", "target", "content"),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("number", _AutoNumber, primary_key=True),
+    Column("change_id", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("nonce", Text, nullable=False),
+    Column("doc", Text, nullable=False),
+    UniqueConstraint("change_id", "person", "nonce"),
+)
+
+payload_keys = Table(
+    "payload_keys",
+    metadata,
+    Column("change_id", Text, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+payloads = Table(
+    "payloads",
+    metadata,
+    Column("change_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("change_id", "name"),
+)
+
+agents = Table(
+    "agents", metadata, Column("name", Text, primary_key=True), Column("doc", Text, nullable=False)
+)
+
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("agent", Text, primary_key=True),
+    Column("token_sha256", Text, nullable=False, unique=True),
+    Column("doc", Text, nullable=False),
+)
+
+people = Table(
+    "people", metadata, Column("name", Text, primary_key=True), Column("doc", Text, nullable=False)
+)
+
+grants = Table("grants", metadata, Column("id", Text, primary_key=True), Column("doc", Text, nullable=False))
+
+breakers = Table(
+    "breakers", metadata, Column("scope", Text, primary_key=True), Column("doc", Text, nullable=False)
+)
+
+ledger_head = Table(
+    "ledger_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    Column("edge", LargeBinary, nullable=False),
+)
+
+ledger_entries = Table(
+    "ledger_entries",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("leaf", LargeBinary, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+ledger_nodes = Table(
+    "ledger_nodes",
+    metadata,
+    Column("level", Integer, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("level", "number"),
+)
+
+ledger_checkpoints = Table(
+    "ledger_checkpoints",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("note", LargeBinary, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+)
+
+ledger_signer = Table(
+    "ledger_signer",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("holder", Text, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
+APPEND_ONLY = (ledger_entries, ledger_nodes, ledger_checkpoints)
+"""Tables whose rows a trigger protects from UPDATE and DELETE: a mistake must not need the verifier to be found."""

@@ -1,0 +1,224 @@
+"""The store as a whole: opening, transactions, reads, and what the ledger offers beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from interlock.ledger.log import SigningRefused
+from interlock.ledger.note import Checkpoint, SignerKey, VerifierKey
+from interlock.ledger.proof import Proof
+from interlock.ledger.verify import EntryCheck, Report
+from interlock.model.errors import InterlockError, Misconfigured, Unavailable
+from interlock.runtime.crypto import MasterKey
+from interlock.runtime.stores import errors, evidence, ledger_rows, reading, retention
+from interlock.runtime.stores.batch import Plain, WriteSession
+from interlock.runtime.stores.engine import (
+    READERS,
+    Engines,
+    connect,
+    create_private,
+    file_identity,
+    make_engines,
+)
+from interlock.runtime.stores.ledger_rows import LedgerReader
+from interlock.runtime.stores.opening import prepare
+from interlock.runtime.stores.reading import SqlReadTx
+from interlock.runtime.stores.signer import Memory, Signer
+from interlock.runtime.stores.writer import Statistics, Writer
+from interlock.runtime.stores.writing import SqlTx
+
+if TYPE_CHECKING:
+    from interlock.sdk.ports import Store
+
+T = TypeVar("T")
+LOCK_TIMEOUT = 5.0
+_log = structlog.get_logger(__name__)
+
+
+def open_store(
+    url: str,
+    master: MasterKey,
+    *,
+    create: bool = False,
+    upgrade: bool = False,
+    origin: str | None = None,
+    remember: Path | None = None,
+    lock_timeout: float = LOCK_TIMEOUT,
+) -> SqlStore:
+    """Open the store at a SQLAlchemy URL, ``sqlite:///FILE`` or ``postgresql://…``. Blocks; call it before serving.
+
+    ``create`` makes one where nothing is (never over anything), ``upgrade`` migrates an older schema. ``origin``
+    names the log when it is made, and is compared later. ``remember`` is a file where this replica keeps the last
+    checkpoint it saw, against a store replaced by an older copy. ``lock_timeout`` in seconds is how long to wait for
+    another process.
+
+    Raises Misconfigured when the store is not what it should be, Unavailable when it does not answer.
+    """
+    engines = make_engines(url, lock_timeout)
+    try:
+        if engines.file:
+            _find_file(engines.file, create)
+        with connect(engines.writer) as connection, connection.begin():
+            key = prepare(connection, master, create=create, upgrade=upgrade, origin=origin)
+            signer = Signer(key, secrets.token_hex(8), Memory(remember))
+            _check_head(connection, signer)
+        return SqlStore(engines, master, key, signer)
+    except SQLAlchemyError as error:
+        engines.dispose()
+        raise errors.translate(error) from None
+    except BaseException:
+        engines.dispose()
+        raise
+
+
+def _find_file(file: Path, create: bool) -> None:
+    if create:
+        create_private(file)
+    elif not file.exists():
+        raise Misconfigured(f"store: there is no {file}; `interlock init` makes one (was it moved?)")
+
+
+def _check_head(connection: Connection, signer: Signer) -> None:
+    rows = Plain(connection)
+    try:
+        signer.check_head(ledger_rows.read_head(rows), LedgerReader(rows))
+    except SigningRefused as error:
+        raise Misconfigured(f"store: it contradicts what was signed before (an old copy?): {error}") from None
+
+
+class SqlStore:
+    """The port ``sdk.ports.Store`` on SQLAlchemy; made by :func:`open_store`."""
+
+    def __init__(self, engines: Engines, master: MasterKey, key: SignerKey, signer: Signer) -> None:
+        self._engines, self._master, self._key, self._signer = engines, master, key, signer
+        self._file = file_identity(engines.file) if engines.file else None
+        self._writer = Writer(WriteSession(engines, master))
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="interlock-store-reader")
+        self._closed = False
+
+    @property
+    def origin(self) -> str:
+        """The log's origin: what approvals are bound to."""
+        return self._key.name
+
+    @property
+    def verifier(self) -> VerifierKey:
+        """The public key that checkpoints verify with; ``str()`` of it is the vkey."""
+        return self._key.verifier
+
+    @property
+    def statistics(self) -> Statistics:
+        """Durable commits and the transactions they served, since opening."""
+        return self._writer.statistics
+
+    async def transact(self, work: Callable[[SqlTx], T]) -> T:
+        """Run ``work`` in a transaction; see ``sdk.ports.Store``.
+
+        Raises what ``work`` raises, and Unavailable (CommitUnknown among them) when it cannot be made durable.
+        """
+        return await asyncio.wrap_future(self._writer.submit(work))
+
+    async def read(self, work: Callable[[SqlReadTx], T]) -> T:
+        """Run a read in a consistent snapshot; see ``sdk.ports.Store``."""
+        if self._closed:
+            raise Unavailable("the store is closed")
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+
+    async def close(self) -> None:
+        """Finish what waits, give the signer's lease back, and close every connection."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            await self.transact(self._signer.release)
+        except InterlockError as error:
+            # The lease runs out by itself; closing goes on.
+            _log.warning("store.lease_kept", error=str(error))
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._writer.close()
+        self._readers.shutdown()
+        self._engines.dispose()
+
+    def _read(self, work: Callable[[SqlReadTx], T]) -> T:
+        try:
+            try:
+                return self._read_once(work)
+            except SQLAlchemyError as error:
+                if not errors.is_disconnect(error):
+                    raise
+            # A pooled connection that died while it was idle says nothing about the store now.
+            return self._read_once(work)
+        except SQLAlchemyError as error:
+            raise errors.translate(error) from None
+
+    def _read_once(self, work: Callable[[SqlReadTx], T]) -> T:
+        if self._engines.file and file_identity(self._engines.file) != self._file:
+            raise Unavailable("the store's file was replaced under the running server")
+        with connect(self._engines.reader) as connection, connection.begin():
+            return work(SqlReadTx(Plain(connection), lambda: reading.clock(connection), self._master))
+
+    # -- ledger
+
+    async def sign(self) -> bytes | None:
+        """Sign a checkpoint of everything that is durable; a signed note. None while another replica is the signer.
+
+        Raises SigningRefused when the log contradicts an earlier checkpoint: sound the alarm, sign nothing.
+        """
+        return await self.transact(self._signer.sign)
+
+    async def checkpoint(self) -> bytes:
+        """The newest signed checkpoint, a note."""
+        return await self.read(lambda tx: evidence.newest(tx.runner))
+
+    async def entry(self, index: int) -> bytes:
+        """One entry's bytes. Raises NotFound."""
+        return await self.read(lambda tx: evidence.entry(tx.runner, index))
+
+    async def entries(self, start: int, count: int) -> Sequence[bytes]:
+        """Entries from ``start`` on, at most ``count``; fewer at the end of the log."""
+        return await self.read(lambda tx: LedgerReader(tx.runner).entries(start, count))
+
+    async def prove(self, index: int) -> Proof:
+        """Proof that entry ``index`` is under the newest checkpoint. Raises NotFound when it is not (yet)."""
+        return await self.read(lambda tx: evidence.prove(tx.runner, self.verifier, index))
+
+    async def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
+        """Proof that the log of ``new`` entries continues that of ``old``. Raises NotFound."""
+        return await self.read(lambda tx: evidence.consistency(tx.runner, old, new))
+
+    async def verify(self, pushed: Sequence[bytes] = (), checks: Sequence[EntryCheck] = ()) -> Report:
+        """Verify the stored log as it stands, the part that is not signed yet included."""
+        return await self.read(lambda tx: evidence.verify(tx.runner, self.verifier, pushed, checks))
+
+    async def export(self, folder: Path) -> Checkpoint:
+        """Sign if possible, and write everything signed into a new folder for offline verification."""
+        await self.sign()
+        return await self.read(lambda tx: evidence.export(tx.runner, self.verifier, folder))
+
+    # -- retention
+
+    async def destroy_payloads_before(self, at: datetime) -> Sequence[str]:
+        """Destroy and record the payloads of changes that ended before ``at``; which changes. Some at a time: call it
+        until it returns none."""
+        found = await self.transact(lambda tx: retention.destroy_due(tx, at))
+        if found and self._engines.is_sqlite:
+            await asyncio.to_thread(retention.empty_wal, self._engines.writer)
+        return found
+
+
+if TYPE_CHECKING:
+
+    def _is_the_port(store: SqlStore) -> Store:
+        return store

@@ -1,0 +1,192 @@
+"""What a transaction may write (the port's ``Tx``)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from interlock.ledger import entry
+from interlock.ledger.entry import Entry, EntryError
+from interlock.ledger.merkle import Frontier
+from interlock.model import ids
+from interlock.model.base import Json, Value
+from interlock.model.breaker import Breaker, BreakerState
+from interlock.model.change import Approval, Change
+from interlock.model.errors import Conflict, NotFound, Rejected
+from interlock.model.people import Agent, AgentCredential, Grant, Person
+from interlock.runtime import crypto
+from interlock.runtime.crypto import MasterKey
+from interlock.runtime.stores import schema
+from interlock.runtime.stores.ledger_rows import Runner
+from interlock.runtime.stores.reading import SqlReadTx, key_label, milliseconds, payload_label
+
+_ID_WINDOW = 256
+"""How many ids are looked at in one query."""
+
+
+class SqlTx(SqlReadTx):
+    """One transaction of a group. Its ledger entries are kept aside and appended when the group commits."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        clock: Callable[[], datetime],
+        master: MasterKey,
+        dialect: str,
+        first: int,
+        durable: Frontier,
+    ) -> None:
+        super().__init__(runner, clock, master)
+        self._upsert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+        self._first = first
+        self.durable = durable
+        """The log's edge when the group began: everything up to it is durable already."""
+        self.entries: list[bytes] = []
+
+    # -- ledger
+
+    def append(self, kind: str, body: Mapping[str, Json]) -> int:
+        try:
+            data = entry.encode(Entry(kind, self.now(), body))
+        except EntryError as error:
+            raise Rejected(f"the ledger cannot hold this: {error}") from None
+        self.entries.append(data)
+        return self._first + len(self.entries) - 1
+
+    def ledger_size(self) -> int:
+        return self._first + len(self.entries)
+
+    # -- changes
+
+    def new_change(self, draft: Change) -> Change:
+        at = self.now()
+        change = msgspec.structs.replace(
+            draft, id=self._free_id(at), version=1, requested_at=at, updated_at=at
+        )
+        self.runner.write(insert(schema.changes).values(**_change_row(change)))
+        return change
+
+    def _free_id(self, at: datetime) -> str:
+        """The first free id from the clock's on; so ids keep the order in which changes came."""
+        number, table = ids.change_number(at), schema.changes
+        while True:
+            window = table.c.id.between(ids.change_id(number), ids.change_id(number + _ID_WINDOW - 1))
+            taken = {change_id for (change_id,) in self._rows(select(table.c.id).where(window))}
+            for candidate in range(number, number + _ID_WINDOW):
+                if (change_id := ids.change_id(candidate)) not in taken:
+                    return change_id
+            number += _ID_WINDOW
+
+    def save_change(self, change: Change) -> Change:
+        saved = msgspec.structs.replace(change, version=change.version + 1, updated_at=self.now())
+        table = schema.changes
+        fenced = (table.c.id == change.id, table.c.version == change.version)
+        done = self.runner.write(update(table).where(*fenced).values(**_change_row(saved)))
+        if done != 1:
+            if self.change(change.id) is None:
+                raise NotFound(f"no change {change.id}")
+            raise Conflict(f"{change.id} was moved by someone else: read it again")
+        return saved
+
+    def add_approval(self, change_id: str, approval: Approval) -> None:
+        table, statement = schema.approvals, approval.statement
+        row = {"change_id": change_id, "person": statement.person, "nonce": statement.nonce}
+        same = select(table.c.number).where(*(table.c[name] == value for name, value in row.items()))
+        if self._scalar(same) is not None:
+            raise Conflict(f"{statement.person} has spoken about {change_id} already")
+        self.runner.write(insert(table).values(**row, doc=_encode(approval)))
+
+    # -- payloads
+
+    def put_payload(self, change_id: str, name: str, data: bytes) -> str:
+        key = self._data_key(change_id) or self._new_data_key(change_id)
+        sealed = crypto.seal(key, payload_label(change_id, name), data)
+        self._put(schema.payloads, change_id=change_id, name=name, sealed=sealed)
+        return hashlib.sha256(sealed).hexdigest()
+
+    def _new_data_key(self, change_id: str) -> bytes:
+        key = crypto.new_key()
+        sealed = self._master.seal(key_label(change_id), key)
+        self.runner.write(insert(schema.payload_keys).values(change_id=change_id, sealed=sealed))
+        return key
+
+    def destroy_payloads(self, change_id: str) -> None:
+        for table in (schema.payload_keys, schema.payloads):
+            self.runner.write(delete(table).where(table.c.change_id == change_id))
+
+    # -- principals and breakers
+
+    def put_agent(self, agent: Agent) -> None:
+        self._put(schema.agents, name=agent.name, doc=_encode(agent))
+        self._revise()
+
+    def put_credential(self, credential: AgentCredential) -> None:
+        row = {"agent": credential.agent, "token_sha256": credential.token_sha256}
+        self._put(schema.credentials, **row, doc=_encode(credential))
+        self._revise()
+
+    def put_person(self, person: Person) -> None:
+        self._put(schema.people, name=person.name, doc=_encode(person))
+        self._revise()
+
+    def put_grant(self, grant: Grant) -> None:
+        self._put(schema.grants, id=grant.id, doc=_encode(grant))
+        self._revise()
+
+    def put_breaker(self, breaker: Breaker) -> None:
+        self._put(schema.breakers, scope=breaker.scope, doc=_encode(breaker))
+        self._revise()
+
+    def drop_breaker(self, scope: str) -> None:
+        self.runner.write(delete(schema.breakers).where(schema.breakers.c.scope == scope))
+        self._revise()
+
+    def put_meta(self, key: str, value: str) -> None:
+        self._put(schema.meta, key=key, value=value)
+
+    def reserve(self, scopes: Sequence[str]) -> Breaker | None:
+        wanted = sorted(set(scopes)) or [""]  # asking for nothing admits nothing
+        table = schema.breakers
+        # FOR SHARE reads what is committed once a concurrent move has ended, and keeps the next one waiting until this
+        # transaction ends (P8). On SQLite the write lock that is held already does the same.
+        query = select(table.c.doc).where(table.c.scope.in_(wanted)).order_by(table.c.scope)
+        found = {b.scope: b for b in self._all(Breaker, query.with_for_update(read=True))}
+        rows = (found.get(s) or Breaker(s, state=BreakerState.OPEN, reason="missing") for s in wanted)
+        return next((row for row in rows if row.frozen or row.state is BreakerState.OPEN), None)
+
+    # -- how
+
+    def _put(self, table: Table, **values: Any) -> None:
+        statement = self._upsert(table).values(**values)
+        keys = [column.name for column in table.primary_key.columns]
+        changed = {name: statement.excluded[name] for name in values if name not in keys}
+        self.runner.write(statement.on_conflict_do_update(index_elements=keys, set_=changed))
+
+    def _revise(self) -> None:
+        self.runner.write(update(schema.revision).values(value=schema.revision.c.value + 1))
+
+
+def _change_row(change: Change) -> dict[str, Any]:
+    return {
+        "id": change.id,
+        "version": change.version,
+        "state": change.state.value,
+        "agent": change.agent,
+        "target": change.target,
+        "environment": change.environment,
+        "content": change.content,
+        "requested_at": milliseconds(change.requested_at),
+        "updated_at": milliseconds(change.updated_at),
+        "expires_at": milliseconds(change.expires_at),
+        "doc": _encode(change),
+    }
+
+
+def _encode(value: Value) -> str:
+    return msgspec.json.encode(value).decode()
