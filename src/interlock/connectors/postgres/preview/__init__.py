@@ -1,0 +1,42 @@
+"""Measuring what an open transaction did, without committing it (DESIGN section 9, "Measuring").
+
+first()    the measuring query, pipelined behind the client's statements
+examine()  its reply and what the catalogs and the observer say, turned into effects and a before-image
+"""
+
+from interlock.connectors.postgres.preview.context import Captured, Context, Limits, Loss
+from interlock.connectors.postgres.preview.examine import examine
+from interlock.connectors.postgres.preview.first import (
+    FLUSH,
+    FORCED_SETTINGS,
+    Counts,
+    Facts,
+    Identity,
+    catalogs_changed,
+    first,
+    has_temp,
+    identity,
+    read,
+    read_identity,
+    tampered,
+)
+
+__all__ = [
+    "FLUSH",
+    "FORCED_SETTINGS",
+    "Captured",
+    "Context",
+    "Counts",
+    "Facts",
+    "Identity",
+    "Limits",
+    "Loss",
+    "catalogs_changed",
+    "examine",
+    "first",
+    "has_temp",
+    "identity",
+    "read",
+    "read_identity",
+    "tampered",
+]

@@ -1,0 +1,56 @@
+"""What `examine` is told besides the measuring query's reply."""
+
+from dataclasses import dataclass, field
+
+from interlock.connectors.postgres.preview.first import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far before-images go. Beyond a limit the effect is "not reversible", with that reason.
+
+    `scan_rows` and `scan_bytes`: the largest table that is searched for touched rows (way 2, and new rows that are not at its end);
+    `candidates`: the most row addresses fetched from one; `predicate_rows`: the most rows that way 1 locks and returns;
+    `image_bytes`: all values of one before-image; `digest_rows`: up to so many rows the affected keys are part of the
+    measurement.
+    """
+
+    scan_rows: int = 2_000_000
+    scan_bytes: int = 1 << 30
+    candidates: int = 500_000
+    predicate_rows: int = 100_000
+    image_bytes: int = 256 << 20
+    digest_rows: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What the before-image query of one statement (`image_before`) returned: (table oid, ctid) of each row it locked."""
+
+    rows: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a table held just before a statement that empties or drops it, locked against writers: see `losing`. `rows` is
+    exact; `image` are all rows (columns in attribute order), or None when the table is beyond the limits."""
+
+    oid: int
+    schema: str
+    name: str
+    rows: int
+    image: tuple[tuple[str | None, ...], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """`identity` is what the connection said at its start. `captured` are the replies of way 1, one for each statement that
+    had one; `losses` what `losing` found before TRUNCATE and DROP. `observer` is False when the target has no observer: nothing is
+    reversible then. `functions` are oids of functions known to take part (their definitions are digested with the rest)."""
+
+    identity: Identity
+    captured: tuple[Captured, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    observer: bool = True
+    functions: tuple[int, ...] = ()
+    limits: Limits = field(default_factory=Limits)
