@@ -7,14 +7,17 @@ import msgspec
 from interlock.model.change import Measurement
 from interlock.model.decision import Target
 from interlock.model.effect import ACTION_OF, Evidence, Totals, totals
-from interlock.model.operation import Operation, Resource
+from interlock.model.operation import Action, Operation, Resource
 from interlock.pipeline.commands import Question
 from interlock.sdk.connector import Work
 
 
 def before(operations: tuple[Operation, ...], target: Target) -> tuple[Question, ...]:
-    """One question for each action on each resource. What names no resource is asked of the target as a whole."""
+    """One question for each action on each resource. What names no resource is asked of the target as a whole, and so is a unit
+    that asks nothing (an empty transaction)."""
     whole = Resource("target", target.name)
+    if not operations:
+        return (Question(Action.READ, whole),)
     found = (Question(o.action, r) for o in operations for r in o.resources or (whole,))
     return tuple(dict.fromkeys(found))
 

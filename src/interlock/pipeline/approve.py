@@ -1,0 +1,95 @@
+"""What people say of a held change: one transaction, so that two voices at once are counted one after the other."""
+
+from interlock.control import limits
+from interlock.control.approval import expiry, remedies, verify
+from interlock.control.change import OPEN, E, move
+from interlock.control.quorum import Tally, conflict_of_interest
+from interlock.model.base import Value
+from interlock.model.change import Approval, Change, ChangeState, Verdict
+from interlock.model.errors import Rejected
+from interlock.model.people import Quorum
+from interlock.pipeline import bodies
+from interlock.pipeline.records import Terms, expired, found, tallies
+from interlock.sdk.ports import Tx
+
+
+class Spoken(Value, frozen=True):
+    """The change after someone spoke, and how far its quorums are."""
+
+    change: Change
+    tallies: tuple[Tally, ...]
+
+
+def speak(tx: Tx, approval: Approval, terms: Terms) -> Spoken:
+    """Give an approval or a denial: verified, recorded with its signature, counted. Rejected with the reason when it does not
+    hold, or when the person can never count (P4); Conflict when they have spoken already."""
+    change = found(tx, approval.statement.change)
+    _open(tx, change)
+    name = approval.statement.person
+    why = verify(approval, change, tx.person(name), tx.now(), origin=terms.origin)
+    if why:
+        raise Rejected(f"the signature of {bodies.cut(name)} does not hold: {why}")
+    if approval.statement.verdict is Verdict.DENY:
+        return _deny(tx, approval, change, terms)
+    _may_count(tx, change, name, terms)
+    tx.add_approval(change.id, approval)
+    tx.append("approval", bodies.spoken(approval))
+    return _counted(tx, change, terms)
+
+
+def _open(tx: Tx, change: Change) -> None:
+    if change.state not in OPEN:
+        raise Rejected(f"{change.id} is {change.state.value}: there is nothing to decide any more")
+    if expired(tx, change):
+        raise Rejected(f"{change.id} has expired")
+
+
+def _deny(tx: Tx, approval: Approval, change: Change, terms: Terms) -> Spoken:
+    """A denial ends it, whoever of the enrolled people gives it: tightening needs one person."""
+    tx.add_approval(change.id, approval)
+    tx.append("denial", bodies.spoken(approval))
+    return Spoken(_moved(tx, change, E.DENY, approval.statement.person), tallies(tx, change, terms))
+
+
+def _may_count(tx: Tx, change: Change, name: str, terms: Terms) -> None:
+    """Refuse a voice that could never count; nobody shall believe that they helped."""
+    why = conflict_of_interest(name, tx.agent(change.agent), tx.grants(), change)
+    if why:
+        raise Rejected(f"{name} cannot approve {change.id}: {name} {why}")
+    person = tx.person(name)
+    groups = {q.group for q in wanted(change, terms)}
+    if person is None or not groups.intersection(person.groups):
+        whom = ", ".join(sorted(groups)) or "no group (its quorum is not configured any more)"
+        raise Rejected(f"{name} cannot approve {change.id}: it waits for people of {whom}")
+
+
+def wanted(change: Change, terms: Terms) -> tuple[Quorum, ...]:
+    """The quorums a change waits for, as configured now."""
+    return tuple(q for q in terms.quorums.values() if f"quorum:{q.name}" in remedies(change))
+
+
+def _counted(tx: Tx, change: Change, terms: Terms) -> Spoken:
+    """Approved as soon as everything it waits for is given, for as long as the signatures hold and an hour at most."""
+    state = tallies(tx, change, terms)
+    met = {f"quorum:{t.quorum}" for t in state if t.met}
+    if change.state is ChangeState.HELD and met.issuperset(remedies(change)):
+        return Spoken(_moved(tx, change, E.APPROVE, "quorum"), state)
+    return Spoken(change, state)
+
+
+def _moved(tx: Tx, change: Change, event: E, by: str) -> Change:
+    until = None
+    if event is E.APPROVE:
+        ends = [at for a in tx.approvals(change.id) if (at := expiry(a.statement)) is not None]
+        until = min([tx.now() + limits.APPROVED_FOR, *ends])
+    after = tx.save_change(move(change, event, expires_at=until))
+    tx.append("change.moved", bodies.moved(after, change, by, ""))
+    return after
+
+
+def withdraw(tx: Tx, change_id: str, by: str, why: str) -> Change:
+    """Take back an open change: the agent itself, its owner, or whoever operates the gateway."""
+    change = found(tx, change_id)
+    after = tx.save_change(move(change, E.WITHDRAW, note=bodies.cut(why)))
+    tx.append("change.moved", bodies.moved(after, change, by, why))
+    return after
