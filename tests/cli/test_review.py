@@ -22,6 +22,7 @@ from interlock.model.effect import ChangeKind, Effect, Unit
 from interlock.model.errors import Rejected
 from interlock.model.operation import Action, Operation, Resource
 
+WISH = review.Wish("CHG-7K3F9Q2M", "ana", Verdict.APPROVE, "agreed")
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 ORDERS = Resource("table", "public.orders", "public")
 
@@ -70,9 +71,7 @@ def reader(connector: str, payload: bytes) -> Sequence[str] | None:
 
 
 def checked(asked: ToSign) -> review.Checked:
-    return review.check(
-        asked, change_id="CHG-7K3F9Q2M", person="ana", verdict=Verdict.APPROVE, force=None, reader=reader
-    )
+    return review.check(asked, WISH, reader, NOW)
 
 
 def text_of(asked: ToSign, *, full: bool = False, width: int = 80) -> str:
@@ -164,6 +163,7 @@ def altered(asked: ToSign, **fields: object) -> ToSign:
         {"fingerprint": "7000/other"},
         {"person": "bob"},
         {"verdict": Verdict.DENY},
+        {"reason": "whatever"},
         {"subject": "0" * 64},
         {"nonce": "m" * 22},
         {"payload": b'["DROP TABLE orders"]'},
@@ -185,23 +185,24 @@ def test_what_is_shown_must_be_what_is_signed(fields: dict[str, object]) -> None
 
 def test_a_revert_is_not_an_approval() -> None:
     asked = to_sign()
+    own = review.Wish("CHG-7K3F9Q2M", "ana", Verdict.APPROVE, "agreed", force=False, nonce="x" * 22)
     words = approval.revert_statement(
-        asked.change, "ana", origin="l", expires=NOW, nonce="x" * 22, force=False
+        asked.change, "ana", origin="l", expires=NOW + timedelta(hours=1), nonce="x" * 22, reason="agreed"
     )
     wish = msgspec.structs.replace(asked, statement=words)
+    review.check(wish, own, reader, NOW)
     with pytest.raises(Rejected, match="purpose"):
         checked(wish)
-    for force, fits in ((False, True), (True, False)):
-        verdict = Verdict.APPROVE
-        if fits:
-            review.check(
-                wish, change_id=words.change, person="ana", verdict=verdict, force=force, reader=reader
-            )
-        else:
-            with pytest.raises(Rejected, match="subject"):
-                review.check(
-                    wish, change_id=words.change, person="ana", verdict=verdict, force=force, reader=reader
-                )
+    with pytest.raises(Rejected, match="subject"):
+        review.check(wish, msgspec.structs.replace(own, force=True), reader, NOW)
+    with pytest.raises(Rejected, match="nonce"):
+        review.check(wish, msgspec.structs.replace(own, nonce="y" * 22), reader, NOW)
+
+
+@pytest.mark.parametrize("expires", ["2026-03-04T05:06:07.000Z", "2026-04-04T05:06:07.000Z", "soon"])
+def test_the_expiry_is_ahead_and_near(expires: str) -> None:
+    with pytest.raises(Rejected, match="expiry"):
+        checked(altered(to_sign(), expires=expires))
 
 
 def test_statements_that_are_gone_are_said_to_be() -> None:

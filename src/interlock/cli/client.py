@@ -1,5 +1,6 @@
 """Speaking to a running server: through the admin socket, or through the API with a person's key."""
 
+import base64
 import http.client
 import secrets
 import socket
@@ -40,6 +41,10 @@ class Signer(Value, frozen=True):
 
     person: str
     key: Ed25519PrivateKey
+
+    def sign(self, data: bytes) -> str:
+        """Ed25519 signature (RFC 8032) in base64."""
+        return base64.b64encode(self.key.sign(data)).decode()
 
 
 class Client:

@@ -6,6 +6,7 @@ and what exactly is signed. A long statement never hides its tail: what is left 
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -16,7 +17,8 @@ from rich.text import Text
 from interlock.cli import out
 from interlock.cli.visible import Oddity, oddities
 from interlock.console.schemas import ToSign
-from interlock.control import approval
+from interlock.control import approval, limits
+from interlock.model.base import Value
 from interlock.model.change import Change, Statement, Verdict
 from interlock.model.effect import totals
 from interlock.model.errors import Rejected
@@ -36,24 +38,35 @@ class Checked:
         self.statements, self.own_reading = statements, own_reading
 
 
-def check(
-    asked: ToSign, *, change_id: str, person: str, verdict: Verdict, force: bool | None, reader: Reader
-) -> Checked:
-    """Recompute what binds the signature from what will be shown. `force` is None for an approval or denial, else that of the
-    revert. Raises Rejected naming the part that does not fit: the server or something on the way shows one thing and would
-    have another signed."""
+class Wish(Value, frozen=True):
+    """What this person wants to say. `force` is None for an approval or denial, else that of the revert, whose `nonce` is the
+    signer's own."""
+
+    change: str
+    person: str
+    verdict: Verdict
+    reason: str = ""
+    force: bool | None = None
+    nonce: str = ""
+
+
+def check(asked: ToSign, wish: Wish, reader: Reader, now: datetime) -> Checked:
+    """Recompute what binds the signature from what will be shown. Raises Rejected naming the part that does not fit: the server or
+    something on the way shows one thing and would have another signed."""
     change, words = asked.change, asked.statement
-    own = approval.binding(change) if force is None else approval.revert_subject(change, force)
-    purpose = approval.APPROVAL_PURPOSE if force is None else approval.REVERT_PURPOSE
+    reverting = wish.force is not None
+    own = approval.revert_subject(change, bool(wish.force)) if reverting else approval.binding(change)
     expected = {
-        "purpose": (words.purpose, purpose),
+        "purpose": (words.purpose, approval.REVERT_PURPOSE if reverting else approval.APPROVAL_PURPOSE),
         "version": (words.version, approval.VERSION),
-        "change": (words.change, change_id),
-        "change shown": (change.id, change_id),
+        "change": (words.change, wish.change),
+        "change shown": (change.id, wish.change),
         "target": (words.target, change.target),
         "fingerprint": (words.fingerprint, change.fingerprint),
-        "person": (words.person, person),
-        "verdict": (words.verdict, verdict),
+        "person": (words.person, wish.person),
+        "verdict": (words.verdict, wish.verdict),
+        "reason": (words.reason, wish.reason),
+        "nonce": (words.nonce, wish.nonce if reverting else change.nonce),
         "subject": (words.subject, own),
     }
     for part, (said, computed) in expected.items():
@@ -61,8 +74,9 @@ def check(
             raise Rejected(
                 f"not signed: the server's {part} is not what this machine computes from the content shown"
             )
-    if force is None and words.nonce != change.nonce:
-        raise Rejected("not signed: the server's nonce is not that of the change shown")
+    ends = approval.expiry(words)
+    if ends is None or not now < ends <= now + limits.SIGNED_FOR_AT_MOST:
+        raise Rejected("not signed: the server's expiry is past or too far off (or the clocks differ)")
     return _read(asked, reader)
 
 
@@ -88,7 +102,7 @@ def render(checked: Checked, *, full: bool) -> RenderableType:
         out.effects(change.measurement.effects),
     ]
     parts += [Text(f"In all: {out.numbers(totals(change.measurement.effects))}.", style="bold"), Text("")]
-    parts += _statements(checked, full)
+    parts += statements_of(checked.statements, full=full)
     if change.reason:
         parts.append(
             Panel(
@@ -123,14 +137,13 @@ def _targets(change: Change) -> RenderableType:
     return lines
 
 
-def _statements(checked: Checked, full: bool) -> Iterator[RenderableType]:
-    if checked.statements is None:
-        yield Text(
-            "The statements are no longer stored: only their digest would be signed.", style="bold yellow"
-        )
+def statements_of(statements: Sequence[str] | None, *, full: bool) -> Iterator[RenderableType]:
+    """Statements with every character visible; a long one without its middle, which is counted."""
+    if statements is None:
+        yield Text("The statements are no longer stored, only their digest is.", style="bold yellow")
         return
-    many = len(checked.statements)
-    for number, statement in enumerate(checked.statements, 1):
+    many = len(statements)
+    for number, statement in enumerate(statements, 1):
         yield Rule(f"statement {number} of {many}", align="left", style="dim")
         yield from _lines(statement, full)
     yield Rule(style="dim")

@@ -109,6 +109,18 @@ class SignedRevert(Value, frozen=True):
     force: bool = False
 
 
+class Outcome(Value, frozen=True, omit_defaults=False):
+    """The end of an apply or a revert. `code` is `done`, `held` (people are needed, again if `grown` says how the effect differs
+    from what was approved), or why it was refused: `forbidden`, `breaker`, `unavailable`, `failed`, `in_doubt`."""
+
+    done: bool
+    code: str
+    why: str = ""
+    retry: bool = False
+    grown: tuple[str, ...] = ()
+    change: Change | None = None
+
+
 class Empty(Value, frozen=True):
     """No content: `{}`."""
 

@@ -1,0 +1,319 @@
+"""Changes: list, show, approve, deny, apply, revert."""
+
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from interlock.cli import out, review
+from interlock.cli.options import (
+    As,
+    ChangeId,
+    Config,
+    Json,
+    Key,
+    NeedAs,
+    NeedKey,
+    PassphraseFile,
+    ReasonText,
+    Url,
+    Yes,
+    connect,
+    connect_as,
+    read_payload,
+    signer,
+)
+from interlock.console.schemas import (
+    ChangeDetail,
+    ChangePage,
+    ChangeSummary,
+    Empty,
+    Outcome,
+    Proposals,
+    Signed,
+    SignedRevert,
+    ToSign,
+)
+from interlock.control import approval
+from interlock.model.change import Change, ChangeState, Verdict
+
+Full = Annotated[bool, typer.Option("--full", help="Show every line of long statements.")]
+Force = Annotated[bool, typer.Option("--force", help="Put back rows that someone modified since as well.")]
+
+
+def changes(
+    state: Annotated[
+        list[ChangeState] | None,
+        typer.Option("--state", help="Only changes in this state (may be repeated)."),
+    ] = None,
+    agent: Annotated[str, typer.Option("--agent", metavar="AGENT", help="Only changes of this agent.")] = "",
+    target: Annotated[
+        str, typer.Option("--target", metavar="TARGET", help="Only changes to this target.")
+    ] = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="How many, newest first.")] = 50,
+    before: Annotated[str, typer.Option("--before", metavar="CHG", help="Continue after this change.")] = "",
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """List changes, newest first."""
+    server = connect(config, url, as_, key)
+    states = [s.value for s in state or ()]
+    page = server.get(
+        "/api/v1/changes", ChangePage, state=states, agent=agent, target=target, limit=limit, before=before
+    )
+    if json:
+        out.json(page)
+        return
+    out.print_table(_list(page.changes))
+    if page.next:
+        out.say(f"More: --before {page.next}", style="dim")
+
+
+def _list(found: tuple[ChangeSummary, ...]) -> Table:
+    rows = [
+        (c.id, state_text(c.state), c.agent, c.target, out.numbers(c.totals), c.requested_at) for c in found
+    ]
+    return out.table("", ("change", "state", "agent", "target", "effect", "asked"), rows)
+
+
+_STYLES = {
+    ChangeState.HELD: "bold yellow",
+    ChangeState.APPROVED: "bold cyan",
+    ChangeState.APPLIED: "green",
+    ChangeState.IN_DOUBT: "bold red",
+    ChangeState.FAILED: "red",
+    ChangeState.REFUSED: "red",
+    ChangeState.DENIED: "red",
+}
+
+
+def state_text(state: ChangeState) -> Text:
+    """A state in its colour."""
+    return Text(state.value.replace("_", " "), style=_STYLES.get(state, ""))
+
+
+def show(
+    chg: ChangeId,
+    full: Full = False,
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Show a change: what was asked, its effect, who said what, and what became of it."""
+    detail = connect(config, url, as_, key).get(f"/api/v1/changes/{chg}", ChangeDetail)
+    if json:
+        out.json(detail)
+        return
+    print_detail(detail, full=full)
+
+
+def print_detail(detail: ChangeDetail, *, full: bool) -> None:
+    """A change for people."""
+    change = detail.change
+    console = out.console()
+    console.print(Text.assemble((change.id, "bold"), "  ", state_text(change.state)))
+    console.print(out.table("", ("", " "), _facts(change)))
+    console.print()
+    out.print_table(out.effects(change.measurement.effects))
+    console.print(Text(f"In all: {out.numbers(detail.totals)}.", style="bold"))
+    for part in review.statements_of(detail.statements, full=full):
+        console.print(part)
+    _print_said(detail)
+
+
+def _facts(change: Change) -> list[tuple[str, object]]:
+    facts: list[tuple[str, object]] = [
+        ("agent", f"{change.agent} (owner {change.owner})"),
+        ("target", f"{change.target} in {change.environment}"),
+        ("asked", change.requested_at),
+        ("moved", change.updated_at),
+        ("expires", change.expires_at),
+        ("waits for", ", ".join(approval.remedies(change))),
+        ("policies", ", ".join(change.decision.reasons)),
+        ("note", change.note),
+        ("agent's own words", change.reason),
+        ("reverts", change.reverts),
+        ("reverted by", change.reverted_by),
+        ("replaces", change.replaces),
+        ("asked by", change.requested_by),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def _print_said(detail: ChangeDetail) -> None:
+    if detail.approvals:
+        rows = [
+            (a.statement.person, a.statement.verdict.value, a.at, a.statement.reason)
+            for a in detail.approvals
+        ]
+        out.print_table(out.table("What people said", ("who", "verdict", "when", "reason"), rows))
+    for quorum in detail.quorums:
+        given = f": {', '.join(quorum.given)}" if quorum.given else ""
+        out.say(
+            f"{quorum.name}: {len(quorum.given)} of {quorum.count} of group {quorum.group}{given}",
+            style="bold",
+        )
+        for person, why in quorum.ignored.items():
+            out.say(f"  {person} does not count: {why}")
+
+
+def approve(
+    chg: ChangeId,
+    as_: NeedAs,
+    key: NeedKey,
+    reason: ReasonText = "",
+    full: Full = False,
+    yes: Yes = False,
+    passphrase_file: PassphraseFile = None,
+    config: Config = None,
+    url: Url = "",
+    json: Json = False,
+) -> None:
+    """Approve a held change: see what it does, then sign it with your key."""
+    _speak(chg, Verdict.APPROVE, as_, key, reason, full, yes, passphrase_file, config, url, json)
+
+
+def deny(
+    chg: ChangeId,
+    as_: NeedAs,
+    key: NeedKey,
+    reason: ReasonText = "",
+    full: Full = False,
+    yes: Yes = False,
+    passphrase_file: PassphraseFile = None,
+    config: Config = None,
+    url: Url = "",
+    json: Json = False,
+) -> None:
+    """Deny a held change, signed with your key. One denial ends it."""
+    _speak(chg, Verdict.DENY, as_, key, reason, full, yes, passphrase_file, config, url, json)
+
+
+def _speak(
+    chg: str,
+    verdict: Verdict,
+    person: str,
+    key: Path,
+    reason: str,
+    full: bool,
+    yes: bool,
+    passphrase_file: PassphraseFile,
+    config: Config,
+    url: str,
+    json: bool,
+) -> None:
+    who = signer(person, key, passphrase_file)
+    server = connect_as(config, url, who)
+    asked = server.get(
+        f"/api/v1/changes/{chg}/statement", ToSign, person=who.person, verdict=verdict.value, reason=reason
+    )
+    wish = review.Wish(chg, who.person, verdict, reason)
+    seen = review.check(asked, wish, read_payload, datetime.now(UTC))
+    _confirm(seen, full=full, yes=yes, quiet=json)
+    signed = Signed(asked.statement, who.sign(approval.signed_bytes(asked.statement)))
+    detail = server.post(f"/api/v1/changes/{chg}/approvals", ChangeDetail, signed)
+    _told(detail, json)
+
+
+def apply(
+    chg: ChangeId,
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Let the server apply an approved change itself, as if its agent had sent it again."""
+    server = connect(config, url, as_, key)
+    _ended(server.post(f"/api/v1/changes/{chg}/apply", Outcome, Empty()), json)
+
+
+def revert(
+    chg: ChangeId,
+    as_: NeedAs,
+    key: NeedKey,
+    reason: ReasonText = "",
+    force: Force = False,
+    full: Full = False,
+    yes: Yes = False,
+    passphrase_file: PassphraseFile = None,
+    config: Config = None,
+    url: Url = "",
+    json: Json = False,
+) -> None:
+    """Undo an applied change from its stored before-image, signed with your key."""
+    who = signer(as_, key, passphrase_file)
+    server = connect_as(config, url, who)
+    nonce = secrets.token_urlsafe(24)
+    asked = server.get(
+        f"/api/v1/changes/{chg}/statement",
+        ToSign,
+        person=who.person,
+        reason=reason,
+        revert="true",
+        force="true" if force else "false",
+        nonce=nonce,
+    )
+    wish = review.Wish(chg, who.person, Verdict.APPROVE, reason, force, nonce)
+    seen = review.check(asked, wish, read_payload, datetime.now(UTC))
+    _confirm(seen, full=full, yes=yes, quiet=json)
+    signed = SignedRevert(asked.statement, who.sign(approval.signed_bytes(asked.statement)), force)
+    _ended(server.post(f"/api/v1/changes/{chg}/revert", Outcome, signed), json)
+
+
+def _confirm(seen: review.Checked, *, full: bool, yes: bool, quiet: bool) -> None:
+    """Show what will be signed and ask. On standard error when standard output is for a program."""
+    console = out.errors() if quiet else out.console()
+    console.print(review.render(seen, full=full), soft_wrap=False)
+    if not yes:
+        typer.confirm("Sign this?", abort=True, err=True)
+
+
+def _told(detail: ChangeDetail, json: bool) -> None:
+    if json:
+        out.json(detail)
+        return
+    out.say(f"Signed. {detail.change.id} is {detail.change.state.value}.", style="bold")
+    _print_said(detail)
+
+
+def _ended(outcome: Outcome, json: bool) -> None:
+    """Tell the end of an apply or revert; exit status 1 when it was not done."""
+    if json:
+        out.json(outcome)
+    else:
+        _print_outcome(outcome)
+    if not outcome.done:
+        raise typer.Exit(1)
+
+
+def _print_outcome(outcome: Outcome) -> None:
+    change = outcome.change
+    name = f"{change.id} is {change.state.value}" if change else outcome.code
+    out.say(
+        f"{'Done' if outcome.done else 'Not done'}: {name}.",
+        style="bold green" if outcome.done else "bold red",
+    )
+    for line in (outcome.why, *outcome.grown):
+        if line:
+            out.console().print(out.shown(line))
+
+
+def proposals(
+    config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
+) -> None:
+    """List what was proposed to be decided in another way (governed mode)."""
+    found = connect(config, url, as_, key).get("/api/v1/proposals", Proposals)
+    if json:
+        out.json(found)
+    else:
+        out.print_table(_list(found.proposals))

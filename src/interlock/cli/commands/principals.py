@@ -1,0 +1,241 @@
+"""People, agents and grants."""
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from interlock.cli import keyfile, out
+from interlock.cli.options import As, Config, Json, Key, Url, connect, seconds
+from interlock.console.schemas import Agents, Empty, Grants, NewAgent, NewGrant, NewPerson, NewToken, People
+from interlock.model.operation import Action
+from interlock.model.people import Agent, Grant, Person
+
+people = typer.Typer(no_args_is_help=True, help="People: who may approve, and with which key.")
+agents = typer.Typer(
+    no_args_is_help=True, help="Agents: who is let in, with which token, and who answers for them."
+)
+grants = typer.Typer(no_args_is_help=True, help="Grants: what an agent may do on a target, and until when.")
+
+Name = Annotated[str, typer.Argument(metavar="NAME")]
+
+
+@people.command("add")
+def add_person(
+    name: Name,
+    group: Annotated[
+        list[str], typer.Option("--group", metavar="G", help="A group they belong to (may be repeated).")
+    ],
+    pubkey: Annotated[
+        Path,
+        typer.Option("--pubkey", metavar="FILE.pub", help="Their public key, from `interlock keys new`."),
+    ],
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Enrol a person."""
+    new = NewPerson(name, tuple(group), keyfile.read_public(pubkey))
+    person = connect(config, url, as_, key).post("/api/v1/people", Person, new)
+    if json:
+        out.json(person)
+    else:
+        out.say(f"{person.name} is enrolled, in {', '.join(person.groups) or 'no group'}.")
+
+
+@people.command("list")
+def list_people(
+    config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
+) -> None:
+    """List the people."""
+    found = connect(config, url, as_, key).get("/api/v1/people", People)
+    if json:
+        out.json(found)
+        return
+    rows = [
+        (p.name, ", ".join(p.groups), _standing(p.disabled), p.created_at, p.public_key) for p in found.people
+    ]
+    out.print_table(out.table("", ("person", "groups", "", "since", "key"), rows))
+
+
+@people.command("disable")
+def disable_person(
+    name: Name, config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
+) -> None:
+    """Disable a person: what they sign from now on counts for nothing."""
+    person = connect(config, url, as_, key).post(
+        f"/api/v1/people/{quote(name, safe='')}/disable", Person, Empty()
+    )
+    if json:
+        out.json(person)
+    else:
+        out.say(f"{person.name} is disabled.")
+
+
+@agents.command("add")
+def add_agent(
+    name: Name,
+    owner: Annotated[str, typer.Option("--owner", metavar="PERSON", help="Who answers for it.")],
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Add an agent and print its token, once."""
+    _print_token(connect(config, url, as_, key).post("/api/v1/agents", NewToken, NewAgent(name, owner)), json)
+
+
+@agents.command("rotate")
+def rotate_agent(
+    name: Name, config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
+) -> None:
+    """Give an agent a new token, printed once. The old one ends, and its open sessions with it."""
+    path = f"/api/v1/agents/{quote(name, safe='')}/rotate"
+    _print_token(connect(config, url, as_, key).post(path, NewToken, Empty()), json)
+
+
+@agents.command("disable")
+def disable_agent(
+    name: Name, config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
+) -> None:
+    """Disable an agent at once; its open sessions end."""
+    agent = connect(config, url, as_, key).post(
+        f"/api/v1/agents/{quote(name, safe='')}/disable", Agent, Empty()
+    )
+    if json:
+        out.json(agent)
+    else:
+        out.say(f"{agent.name} is disabled.")
+
+
+@agents.command("list")
+def list_agents(
+    config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
+) -> None:
+    """List the agents."""
+    found = connect(config, url, as_, key).get("/api/v1/agents", Agents)
+    if json:
+        out.json(found)
+        return
+    rows = [(a.name, a.owner, _standing(a.disabled), a.created_at) for a in found.agents]
+    out.print_table(out.table("", ("agent", "owner", "", "since"), rows))
+
+
+def _print_token(new: NewToken, json: bool) -> None:
+    """The token goes to standard output and nowhere else."""
+    if json:
+        out.json(new)
+        return
+    out.say(f"Agent {new.agent.name}, owner {new.agent.owner}. Its token, shown this once:")
+    out.say(f"  {new.token}", style="bold")
+    for connection in new.connections:
+        out.say(f"{connection.target}:")
+        out.say(f"  {connection.address.replace('TOKEN', new.token)}", style="bold")
+    out.say(
+        "It may do nothing yet: interlock grants add --agent NAME --target T --actions … --expires 8h",
+        style="dim",
+    )
+
+
+def _standing(disabled: bool) -> str:
+    return "disabled" if disabled else "enabled"
+
+
+@grants.command("add")
+def add_grant(
+    agent: Annotated[str, typer.Option("--agent", metavar="A")],
+    target: Annotated[str, typer.Option("--target", metavar="T")],
+    actions: Annotated[
+        str, typer.Option("--actions", metavar="A,A", help="Of read, create, update, delete, admin.")
+    ],
+    expires: Annotated[
+        str, typer.Option("--expires", metavar="8h", help="How long it lasts: 90s, 30m, 8h, 7d.")
+    ],
+    max_rows: Annotated[
+        int | None,
+        typer.Option("--max-rows", metavar="N", min=1, help="Most rows one unit of work may touch."),
+    ] = None,
+    resource: Annotated[
+        list[str] | None,
+        typer.Option("--resource", metavar="NAME", help="Only these, as public.orders or public.*."),
+    ] = None,
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Let an agent do something on a target for some time."""
+    new = NewGrant(agent, target, _actions(actions), seconds(expires), max_rows, tuple(resource or ()))
+    grant = connect(config, url, as_, key).post("/api/v1/grants", Grant, new)
+    if json:
+        out.json(grant)
+    else:
+        can = ", ".join(a.value for a in grant.actions)
+        out.say(f"{grant.id}: {grant.agent} may {can} on {grant.target} until {out.when(grant.expires_at)}.")
+
+
+@grants.command("list")
+def list_grants(
+    every: Annotated[bool, typer.Option("--all", help="Ended ones too.")] = False,
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """List the grants that are live."""
+    found = connect(config, url, as_, key).get("/api/v1/grants", Grants)
+    live = [g for g in found.grants if every or (g.revoked_at is None and g.expires_at > found.now)]
+    if json:
+        out.json(Grants(tuple(live), found.now))
+        return
+    rows = [
+        (
+            g.id,
+            g.agent,
+            g.target,
+            ", ".join(a.value for a in g.actions),
+            _limits(g),
+            "revoked" if g.revoked_at else g.expires_at,
+            g.granted_by,
+        )
+        for g in live
+    ]
+    out.print_table(out.table("", ("grant", "agent", "target", "may", "limits", "until", "by"), rows))
+
+
+@grants.command("revoke")
+def revoke_grant(
+    grant_id: Annotated[str, typer.Argument(metavar="ID")],
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Revoke a grant at once."""
+    grant = connect(config, url, as_, key).delete(f"/api/v1/grants/{quote(grant_id, safe='')}", Grant)
+    if json:
+        out.json(grant)
+    else:
+        out.say(f"{grant.id} is revoked.")
+
+
+def _limits(grant: Grant) -> str:
+    rows = [f"{grant.max_rows:,} rows"] if grant.max_rows is not None else []
+    return ", ".join([*rows, *grant.resources])
+
+
+def _actions(text: str) -> tuple[Action, ...]:
+    known = {a.value: a for a in Action if a is not Action.UNKNOWN}
+    names = [name.strip() for name in text.split(",")]
+    if unknown := [name for name in names if name not in known]:
+        raise typer.BadParameter(
+            f"no such action: {', '.join(unknown)} (there are {', '.join(known)})", param_hint="--actions"
+        )
+    return tuple(dict.fromkeys(known[name] for name in names))

@@ -1,0 +1,108 @@
+"""Freezes and breakers."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+from rich.text import Text
+
+from interlock.cli import out
+from interlock.cli.options import As, Config, Json, Key, ReasonText, Url, connect
+from interlock.console.schemas import Breakers, Move, Reason
+from interlock.model.breaker import Breaker, BreakerState
+
+breaker = typer.Typer(no_args_is_help=True, help="Breakers: what may write, by scope.")
+
+Environment = Annotated[str, typer.Argument(metavar="ENV")]
+NeedReason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.")]
+Scope = Annotated[
+    str,
+    typer.Argument(metavar="SCOPE", help="global, environment/NAME, target/NAME, agent/NAME or session/ID."),
+]
+
+
+def freeze(
+    env: Environment,
+    reason: NeedReason,
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Let no agent write to an environment until it is thawed."""
+    path = f"/api/v1/environments/{quote(env, safe='')}/freeze"
+    _told(connect(config, url, as_, key).post(path, Breaker, Reason(reason)), json)
+
+
+def thaw(
+    env: Environment,
+    reason: ReasonText = "",
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """End a freeze. A breaker that tripped meanwhile stays open."""
+    path = f"/api/v1/environments/{quote(env, safe='')}/thaw"
+    _told(connect(config, url, as_, key).post(path, Breaker, Reason(reason)), json)
+
+
+@breaker.command("list")
+def list_breakers(
+    config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
+) -> None:
+    """List all breakers; those that refuse come first."""
+    found = connect(config, url, as_, key).get("/api/v1/breakers", Breakers)
+    if json:
+        out.json(found)
+        return
+    ordered = sorted(found.breakers, key=lambda b: (b.state is BreakerState.CLOSED and not b.frozen, b.scope))
+    rows = [(b.scope, _state(b), b.reason, b.moved_by, b.moved_at) for b in ordered]
+    out.print_table(out.table("", ("scope", "state", "reason", "by", "when"), rows))
+
+
+@breaker.command("open")
+def open_breaker(
+    scope: Scope,
+    reason: NeedReason,
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Open a breaker: no further write in its scope, on any replica."""
+    _told(connect(config, url, as_, key).post("/api/v1/breakers", Breaker, Move(scope, "open", reason)), json)
+
+
+@breaker.command("reset")
+def reset_breaker(
+    scope: Scope,
+    reason: NeedReason,
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Move an open breaker to probation, and one on probation to closed."""
+    _told(
+        connect(config, url, as_, key).post("/api/v1/breakers", Breaker, Move(scope, "reset", reason)), json
+    )
+
+
+def _told(moved: Breaker, json: bool) -> None:
+    if json:
+        out.json(moved)
+    else:
+        out.console().print(Text.assemble((moved.scope, "bold"), " is ", _state(moved), "."))
+
+
+def _state(switch: Breaker) -> Text:
+    style = {BreakerState.CLOSED: "green", BreakerState.OPEN: "bold red", BreakerState.PROBATION: "yellow"}[
+        switch.state
+    ]
+    text = Text(switch.state.value, style=style)
+    return Text.assemble(text, (", frozen", "bold cyan")) if switch.frozen else text

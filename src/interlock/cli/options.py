@@ -1,0 +1,125 @@
+"""Options that commands share, and what they lead to."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from interlock.cli import client, keyfile
+from interlock.cli.client import Client, Signer
+from interlock.model.errors import Misconfigured
+from interlock.model.ids import parse_change_id
+
+CONFIG_FILE = "interlock.yaml"
+CONFIG_VARIABLE = "INTERLOCK_CONFIG"
+
+Config: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "-c", "--config", metavar="FILE", help=f"Configuration (${CONFIG_VARIABLE}, else ./{CONFIG_FILE})."
+    ),
+]
+Url: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--url", metavar="URL", help="Use the API at this address, with --as and --key, not the admin socket."
+    ),
+]
+As: TypeAlias = Annotated[str, typer.Option("--as", metavar="PERSON", help="Who you are.")]
+Key: TypeAlias = Annotated[
+    Path | None, typer.Option("--key", metavar="FILE", help="Your signing key (`interlock keys new`).")
+]
+NeedAs: TypeAlias = Annotated[str, typer.Option("--as", metavar="PERSON", help="Who you are.")]
+NeedKey: TypeAlias = Annotated[
+    Path, typer.Option("--key", metavar="FILE", help="Your signing key (`interlock keys new`).")
+]
+PassphraseFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file", metavar="FILE", help="Where the key's passphrase is (else it is asked)."
+    ),
+]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Yes: TypeAlias = Annotated[bool, typer.Option("--yes", help="Don't ask for confirmation.")]
+ReasonText: TypeAlias = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.")]
+
+
+def config_path(given: Path | None) -> Path:
+    """The configuration file that is meant."""
+    return given or Path(os.environ.get(CONFIG_VARIABLE) or CONFIG_FILE)
+
+
+def passphrase(file: Path | None) -> Callable[[], bytes]:
+    """What opens a key: the first line of a file, or what is typed without an echo."""
+
+    def ask() -> bytes:
+        if file is None:
+            return str(typer.prompt("Passphrase of the key", hide_input=True, err=True)).encode()
+        try:
+            return file.read_bytes().split(b"\n", 1)[0]
+        except OSError as error:
+            raise Misconfigured(f"cannot read {file}: {error.strerror}") from None
+
+    return ask
+
+
+def signer(person: str, key: Path | None, passphrase_file: Path | None = None) -> Signer:
+    """A person with their key. A usage error unless both are named."""
+    if not person or key is None:
+        raise typer.BadParameter("your signature is needed: --as PERSON and --key FILE")
+    return Signer(person, keyfile.load(key, passphrase(passphrase_file)))
+
+
+def connect(config: Path | None, url: str, person: str, key: Path | None) -> Client:
+    """The server: by the API when an address is given, else by the admin socket of the configuration."""
+    if url:
+        return client.by_url(url, signer(person, key))
+    return client.by_socket(socket_path(config_path(config)))
+
+
+def connect_as(config: Path | None, url: str, who: Signer) -> Client:
+    """As `connect`, with the key read already."""
+    return client.by_url(url, who) if url else client.by_socket(socket_path(config_path(config)))
+
+
+def socket_path(config: Path) -> Path:
+    """Where the server of that configuration has its admin socket."""
+    from interlock.runtime.config import load
+
+    return load(config).admin_socket
+
+
+def change_id(typed: str) -> str:
+    """A change id as a person types it. A usage error when it is none."""
+    try:
+        return parse_change_id(typed)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+ChangeId: TypeAlias = Annotated[
+    str, typer.Argument(metavar="CHG", help="Id of the change.", callback=change_id)
+]
+
+
+def seconds(text: str) -> int:
+    """A length of time like `90s`, `30m`, `8h`, `7d`, `2w`, in seconds. A usage error for anything else."""
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+    number, unit = text[:-1], text[-1:]
+    if (
+        unit not in units
+        or not (number.isascii() and number.isdigit())
+        or not 0 < int(number) * units[unit] <= 10 * 366 * 86400
+    ):
+        raise typer.BadParameter(f"{text!r} is not a length of time like 90s, 30m, 8h or 7d")
+    return int(number) * units[unit]
+
+
+def read_payload(connector: str, payload: bytes) -> Sequence[str] | None:
+    """The statements in a payload, as this machine reads them; None when it does not know the connector."""
+    from interlock.runtime.connectors import find
+
+    found = find(connector)
+    return None if found is None else found.describe(payload)
