@@ -1,0 +1,123 @@
+"""What all targets of one installation share."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from interlock.control import limits
+from interlock.model.change import Change
+from interlock.model.errors import Unavailable
+from interlock.pipeline.records import Terms
+from interlock.runtime.directory import Directory
+from interlock.runtime.judge import Judge
+from interlock.runtime.policies import Policies
+from interlock.runtime.refusals import Refusals
+from interlock.runtime.tasks import Tasks
+from interlock.runtime.watch import Watch
+from interlock.sdk.connector import Live
+from interlock.sdk.ports import Notifier, ReadTx, Store, Tx
+
+HEARTBEAT = 5.0
+"""Seconds between two signs of life of a gateway."""
+
+DEAD_AFTER = timedelta(seconds=30)
+"""A gateway without a sign of life for that long is dead: others recover what it was executing."""
+
+YOUNG = timedelta(seconds=30)
+"""A change that this gateway itself moved within that time is not recovered: its pipeline may still be at work."""
+
+
+class Budgets:
+    """Each agent's budget of previews that led to nothing (`control.limits`)."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self._buckets: dict[str, limits.Bucket] = {}
+
+    def may_preview(self, agent: str) -> bool:
+        bucket = self._buckets.get(agent)
+        return bucket is None or limits.may_preview(bucket, self._directory.now())
+
+    def charge(self, agent: str) -> None:
+        now = self._directory.now()
+        self._buckets[agent] = limits.charge(self._buckets.get(agent) or limits.full(now), now)
+
+
+class Notifiers:
+    """All configured notifiers as one."""
+
+    def __init__(self, notifiers: tuple[Notifier, ...] = ()) -> None:
+        self._all = notifiers
+
+    def held(self, change: Change) -> None:
+        for notifier in self._all:
+            notifier.held(change)
+
+    def moved(self, change: Change) -> None:
+        for notifier in self._all:
+            notifier.moved(change)
+
+
+@dataclass
+class Core:
+    """Built once by `serve`; tests build it on a store in memory."""
+
+    store: Store
+    terms: Terms
+    directory: Directory
+    policies: Policies
+    halt_file: Path | None = None
+    notifiers: Notifiers = field(default_factory=Notifiers)
+    lives: dict[str, Live] = field(default_factory=dict)
+    executing: set[str] = field(default_factory=set)
+    """Ids of changes that pipelines of this process are executing."""
+
+    def __post_init__(self) -> None:
+        self.judge = Judge(self.directory, self.policies)
+        self.watch = Watch(self.store)
+        self.refusals = Refusals(self.store)
+        self.tasks = Tasks()
+        self.budgets = Budgets(self.directory)
+        self.directory.on_change.append(self.policies.use_rights)
+        self.watch.listeners.append(self.notifiers.moved)
+
+    def live(self, target: str) -> Live:
+        """A running target; Unavailable when it is not (configured or reachable here)."""
+        try:
+            return self.lives[target]
+        except KeyError:
+            raise Unavailable(f"the target {target} is not served here") from None
+
+    @property
+    def halted(self) -> bool:
+        """Whether the halt file is there: the switch that needs no store, no login and no network."""
+        return self.halt_file is not None and self.halt_file.exists()
+
+
+def heartbeat_key(gateway: str) -> str:
+    return f"gateway/{gateway}"
+
+
+def beat(tx: Tx, gateway: str) -> None:
+    """A sign of life: the store's clock in seconds since 1970."""
+    tx.put_meta(heartbeat_key(gateway), str(int(tx.now().timestamp())))
+
+
+def unsettled(tx: ReadTx, gateway: str, executing: frozenset[str], *, starting: bool) -> tuple[Change, ...]:
+    """The changes that recovery at this gateway looks at: its own that no pipeline is at work on, and those of dead gateways.
+    `starting` tells that this gateway has just begun, so that none of its own can be at work."""
+    now, found = tx.now(), []
+    for change in tx.changes_in_doubt():
+        other = change.marker.get("gateway", "")
+        if other == gateway:
+            at_work = change.id in executing or (not starting and now - change.updated_at < YOUNG)
+        else:
+            at_work = _alive(tx, other)
+        if not at_work:
+            found.append(change)
+    return tuple(found)
+
+
+def _alive(tx: ReadTx, gateway: str) -> bool:
+    seen = tx.meta(heartbeat_key(gateway))
+    return seen is not None and int(tx.now().timestamp()) - int(seen) < DEAD_AFTER.total_seconds()

@@ -1,0 +1,126 @@
+"""Who there is and what they may, in memory: a copy of the store's principals, grants and breakers.
+
+It is compared with the store's revision twice a second, and at once when this process changed something. It answers what must be
+answered without waiting (credentials, decisions before the effects); whatever takes effect is checked again in the
+transaction of its intent. While the store can't confirm it, it answers nothing (P2).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from interlock.model.base import Value
+from interlock.model.breaker import Breaker, BreakerState
+from interlock.model.errors import InterlockError, Unavailable
+from interlock.model.people import Agent, AgentCredential, Grant, Person
+from interlock.sdk.ports import ReadTx, Store
+
+EVERY = 0.5
+"""Seconds between two comparisons with the store."""
+
+STALE = 5.0
+"""Seconds without a confirmation after which nothing is answered. Well above `EVERY`: a busy machine is no lost store."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Snapshot(Value, frozen=True):
+    """All of it at one revision."""
+
+    revision: int = -1
+    agents: Mapping[str, Agent] = {}  # msgspec copies mutable defaults
+    credentials: Mapping[str, AgentCredential] = {}
+    people: Mapping[str, Person] = {}
+    grants: tuple[Grant, ...] = ()
+    breakers: Mapping[str, Breaker] = {}
+
+    @property
+    def probation(self) -> bool:
+        return any(b.state is BreakerState.PROBATION for b in self.breakers.values())
+
+    def live_grants(self, agent: str, target: str, now: datetime) -> tuple[Grant, ...]:
+        """The agent's grants on the target that are neither revoked nor over."""
+        return tuple(
+            g
+            for g in self.grants
+            if (g.agent, g.target) == (agent, target) and g.revoked_at is None and now < g.expires_at
+        )
+
+
+def load(tx: ReadTx) -> Snapshot:
+    """Read everything."""
+    agents = tx.agents()
+    credentials = (tx.credential(a.name) for a in agents)
+    return Snapshot(
+        revision=tx.revision(),
+        agents={a.name: a for a in agents},
+        credentials={c.agent: c for c in credentials if c is not None},
+        people={p.name: p for p in tx.people()},
+        grants=tuple(tx.grants()),
+        breakers={b.scope: b for b in tx.breakers()},
+    )
+
+
+class Directory:
+    """The copy, and who is told when it changes. `on_change` callbacks get the new snapshot, on the event loop."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._offset = timedelta(0)
+        self._confirmed = float("-inf")
+        self._lock = asyncio.Lock()
+        self.snapshot = Snapshot()
+        self.on_change: list[Callable[[Snapshot], None]] = []
+        self.on_tick: list[Callable[[], None]] = []
+
+    def now(self) -> datetime:
+        """The store's clock, as of the last confirmation and carried on by ours."""
+        return datetime.now(UTC) + self._offset
+
+    @property
+    def skew(self) -> timedelta:
+        """How far the store's clock is ahead of this machine's."""
+        return self._offset
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the store has confirmed the copy lately."""
+        return time.monotonic() - self._confirmed < STALE
+
+    def confirmed(self) -> Snapshot:
+        """The snapshot; Unavailable when the store has not confirmed it lately."""
+        if not self.fresh:
+            raise Unavailable("the store does not answer")
+        return self.snapshot
+
+    async def refresh(self) -> Snapshot:
+        """Compare with the store now. Raises Unavailable when it does not answer."""
+        async with self._lock:
+            asked = time.monotonic()
+            known = self.snapshot.revision
+
+            def compare(tx: ReadTx) -> tuple[datetime, Snapshot | None]:
+                return tx.now(), load(tx) if tx.revision() != known else None
+
+            now, found = await self._store.read(compare)
+            self._offset = now - datetime.now(UTC)
+            self._confirmed = asked
+            if found is not None:
+                self.snapshot = found
+                for tell in self.on_change:
+                    tell(found)
+        return self.snapshot
+
+    async def run(self) -> None:
+        """Keep comparing, until cancelled."""
+        while True:
+            try:
+                await self.refresh()
+            except InterlockError as error:
+                _log.error("directory.refresh_failed", error=type(error).__name__, why=str(error))
+            for tick in self.on_tick:
+                tick()
+            await asyncio.sleep(EVERY)

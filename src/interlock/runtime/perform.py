@@ -1,0 +1,152 @@
+"""Performing the pipeline's commands: on the store, on policy, on the unit at hand and on its target."""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+
+from interlock.model.change import Change
+from interlock.model.decision import EvidenceHeld
+from interlock.model.errors import InterlockError, Unavailable
+from interlock.pipeline import commands as c
+from interlock.pipeline import intents, records
+from interlock.runtime.core import Core, unsettled
+from interlock.runtime.drive import described
+from interlock.sdk.connector import Held, Preview, Refused, Settled, Unit
+
+_log = structlog.get_logger(__name__)
+
+
+class Performer:
+    """Performs for one run. `unit` is None for recovery, which drives none."""
+
+    def __init__(self, core: Core, unit: Unit | None = None, *, starting: bool = False) -> None:
+        self._core, self._unit, self._starting = core, unit, starting
+        self._begun: Change | None = None
+        self._ways: dict[type[c.Command[Any]], Callable[[Any], Any | Awaitable[Any]]] = {
+            c.Decide: core.judge.decide,
+            c.MayPreview: lambda ask: core.budgets.may_preview(ask.agent),
+            c.ChargePreview: lambda ask: core.budgets.charge(ask.agent),
+            c.RunPreview: self._preview,
+            c.FindChange: self._find,
+            c.GatherEvidence: self._evidence,
+            c.Intend: self._intend,
+            c.IntendRevert: self._intend_revert,
+            c.Execute: self._execute,
+            c.Settle: self._settle,
+            c.Abandon: self._abandon,
+            c.Conclude: self._conclude,
+            c.ConcludeLater: self._conclude_later,
+            c.RecordHold: self._hold,
+            c.RecordRefusal: self._refuse,
+            c.NoteRefusal: core.refusals.note,
+            c.ListUnsettled: self._list_unsettled,
+            c.NotifyHeld: lambda ask: core.notifiers.held(ask.change),
+            c.Log: self._write_log,
+        }
+
+    def perform(self, command: c.Command[Any]) -> Any | Awaitable[Any]:
+        """The reply, or an awaitable of it. A command that no way is known for is a bug, and a KeyError."""
+        return self._ways[type(command)](command)
+
+    @property
+    def begun(self) -> Change | None:
+        """The change whose intent is durable, as far as known."""
+        return self._begun
+
+    # -- the unit
+
+    def _at_hand(self) -> Unit:
+        if self._unit is None:
+            raise Unavailable("there is no unit at hand")
+        return self._unit
+
+    def _preview(self, _: c.RunPreview) -> Awaitable[Preview]:
+        return self._at_hand().preview()
+
+    def _execute(self, _: c.Execute) -> Awaitable[Settled]:
+        return self._at_hand().execute()
+
+    def _abandon(self, _: c.Abandon) -> Awaitable[None]:
+        return self._at_hand().abandon()
+
+    def _settle(self, ask: c.Settle) -> Awaitable[Settled]:
+        return self._core.live(ask.change.target).settle(ask.change)
+
+    # -- the store
+
+    async def _find(self, ask: c.FindChange) -> Change | None:
+        return await self._core.store.read(lambda tx: records.find(tx, ask))
+
+    async def _evidence(self, ask: c.GatherEvidence) -> EvidenceHeld:
+        terms = self._core.terms
+        return await self._core.store.read(
+            lambda tx: records.evidence(tx, records.found(tx, ask.change), terms)
+        )
+
+    async def _intend(self, ask: c.Intend) -> Change | Refused:
+        if self._core.halted:
+            return Refused("breaker", "all changes are stopped by the halt file")
+        terms = self._core.terms
+        return self._began(await self._core.store.transact(lambda tx: intents.intend(tx, ask, terms)))
+
+    async def _intend_revert(self, ask: c.IntendRevert) -> Change | Refused:
+        if self._core.halted:
+            return Refused("breaker", "all changes are stopped by the halt file")
+        terms = self._core.terms
+        return self._began(await self._core.store.transact(lambda tx: intents.intend_revert(tx, ask, terms)))
+
+    def _began(self, reply: Change | Refused) -> Change | Refused:
+        if isinstance(reply, Change):
+            self._begun = reply
+            self._core.executing.add(reply.id)
+            self._core.watch.moved(reply)
+        return reply
+
+    async def _hold(self, ask: c.RecordHold) -> Held | Refused:
+        terms, nonce = self._core.terms, secrets.token_hex(16)
+        answer = await self._core.store.transact(lambda tx: records.hold(tx, ask, terms, nonce))
+        if ask.replaces is not None:
+            await self._moved(ask.replaces.id)
+        if isinstance(answer, Held):
+            self._core.watch.held(answer.change)
+        return answer
+
+    async def _moved(self, change_id: str) -> None:
+        self._core.watch.moved(await self._core.store.read(lambda tx: records.found(tx, change_id)))
+
+    async def _refuse(self, ask: c.RecordRefusal) -> Change:
+        return await self._core.store.transact(lambda tx: records.refuse(tx, ask))
+
+    async def _conclude(self, ask: c.Conclude) -> Change:
+        try:
+            change = await self._core.store.transact(
+                lambda tx: records.conclude(tx, ask.change, ask.settled, recovered=ask.recovered)
+            )
+        finally:
+            # Without an outcome, recovery takes over from here.
+            self._core.executing.discard(ask.change.id)
+        self._core.watch.moved(change)
+        return change
+
+    def _conclude_later(self, ask: c.ConcludeLater) -> None:
+        self._core.tasks.spawn(self._conclude_logged(c.Conclude(ask.change, ask.settled)), "conclude")
+
+    async def _conclude_logged(self, ask: c.Conclude) -> None:
+        try:
+            await self._conclude(ask)
+        except InterlockError as error:
+            # The change stays `executing`: recovery asks the target and writes the outcome.
+            _log.error("outcome.not_recorded", change=ask.change.id, **described(error))
+
+    async def _list_unsettled(self, _: c.ListUnsettled) -> tuple[Change, ...]:
+        gateway, executing, starting = (
+            self._core.terms.gateway,
+            frozenset(self._core.executing),
+            self._starting,
+        )
+        return await self._core.store.read(lambda tx: unsettled(tx, gateway, executing, starting=starting))
+
+    def _write_log(self, ask: c.Log) -> None:
+        _log.warning(ask.event, **ask.fields)
