@@ -1,0 +1,117 @@
+"""Keeps what classification knows of a target's catalogs: read through the observer, read again when they change."""
+
+import asyncio
+import dataclasses
+import re
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
+
+from interlock.connectors.postgres.catalog import FINGERPRINT_QUERY, QUERIES, Catalog
+from interlock.connectors.postgres.classify import StatementInfo, Way, classify
+
+Rows: TypeAlias = list[tuple[str | None, ...]]
+Ask: TypeAlias = Callable[[list[tuple[str, tuple[str | None, ...]]]], Awaitable[list[Rows]]]
+
+POLL_S = 1.0
+"""How often (seconds) the catalogs are looked at for changes that did not come through this gateway."""
+_REMEMBERED = 4096
+_LONGEST_REMEMBERED = 16_384
+_PLAIN = re.compile(r"[A-Za-z0-9_ =,.()*<>;\s+\-/%]*")
+_COMMENT = re.compile(r"--|/\*")
+_NUMBER = re.compile(r"(?<![\w.])\d{1,9}(?![\w.])")
+
+
+class Catalogs:
+    """The catalogs of one database. While they are stale nothing is a pure read."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._seen: list[Rows] = []
+        self._catalog: Catalog | None = None
+        self._reads: OrderedDict[str, tuple[StatementInfo, ...]] = OrderedDict()
+        self._stale = True
+        self._loading = asyncio.Lock()
+        self._wanted = asyncio.Event()
+
+    @property
+    def fresh(self) -> bool:
+        return not self._stale
+
+    async def load(self) -> None:
+        """Read everything. Raises what the observer raises."""
+        async with self._loading:
+            while True:
+                self._wanted.clear()
+                seen = await self._ask([(FINGERPRINT_QUERY, ())])
+                names = list(QUERIES)
+                replies = await self._ask([(QUERIES[name], ()) for name in names])
+                if seen == await self._ask([(FINGERPRINT_QUERY, ())]):
+                    break
+            self._catalog = Catalog.from_rows(dict(zip(names, replies, strict=True)))
+            self._seen = seen
+            self._reads.clear()
+            self._stale = self._wanted.is_set()
+
+    def changed(self) -> None:
+        """They have changed, or may have."""
+        self._stale = True
+        self._wanted.set()
+
+    async def watch(self, failed: Callable[[Exception], None]) -> None:
+        """Look for changes for ever. What fails makes them stale: then all reads are gated, which is slower and as safe."""
+        while True:
+            try:
+                async with asyncio.timeout(POLL_S):
+                    await self._wanted.wait()
+            except TimeoutError:
+                pass
+            try:
+                if self._stale or await self._ask([(FINGERPRINT_QUERY, ())]) != self._seen:
+                    self._stale = True
+                    await self.load()
+            except Exception as error:  # noqa: BLE001  # reported, and until it is mended everything is gated
+                self._stale = True
+                failed(error)
+                await asyncio.sleep(POLL_S)
+
+    def classify(
+        self,
+        sql: str,
+        *,
+        temp: bool,
+        search_path: str | None,
+        prepared: Callable[[], Mapping[str, StatementInfo]],
+    ) -> tuple[StatementInfo, ...]:
+        """Classify a message. Raises SqlSyntax, SqlTooLarge."""
+        catalog = self._catalog
+        assert catalog is not None
+        shape = None
+        if not (temp or self._stale):
+            shape = _shape(sql)
+            if shape is not None and (known := self._reads.get(shape)) is not None:
+                return known
+        infos = classify(sql, catalog, prepared=prepared(), temp=temp)
+        if self._stale:
+            return tuple(doubted(info) for info in infos)
+        if shape is not None and infos and all(info.way is Way.PASS for info in infos):
+            self._reads[shape] = infos
+            if len(self._reads) > _REMEMBERED:
+                self._reads.popitem(last=False)
+        return infos
+
+
+def _shape(sql: str) -> str | None:
+    """A text that differs from others of its shape only in whole numbers, or None.
+
+    Whether a statement is a pure read does not depend on the value of a number. Only texts without quotes, comments and
+    anything else that could hide where a number begins have a shape.
+    """
+    if len(sql) > _LONGEST_REMEMBERED or not _PLAIN.fullmatch(sql) or _COMMENT.search(sql):
+        return None
+    return _NUMBER.sub("0", sql)
+
+
+def doubted(info: StatementInfo) -> StatementInfo:
+    """The same statement when the catalogs are not known for sure: reads are gated too."""
+    return dataclasses.replace(info, way=Way.GATED) if info.way is Way.PASS else info

@@ -1,0 +1,224 @@
+"""One running Postgres target: implements `sdk.connector.Live`, and `session.server.Server` for its sessions."""
+
+import asyncio
+import contextlib
+import hashlib
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+
+from interlock.connectors.postgres import doctor, preview, settle
+from interlock.connectors.postgres.catalogs import Catalogs
+from interlock.connectors.postgres.classify import StatementInfo
+from interlock.connectors.postgres.codec import frontend as f
+from interlock.connectors.postgres.config import Roles, TargetConfig
+from interlock.connectors.postgres.pool import Pool
+from interlock.connectors.postgres.queries import OBSERVER_SETTINGS, QueryFailed, Rows, Statement
+from interlock.connectors.postgres.rerun import apply_unit, revert_unit
+from interlock.connectors.postgres.session import record
+from interlock.connectors.postgres.session.session import PgSession
+from interlock.connectors.postgres.upstream import Upstream, open_upstream
+from interlock.connectors.postgres.upstream_errors import UpstreamError
+from interlock.model.change import Change
+from interlock.model.decision import Target
+from interlock.model.errors import Misconfigured, Unavailable
+from interlock.sdk.connector import Finding, Gate, Principal, Settled, Unit, Wire, Work
+
+FORCED = {
+    "default_transaction_read_only": "on",
+    "standard_conforming_strings": "on",
+    "client_encoding": "UTF8",
+    "synchronous_commit": "on",
+}
+"""In the startup packet of every agent's connection, so that RESET and DISCARD come back to them (DESIGN section 9)."""
+
+OLDEST_MAJOR = 15
+
+
+class PgLive:
+    """See the module. Built without I/O; `start` connects."""
+
+    def __init__(
+        self,
+        target: Target,
+        config: TargetConfig,
+        roles: Roles,
+        tls: ssl.SSLContext | None,
+        certificate_hash: bytes | None,
+    ) -> None:
+        self._target = target
+        self.config = config
+        self.roles = roles
+        self.tls = tls
+        self.certificate_hash = certificate_hash
+        self.longest_message = config.limits.message_bytes
+        self.limits = preview.Limits(
+            scan_rows=config.limits.scan_rows,
+            scan_bytes=config.limits.scan_bytes,
+            predicate_rows=config.limits.predicate_rows,
+            image_bytes=config.limits.image_bytes,
+        )
+        self.identity: preview.Identity
+        self.gate: Gate
+        self.mock_secret = b""
+        self._pool = Pool(roles.observer or roles.upstream, OBSERVER_SETTINGS)
+        self._catalogs = Catalogs(self._pool.ask)
+        self._sessions: dict[int, PgSession] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def target(self) -> Target:
+        return self.gate.target
+
+    @property
+    def has_observer(self) -> bool:
+        return self.roles.observer is not None
+
+    # Life
+
+    async def start(self, gate: Gate) -> None:
+        """Read what the target is and its catalogs. Raises Misconfigured or Unavailable."""
+        self.gate = gate
+        await self.fingerprint()
+        # The same for all replicas, and known to nobody who does not know the target's innards.
+        self.mock_secret = hashlib.sha256(
+            f"interlock mock verifier {self.identity.fingerprint}".encode()
+        ).digest()
+        try:
+            await self._catalogs.load()
+        except QueryFailed as error:
+            raise Unavailable(
+                f"target {self._target.name}: the catalogs cannot be read ({error.sqlstate})"
+            ) from None
+        self._spawn(self._catalogs.watch(self._watch_failed))
+
+    async def stop(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._pool.close()
+
+    async def fingerprint(self) -> str:
+        """`system identifier/database`, read from the server."""
+        try:
+            rows = await self._pool.ask(preview.identity().statements)
+        except QueryFailed as error:
+            raise Unavailable(
+                f"target {self._target.name} cannot be reached: {error.message} ({error.sqlstate})"
+            ) from None
+        self.identity = preview.read_identity(rows)
+        name = self._target.name
+        if self.identity.version // 10_000 < OLDEST_MAJOR:
+            raise Misconfigured(
+                f"target {name} is older than PostgreSQL {OLDEST_MAJOR}, which is the oldest supported"
+            )
+        if self.identity.unknown:
+            raise Misconfigured(
+                f"target {name} has system catalogs this version cannot measure: {self.identity.unknown}"
+            )
+        return self.identity.fingerprint
+
+    def _watch_failed(self, error: Exception) -> None:
+        self.gate.log("postgres.catalogs_unread", target=self._target.name, error=type(error).__name__)
+
+    def _spawn(self, work: "asyncio._CoroutineLike[None]") -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # For the core
+
+    def session(self, wire: Wire) -> PgSession:
+        return PgSession(wire, self)
+
+    async def settle(self, change: Change | dict[str, str]) -> Settled:
+        """Ask the server what became of a transaction (`pg_xact_status`)."""
+        marker = change.marker if isinstance(change, Change) else change
+        steps = settle.settle(marker)
+        try:
+            asked = next(steps)
+            while True:
+                replies = []
+                for ask in asked:
+                    try:
+                        replies.append(await self._pool.ask(ask.statements))
+                    except QueryFailed as failed:
+                        replies.append(failed)
+                asked = steps.send(tuple(replies))
+        except StopIteration as stop:
+            settled: Settled = stop.value
+            return settled
+
+    def describe(self, payload: bytes) -> Sequence[str]:
+        return record.describe(payload)
+
+    async def again(self, change: Change, payload: bytes, principal: Principal) -> tuple[Work, Unit]:
+        """A unit that runs a recorded change on the server's side."""
+        return await apply_unit(self, change, record.decode(payload), principal)
+
+    async def undo(
+        self, change: Change, parts: Sequence[bytes], *, force: bool, principal: Principal
+    ) -> tuple[Work, Unit]:
+        """A unit that reverts an applied change."""
+        return await revert_unit(self, change, parts, force=force, principal=principal)
+
+    async def doctor(self) -> Sequence[Finding]:
+        return await doctor.examine(self)
+
+    # For the sessions
+
+    def known(self, agent: str) -> tuple[Principal, str] | None:
+        found = self.gate.credential(agent)
+        return None if found is None else (found[0], found[1].scram)
+
+    def classify(
+        self,
+        sql: str,
+        *,
+        temp: bool,
+        search_path: str | None,
+        prepared: Callable[[], Mapping[str, StatementInfo]],
+    ) -> tuple[StatementInfo, ...]:
+        return self._catalogs.classify(sql, temp=temp, search_path=search_path, prepared=prepared)
+
+    def schema_changed(self) -> None:
+        self._catalogs.changed()
+
+    async def connect(self, agent: str, settings: dict[str, str]) -> Upstream:
+        """A connection of the agent's role. The forced settings go over whatever it asks for."""
+        config = self.roles.agents.get(agent, self.roles.upstream)
+        upstream = await open_upstream(config, {**settings, **FORCED})
+        seen = upstream.parameters
+        if (
+            seen.get("default_transaction_read_only") != "on"
+            or seen.get("standard_conforming_strings") != "on"
+        ):
+            # A pooler in between has dropped the startup parameters.
+            upstream.abort()
+            raise Misconfigured(
+                "something between the gateway and the server drops startup settings (a pooler?): connect it directly"
+            )
+        return upstream
+
+    async def observe(self, statements: Sequence[Statement]) -> list[Rows]:
+        return await self._pool.ask(statements)
+
+    def cancel(self, request: f.CancelRequest) -> None:
+        session = self._sessions.get(request.pid)
+        if session is not None and session.key.key == request.key:
+            session.cancel()
+
+    def cancelling(self, upstream: Upstream) -> None:
+        """Send a cancel request for what runs on a connection."""
+        self._spawn(_cancel(upstream))
+
+    def joined(self, session: PgSession) -> None:
+        self._sessions[session.key.pid] = session
+
+    def left(self, session: PgSession) -> None:
+        self._sessions.pop(session.key.pid, None)
+
+
+async def _cancel(upstream: Upstream) -> None:
+    # As with a real server: a request that comes too late, or not at all, is nobody's error.
+    with contextlib.suppress(UpstreamError):
+        await upstream.cancel()

@@ -1,0 +1,89 @@
+"""What the parts of a session share: both connections, who speaks, and what the session has prepared and set."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+
+from interlock.connectors.postgres import settings as reviewed
+from interlock.connectors.postgres.classify import StatementInfo
+from interlock.connectors.postgres.session.exchange import Exchange
+from interlock.connectors.postgres.session.items import Names
+from interlock.connectors.postgres.session.record import meaning
+from interlock.connectors.postgres.session.server import Server
+from interlock.connectors.postgres.upstream import Upstream
+from interlock.model.decision import Forbid, Target
+from interlock.sdk.connector import Gate, Principal
+
+IDLE_IN_TRANSACTION_S = 300.0
+"""How long (seconds) an agent may leave a transaction idle before it is rolled back."""
+
+
+class IdleTooLong(Exception):
+    """The client left its transaction idle for too long."""
+
+
+class Channel:
+    """The shared state of one session."""
+
+    def __init__(
+        self,
+        server: Server,
+        gate: Gate,
+        principal: Principal,
+        upstream: Upstream,
+        write: Callable[[bytes], None],
+    ) -> None:
+        self.server = server
+        self.gate = gate
+        self.principal = principal
+        self.upstream = upstream
+        self.write = write
+        self.names = Names()
+        self.settings: dict[str, str] = {}
+        self.startup_settings: dict[str, str] = {}
+        self.reason = ""
+        self.wait_s = 0.0
+        self.has_temp = False
+        self.in_transaction = False
+        self.inbox: deque[tuple[int, bytes]] = deque()
+        self.arrived = asyncio.Event()
+        self.taken: Callable[[int], None] = lambda size: None
+        self.exchange: Exchange
+
+    @property
+    def target(self) -> Target:
+        return self.gate.target
+
+    def classify(self, sql: str) -> tuple[StatementInfo, ...]:
+        """Raises SqlSyntax, SqlTooLarge."""
+        return self.server.classify(
+            sql, temp=self.has_temp, search_path=self.settings.get("search_path"), prepared=self.names.infos
+        )
+
+    def may(self, infos: Sequence[StatementInfo]) -> bool:
+        """Whether the agent may do this, as far as is known before any effect."""
+        return all(not isinstance(self.gate.check(self.principal, info.operations), Forbid) for info in infos)
+
+    def meaning(self, settings: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The settings that change what statements mean: of `settings`, or as they are now."""
+        return meaning(self.settings if settings is None else settings, reviewed.MEANING)
+
+    def waiting(self) -> bool:
+        return bool(self.inbox)
+
+    async def next_frame(
+        self, *, in_transaction: bool, while_copying: Exchange | None = None
+    ) -> tuple[int, bytes] | None:
+        """The client's next message; None when none waits and nothing is open, or when the server ended a COPY meanwhile."""
+        while not self.inbox:
+            if while_copying is not None and not while_copying.copying_in:
+                return None
+            self.arrived.clear()
+            try:
+                async with asyncio.timeout(IDLE_IN_TRANSACTION_S if in_transaction else None):
+                    await self.arrived.wait()
+            except TimeoutError:
+                raise IdleTooLong from None
+        frame = self.inbox.popleft()
+        self.taken(len(frame[1]))
+        return frame

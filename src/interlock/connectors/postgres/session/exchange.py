@@ -1,0 +1,350 @@
+"""The conversation with the server: the client's messages and the gateway's own SQL, pipelined in one write.
+
+Every message that the server answers has an expectation in a queue; an answer belongs to the first of them. What answers the
+client's messages is passed on (rows in pieces, as they come), what answers the gateway's own goes into a `Reply`.
+"""
+
+import asyncio
+import struct
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from interlock.connectors.postgres.codec import backend_limits, build, decode_backend, encode
+from interlock.connectors.postgres.codec import backend as b
+from interlock.connectors.postgres.codec import frontend as f
+from interlock.wire import ProtocolViolation
+
+OWN = "_interlock_"
+"""Names of the gateway's own prepared statements and portals begin so; a client's may not."""
+
+_HEADER = struct.Struct(">BI").unpack_from
+_LIMITS = backend_limits()
+_BULK = frozenset(b"Dd")
+_ASIDE = frozenset(b"NAS")
+# What ends the answer to one expected message (PostgreSQL manual, section 55.2.3). The letters on the left are those
+# of the client's message, but `p` stands for Describe of a portal and `t` for Describe of a statement.
+_ENDS: dict[str, frozenset[int]] = {
+    "P": frozenset(b"1"),
+    "B": frozenset(b"2"),
+    "t": frozenset(b"Tn"),
+    "p": frozenset(b"Tn"),
+    "E": frozenset(b"CIs"),
+    "C": frozenset(b"3"),
+    "S": frozenset(b"Z"),
+    "Q": frozenset(b"Z"),
+    "F": frozenset(b"Z"),
+}
+
+
+class Reply:
+    """The answer to one of the gateway's own statements: rows in text form, or the error that ended it.
+
+    `skipped` tells that an earlier error kept the server from looking at it.
+    """
+
+    __slots__ = ("error", "raw", "rows", "size", "skipped", "statement", "tag")
+
+    def __init__(self, statement: str = "") -> None:
+        self.statement = statement
+        self.rows: list[tuple[bytes | None, ...]] = []
+        self.error: b.ErrorResponse | None = None
+        self.raw = b""
+        self.skipped = False
+        self.size = 0
+        self.tag = ""
+
+    @property
+    def failed(self) -> bool:
+        return self.skipped or self.error is not None
+
+    def texts(self) -> list[tuple[str | None, ...]]:
+        """The rows as text; the session's encoding is UTF-8 always."""
+        return [tuple(None if v is None else v.decode() for v in row) for row in self.rows]
+
+
+class _Expected:
+    __slots__ = ("done", "kind", "own")
+
+    def __init__(self, kind: str, own: Reply | None, done: Callable[[bool], None] | None = None) -> None:
+        self.kind = kind
+        self.own = own
+        self.done = done
+
+
+class Lost(Exception):
+    """The server's connection ended while an answer was awaited."""
+
+
+class Batch:
+    """What goes to the server in one write, and what is expected back."""
+
+    def __init__(self, exchange: "Exchange") -> None:
+        self._exchange = exchange
+        self.data: list[bytes] = []
+        self.expected: list[_Expected] = []
+        self._open = False
+
+    def own(self, sql: str, params: Sequence[str | bytes | None] = (), types: tuple[int, ...] = ()) -> Reply:
+        """One statement of the gateway's, by the extended protocol, prepared once per connection under a name of ours."""
+        name, fresh = self._exchange.prepared(sql)
+        reply = Reply(name)
+        if fresh:
+            self._put("P", f.Parse(name, sql, types), reply, lambda ok: self._exchange.confirm(sql, ok))
+        values = tuple(v.encode() if isinstance(v, str) else v for v in params)
+        self.bound(name, (), values, reply)
+        return reply
+
+    def once(self, sql: str, params: Sequence[str | None] = ()) -> Reply:
+        """One statement that is not worth keeping prepared: the client's own transaction control, say."""
+        reply = Reply()
+        name = OWN + "once"
+        self._put("C", f.Close("S", name), reply)
+        self._put("P", f.Parse(name, sql), reply)
+        self.bound(name, (), tuple(None if v is None else v.encode() for v in params), reply)
+        return reply
+
+    def bound(
+        self, name: str, formats: tuple[int, ...], values: tuple[bytes | None, ...], reply: Reply
+    ) -> None:
+        """Bind, execute and close a portal of one of our statements; the result is text."""
+        self._put("B", f.Bind(OWN, name, formats, values), reply)
+        self._put("E", f.Execute(OWN), reply)
+        self._put("C", f.Close("P", OWN), reply)
+
+    def client(self, kind: str, raw: bytes, done: Callable[[bool], None] | None = None) -> None:
+        """A message of the client's, unchanged; `done(True)` when the server has accepted it."""
+        if kind == "Q" and self._open:
+            # After an error in what goes before, the server would never look at a simple message.
+            self.sync()
+        self._open = kind not in "QS"
+        self.data.append(raw)
+        self.expected.append(_Expected(kind, None, done))
+
+    def sync(self, reply: Reply | None = None) -> None:
+        """A Sync of the gateway's: errors before it do not reach what comes after."""
+        self._open = False
+        self.data.append(build.SYNC)
+        self.expected.append(_Expected("S", reply or Reply()))
+
+    def _put(
+        self, kind: str, message: f.FrontendMessage, reply: Reply, done: Callable[[bool], None] | None = None
+    ) -> None:
+        self._open = True
+        self.data.append(encode(message))
+        self.expected.append(_Expected(kind, reply, done))
+
+
+class Exchange:
+    """Reads the server's answers. `client(kind, raw)` is called with each message (kind > 0) or piece of one (kind 0) that
+    answers the client; `aside(kind, raw)` with notices, notifications and parameter changes."""
+
+    def __init__(
+        self,
+        write: Callable[[bytes], None],
+        client: Callable[[int, bytes], None],
+        aside: Callable[[int, bytes], None],
+    ) -> None:
+        self._write = write
+        self._client = client
+        self._aside = aside
+        self._queue: deque[_Expected] = deque()
+        self._held = bytearray()
+        self._need = 0
+        self._passing = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._prepared: dict[str, str] = {}
+        self._number = 0
+        self._lost: Exception | None = None
+        self.status = "I"
+        self.error: b.ErrorResponse | None = None
+        self.copying_in = False
+        self.on_copy_end: Callable[[], None] = lambda: None
+
+    # Own prepared statements
+
+    def prepared(self, sql: str) -> tuple[str, bool]:
+        """The name of a statement of ours, and whether it must still be parsed."""
+        name = self._prepared.get(sql)
+        if name is not None:
+            return name, False
+        self._number += 1
+        name = f"{OWN}{self._number}"
+        self._prepared[sql] = name
+        return name, True
+
+    def confirm(self, sql: str, ok: bool) -> None:
+        """Forget a statement that could not be prepared."""
+        if not ok:
+            self._prepared.pop(sql, None)
+
+    def forget_prepared(self) -> None:
+        """The client dropped all prepared statements (DEALLOCATE ALL, DISCARD ALL): ours went with them."""
+        self._prepared.clear()
+
+    # Sending
+
+    def batch(self) -> Batch:
+        return Batch(self)
+
+    async def run(self, batch: Batch) -> b.ErrorResponse | None:
+        """Send a batch and wait until the last of it is answered, or the server asks for COPY data (`copying_in`).
+
+        Returns the error that answered a message of the client's, if any. Raises Lost.
+        """
+        self.error = None
+        self.send(batch)
+        return await self.settled()
+
+    def send(self, batch: Batch) -> None:
+        """Send a batch without waiting."""
+        if self._lost is not None:
+            raise Lost from self._lost
+        self._queue.extend(batch.expected)
+        self._write(b"".join(batch.data))
+
+    async def settled(self) -> b.ErrorResponse | None:
+        """Wait for what was sent, as `run` does."""
+        while self._queue and not self.copying_in:
+            if self._lost is not None:
+                raise Lost from self._lost
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return self.error
+
+    def end_copy(self, *, sync: bool) -> None:
+        """The client has ended its COPY data; with `sync` a Sync of ours follows it."""
+        self.copying_in = False
+        if sync:
+            self._write(build.SYNC)
+            self._queue.append(_Expected("S", Reply()))
+
+    @property
+    def idle(self) -> bool:
+        return not self._queue
+
+    def lost(self, error: Exception | None) -> None:
+        """The connection is gone."""
+        self._lost = error or ConnectionError("the server closed the connection")
+        self._wake()
+
+    # Receiving
+
+    def received(self, data: bytes) -> None:
+        """The next bytes from the server. Raises ProtocolViolation."""
+        position = 0
+        if self._passing:
+            position = min(self._passing, len(data))
+            self._client(0, data[:position])
+            self._passing -= position
+        elif self._held:
+            self._held += data
+            if len(self._held) < self._need:
+                return
+            data = bytes(self._held)
+            self._held.clear()
+        size = len(data)
+        while position < size:
+            if position + 5 > size:
+                self._hold(data[position:], 5)
+                break
+            kind, length = _HEADER(data, position)
+            if length < 4 or length > _LIMITS[kind]:
+                raise ProtocolViolation(f"unexpected message type 0x{kind:02x} or length from the server")
+            end = position + length + 1
+            if end > size:
+                if kind in _BULK and self._queue and self._queue[0].own is None:
+                    self._client(0, data[position:])
+                    self._passing = end - size
+                else:
+                    self._hold(data[position:], length + 1)
+                break
+            self._message(kind, data[position:end] if position or end < size else data)
+            position = end
+        if not self._queue or self.copying_in or self._lost:
+            self._wake()
+
+    def _hold(self, part: bytes, need: int) -> None:
+        self._held += part
+        self._need = need
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _message(self, kind: int, raw: bytes) -> None:
+        if kind in _ASIDE:
+            self._aside(kind, raw)
+            return
+        if not self._queue:
+            if kind == 69:  # E: a FATAL that nobody asked for (shutdown, terminated)
+                self._aside(kind, raw)
+                return
+            raise ProtocolViolation("the server answered what nobody asked")
+        head = self._queue[0]
+        if kind == 69:
+            self._failed(head, raw)
+            return
+        if kind == 90:  # Z
+            self.status = chr(raw[5])
+        if kind == 71:  # G
+            self.copying_in = True
+        if head.own is None:
+            if kind != 90:
+                self._client(kind, raw)
+        elif kind == 68:
+            reply = head.own
+            reply.rows.append(_row(raw))
+            reply.size += len(raw)
+        elif kind == 67:
+            head.own.tag = raw[5:-1].decode()
+        ends = _ENDS[head.kind]
+        if kind in ends:
+            self._queue.popleft()
+            if head.done is not None:
+                head.done(True)
+
+    def _failed(self, head: _Expected, raw: bytes) -> None:
+        if self.copying_in:
+            self.copying_in = False
+            self.on_copy_end()
+        error = decode_backend(69, raw)
+        assert isinstance(error, b.ErrorResponse)
+        if head.own is None:
+            self.error = error
+            self._client(69, raw)
+        else:
+            head.own.error = error
+            head.own.raw = raw
+            if error.sqlstate == "26000":
+                # Someone deallocated our statement from within SQL: prepare it again next time.
+                self._prepared.clear()
+        if head.done is not None:
+            head.done(False)
+            head.done = None
+        if head.kind in "QSF":
+            return
+        # The server ignores everything up to the next Sync (manual, section 55.2.3).
+        while self._queue and self._queue[0].kind != "S":
+            skipped = self._queue.popleft()
+            if skipped.own is not None and skipped.own.error is None:
+                skipped.own.skipped = True
+            if skipped.done is not None:
+                skipped.done(False)
+
+
+def _row(raw: bytes) -> tuple[bytes | None, ...]:
+    count = int.from_bytes(raw[5:7], "big")
+    position = 7
+    values: list[bytes | None] = []
+    for _ in range(count):
+        length = int.from_bytes(raw[position : position + 4], "big", signed=True)
+        position += 4
+        if length < 0:
+            values.append(None)
+        else:
+            values.append(raw[position : position + length])
+            position += length
+    return tuple(values)

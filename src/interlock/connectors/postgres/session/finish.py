@@ -1,0 +1,246 @@
+"""The end of a gated transaction (DESIGN section 9, Commit sequence): measure, decide, record, commit.
+
+    RELEASE the outermost savepoint; SET CONSTRAINTS ALL IMMEDIATE; measure; SET TRANSACTION READ ONLY   (one write)
+    decide; record the intent                                                                            (the core)
+    COMMIT                                                                                               (one write)
+
+After SET TRANSACTION READ ONLY nothing can change what was measured: deferred triggers and WITH HOLD cursors have run, or fail.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from interlock.connectors.postgres import answer, preview
+from interlock.connectors.postgres.session import control, replay
+from interlock.connectors.postgres.queries import Rows
+from interlock.connectors.postgres.session.exchange import Batch, Reply
+from interlock.connectors.postgres.session.items import Item
+from interlock.connectors.postgres.session.record import Record
+from interlock.connectors.postgres.session.transaction import Transaction
+from interlock.connectors.postgres.session.unit import GatedUnit, ImmediateUnit
+from interlock.model.change import ChangeState
+from interlock.model.decision import Forbid
+from interlock.model.operation import Operation
+from interlock.sdk.connector import Answer, Held, Permitted, Refused, Work
+
+if TYPE_CHECKING:
+    from interlock.connectors.postgres.session.worker import Worker
+
+MOST_REPLAYS = 3
+"""How often a waiting client's transaction is run again when each time it is held again."""
+
+
+@dataclass(slots=True)
+class Measured:
+    """The replies to the end of a transaction: what must have gone well, and the measuring query's."""
+
+    steps: list[Reply]
+    first: list[Reply]
+
+
+def add_measuring(worker: "Worker", batch: Batch) -> Measured:
+    """Add the end of the transaction, up to the decision, to a write."""
+    tx = worker.tx
+    assert tx is not None
+    steps = [
+        batch.once(f"RELEASE SAVEPOINT {_quoted(name)}")
+        for name in [s.name for s in tx.savepoints[:1]] * _same(tx)
+    ]
+    steps.append(batch.own("SET CONSTRAINTS ALL IMMEDIATE"))
+    first = [batch.own(sql, params) for sql, params in preview.first().statements]
+    # Asked before COMMIT, heeded after it: the counters of this transaction end with it.
+    steps.append(batch.own(control.FLUSH_COUNTERS))
+    steps.append(batch.own("SET TRANSACTION READ ONLY"))
+    batch.sync()
+    return Measured(steps, first)
+
+
+def _same(tx: Transaction) -> int:
+    """How many open savepoints share the outermost one's name: RELEASE finds the innermost of a name first."""
+    return sum(1 for savepoint in tx.savepoints if savepoint.name == tx.savepoints[0].name)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+async def commit(worker: "Worker", prepare: str = "") -> bool:
+    """End the open transaction by a commit (or PREPARE TRANSACTION with the id `prepare`). True when it is committed; else the
+    error was sent. Either way no transaction is open afterwards."""
+    tx = worker.tx
+    assert tx is not None
+    if not tx.begun:
+        worker.tx = None
+        return True
+    if worker.failed:
+        await roll_back(worker)
+        return False
+    held = _waiting(worker, tx)
+    if held is not None:
+        await roll_back(worker)
+        worker.fail(answer.held(held))
+        return False
+    rows = await measure(worker)
+    if isinstance(rows, bytes):
+        worker.fail(rows)
+        return False
+    return await _admit(worker, tx, GatedUnit(worker.channel, tx, rows, prepare))
+
+
+def _waiting(worker: "Worker", tx: Transaction) -> Held | None:
+    channel = worker.channel
+    change = channel.gate.lift(channel.principal, _operations(tx), record_of(worker, tx).digest())
+    return None if change is None else Held(change, again=True)
+
+
+def record_of(worker: "Worker", tx: Transaction) -> Record:
+    """The content of a transaction. The settings are those it began with: what it sets itself is among its statements."""
+    channel = worker.channel
+    return Record(
+        channel.target.fingerprint,
+        channel.principal.agent,
+        tuple(tx.asked),
+        channel.meaning(tx.settings),
+        tx.begin,
+    )
+
+
+def _operations(tx: Transaction) -> tuple[Operation, ...]:
+    return tuple(operation for info in tx.infos for operation in info.operations)
+
+
+async def measure(worker: "Worker") -> list[Rows] | bytes:
+    """Run the end of the open transaction up to the decision: the measuring query's reply, or the error, with nothing left open."""
+    batch = worker.channel.exchange.batch()
+    measured = add_measuring(worker, batch)
+    await worker.channel.exchange.run(batch)
+    return await _read(worker, measured)
+
+
+async def _read(worker: "Worker", measured: Measured) -> list[Rows] | bytes:
+    tx = worker.tx
+    assert tx is not None
+    replies = (*measured.steps, *measured.first)
+    failed = next((r for r in replies if r.error is not None), None)
+    if failed is not None or any(r.skipped for r in replies):
+        await roll_back(worker)
+        return failed.raw if failed is not None else control.IN_FAILED
+    rows = [reply.texts() for reply in measured.first]
+    tampered = preview.tampered(rows)
+    if tampered:
+        await roll_back(worker)
+        why = Forbid(
+            f"the transaction changed the setting {tampered}, which the gateway relies on", ("settings",)
+        )
+        worker.channel.gate.refused(worker.channel.principal, _operations(tx), why)
+        return answer.forbidden(why.why)
+    return rows
+
+
+async def decide(worker: "Worker", measured: Measured) -> bool:
+    """End an implicit transaction whose measuring query went along with its statements."""
+    tx = worker.tx
+    assert tx is not None
+    rows = await _read(worker, measured)
+    if isinstance(rows, bytes):
+        worker.fail(rows)
+        return False
+    return await _admit(worker, tx, GatedUnit(worker.channel, tx, rows))
+
+
+def work_of(worker: "Worker", tx: Transaction) -> Work:
+    """What a transaction asks, for the core."""
+    record = record_of(worker, tx)
+    return Work(
+        worker.channel.principal, _operations(tx), record.digest(), record.encode(), worker.channel.reason
+    )
+
+
+async def _admit(worker: "Worker", tx: Transaction, unit: "GatedUnit | ImmediateUnit") -> bool:
+    channel = worker.channel
+    worker.committing = True
+    try:
+        # The client may go away meanwhile: what is decided is carried through all the same.
+        given = await asyncio.shield(channel.gate.admit(work_of(worker, tx), unit))
+    finally:
+        worker.committing = False
+    if isinstance(given, Held) and channel.wait_s > 0 and isinstance(unit, GatedUnit):
+        worker.tx = None
+        given, unit = await _wait(worker, tx, given, unit)
+    worker.tx = None
+    if isinstance(given, Permitted):
+        if unit.catalogs_changed:
+            channel.server.schema_changed()
+        channel.has_temp = channel.has_temp or unit.has_temp
+        return True
+    channel.settings = dict(tx.settings)
+    worker.fail(unit.error or answer.error(given))
+    return False
+
+
+async def _wait(worker: "Worker", tx: Transaction, held: Held, unit: GatedUnit) -> tuple[Answer, GatedUnit]:
+    """Keep the client waiting, with nothing open on the target; when its change is approved, run the transaction again from the
+    record. The tags of its statements must come out as they did: else the client has been told something untrue."""
+    channel = worker.channel
+    given: Answer = held
+    for _ in range(MOST_REPLAYS):
+        assert isinstance(given, Held)
+        change = await channel.gate.wait(given.change.id, timedelta(seconds=channel.wait_s))
+        if change.state is not ChangeState.APPROVED:
+            return Held(change, again=True), unit
+        again = await replay.run(worker, tx)
+        if isinstance(again, Refused):
+            return again, unit
+        if again.tags != tx.tags:
+            await again.unit.abandon()
+            why = "run again after the approval, the statements did not do what the client had been told"
+            return Refused("failed", why, retry=True), unit
+        given = await asyncio.shield(channel.gate.admit(again.work, again.unit))
+        unit = again.unit
+        if not isinstance(given, Held):
+            break
+    return given, unit
+
+
+async def roll_back(worker: "Worker") -> None:
+    """End the open transaction by ROLLBACK. Afterwards no transaction is open and nothing of it is left."""
+    tx = worker.tx
+    assert tx is not None
+    worker.tx = None
+    worker.drop_completion()
+    worker.channel.settings = dict(tx.settings)
+    if not tx.begun:
+        return
+    await undo(worker.channel.exchange.batch(), worker)
+
+
+async def undo(batch: Batch, worker: "Worker") -> None:
+    batch.own("ROLLBACK")
+    batch.own(control.FLUSH_COUNTERS)
+    batch.sync()
+    await worker.channel.exchange.run(batch)
+
+
+async def immediate(worker: "Worker", item: Item, *, alone: bool) -> bool:
+    """A statement whose effect no rollback undoes: decided before it runs, in a transaction of its own."""
+    info = item.info
+    assert info is not None
+    if worker.tx is not None or not alone:
+        why = f"{info.why or info.verb} has an effect that a rollback does not undo, so it must be sent on its own"
+        worker.fail(answer.forbidden(why, "Send this statement alone, outside a transaction."))
+        return False
+    decision = worker.channel.gate.check(worker.channel.principal, info.operations)
+    if isinstance(decision, Forbid):
+        worker.channel.gate.refused(worker.channel.principal, info.operations, decision)
+        worker.fail(answer.forbidden(decision.why))
+        return False
+    worker.tx = Transaction(explicit=False, settings=dict(worker.channel.settings))
+    worker.record(info, item.asked)
+    held = _waiting(worker, worker.tx)
+    if held is not None:
+        worker.tx = None
+        worker.fail(answer.held(held))
+        return False
+    return await _admit(worker, worker.tx, ImmediateUnit(worker, item))

@@ -1,0 +1,68 @@
+"""What a session needs of its target; `live` implements it."""
+
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from interlock.connectors.postgres.classify import StatementInfo
+from interlock.connectors.postgres.codec import frontend as f
+from interlock.connectors.postgres.preview import Identity, Limits
+from interlock.connectors.postgres.upstream import Upstream
+from interlock.model.decision import Target
+from interlock.sdk.connector import Gate, Principal, Settled
+
+if TYPE_CHECKING:
+    from interlock.connectors.postgres.session.session import PgSession
+
+Rows = list[tuple[str | None, ...]]
+
+
+class Server(Protocol):
+    """One Postgres target as its sessions see it."""
+
+    gate: Gate
+    tls: ssl.SSLContext | None
+    certificate_hash: bytes | None
+    mock_secret: bytes
+    longest_message: int
+    identity: Identity
+    limits: Limits
+
+    @property
+    def has_observer(self) -> bool: ...
+    @property
+    def target(self) -> Target: ...
+
+    def known(self, agent: str) -> tuple[Principal, str] | None:
+        """An agent's principal and SCRAM verifier, when it may use this target."""
+
+    def classify(
+        self,
+        sql: str,
+        *,
+        temp: bool,
+        search_path: str | None,
+        prepared: Callable[[], Mapping[str, StatementInfo]],
+    ) -> tuple[StatementInfo, ...]:
+        """Classify by the catalogs as they are known now. Raises SqlSyntax, SqlTooLarge."""
+
+    def schema_changed(self) -> None:
+        """Something changed the catalogs: nothing passes as a read before they are read again."""
+
+    async def connect(self, agent: str, settings: dict[str, str]) -> Upstream:
+        """A connection of the role that this agent runs as, with the forced settings. Raises UpstreamError."""
+
+    async def observe(self, statements: Sequence[tuple[str, tuple[str | None, ...]]]) -> list[Rows]:
+        """Ask the observer. Raises QueryFailed."""
+
+    async def settle(self, marker: dict[str, str]) -> Settled:
+        """Ask, on another connection, what became of a transaction."""
+
+    def cancel(self, request: f.CancelRequest) -> None:
+        """Cancel what the session with that key does, if there is one."""
+
+    def cancelling(self, upstream: Upstream) -> None:
+        """Send a cancel request for what runs on a connection."""
+
+    def joined(self, session: "PgSession") -> None: ...
+    def left(self, session: "PgSession") -> None: ...

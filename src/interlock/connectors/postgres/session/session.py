@@ -1,0 +1,445 @@
+"""One agent's connection. Bytes come in by `received`; what is known to be a pure read goes straight through, everything else to
+the worker.
+
+    login ─→ ready ─┬─ a complete segment of reads, outside a transaction ─→ server (as it is) ─→ client
+                    └─ anything else ─→ worker (gated) ─→ server ─→ client
+"""
+
+import asyncio
+import secrets
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any
+
+from interlock.connectors.postgres import settings as reviewed
+from interlock.connectors.postgres.classify import SqlSyntax, SqlTooLarge, StatementInfo, Way
+from interlock.connectors.postgres.codec import (
+    Framer,
+    Scanner,
+    backend_limits,
+    build,
+    decode_frontend,
+    encode,
+)
+from interlock.connectors.postgres.codec import backend as b
+from interlock.connectors.postgres.codec import frontend as f
+from interlock.connectors.postgres.codec import frontend_limits
+from interlock.connectors.postgres.session import segment, virtual
+from interlock.connectors.postgres.session.channel import Channel, IdleTooLong
+from interlock.connectors.postgres.session.exchange import Exchange, Lost
+from interlock.connectors.postgres.session.items import Item, Mistake
+from interlock.connectors.postgres.session.login import Login, Wants
+from interlock.connectors.postgres.session.server import Server
+from interlock.connectors.postgres.session.worker import Worker
+from interlock.connectors.postgres.upstream import Upstream
+from interlock.connectors.postgres.upstream_errors import UpstreamError
+from interlock.model.errors import InterlockError
+from interlock.sdk.connector import Principal, Wire
+from interlock.wire import InvalidText, ProtocolViolation
+
+INBOX_BYTES = 1 << 20
+"""How much of the client's is taken in while it cannot be worked on; then the client has to wait."""
+OUTBOX_BYTES = 4 << 20
+
+_READ_ONLY_VIOLATION = b"C25006\0"
+_PASSABLE = frozenset(b"PBDECS")
+_READY, _ERROR, _STATUS = b"ZES"
+_FORCED_READ_ONLY = encode(b.ParameterStatus("default_transaction_read_only", "on"))
+_SHOWN_READ_WRITE = encode(b.ParameterStatus("default_transaction_read_only", "off"))
+
+
+class PgSession:
+    """See the module. Implements `sdk.connector.Session`."""
+
+    def __init__(self, wire: Wire, server: Server) -> None:
+        self._wire = wire
+        self._server = server
+        self._login: Login | None = Login(
+            wire.write,
+            server.known,
+            server.target.name,
+            server.mock_secret,
+            tls=server.tls is not None,
+            certificate_hash=server.certificate_hash,
+        )
+        self._frames = Framer(frontend_limits(server.longest_message))
+        self._scanner = Scanner(backend_limits(), b"ZES123")
+        self._channel: Channel | None = None
+        self._worker: Worker | None = None
+        self._upstream: Upstream | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._early = b""
+        self._inbox_size = 0
+        self._paused = False
+        self._passing = False
+        self._fresh = False
+        self._swallowing = False
+        self._passed: list[tuple[int, bytes]] = []
+        self._passed_items: list[Item] = []
+        self._principal: Principal | None = None
+        self._closed = False
+        self._stopping = False
+        self.key = b.BackendKeyData(secrets.randbelow(1 << 30) + 1, secrets.token_bytes(4))
+
+    # From the client
+
+    def received(self, data: bytes) -> None:
+        """Bytes from the client."""
+        if self._closed:
+            return
+        try:
+            if self._channel is None:
+                self._received_early(data)
+                return
+            frames = self._frames.feed(data)
+        except ProtocolViolation as error:
+            self._fatal("08P01", str(error))
+            return
+        channel = self._channel
+        for frame in frames:
+            self._inbox_size += len(frame[1])
+            channel.inbox.append(frame)
+        self._pump()
+
+    def _received_early(self, data: bytes) -> None:
+        if self._task is not None:
+            # TLS or the server's login is under way; nothing may come before its answer, but a Terminate is harmless.
+            self._early += data
+            if len(self._early) > INBOX_BYTES:
+                raise ProtocolViolation("too much sent before the session was ready")
+            return
+        assert self._login is not None
+        wants = self._login.feed(data)
+        if wants is Wants.TLS:
+            self._spawn(self._start_tls())
+        elif wants is Wants.CANCEL:
+            assert self._login.cancel is not None
+            self._server.cancel(self._login.cancel)
+            self._close()
+        elif wants is Wants.ENTER:
+            self._spawn(self._enter())
+        elif wants is Wants.END:
+            self._close()
+
+    def _pump(self) -> None:
+        """Do what can be done with the messages that wait."""
+        channel = self._channel
+        assert channel is not None
+        while channel.inbox:
+            if self._task is not None:
+                channel.arrived.set()
+                break
+            if self._passing:
+                break
+            kind = channel.inbox[0][0]
+            if kind == 88:  # X
+                self._close()
+                return
+            if not self._try_pass(channel):
+                if not self._complete(channel):
+                    break
+                self._spawn(self._work())
+                return
+        if not self._paused and self._inbox_size > INBOX_BYTES:
+            self._paused = True
+            self._wire.pause()
+
+    def _complete(self, channel: Channel) -> bool:
+        """Whether the worker has something to begin with. An unfinished segment waits here: it may turn out to be a read."""
+        return any(kind in b"QSHF" for kind, _ in channel.inbox) or self._inbox_size > INBOX_BYTES
+
+    def _try_pass(self, channel: Channel) -> bool:
+        """Send the first segment straight to the server, if it is complete and nothing but reads."""
+        kind, raw = channel.inbox[0]
+        if kind == 81:
+            count = 1
+            if not self._is_read(channel, raw):
+                return False
+        else:
+            count = next((n for n, (k, _) in enumerate(channel.inbox, 1) if k == 83), 0)
+            if not count or not self._are_reads(channel, count):
+                return False
+        frames = [channel.inbox.popleft() for _ in range(count)]
+        self._took(sum(len(raw) for _, raw in frames))
+        self._passing = self._fresh = True
+        self._passed = frames
+        assert self._upstream is not None
+        self._upstream.write(frames[0][1] if count == 1 else b"".join([raw for _, raw in frames]))
+        return True
+
+    def _is_read(self, channel: Channel, raw: bytes) -> bool:
+        try:
+            infos = channel.classify(raw[5:-1].decode())
+        except (UnicodeDecodeError, SqlSyntax, SqlTooLarge):
+            return False
+        self._passed_items = []
+        return bool(infos) and all(info.way is Way.PASS for info in infos) and channel.may(infos)
+
+    def _are_reads(self, channel: Channel, count: int) -> bool:
+        frames = [channel.inbox[n] for n in range(count)]
+        if any(kind not in _PASSABLE for kind, _ in frames):
+            return False
+        try:
+            items = segment.items(frames[:-1], channel)
+        except (Mistake, ProtocolViolation):
+            return False  # the worker meets it again, and answers it
+        infos: list[StatementInfo] = []
+        for item in items:
+            if not item.reads or (item.kind == "E" and (item.info is None or item.info.way is not Way.PASS)):
+                return False
+            if item.info is not None:
+                infos.append(item.info)
+        if infos and not channel.may(infos):
+            return False
+        self._passed_items = [item for item in items if item.done is not None]
+        return True
+
+    # From the server
+
+    def _from_server(self, data: bytes) -> None:
+        channel = self._channel
+        if channel is None or self._closed:
+            return
+        try:
+            if self._passing:
+                self._pass_back(data)
+            else:
+                channel.exchange.received(data)
+        except ProtocolViolation as error:
+            self._fatal("08006", f"the server's connection cannot be understood: {error}")
+        if self._wire.buffered() > OUTBOX_BYTES and self._upstream is not None:
+            self._upstream.pause_reading()
+
+    def _pass_back(self, data: bytes) -> None:
+        first, self._fresh = self._fresh, False
+        ended = False
+        statuses: list[tuple[int, int]] = []
+        for kind, start, end, complete in self._scanner.scan(data):
+            if not complete:
+                continue
+            if kind == _READY:
+                ended = True
+            elif kind == _ERROR:
+                # A read that writes, and nothing of it was let out yet: it is run again, gated.
+                self._swallowing = first and start == 0 and _READ_ONLY_VIOLATION in data[:end]
+                self._settle(ok=False)
+            elif kind == _STATUS:
+                statuses.append((start, end))
+            elif self._passed_items:
+                done = self._passed_items.pop(0).done
+                assert done is not None
+                done(True)
+        for start, end in reversed(statuses):
+            data = _virtual_status(data, start, end)
+        if not self._swallowing:
+            self._wire.write(data)
+        if ended:
+            self._passing = False
+            self._settle(ok=False)
+            if self._swallowing:
+                self._swallowing = False
+                self._again_gated()
+            else:
+                self._pump()
+
+    def _again_gated(self) -> None:
+        channel = self._channel
+        assert channel is not None
+        channel.gate.log("postgres.read_that_writes", session=channel.principal.session)
+        channel.inbox.extendleft(reversed(self._passed))
+        self._inbox_size += sum(len(raw) for _, raw in self._passed)
+        assert self._worker is not None
+        self._worker.suspicious = True
+        self._spawn(self._work())
+
+    def _settle(self, *, ok: bool) -> None:
+        """What the segment was to prepare, and has not been answered: it is not there."""
+        items, self._passed_items = self._passed_items, []
+        for item in items:
+            assert item.done is not None
+            item.done(ok)
+
+    def _aside(self, kind: int, raw: bytes) -> None:
+        """What the server says unasked: notices, notifications, parameter changes, and its farewell."""
+        if kind == _STATUS:
+            raw = _virtual_status(raw, 0, len(raw))
+        self._wire.write(raw)
+        if kind == _ERROR:
+            self._close()
+
+    def _server_lost(self, error: Exception | None) -> None:
+        if self._channel is not None:
+            self._channel.exchange.lost(error)
+        if self._worker is None or not self._worker.committing:
+            self._fatal("08006", "the connection to the server was lost; an open transaction is rolled back")
+
+    # The stages
+
+    async def _start_tls(self) -> None:
+        assert self._login is not None
+        assert self._server.tls is not None
+        await self._wire.start_tls(self._server.tls)
+        self._login.secure = True
+        self._task = None
+        early, self._early = self._early, b""
+        if early:
+            self.received(early)
+
+    async def _enter(self) -> None:
+        """The agent is known: record the session, connect to the server, and say so."""
+        login, self._login = self._login, None
+        assert login is not None
+        assert login.principal is not None
+        self._principal = await self._server.gate.enter(login.principal, self._ended)
+        wishes = {n: v for n, v in login.options.items() if reviewed.verdict(n, v) == "pass"}
+        upstream = await self._server.connect(self._principal.agent, wishes)
+        self._upstream = upstream
+        if self._closed:
+            upstream.abort()
+            return
+        channel = Channel(self._server, self._server.gate, self._principal, upstream, self._wire.write)
+        worker = Worker(channel)
+        channel.exchange = Exchange(upstream.write, worker.sink, self._aside)
+        channel.exchange.on_copy_end = channel.arrived.set
+        channel.taken = self._took
+        channel.settings = {
+            n.lower(): v for n, v in upstream.parameters.items() if n.lower() in reviewed.MEANING
+        }
+        channel.settings.update(wishes)
+        channel.startup_settings = dict(channel.settings)
+        for name, value in login.options.items():
+            if reviewed.verdict(name, value) == "virtual" and not virtual.apply(worker, name, value):
+                self._close()
+                return
+        upstream.set_receiver(self._from_server, self._server_lost, self._server_writable)
+        self._server.joined(self)
+        greeting = [
+            _virtual_status(status, 0, len(status))
+            for status in (encode(b.ParameterStatus(n, v)) for n, v in upstream.parameters.items())
+        ]
+        self._wire.write(b"".join([*greeting, encode(self.key), build.ready("I")]))
+        self._worker, self._channel, self._task = worker, channel, None
+        early, self._early = self._early, b""
+        if early:
+            self.received(early)
+
+    async def _work(self) -> None:
+        assert self._worker is not None
+        await self._worker.run()
+        self._task = None
+        self._pump()
+
+    def _spawn(self, stage: Coroutine[Any, Any, None]) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._guarded(stage))
+
+    async def _guarded(self, stage: Coroutine[Any, Any, None]) -> None:
+        """Run a stage; whatever goes wrong ends this session with a clear word, and only this one."""
+        try:
+            await stage
+        except ProtocolViolation as error:
+            self._fatal("08P01", str(error))
+        except IdleTooLong:
+            self._fatal("25P03", "terminating connection due to idle-in-transaction timeout")
+        except Lost:
+            self._fatal("08006", "the connection to the server was lost; an open transaction is rolled back")
+        except UpstreamError as error:
+            self._server.gate.log(
+                "postgres.upstream_failed", stage=error.stage.value, sqlstate=error.sqlstate
+            )
+            self._fatal("08001", "the server behind the gateway cannot be reached now; try again later")
+        except InterlockError as error:
+            self._fatal("IL005", str(error))
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # the session ends, the gateway goes on for others
+            self._server.gate.log("postgres.session_failed", error=type(error).__name__)
+            self._fatal("XX000", "an internal error ended this session; an open transaction is rolled back")
+            raise
+
+    # Bookkeeping
+
+    def _took(self, size: int) -> None:
+        self._inbox_size -= size
+        if self._paused and self._inbox_size < INBOX_BYTES // 2:
+            self._paused = False
+            self._wire.resume()
+
+    def _server_writable(self, yes: bool) -> None:
+        """The server's write buffer crossed its limits."""
+        if yes and not self._paused:
+            self._wire.resume()
+        elif not yes:
+            self._wire.pause()
+
+    def writable(self, yes: bool) -> None:
+        """The client's write buffer crossed its limits."""
+        if self._upstream is None:
+            return
+        if yes:
+            self._upstream.resume_reading()
+        else:
+            self._upstream.pause_reading()
+
+    def cancel(self) -> None:
+        """The client asks to cancel what runs. What is being committed is past that."""
+        if self._upstream is None or self._worker is None or self._worker.committing:
+            return
+        self._server.cancelling(self._upstream)
+
+    def _ended(self, why: str) -> None:
+        """The core ends the session (agent disabled, token rotated)."""
+        if self._worker is not None and self._worker.committing:
+            self._stopping = True
+            return
+        self._fatal("57P01", f"terminating connection: {why}")
+
+    def _fatal(self, sqlstate: str, text: str) -> None:
+        if not self._closed:
+            self._wire.write(build.error_response("FATAL", sqlstate, text))
+            self._close()
+
+    def _close(self) -> None:
+        if not self._closed:
+            self._wire.close()
+            self._end()
+
+    def lost(self, error: Exception | None) -> None:
+        """The client is gone."""
+        self._end()
+
+    def _end(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        asyncio.get_running_loop().create_task(self._leave())
+
+    async def _leave(self) -> None:
+        """Let what is committing finish; the server rolls everything else back when its connection ends."""
+        task = self._task
+        if task is not None and task is not asyncio.current_task():
+            while self._worker is not None and self._worker.committing and not task.done():
+                await asyncio.wait([task], timeout=0.1)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        if self._upstream is not None:
+            self._upstream.abort()
+        self._server.left(self)
+        if self._principal is not None:
+            principal, self._principal = self._principal, None
+            await self._server.gate.leave(principal)
+
+    async def stop(self, grace: timedelta) -> None:
+        """Shut down: what is committing finishes within `grace`, everything else is rolled back."""
+        try:
+            async with asyncio.timeout(grace.total_seconds()):
+                while self._worker is not None and self._worker.committing and self._task is not None:
+                    await asyncio.wait([self._task], timeout=0.1)
+        except TimeoutError:
+            self._server.gate.log("postgres.shutdown_while_committing")
+        self._fatal("57P01", "terminating connection due to administrator command")
+
+
+def _virtual_status(data: bytes, start: int, end: int) -> bytes:
+    """A session is read-only for the server and not for its client (DESIGN section 9): ParameterStatus is virtual."""
+    shown = data[start:end].replace(_FORCED_READ_ONLY, _SHOWN_READ_WRITE)
+    return data if len(shown) == end - start else data[:start] + shown + data[end:]

@@ -1,0 +1,47 @@
+"""The state of one gated transaction."""
+
+from dataclasses import dataclass, field
+
+from interlock.connectors.postgres.classify import StatementInfo
+from interlock.connectors.postgres.session.exchange import Reply
+from interlock.connectors.postgres.session.record import Asked
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The before-image that was taken for one statement (way 1); `reply` holds its rows, or None when none could be taken."""
+
+    info: StatementInfo
+    reply: Reply | None
+
+
+@dataclass(slots=True)
+class Savepoint:
+    """A savepoint of the client's, and the settings to go back to with it."""
+
+    name: str
+    settings: dict[str, str]
+
+
+@dataclass(slots=True)
+class Transaction:
+    """`explicit` tells a BEGIN of the client's from the implicit transaction of one segment. `begun` is False until the server
+    was told: a BEGIN is sent together with what follows it. `poisoned` means that the gateway refused a statement: the client
+    sees a failed transaction though the server's is sound."""
+
+    explicit: bool
+    begin: str = ""
+    read_only: bool = False
+    begun: bool = False
+    poisoned: bool = False
+    asked: list[Asked] = field(default_factory=list)
+    infos: list[StatementInfo] = field(default_factory=list)
+    images: list[Image] = field(default_factory=list)
+    savepoints: list[Savepoint] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
+    tags: list[bytes] = field(default_factory=list)
+
+    def begin_sql(self) -> str:
+        """The gateway's own BEGIN: the only way by which a session becomes read-write."""
+        mode = "READ ONLY" if self.read_only else "READ WRITE"
+        return f"BEGIN {self.begin + ', ' if self.begin else ''}{mode}"

@@ -1,0 +1,196 @@
+"""The units of work that a session hands to the core: an open, measured transaction; and a statement whose effect no rollback
+undoes."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from interlock.connectors.postgres import preview
+from interlock.connectors.postgres.preview import Captured, Context, Loss
+from interlock.connectors.postgres.queries import Ask, QueryFailed, Reply, Rows, Steps
+from interlock.connectors.postgres.session import control, finish
+from interlock.connectors.postgres.session.channel import Channel
+from interlock.connectors.postgres.session.exchange import Lost
+from interlock.connectors.postgres.session.items import Item
+from interlock.connectors.postgres.session.transaction import Transaction
+from interlock.model.change import Measurement
+from interlock.sdk.connector import Preview, Settled
+
+if TYPE_CHECKING:
+    from interlock.connectors.postgres.session.worker import Worker
+
+T = TypeVar("T")
+
+
+async def run_steps(channel: Channel, steps: Steps[T]) -> T:
+    """Run a sans-io part: what it asks the agent's connection inside the open transaction, what it asks the observer beside."""
+    try:
+        asked = next(steps)
+        while True:
+            replies = await asyncio.gather(*(_reply(channel, ask) for ask in asked))
+            asked = steps.send(tuple(replies))
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+
+
+async def _reply(channel: Channel, ask: Ask) -> Reply:
+    try:
+        if ask.on == "agent":
+            return await ask_agent(channel, ask.statements)
+        if ask.on == "observer":
+            return await channel.server.observe(ask.statements)
+    except QueryFailed as failed:
+        return failed
+    raise AssertionError("a preview asks nobody else")
+
+
+async def ask_agent(channel: Channel, statements: Sequence[tuple[str, tuple[str | None, ...]]]) -> list[Rows]:
+    """Run statements of ours on the agent's connection. Raises QueryFailed, Lost."""
+    batch = channel.exchange.batch()
+    replies = [
+        batch.own(sql, params) if _fixed(sql) else batch.once(sql, params) for sql, params in statements
+    ]
+    batch.sync()
+    await channel.exchange.run(batch)
+    for reply in replies:
+        if reply.error is not None:
+            raise QueryFailed(reply.error.sqlstate, reply.error.message)
+    return [reply.texts() for reply in replies]
+
+
+def _fixed(sql: str) -> bool:
+    """Whether a statement is worth keeping prepared: utility statements, which cost little and never differ."""
+    return not sql.lstrip().upper().startswith(("SELECT", "WITH", "LOCK", "TABLE"))
+
+
+class GatedUnit:
+    """An open transaction that has been measured and can only be committed or rolled back. `error` is the server's own error when
+    the commit failed."""
+
+    def __init__(self, channel: Channel, tx: Transaction, first: list[Rows], prepare: str = "") -> None:
+        self._channel = channel
+        self._tx = tx
+        self._first = first
+        self._prepare = prepare
+        self._marker: dict[str, str] = {}
+        self.error = b""
+        self.catalogs_changed = preview.catalogs_changed(first)
+        self.has_temp = preview.has_temp(first)
+
+    async def preview(self) -> Preview:
+        """Turn what was counted into effects, and take the before-image."""
+        context = Context(
+            self._channel.server.identity,
+            captured=tuple(c for image in self._tx.images if (c := image.captured) is not None),
+            losses=tuple(loss for image in self._tx.images for loss in image.losses),
+            observer=self._channel.server.has_observer,
+            limits=self._channel.server.limits,
+        )
+        found = await run_steps(self._channel, preview.examine(self._first, context))
+        self._marker = dict(found.marker)
+        return found
+
+    async def execute(self) -> Settled:
+        """COMMIT. When the connection is lost meanwhile, the server is asked on another one what became of it."""
+        exchange = self._channel.exchange
+        batch = exchange.batch()
+        if self._prepare:
+            literal = self._prepare.replace("'", "''")
+            reply = batch.once(f"PREPARE TRANSACTION '{literal}'")
+        else:
+            reply = batch.own("COMMIT")
+        batch.sync()
+        try:
+            await exchange.run(batch)
+        except Lost:
+            return await self._channel.server.settle(self._marker)
+        if reply.error is not None:
+            self.error = reply.raw
+            await self._restore()
+            return Settled(False, f"the commit failed with SQLSTATE {reply.error.sqlstate}")
+        if reply.tag not in ("COMMIT", "PREPARE TRANSACTION"):
+            return Settled(False, "the server rolled the transaction back")
+        return Settled(True)
+
+    async def _restore(self) -> None:
+        if self._channel.exchange.status != "I":
+            await self.abandon()
+
+    async def abandon(self) -> None:
+        """ROLLBACK: afterwards no lock is held (P10). A lost connection comes to the same."""
+        batch = self._channel.exchange.batch()
+        batch.own("ROLLBACK")
+        batch.own(control.FLUSH_COUNTERS)
+        batch.sync()
+        try:
+            await self._channel.exchange.run(batch)
+        except Lost:
+            return
+
+
+class ImmediateUnit:
+    """One statement whose effect no rollback undoes: nothing runs before the intent is recorded. What else it does is measured, and
+    must be nothing."""
+
+    def __init__(self, worker: "Worker", item: Item) -> None:
+        self._worker = worker
+        self._item = item
+        self.error = b""
+        self.catalogs_changed = False
+        self.has_temp = False
+
+    async def preview(self) -> Preview:
+        """What the reviewed table says of it."""
+        assert self._item.info is not None
+        return Preview(Measurement(self._item.info.immediate_effects))
+
+    async def execute(self) -> Settled:
+        """Run it in a transaction of its own; other effects than the predicted ones roll it back."""
+        worker = self._worker
+        exchange = worker.channel.exchange
+        batch = exchange.batch()
+        control.begin(worker, batch)
+        batch.client(self._item.kind, self._item.raw, self._item.done)
+        measured = finish.add_measuring(worker, batch)
+        worker.hold_rows(True)
+        committed = False
+        try:
+            error = await exchange.run(batch)
+            replies = (*measured.steps, *measured.first)
+            if error is not None or any(reply.failed for reply in replies):
+                self.error = worker.held_error() or next((r.raw for r in replies if r.error is not None), b"")
+                await self._undo()
+                return Settled(False, "the statement failed")
+            rows = [reply.texts() for reply in measured.first]
+            facts = preview.read(rows)
+            if (
+                preview.tampered(rows)
+                or any(c.any for c in facts.relations)
+                or preview.catalogs_changed(rows)
+            ):
+                await self._undo()
+                return Settled(False, "the statement did more than was predicted, and was rolled back")
+            batch = exchange.batch()
+            done = batch.own("COMMIT")
+            batch.sync()
+            await exchange.run(batch)
+            committed = not done.failed
+        except Lost:
+            return Settled(None, "the connection was lost while the statement ran")
+        finally:
+            worker.hold_rows(False, let_go=committed)
+        return Settled(committed, "" if committed else "the commit failed")
+
+    async def _undo(self) -> None:
+        batch = self._worker.channel.exchange.batch()
+        batch.own("ROLLBACK")
+        batch.own(control.FLUSH_COUNTERS)
+        batch.sync()
+        await self._worker.channel.exchange.run(batch)
+
+    async def abandon(self) -> None:
+        """Nothing was begun."""
+
+
+__all__ = ["Captured", "GatedUnit", "ImmediateUnit", "Loss", "ask_agent", "run_steps"]

@@ -1,0 +1,140 @@
+"""Settings: which the server is told, which the gateway answers itself as if real, which are refused."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from interlock.connectors.postgres import answer
+from interlock.connectors.postgres.classify import StatementInfo, Way
+from interlock.connectors.postgres.codec import build, encode
+from interlock.connectors.postgres.codec import backend as b
+from interlock.connectors.postgres.session import control
+from interlock.connectors.postgres.session.items import Item
+
+if TYPE_CHECKING:
+    from interlock.connectors.postgres.session.worker import Worker
+
+DEFAULTS = {
+    "default_transaction_read_only": "off",
+    "transaction_read_only": "off",
+    "interlock.wait": "0",
+    "interlock.reason": "",
+}
+"""What a client sees of the settings that the gateway keeps for itself, until it sets them."""
+
+
+def passes(info: StatementInfo) -> bool:
+    """Whether a statement about settings goes to the server as it is."""
+    return info.way is Way.SETTING and info.setting is not None and info.setting.verdict == "pass"
+
+
+def succeeded(worker: "Worker", items: Sequence[Item]) -> None:
+    """The server has accepted these: remember what they set."""
+    for item in items:
+        if item.info is not None:
+            _remember(worker, item.info)
+
+
+def _remember(worker: "Worker", info: StatementInfo) -> None:
+    channel = worker.channel
+    setting = info.setting
+    if info.deallocates is not None:
+        _deallocated(worker, info.deallocates)
+    if setting is None:
+        return
+    if setting.kind == "discard":
+        if setting.name in ("all", ""):
+            _deallocated(worker, "ALL")
+            channel.settings = dict(channel.startup_settings)
+            channel.has_temp = False
+        elif setting.name == "temp":
+            channel.has_temp = False
+    elif setting.kind == "reset" and setting.name == "all":
+        channel.settings = dict(channel.startup_settings)
+    elif setting.kind == "reset" or (setting.kind == "set" and setting.value is None):
+        startup = channel.startup_settings.get(setting.name)
+        if startup is None:
+            channel.settings.pop(setting.name, None)
+        else:
+            channel.settings[setting.name] = startup
+    elif setting.kind == "set" and setting.value is not None:
+        channel.settings[setting.name] = setting.value
+
+
+def _deallocated(worker: "Worker", name: str) -> None:
+    channel = worker.channel
+    if name.upper() == "ALL":
+        channel.names.statements.clear()
+        channel.exchange.forget_prepared()
+    else:
+        channel.names.statements.pop(name, None)
+
+
+async def perform(worker: "Worker", item: Item) -> bool:
+    """A statement about a setting that the gateway keeps for itself."""
+    info = item.info
+    assert info is not None
+    assert info.setting is not None
+    if worker.tx is not None and worker.failed:
+        worker.drop_completion()
+        worker.write(control.IN_FAILED)
+        return False
+    if info.setting.verdict != "virtual":
+        worker.fail(answer.forbidden(info.why or f"the setting {info.setting.name} is kept by the gateway"))
+        return False
+    if info.setting.kind == "show":
+        _show(worker, item)
+        return True
+    if not apply(worker, info.setting.name, info.setting.value):
+        return False
+    worker.complete("RESET" if info.setting.kind == "reset" else "SET")
+    return True
+
+
+def apply(worker: "Worker", name: str, value: str | None) -> bool:
+    """Set a virtual setting; None resets it."""
+    channel = worker.channel
+    if name == "interlock.reason":
+        channel.reason = (value or "")[:500]
+    elif name == "interlock.wait":
+        seconds = duration_s(value or "0")
+        if seconds is None:
+            worker.fail(
+                build.error_response(
+                    "ERROR", "22023", "interlock.wait takes a duration such as '90s' or '5min'"
+                )
+            )
+            return False
+        channel.wait_s = seconds
+    if value is None:
+        channel.settings.pop(name, None)
+    else:
+        channel.settings[name] = value
+    return True
+
+
+def duration_s(text: str) -> float | None:
+    """A duration as PostgreSQL writes them (manual, section 19.1.1), in seconds; without a unit, seconds."""
+    text = text.strip()
+    digits = text.rstrip("abcdefghijklmnopqrstuvwxyz ")
+    unit = text[len(digits) :].strip() or "s"
+    factor = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}.get(unit)
+    try:
+        number = float(digits)
+    except ValueError:
+        return None
+    return None if factor is None or not 0 <= number < 1e9 else number * factor
+
+
+def _show(worker: "Worker", item: Item) -> None:
+    info = item.info
+    assert info is not None
+    assert info.setting is not None
+    name = info.setting.name
+    value = worker.channel.settings.get(name, DEFAULTS.get(name, ""))
+    if name == "transaction_read_only" and worker.tx is not None:
+        value = "on" if worker.tx.read_only else value
+    worker.release()
+    if item.kind == "Q":
+        worker.write(encode(b.RowDescription((b.Column(name),))))
+    worker.write(encode(b.DataRow((value.encode(),))))
+    worker.complete("SHOW")

@@ -1,0 +1,69 @@
+"""Effects and changes in plain words: the same in errors, notifications, the command line and pages."""
+
+from collections.abc import Iterable
+
+from interlock.model.effect import ChangeKind, Effect, Evidence, Unit
+
+_VERB = {
+    ChangeKind.CREATED: "created",
+    ChangeKind.UPDATED: "updated",
+    ChangeKind.DELETED: "deleted",
+    ChangeKind.REPLACED: "replaced",
+    ChangeKind.HIDDEN: "hidden",
+    ChangeKind.MOVED: "moved or renamed",
+    ChangeKind.WEAKENED: "weakened",
+    ChangeKind.PERMISSION: "changed in its rights",
+    ChangeKind.SETTING: "set",
+}
+
+
+def effect_words(effect: Effect) -> str:
+    """One effect in words: `public.orders: 120 of 4,000 rows deleted`."""
+    name = f"{effect.resource.kind} {effect.resource.name}".strip()
+    verb = _VERB[effect.change]
+    if effect.unit is Unit.ROWS:
+        of = f" of {'at least ' if effect.before_at_least else ''}{effect.before:,}" if effect.before else ""
+        said = f"{name}: {effect.count:,}{of} {'row' if effect.count == 1 and not of else 'rows'} {verb}"
+    else:
+        said = f"{name} {verb}" + (f" ({effect.count:,} times)" if effect.count > 1 else "")
+    if effect.columns:
+        said += f" ({', '.join(effect.columns)})"
+    if effect.detail:
+        said += f"; {effect.detail}"
+    if effect.evidence is not Evidence.MEASURED:
+        said += f" [{effect.evidence.value}]"
+    if not effect.reversible:
+        said += f" [not reversible{': ' + effect.reason if effect.reason else ''}]"
+    return said
+
+
+def effects_words(effects: Iterable[Effect], most: int = 20) -> list[str]:
+    """The effects in words, the gravest first, and how many more there are."""
+    grave = {kind: place for place, kind in enumerate(_GRAVEST)}
+    ordered = sorted(effects, key=lambda e: (grave[e.change], -e.count, e.resource.name))
+    lines = [effect_words(effect) for effect in ordered[:most]]
+    if len(ordered) > most:
+        lines.append(f"and {len(ordered) - most} more")
+    return lines
+
+
+_GRAVEST = (
+    ChangeKind.DELETED,
+    ChangeKind.REPLACED,
+    ChangeKind.HIDDEN,
+    ChangeKind.WEAKENED,
+    ChangeKind.PERMISSION,
+    ChangeKind.MOVED,
+    ChangeKind.UPDATED,
+    ChangeKind.SETTING,
+    ChangeKind.CREATED,
+)
+
+
+def remedy_words(remedies: Iterable[str]) -> str:
+    """What is waited for: `the approval of quorum two-sre`."""
+    said = []
+    for remedy in remedies:
+        kind, _, name = remedy.partition(":")
+        said.append(f"the approval of quorum {name}" if kind == "quorum" else f"a {kind}")
+    return " and ".join(said) or "nothing"
