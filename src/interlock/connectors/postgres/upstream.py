@@ -6,17 +6,25 @@ of their meaning. Sources: PostgreSQL manual, sections 34.19 "SSL Support" and 5
 
 import asyncio
 import contextlib
-import ipaddress
+import os
 import socket
 import ssl
 from collections.abc import Callable
 from typing import Any, cast
 
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
 from interlock.connectors.postgres.codec import build, encode
 from interlock.connectors.postgres.codec import frontend as f
 from interlock.connectors.postgres.codec.backend import BackendKeyData
 from interlock.connectors.postgres.scram import certificate_hash
-from interlock.connectors.postgres.upstream_config import PasswordSource, SslMode, UpstreamConfig
+from interlock.connectors.postgres.upstream_config import (
+    PasswordSource,
+    SslMode,
+    UpstreamConfig,
+    stays_inside,
+)
 from interlock.connectors.postgres.upstream_errors import Stage, UpstreamError
 from interlock.connectors.postgres.upstream_login import Channel, Login, refused
 
@@ -79,7 +87,7 @@ class Upstream(asyncio.Protocol):
         False when more is waiting to be sent than is good, and with True when that has passed.
         """
         self._receiver, self._on_lost, self._on_writable = callback, on_lost, on_writable
-        waiting = self._take_inbox()
+        waiting = self.take()
         if waiting:
             callback(waiting)
         if self.is_lost:
@@ -87,7 +95,7 @@ class Upstream(asyncio.Protocol):
 
     async def receive(self) -> bytes:
         """The next bytes, where there is no receiver. Raises :class:`UpstreamError` when the connection is lost."""
-        while not self._inbox:
+        while not self._inbox_size:
             if self.is_lost:
                 raise self._gone()
             self._arrival = asyncio.get_running_loop().create_future()
@@ -95,11 +103,7 @@ class Upstream(asyncio.Protocol):
                 await self._arrival
             finally:
                 self._arrival = None
-        return self._take_inbox()
-
-    def take(self) -> bytes:
-        """What has arrived and waits for :meth:`receive`; may be empty."""
-        return self._take_inbox()
+        return self.take()
 
     def pause_reading(self) -> None:
         """Read nothing more until :meth:`resume_reading`; the server waits when the buffers are full."""
@@ -111,7 +115,13 @@ class Upstream(asyncio.Protocol):
         if self._transport is not None and not self.is_lost:
             self._transport.resume_reading()
 
-    def _take_inbox(self) -> bytes:
+    def put_back(self, data: bytes) -> None:
+        """Let the next :meth:`receive` begin with ``data``, which came from it."""
+        self._inbox.insert(0, data)
+        self._inbox_size += len(data)
+
+    def take(self) -> bytes:
+        """What has arrived and waits for :meth:`receive`; may be empty."""
         data = self._inbox[0] if len(self._inbox) == 1 else b"".join(self._inbox)
         if self._inbox_size > _INBOX_BYTES:
             self.resume_reading()
@@ -175,14 +185,12 @@ class Upstream(asyncio.Protocol):
             finally:
                 errand.abort()
 
-    # -- asyncio.Protocol
+    # -- asyncio.Protocol: called by the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the event loop."""
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Called by the event loop."""
         if self._receiver is not None:
             self._receiver(data)
             return
@@ -193,7 +201,6 @@ class Upstream(asyncio.Protocol):
         _wake(self._arrival)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the event loop."""
         self._lost.set_result(exc)
         _wake(self._arrival)
         self.resume_writing()
@@ -201,19 +208,23 @@ class Upstream(asyncio.Protocol):
             self._on_lost(exc)
 
     def pause_writing(self) -> None:
-        """Called by the event loop."""
         self._writable = asyncio.get_running_loop().create_future()
         if self._on_writable is not None:
             self._on_writable(False)
 
     def resume_writing(self) -> None:
-        """Called by the event loop."""
         if self._writable is None:
             return
         _wake(self._writable)
         self._writable = None
         if self._on_writable is not None:
             self._on_writable(True)
+
+
+def read_certificate(path: str) -> bytes:
+    """The first certificate of a PEM file, in DER. Raises ``OSError``, or ``ValueError`` when there is none."""
+    with open(path, "rb") as file:
+        return x509.load_pem_x509_certificate(file.read()).public_bytes(serialization.Encoding.DER)
 
 
 async def open_upstream(
@@ -257,6 +268,7 @@ async def _log_in(config: UpstreamConfig, parameters: dict[str, str], password: 
     except BaseException:
         upstream.abort()
         raise
+    upstream.put_back(login.leftover())
     welcome = login.welcome
     upstream.key, upstream.parameters = welcome.key, welcome.parameters
     upstream.server_version = welcome.server_version
@@ -267,16 +279,10 @@ async def _log_in(config: UpstreamConfig, parameters: dict[str, str], password: 
 def _channel(config: UpstreamConfig, upstream: Upstream) -> Channel:
     tls = upstream.tls
     if tls is None:
-        return Channel(_stays_here(upstream._address), None, config.channel_binding)
+        return Channel(stays_inside(upstream._address[1]), None, config.channel_binding)
     certificate = tls.getpeercert(binary_form=True)
     bound = certificate_hash(certificate) if certificate else None
     return Channel(True, bound, config.channel_binding)
-
-
-def _stays_here(address: _Address) -> bool:
-    """Whether what is sent to ``address`` stays inside the machine."""
-    family, where = address
-    return family == socket.AF_UNIX or ipaddress.ip_address(where[0].partition("%")[0]).is_loopback
 
 
 async def _dial(config: UpstreamConfig) -> Upstream:
@@ -391,8 +397,10 @@ def _said(error: Exception) -> str:
         return f"the server's certificate is not accepted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason or 'the connection was closed'}"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    if isinstance(error, socket.gaierror):
+        return str(error.strerror)
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
     return type(error).__name__
 
 

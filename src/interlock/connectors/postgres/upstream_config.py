@@ -5,6 +5,7 @@ are errors, because an option that is not heeded may be one that protects.
 """
 
 import enum
+import ipaddress
 from collections.abc import Callable
 from typing import Any, Self
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -110,8 +111,8 @@ def _from_url(dsn: str) -> dict[str, str]:
 
 
 def _host(parts: SplitResult) -> str:
-    """The host as it is written: ``hostname`` is in lower case, which the path of a socket must not be."""
-    lower = parts.hostname or ""
+    """The host as it is written: ``hostname`` may be in lower case, which the path of a socket must not be."""
+    lower = (parts.hostname or "").lower()
     written = parts.netloc.rpartition("@")[2]
     start = written.lower().find(lower)
     return written[start : start + len(lower)]
@@ -202,7 +203,7 @@ def _checked(options: dict[str, str]) -> dict[str, Any]:
             raise ConfigError(f"the connection string names no {name}")
     if "," in options["host"]:
         raise ConfigError("several hosts are not supported: name one")
-    options.setdefault("dbname", options["user"])
+    options["dbname"] = options.get("dbname") or options["user"]
     read = {name: _READERS[name](value) for name, value in options.items()}
     _check_verification(read.get("sslmode"), read.get("sslrootcert"))
     return read
@@ -214,3 +215,8 @@ def _check_verification(mode: SslMode | None, root: str | None) -> None:
         raise ConfigError("sslrootcert=system needs sslmode=verify-full")
     if root is None and mode is SslMode.VERIFY_CA:
         raise ConfigError("sslmode=verify-ca needs sslrootcert")
+
+
+def stays_inside(address: Any) -> bool:
+    """Whether what is sent to a resolved socket address (a path, or host and port) stays inside the machine."""
+    return isinstance(address, str) or ipaddress.ip_address(address[0].partition("%")[0]).is_loopback

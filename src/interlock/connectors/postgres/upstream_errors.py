@@ -31,7 +31,7 @@ class UpstreamError(Exception):
 
 
 class SqlError(Exception):
-    """The server refused a statement. :attr:`detail` and :attr:`fields` may hold row values: do not log them.
+    """The server refused a statement. Only :attr:`sqlstate` is free of data: the texts may quote values. Do not log them.
 
     ``fields`` are the codes of the PostgreSQL manual, section 55.8. ``statement`` is the position (from 0) in a pipeline of
     the statement that failed.

@@ -82,9 +82,11 @@ class Login:
         except (ProtocolViolation, ScramRefused) as problem:
             raise UpstreamError(Stage.AUTHENTICATE, str(problem), "08P01") from None
 
+    def leftover(self) -> bytes:
+        """What came after the first ReadyForQuery and is not a whole message."""
+        return self._framer.leftover()
+
     def _answer(self, kind: int, message: bytes) -> bytes:
-        if self.welcome is not None:
-            raise ProtocolViolation("the server went on after it was ready")
         match _decoded(kind, message):
             case b.ErrorResponse() as error:
                 raise self._failure(error)

@@ -3,7 +3,7 @@
 Statements go through the extended protocol: one statement each, parameters apart from the text, values in text format.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -88,7 +88,7 @@ class SqlConnection:
 
     async def stream(
         self, sql: str, params: Sequence[Param] = (), batch: int = 1000
-    ) -> AsyncIterator[Result]:
+    ) -> AsyncGenerator[Result, None]:
         """Run one statement and yield its rows, up to ``batch`` at a time; at least one result comes.
 
         Outside a transaction it opens one: committed at the end, rolled back when left before it. To leave early, close the
@@ -150,7 +150,7 @@ class SqlConnection:
             if collector.error is not None:
                 return
 
-    async def copy_out(self, sql: str) -> AsyncIterator[bytes]:
+    async def copy_out(self, sql: str) -> AsyncGenerator[bytes, None]:
         """Run ``COPY … TO STDOUT`` and yield its data as the server cuts it: in text format, row by row."""
         with self._exclusively():
             collector = self._collector(copies=CopyOutResponse)

@@ -71,6 +71,10 @@ class Framer:
             self._hold(data[position:])
         return frames
 
+    def leftover(self) -> bytes:
+        """The bytes of the unfinished message, no longer held: for whoever goes on with the stream."""
+        return self._pending.take_all()
+
     def _hold(self, part: bytes) -> None:
         # A type that is refused is refused at once: its length may never come.
         if not self._limits[part[0]]:
