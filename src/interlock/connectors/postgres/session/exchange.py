@@ -9,8 +9,8 @@ import struct
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from interlock.connectors.postgres.codec import backend_limits, build, decode_backend, encode
 from interlock.connectors.postgres.codec import backend as b
+from interlock.connectors.postgres.codec import backend_limits, build, decode_backend, encode
 from interlock.connectors.postgres.codec import frontend as f
 from interlock.wire import ProtocolViolation
 

@@ -13,8 +13,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from interlock.connectors.postgres import answer, preview
-from interlock.connectors.postgres.session import control, replay
 from interlock.connectors.postgres.queries import Rows
+from interlock.connectors.postgres.session import control, replay
 from interlock.connectors.postgres.session.exchange import Batch, Reply
 from interlock.connectors.postgres.session.items import Item
 from interlock.connectors.postgres.session.record import Record

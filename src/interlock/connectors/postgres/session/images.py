@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from interlock.connectors.postgres import preview
 from interlock.connectors.postgres.preview import Captured, Loss
-from interlock.connectors.postgres.queries import QueryFailed
-from interlock.connectors.postgres.session import control
 from interlock.connectors.postgres.session.exchange import Batch, Reply
 from interlock.connectors.postgres.session.items import Item
 

@@ -191,9 +191,7 @@ def _dash_c(options: str) -> dict[str, str]:
     for given in rest:
         if given == "-c":
             pair = next(rest, "")
-        elif given.startswith("-c"):
-            pair = given[2:]
-        elif given.startswith("--"):
+        elif given.startswith("-c") or given.startswith("--"):
             pair = given[2:]
         else:
             raise ValueError("of the startup options only -c name=value is understood here")

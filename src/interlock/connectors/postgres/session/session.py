@@ -12,40 +12,29 @@ from datetime import timedelta
 from typing import Any
 
 from interlock.connectors.postgres import settings as reviewed
-from interlock.connectors.postgres.classify import SqlSyntax, SqlTooLarge, StatementInfo, Way
 from interlock.connectors.postgres.codec import (
     Framer,
-    Scanner,
-    backend_limits,
     build,
-    decode_frontend,
     encode,
+    frontend_limits,
 )
 from interlock.connectors.postgres.codec import backend as b
-from interlock.connectors.postgres.codec import frontend as f
-from interlock.connectors.postgres.codec import frontend_limits
-from interlock.connectors.postgres.session import segment, virtual
+from interlock.connectors.postgres.session import virtual
 from interlock.connectors.postgres.session.channel import Channel, IdleTooLong
 from interlock.connectors.postgres.session.exchange import Exchange, Lost
-from interlock.connectors.postgres.session.items import Item, Mistake
 from interlock.connectors.postgres.session.login import Login, Wants
+from interlock.connectors.postgres.session.passing import STATUS, Passing, virtual_status
 from interlock.connectors.postgres.session.server import Server
 from interlock.connectors.postgres.session.worker import Worker
 from interlock.connectors.postgres.upstream import Upstream
 from interlock.connectors.postgres.upstream_errors import UpstreamError
 from interlock.model.errors import InterlockError
 from interlock.sdk.connector import Principal, Wire
-from interlock.wire import InvalidText, ProtocolViolation
+from interlock.wire import ProtocolViolation
 
 INBOX_BYTES = 1 << 20
 """How much of the client's is taken in while it cannot be worked on; then the client has to wait."""
 OUTBOX_BYTES = 4 << 20
-
-_READ_ONLY_VIOLATION = b"C25006\0"
-_PASSABLE = frozenset(b"PBDECS")
-_READY, _ERROR, _STATUS = b"ZES"
-_FORCED_READ_ONLY = encode(b.ParameterStatus("default_transaction_read_only", "on"))
-_SHOWN_READ_WRITE = encode(b.ParameterStatus("default_transaction_read_only", "off"))
 
 
 class PgSession:
@@ -63,7 +52,6 @@ class PgSession:
             certificate_hash=server.certificate_hash,
         )
         self._frames = Framer(frontend_limits(server.longest_message))
-        self._scanner = Scanner(backend_limits(), b"ZES123")
         self._channel: Channel | None = None
         self._worker: Worker | None = None
         self._upstream: Upstream | None = None
@@ -71,11 +59,7 @@ class PgSession:
         self._early = b""
         self._inbox_size = 0
         self._paused = False
-        self._passing = False
-        self._fresh = False
-        self._swallowing = False
-        self._passed: list[tuple[int, bytes]] = []
-        self._passed_items: list[Item] = []
+        self._passing: Passing
         self._principal: Principal | None = None
         self._closed = False
         self._stopping = False
@@ -129,13 +113,13 @@ class PgSession:
             if self._task is not None:
                 channel.arrived.set()
                 break
-            if self._passing:
+            if self._passing.active:
                 break
             kind = channel.inbox[0][0]
             if kind == 88:  # X
                 self._close()
                 return
-            if not self._try_pass(channel):
+            if not self._passing.try_pass():
                 if not self._complete(channel):
                     break
                 self._spawn(self._work())
@@ -148,52 +132,6 @@ class PgSession:
         """Whether the worker has something to begin with. An unfinished segment waits here: it may turn out to be a read."""
         return any(kind in b"QSHF" for kind, _ in channel.inbox) or self._inbox_size > INBOX_BYTES
 
-    def _try_pass(self, channel: Channel) -> bool:
-        """Send the first segment straight to the server, if it is complete and nothing but reads."""
-        kind, raw = channel.inbox[0]
-        if kind == 81:
-            count = 1
-            if not self._is_read(channel, raw):
-                return False
-        else:
-            count = next((n for n, (k, _) in enumerate(channel.inbox, 1) if k == 83), 0)
-            if not count or not self._are_reads(channel, count):
-                return False
-        frames = [channel.inbox.popleft() for _ in range(count)]
-        self._took(sum(len(raw) for _, raw in frames))
-        self._passing = self._fresh = True
-        self._passed = frames
-        assert self._upstream is not None
-        self._upstream.write(frames[0][1] if count == 1 else b"".join([raw for _, raw in frames]))
-        return True
-
-    def _is_read(self, channel: Channel, raw: bytes) -> bool:
-        try:
-            infos = channel.classify(raw[5:-1].decode())
-        except (UnicodeDecodeError, SqlSyntax, SqlTooLarge):
-            return False
-        self._passed_items = []
-        return bool(infos) and all(info.way is Way.PASS for info in infos) and channel.may(infos)
-
-    def _are_reads(self, channel: Channel, count: int) -> bool:
-        frames = [channel.inbox[n] for n in range(count)]
-        if any(kind not in _PASSABLE for kind, _ in frames):
-            return False
-        try:
-            items = segment.items(frames[:-1], channel)
-        except (Mistake, ProtocolViolation):
-            return False  # the worker meets it again, and answers it
-        infos: list[StatementInfo] = []
-        for item in items:
-            if not item.reads or (item.kind == "E" and (item.info is None or item.info.way is not Way.PASS)):
-                return False
-            if item.info is not None:
-                infos.append(item.info)
-        if infos and not channel.may(infos):
-            return False
-        self._passed_items = [item for item in items if item.done is not None]
-        return True
-
     # From the server
 
     def _from_server(self, data: bytes) -> None:
@@ -201,8 +139,12 @@ class PgSession:
         if channel is None or self._closed:
             return
         try:
-            if self._passing:
-                self._pass_back(data)
+            if self._passing.active:
+                if self._passing.received(data):
+                    if self._passing.again():
+                        self._again_gated(self._passing.frames)
+                    else:
+                        self._pump()
             else:
                 channel.exchange.received(data)
         except ProtocolViolation as error:
@@ -210,61 +152,22 @@ class PgSession:
         if self._wire.buffered() > OUTBOX_BYTES and self._upstream is not None:
             self._upstream.pause_reading()
 
-    def _pass_back(self, data: bytes) -> None:
-        first, self._fresh = self._fresh, False
-        ended = False
-        statuses: list[tuple[int, int]] = []
-        for kind, start, end, complete in self._scanner.scan(data):
-            if not complete:
-                continue
-            if kind == _READY:
-                ended = True
-            elif kind == _ERROR:
-                # A read that writes, and nothing of it was let out yet: it is run again, gated.
-                self._swallowing = first and start == 0 and _READ_ONLY_VIOLATION in data[:end]
-                self._settle(ok=False)
-            elif kind == _STATUS:
-                statuses.append((start, end))
-            elif self._passed_items:
-                done = self._passed_items.pop(0).done
-                assert done is not None
-                done(True)
-        for start, end in reversed(statuses):
-            data = _virtual_status(data, start, end)
-        if not self._swallowing:
-            self._wire.write(data)
-        if ended:
-            self._passing = False
-            self._settle(ok=False)
-            if self._swallowing:
-                self._swallowing = False
-                self._again_gated()
-            else:
-                self._pump()
-
-    def _again_gated(self) -> None:
-        channel = self._channel
+    def _again_gated(self, frames: list[tuple[int, bytes]]) -> None:
+        channel, worker = self._channel, self._worker
         assert channel is not None
+        assert worker is not None
         channel.gate.log("postgres.read_that_writes", session=channel.principal.session)
-        channel.inbox.extendleft(reversed(self._passed))
-        self._inbox_size += sum(len(raw) for _, raw in self._passed)
-        assert self._worker is not None
-        self._worker.suspicious = True
+        channel.inbox.extendleft(reversed(frames))
+        self._inbox_size += sum(len(raw) for _, raw in frames)
+        worker.suspicious = True
         self._spawn(self._work())
-
-    def _settle(self, *, ok: bool) -> None:
-        """What the segment was to prepare, and has not been answered: it is not there."""
-        items, self._passed_items = self._passed_items, []
-        for item in items:
-            assert item.done is not None
-            item.done(ok)
 
     def _aside(self, kind: int, raw: bytes) -> None:
         """What the server says unasked: notices, notifications, parameter changes, and its farewell."""
-        if kind == _STATUS:
-            raw = _virtual_status(raw, 0, len(raw))
+        if kind == STATUS:
+            raw = virtual_status(raw, 0, len(raw))
         self._wire.write(raw)
-        if kind == _ERROR:
+        if kind == 69:
             self._close()
 
     def _server_lost(self, error: Exception | None) -> None:
@@ -314,10 +217,11 @@ class PgSession:
         upstream.set_receiver(self._from_server, self._server_lost, self._server_writable)
         self._server.joined(self)
         greeting = [
-            _virtual_status(status, 0, len(status))
+            virtual_status(status, 0, len(status))
             for status in (encode(b.ParameterStatus(n, v)) for n, v in upstream.parameters.items())
         ]
         self._wire.write(b"".join([*greeting, encode(self.key), build.ready("I")]))
+        self._passing = Passing(channel, self._wire.write)
         self._worker, self._channel, self._task = worker, channel, None
         early, self._early = self._early, b""
         if early:
@@ -437,9 +341,3 @@ class PgSession:
         except TimeoutError:
             self._server.gate.log("postgres.shutdown_while_committing")
         self._fatal("57P01", "terminating connection due to administrator command")
-
-
-def _virtual_status(data: bytes, start: int, end: int) -> bytes:
-    """A session is read-only for the server and not for its client (DESIGN section 9): ParameterStatus is virtual."""
-    shown = data[start:end].replace(_FORCED_READ_ONLY, _SHOWN_READ_WRITE)
-    return data if len(shown) == end - start else data[:start] + shown + data[end:]

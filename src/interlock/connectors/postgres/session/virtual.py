@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from interlock.connectors.postgres import answer
 from interlock.connectors.postgres.classify import StatementInfo, Way
-from interlock.connectors.postgres.codec import build, encode
 from interlock.connectors.postgres.codec import backend as b
+from interlock.connectors.postgres.codec import build, encode
 from interlock.connectors.postgres.session import control
 from interlock.connectors.postgres.session.items import Item
 
