@@ -1,0 +1,291 @@
+"""`interlock.yaml`, strictly validated: an unknown key is an error with file, line and the nearest known key."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from interlock.model.errors import Misconfigured
+from interlock.model.people import Quorum
+from interlock.policy.limits import Limits
+from interlock.runtime import durations, secrets
+from interlock.runtime.yaml_source import Key, Source
+
+T = TypeVar("T", bound=msgspec.Struct)
+NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}", re.ASCII)
+"""Names of targets, environments and quorums: they stand in addresses, scopes and policies."""
+
+
+class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The HTTP API and console. Without `tls` only loopback is accepted. `socket_uids` are the users beside root and the server's
+    own who may use the admin socket."""
+
+    listen: str = "127.0.0.1:8470"
+    public_url: str = "http://127.0.0.1:8470"
+    tls: "Tls | None" = None
+    socket_uids: tuple[int, ...] = ()
+
+
+class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """PEM files: certificate chain and key."""
+
+    cert: str
+    key: str
+
+
+class Environment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An environment; strict unless it says otherwise."""
+
+    protection: Literal["strict", "relaxed"] = "strict"
+
+
+class QuorumConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many distinct people of which group."""
+
+    count: int
+    group: str
+
+
+class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long payloads and trash are kept."""
+
+    payloads: str = "30d"
+    trash: str = "7d"
+
+
+class TargetConfig(msgspec.Struct, frozen=True):
+    """One target. `own` are the connector's keys."""
+
+    name: str
+    connector: str
+    environment: str
+    mode: Literal["enforce", "observe"] = "enforce"
+    own: dict[str, Any] = {}  # msgspec copies mutable defaults
+
+
+class _TargetKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    connector: str
+    environment: str
+    mode: Literal["enforce", "observe"] = "enforce"
+
+
+class Config(msgspec.Struct, frozen=True):
+    """The whole configuration; all paths are absolute."""
+
+    file: Path
+    store: str
+    state_dir: Path
+    api: Api
+    environments: Mapping[str, Environment]
+    targets: Mapping[str, TargetConfig]
+    quorums: Mapping[str, Quorum]
+    policies: Path | None
+    guardrails: Literal["default", "none"]
+    limits: Limits
+    retention_payloads: timedelta
+    retention_trash: timedelta
+    notify: tuple[str, ...]
+    origin: str
+    master_key: secrets.Secret | None
+    source: Source
+
+    @property
+    def admin_socket(self) -> Path:
+        """The unix socket of the command line."""
+        return self.state_dir / "admin.sock"
+
+    @property
+    def halt_file(self) -> Path:
+        """As long as this file is there, nothing takes effect anywhere."""
+        return self.state_dir / "halt"
+
+    @property
+    def folder(self) -> Path:
+        """What relative paths are relative to."""
+        return self.file.parent
+
+
+TOP = (
+    "store", "state_dir", "api", "environments", "targets", "quorums", "policies", "guardrails", "limits",
+    "retention", "notify", "origin", "master_key",
+)  # fmt: skip
+
+
+def load(path: Path) -> Config:
+    """Read and validate. Raises Misconfigured with file, line and key."""
+    return build(Source.read(path), path.absolute())
+
+
+def build(source: Source, path: Path) -> Config:
+    """Validate what was read."""
+    top = source.mapping(source.data, ())
+    source.known(top, TOP, ())
+    for needed in ("store", "targets"):
+        if needed not in top:
+            raise source.wrong((), f"the key {needed!r} is missing")
+    folder = path.parent
+    environments = _each(source, top, "environments", Environment)
+    retention = _struct(source, top.get("retention"), Retention, ("retention",))
+    policies = top.get("policies")
+    return Config(
+        file=path,
+        store=_store(source, top["store"], folder),
+        state_dir=folder / _text(source, top.get("state_dir", "var"), ("state_dir",)),
+        api=_api(source, top.get("api"), folder),
+        environments=environments,
+        targets=_targets(source, top["targets"], environments),
+        quorums=_quorums(source, top),
+        policies=None if policies is None else folder / _text(source, policies, ("policies",)),
+        guardrails=_one_of(source, top.get("guardrails", "default"), ("default", "none"), ("guardrails",)),
+        limits=_limits(source, top.get("limits")),
+        retention_payloads=_length(source, retention.payloads, ("retention", "payloads")),
+        retention_trash=_length(source, retention.trash, ("retention", "trash")),
+        notify=_texts(source, top.get("notify", []), ("notify",)),
+        origin=_text(source, top["origin"], ("origin",)) if "origin" in top else "",
+        master_key=_secret(source, top["master_key"], folder) if "master_key" in top else None,
+        source=source,
+    )
+
+
+def _struct(source: Source, value: object, kind: type[T], at: Key) -> T:
+    data = source.mapping(value, at)
+    source.known(data, kind.__struct_fields__, at)
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$")
+        inner = tuple(p for p in re.split(r"[.\[\]]+", where.rstrip("`")) if p and p != "...")
+        raise source.wrong((*at, *inner), what) from None
+
+
+def _each(source: Source, top: Mapping[str, Any], section: str, kind: type[T]) -> dict[str, T]:
+    found = {}
+    for name, value in source.mapping(top.get(section), (section,)).items():
+        _name(source, name, (section, name))
+        found[name] = _struct(source, value, kind, (section, name))
+    return found
+
+
+def _name(source: Source, name: str, at: Key) -> None:
+    if not NAME.fullmatch(name):
+        raise source.wrong(at, "a name has small letters, digits, '.', '_' and '-', 63 at most")
+
+
+def _targets(
+    source: Source, value: object, environments: Mapping[str, Environment]
+) -> dict[str, TargetConfig]:
+    found = {}
+    core = _TargetKeys.__struct_fields__
+    for name, keys in source.mapping(value, ("targets",)).items():
+        at = ("targets", name)
+        _name(source, name, at)
+        data = source.mapping(keys, at)
+        mine = {k: v for k, v in data.items() if k in core}
+        read = _struct(source, mine, _TargetKeys, at)
+        if read.environment not in environments:
+            known = ", ".join(sorted(environments)) or "none"
+            raise source.wrong(
+                (*at, "environment"), f"there is no environment {read.environment!r} (known: {known})"
+            )
+        own = {k: v for k, v in data.items() if k not in core}
+        found[name] = TargetConfig(name, read.connector, read.environment, read.mode, own)
+    return found
+
+
+def _quorums(source: Source, top: Mapping[str, Any]) -> dict[str, Quorum]:
+    found = {}
+    for name, quorum in _each(source, top, "quorums", QuorumConfig).items():
+        if not 1 <= quorum.count <= 100:
+            raise source.wrong(("quorums", name, "count"), "a quorum needs from 1 to 100 people")
+        if not quorum.group:
+            raise source.wrong(("quorums", name, "group"), "a quorum needs a group")
+        found[name] = Quorum(name, quorum.count, quorum.group)
+    return found
+
+
+def _limits(source: Source, value: object) -> Limits:
+    try:
+        return _struct(source, value, Limits, ("limits",))
+    except Misconfigured as error:
+        if str(error).startswith(source.name):
+            raise
+        raise source.wrong(("limits",), str(error)) from None
+
+
+def _api(source: Source, value: object, folder: Path) -> Api:
+    api = _struct(source, value, Api, ("api",))
+    try:
+        host, _ = address(api.listen)
+    except ValueError as error:
+        raise source.wrong(("api", "listen"), str(error)) from None
+    if api.tls is None and not is_loopback(host):
+        raise source.wrong(("api", "listen"), "without tls only a loopback address is accepted")
+    if not api.public_url.startswith(("http://", "https://")):
+        raise source.wrong(("api", "public_url"), "expected http://… or https://…")
+    tls = Tls(str(folder / api.tls.cert), str(folder / api.tls.key)) if api.tls else None
+    return msgspec.structs.replace(api, tls=tls)
+
+
+def address(text: str) -> tuple[str, int]:
+    """`HOST:PORT` or `[IPV6]:PORT`; ValueError for anything else."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise ValueError(f"{text!r} is not HOST:PORT")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _store(source: Source, value: object, folder: Path) -> str:
+    """The store's URL; a relative SQLite file is relative to the configuration."""
+    url = _text(source, value, ("store",))
+    scheme, separator, rest = url.partition(":///")
+    if scheme.startswith("sqlite") and separator and rest and not rest.startswith("/"):
+        return f"{scheme}:///{folder / rest}"
+    if not scheme.startswith("sqlite") and "://" not in url:
+        raise source.wrong(("store",), "expected sqlite:///FILE or postgresql+psycopg://…")
+    return url
+
+
+def _secret(source: Source, value: object, folder: Path) -> secrets.Secret:
+    try:
+        return secrets.parse(value, folder)
+    except Misconfigured as error:
+        raise source.wrong(("master_key",), str(error)) from None
+
+
+def _length(source: Source, text: str, at: Key) -> timedelta:
+    try:
+        return durations.parse(text)
+    except ValueError as error:
+        raise source.wrong(at, str(error)) from None
+
+
+def _text(source: Source, value: object, at: Key) -> str:
+    if not isinstance(value, str) or not value:
+        raise source.wrong(at, "expected a text")
+    return value
+
+
+def _texts(source: Source, value: object, at: Key) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise source.wrong(at, "expected a list")
+    return tuple(_text(source, item, (*at, str(place))) for place, item in enumerate(value))
+
+
+def _one_of(source: Source, value: object, known: tuple[Any, ...], at: Key) -> Any:
+    if value not in known:
+        raise source.wrong(at, f"expected one of {', '.join(known)}")
+    return value

@@ -1,0 +1,45 @@
+"""Finding connectors: a folder of `interlock.connectors`, or an entry point of the group `interlock.connectors`. Only those that
+the configuration names are loaded."""
+
+import importlib
+import importlib.metadata
+import importlib.util
+import re
+
+from interlock.model.errors import Misconfigured
+from interlock.sdk.connector import Connector
+
+GROUP = "interlock.connectors"
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}", re.ASCII)
+
+
+def find(name: str) -> Connector | None:
+    """The connector of that name; None when there is none. Raises Misconfigured when it is there and can't be loaded."""
+    if not _NAME.fullmatch(name):
+        return None
+    if importlib.util.find_spec(f"{GROUP}.{name}") is not None:
+        return _value(name, f"{GROUP}.{name}", "CONNECTOR")
+    for entry in importlib.metadata.entry_points(group=GROUP, name=name):
+        return _value(name, entry.module, entry.attr or "CONNECTOR")
+    return None
+
+
+def load(name: str) -> Connector:
+    """As `find`; Misconfigured when there is none."""
+    connector = find(name)
+    if connector is None:
+        raise Misconfigured(f"there is no connector {name!r}: is the package installed that brings it?")
+    return connector
+
+
+def _value(name: str, module: str, attribute: str) -> Connector:
+    try:
+        value: Connector = getattr(importlib.import_module(module), attribute)
+    except ImportError as error:
+        missing = f" (no module {error.name})" if error.name else ""
+        raise Misconfigured(
+            f"the connector {name!r} cannot be loaded{missing}: install interlock with the extra {name!r}"
+        ) from None
+    except AttributeError:
+        raise Misconfigured(f"the connector {name!r} has no value {attribute}") from None
+    return value

@@ -1,0 +1,133 @@
+"""A whole installation in memory: the enforcing store, the toy target, the real policy engine, pipeline and gate.
+
+The people: `olga` owns the agent `fixer`; `ann`, `bob` and `cho` are in the group `sre`; `gus` gave the grant.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from interlock.control import breaker
+from interlock.model.breaker import Breaker
+from interlock.model.change import Change, ChangeFilter, ChangeState, Verdict
+from interlock.model.decision import Target
+from interlock.model.operation import Action
+from interlock.model.people import Agent, AgentCredential, Grant, Quorum
+from interlock.pipeline.approve import Spoken
+from interlock.pipeline.approve import speak as give
+from interlock.pipeline.records import Terms, found
+from interlock.runtime.core import Core
+from interlock.runtime.directory import Directory
+from interlock.runtime.gate import TargetGate
+from interlock.runtime.policies import Policies
+from interlock.sdk.connector import Answer, Principal
+from interlock.sdk.ports import Store, Tx
+from interlock.testing import signing
+from interlock.testing.store import FakeStore
+from interlock.testing.toy import Statement, ToyLive, ToyTarget, ToyUnit, work_of
+
+QUORUMS = {"two-sre": Quorum("two-sre", 2, "sre")}
+ROWS = {f"row/{n:04d}": "old" for n in range(300)}
+MANY: Sequence[Statement] = (("delete_like", "row/01"),)
+"""Deletes 100 rows of 300: beyond 10 %, so that it is held."""
+FEW: Sequence[Statement] = (("put", "row/0000", "new"),)
+"""Updates one row: passes."""
+
+
+class Installation:
+    """Made by `make`. `store` may be shared between several, which are then replicas."""
+
+    def __init__(self, store: Any, toy: ToyTarget, origin: str, gateway: str, observe: bool) -> None:
+        self.store: Any = store
+        self.toy = toy
+        self.terms = Terms(QUORUMS, origin, gateway)
+        policies = Policies(None, quorums=QUORUMS, fragments={})
+        self.core = Core(store, self.terms, Directory(store), policies)
+        self.live = ToyLive(toy)
+        self.core.lives["shop"] = self.live
+        self.target = Target("shop", "toy", "production", observe=observe, fingerprint=toy.fingerprint)
+        self.gate = TargetGate(self.core, self.target)
+
+    @classmethod
+    async def make(
+        cls,
+        store: Store | None = None,
+        toy: ToyTarget | None = None,
+        *,
+        gateway: str = "gw-1",
+        observe: bool = False,
+        furnish: bool = True,
+    ) -> "Installation":
+        used: Any = store or FakeStore()
+        made = cls(used, toy or ToyTarget(ROWS), used.origin, gateway, observe)
+        if furnish:
+            await used.transact(_furnish)
+        await made.core.directory.refresh()
+        return made
+
+    async def principal(self) -> Principal:
+        """The agent, connected."""
+        known = self.gate.credential("fixer")
+        assert known is not None
+        return await self.gate.enter(known[0], lambda why: None)
+
+    def unit(self, statements: Sequence[Statement]) -> ToyUnit:
+        return self.live.unit(statements)
+
+    async def send(
+        self, principal: Principal, statements: Sequence[Statement], unit: ToyUnit | None = None
+    ) -> Answer:
+        """One unit through the gate; outcomes that are written in the background are durable when it returns."""
+        answer = await self.gate.admit(work_of(principal, statements), unit or self.unit(statements))
+        await self.core.tasks.drain(10)
+        return answer
+
+    async def change(self, change_id: str) -> Change:
+        result: Change = await self.store.read(lambda tx: found(tx, change_id))
+        return result
+
+    async def speak(self, change: Change, name: str, verdict: Verdict = Verdict.APPROVE) -> Spoken:
+        """Let someone approve or deny, with their real signature."""
+
+        def work(tx: Tx) -> Spoken:
+            words = signing.speak(change, name, tx.now(), origin=self.terms.origin, verdict=verdict)
+            return give(tx, words, self.terms)
+
+        result: Spoken = await self.store.transact(work)
+        self.core.watch.moved(result.change)
+        return result
+
+    async def approve(self, change: Change, *names: str) -> Change:
+        """Approvals by `ann` and `bob`, or the given ones; returns the change afterwards."""
+        for name in names or ("ann", "bob"):
+            change = (await self.speak(change, name)).change
+        return change
+
+    async def states(self) -> dict[ChangeState, int]:
+        """How many changes are in which state."""
+        changes = await self.store.read(lambda tx: tx.changes(ChangeFilter(limit=1000)))
+        found: dict[ChangeState, int] = {}
+        for change in changes:
+            found[change.state] = found.get(change.state, 0) + 1
+        return found
+
+
+def _furnish(tx: Tx) -> None:
+    now = tx.now()
+    for name in ("ann", "bob", "cho"):
+        tx.put_person(signing.person(name, "sre", at=now))
+    tx.put_person(signing.person("olga", "sre", at=now))
+    tx.put_person(signing.person("gus", "sre", at=now))
+    tx.put_person(signing.person("dev", "dev", at=now))
+    tx.put_agent(Agent("fixer", "olga", now))
+    tx.put_credential(AgentCredential("fixer", "SCRAM-SHA-256$4096:none$none:none", "0" * 64))
+    actions = (Action.READ, Action.CREATE, Action.UPDATE, Action.DELETE)
+    tx.put_grant(Grant("G1", "fixer", "shop", actions, "gus", now, now + timedelta(days=30)))
+    scopes = (
+        breaker.GLOBAL,
+        breaker.environment("production"),
+        breaker.target("shop"),
+        breaker.agent("fixer"),
+    )
+    for scope in scopes:
+        tx.put_breaker(Breaker(scope))
