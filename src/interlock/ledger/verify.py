@@ -87,9 +87,11 @@ class Report:
 
     @property
     def first(self) -> Finding | None:
-        """The finding about the earliest entry; else the first finding of any kind."""
+        """The finding about the earliest entry that is named exactly; else about the earliest range; else any."""
         indexed = [f for f in self.findings if f.index is not None]
-        return min(indexed, key=lambda f: f.index or 0) if indexed else next(iter(self.findings), None)
+        if not indexed:
+            return next(iter(self.findings), None)
+        return min(indexed, key=lambda f: (f.problem is Problem.UNKNOWN, f.index))
 
 
 def verify_export(

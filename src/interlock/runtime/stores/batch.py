@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Executable, NestedTransaction, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from interlock.model.errors import InterlockError, Unavailable
+from interlock.model.errors import InterlockError, Rejected, Unavailable
 from interlock.runtime.crypto import MasterKey
 from interlock.runtime.stores import errors, ledger_rows, reading
 from interlock.runtime.stores.engine import Engines, connect, file_identity
@@ -92,6 +92,9 @@ class Step:
             self.failed = errors.translate(error)
             self.lost = None if errors.is_callers(error) else lost(error)
             # Without its cause: that would carry the statement's values into a traceback.
+            raise self.failed from None
+        except errors.UNFIT:
+            self.failed = Rejected("a value that the store cannot hold")
             raise self.failed from None
 
     def end(self, *, keep: bool) -> None:

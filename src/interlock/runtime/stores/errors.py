@@ -28,6 +28,9 @@ _WHY = {
 _CONFLICTS = ("40001", "40P01")
 """PostgreSQL: serialization_failure and deadlock_detected. Running the transaction again may succeed."""
 
+UNFIT = (UnicodeError, OverflowError)
+"""What drivers raise before a statement is even sent: text that is not Unicode, a number beyond 64 bits."""
+
 
 class CommitUnknown(Unavailable):
     """The connection was lost while committing, and whether the commit happened could not be found out.

@@ -16,6 +16,8 @@ from interlock.runtime.stores import ledger_rows
 from interlock.runtime.stores.export import StoreExport, write_folder
 from interlock.runtime.stores.ledger_rows import LedgerReader, Runner
 
+_AT_ONCE = 10_000
+
 
 def newest(runner: Runner) -> bytes:
     """The newest signed checkpoint. Raises Unavailable when there is none (each log begins with one)."""
@@ -67,7 +69,30 @@ def verify(runner: Runner, key: VerifierKey, pushed: Sequence[bytes], checks: Se
     except NoteError as error:
         return Report(None, (Finding(Problem.CHECKPOINT, f"the checkpoint cannot be trusted: {error}"),))
     report = verify_export(StoreExport(runner, signed, checkpoint), key, pushed, checks)
-    return Report(report.checkpoint, (*report.findings, *_tail(runner, checkpoint)))
+    found = (
+        *_gaps(LedgerReader(runner), ledger_rows.read_head(runner).size),
+        *report.findings,
+        *_tail(runner, checkpoint),
+    )
+    return Report(report.checkpoint, found)
+
+
+def _gaps(rows: LedgerReader, size: int) -> Iterator[Finding]:
+    """Entries whose rows are gone: an export would only show that something in that range is."""
+    expected = 0
+    while numbers := rows.numbers(expected, _AT_ONCE):
+        for number in (n for n in numbers if n < size):
+            yield from _gone(expected, number)
+            expected = number + 1
+        if numbers[-1] >= size:
+            break
+    yield from _gone(expected, size)
+
+
+def _gone(start: int, end: int) -> Iterator[Finding]:
+    if start < end:
+        what = f"entry {start}" if end == start + 1 else f"entries {start} to {end - 1}"
+        yield Finding(Problem.MISSING, f"{what}: gone from the store", start)
 
 
 def _tail(runner: Runner, checkpoint: Checkpoint) -> Iterator[Finding]:

@@ -74,6 +74,12 @@ class LedgerReader:
         query = select(table.c.data).where(table.c.number.between(start, start + count - 1))
         return self._column(query.order_by(table.c.number))
 
+    def numbers(self, start: int, count: int) -> Sequence[int]:
+        """The numbers of the next stored entries from ``start`` on, at most ``count``."""
+        column = schema.ledger_entries.c.number
+        rows = self._runner.execute(select(column).where(column >= start).order_by(column).limit(count))
+        return [number for (number,) in rows]
+
     def checkpoint(self) -> bytes | None:
         """The newest signed checkpoint, a note."""
         table = schema.ledger_checkpoints

@@ -18,7 +18,7 @@ from interlock.ledger.log import SigningRefused
 from interlock.ledger.note import Checkpoint, SignerKey, VerifierKey
 from interlock.ledger.proof import Proof
 from interlock.ledger.verify import EntryCheck, Report
-from interlock.model.errors import InterlockError, Misconfigured, Unavailable
+from interlock.model.errors import InterlockError, Misconfigured, Rejected, Unavailable
 from interlock.runtime.crypto import MasterKey
 from interlock.runtime.stores import errors, evidence, ledger_rows, reading, retention
 from interlock.runtime.stores.batch import Plain, WriteSession
@@ -162,6 +162,8 @@ class SqlStore:
             return self._read_once(work)
         except SQLAlchemyError as error:
             raise errors.translate(error) from None
+        except errors.UNFIT:
+            raise Rejected("a value that the store cannot hold") from None
 
     def _read_once(self, work: Callable[[SqlReadTx], T]) -> T:
         if self._engines.file and file_identity(self._engines.file) != self._file:
