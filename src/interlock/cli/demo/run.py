@@ -1,0 +1,52 @@
+"""Runs the demo."""
+
+import signal
+import threading
+
+from rich.text import Text
+
+from interlock.cli.demo.show import Teller
+from interlock.cli.demo.stage import Failed, Stage, stage
+from interlock.cli.demo.steps import Story
+
+
+def run(*, serve: bool = False) -> int:
+    """Tell the story; with `serve` leave everything running afterwards until interrupted. 0 when every step came out."""
+    teller = Teller()
+    teller.say("Starting PostgreSQL, the shop and Interlock …")
+    with stage() as made:
+        ok = all(_step(teller, title, step) for title, step in Story(made, teller).steps())
+        teller.table()
+        if serve and ok:
+            _leave_running(teller, made)
+        status = made.stop()
+        if status:
+            teller.say(f"the server ended with status {status}")
+    return 0 if ok and not status else 1
+
+
+def _step(teller: Teller, title: str, step: object) -> bool:
+    teller.begin(title)
+    try:
+        assert callable(step)
+        teller.end(str(step()))
+    except Failed as failed:
+        teller.end(str(failed), ok=False)
+        return False
+    return True
+
+
+def _leave_running(teller: Teller, made: Stage) -> None:
+    console = teller.console
+    console.print(Text("\nEverything is left running; end it with Ctrl-C.", style="bold"))
+    for agent in made.tokens:
+        console.print(Text(f"  psql '{made.dsn(agent)}'"), soft_wrap=True)
+    console.print(Text(f"  the server itself: psql '{made.database.dsn()}'"), soft_wrap=True)
+    console.print(Text(f"  export INTERLOCK_CONFIG={made.folder / 'interlock.yaml'}"), soft_wrap=True)
+    console.print(
+        Text(f"  interlock changes; interlock approve CHG --as ann --key {made.key('ann')}"), soft_wrap=True
+    )
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    ended.wait()

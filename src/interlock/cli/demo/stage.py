@@ -1,0 +1,232 @@
+"""What the demo stands on: a PostgreSQL server with the shop, a server of Interlock's on SQLite, people and agents.
+
+Everything that people do goes through the command line, as they would do it; the agents are psycopg and nothing else.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from interlock.testing.pg import PgCluster, PgDatabase
+
+TABLES = ("customers", "orders", "payments", "status_changes")
+START_S = 30.0
+"""How long (seconds) the server may take to answer."""
+
+_CONFIG = """\
+store: sqlite:///{folder}/interlock.db
+state_dir: {folder}/var
+api: {{listen: "127.0.0.1:{api}", public_url: "http://127.0.0.1:{api}"}}
+environments: {{production: {{protection: strict}}}}
+targets:
+  shop:
+    connector: postgres
+    environment: production
+    listen: "127.0.0.1:{port}"
+    upstream: {{dsn: "{upstream}"}}
+    observer: {{dsn: "{observer}"}}
+    maintainer: {{dsn: "{maintainer}"}}
+quorums: {{two-sre: {{count: 2, group: sre}}, two-admins: {{count: 2, group: admin}}}}
+"""
+
+
+class Failed(Exception):
+    """A step of the demo did not come out as it must."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a command of the command line answered."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """Its output as JSON."""
+        return json.loads(self.out)
+
+
+@dataclass(slots=True)
+class Stage:
+    """The running whole. `commands` collects the command lines, for the reader."""
+
+    folder: Path
+    database: PgDatabase
+    server: subprocess.Popen[bytes]
+    port: int
+    api: int
+    tokens: dict[str, str] = field(default_factory=dict)
+    commands: list[str] = field(default_factory=list)
+
+    def interlock(self, *words: str) -> Said:
+        """Run a command of `interlock` and return what it answered."""
+        self.commands.append("interlock " + " ".join(w.replace(f"{self.folder}/", "") for w in words))
+        return _interlock(self.folder, *words)
+
+    def must(self, *words: str) -> Said:
+        """As `interlock`; a refusal ends the demo."""
+        said = self.interlock(*words)
+        if said.code:
+            raise Failed(f"interlock {' '.join(words)}: exit {said.code}\n{said.out}{said.err}")
+        return said
+
+    def dsn(self, agent: str) -> str:
+        """How an agent connects."""
+        return f"postgresql://{agent}:{self.tokens[agent]}@127.0.0.1:{self.port}/shop"
+
+    def agent(self, name: str) -> psycopg.Connection[tuple[Any, ...]]:
+        """An agent's own connection, in autocommit mode."""
+        return psycopg.connect(self.dsn(name), autocommit=True, application_name="agent")
+
+    def contents(self) -> dict[str, str]:
+        """A digest of every row of every table, and of the catalog, read from the server itself, past the gateway."""
+        found = {
+            table: str(
+                self.database.psql(
+                    f"SELECT count(*) || ' ' || md5(coalesce(string_agg(t::text, E'\\n' ORDER BY t::text), '')) FROM shop.{table} t"
+                )[0][0]
+            )
+            for table in TABLES
+        }
+        objects = self.database.psql(
+            "SELECT string_agg(pg_describe_object(classid, objid, 0), ',' ORDER BY classid, objid) FROM pg_depend"
+            " WHERE refclassid = 'pg_namespace'::regclass AND refobjid = 'shop'::regnamespace"
+        )
+        return {**found, "objects": str(objects[0][0])}
+
+    def key(self, person: str) -> str:
+        """The file of a person's signing key."""
+        return str(self.folder / f"{person}.key")
+
+    def stop(self) -> int:
+        """End the server as an operator would; its exit status."""
+        self.server.send_signal(signal.SIGTERM)
+        return self.server.wait(timeout=30)
+
+
+def _interlock(folder: Path, *words: str) -> Said:
+    done = subprocess.run(
+        [sys.executable, "-m", "interlock", *words],
+        cwd=folder,
+        env=_environment(folder),
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return {**os.environ, "INTERLOCK_CONFIG": str(folder / "interlock.yaml"), "NO_COLOR": "1"}
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """Build it, and take it down again."""
+    with tempfile.TemporaryDirectory(prefix="interlock-demo-") as name, PgCluster.start("18") as cluster:
+        folder = Path(name)
+        database = _shop(cluster)
+        api, port = _free_port(), _free_port()
+        _write_config(folder, database, api, port)
+        with (folder / "server.log").open("wb") as log:
+            server = subprocess.Popen(
+                [sys.executable, "-m", "interlock", "serve"],
+                cwd=folder,
+                env=_environment(folder),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        made = Stage(folder, database, server, port, api)
+        try:
+            _await(made)
+            _people(made)
+            yield made
+        finally:
+            if server.poll() is None:
+                server.kill()
+                server.wait()
+
+
+def _shop(cluster: PgCluster) -> PgDatabase:
+    cluster.psql(
+        "CREATE ROLE shop_agent LOGIN; CREATE ROLE shop_observer LOGIN BYPASSRLS; CREATE ROLE shop_owner LOGIN;"
+        "GRANT shop_agent TO shop_owner;"
+        "GRANT pg_read_all_data TO shop_observer"
+    )
+    database = cluster.create_database("shop")
+    with database.connect() as connection:
+        connection.execute("GRANT CREATE ON DATABASE shop TO shop_agent")
+        connection.execute("SET SESSION AUTHORIZATION shop_agent")
+        connection.execute(files(__package__).joinpath("shop.sql").read_text("utf-8"))
+        connection.execute("RESET SESSION AUTHORIZATION")
+    database.psql("ANALYZE")
+    return database
+
+
+def _write_config(folder: Path, database: PgDatabase, api: int, port: int) -> None:
+    address = f"127.0.0.1:{database.cluster.port}/{database.name}?sslmode=disable"
+    (folder / "var").mkdir(mode=0o700)
+    (folder / "interlock.yaml").write_text(
+        _CONFIG.format(
+            folder=folder,
+            api=api,
+            port=port,
+            upstream=f"postgresql://shop_agent@{address}",
+            observer=f"postgresql://shop_observer@{address}",
+            maintainer=f"postgresql://shop_owner@{address}",
+        )
+    )
+
+
+def _await(made: Stage) -> None:
+    """Wait until the server says that it is healthy."""
+    end = time.monotonic() + START_S
+    while time.monotonic() < end:
+        if made.server.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{made.api}/healthz", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    raise Failed(f"the server did not start:\n{(made.folder / 'server.log').read_text()}")
+
+
+def _people(made: Stage) -> None:
+    """Olga owns the agents; Ann, Ben and Olga are the sre group."""
+    for person in ("olga", "ann", "ben"):
+        made.must("keys", "new", made.key(person))
+        made.must("people", "add", person, "--group", "sre", "--pubkey", f"{made.key(person)}.pub")
+    for agent, limit in (("fixer", ()), ("batch", ("--max-rows", "1500"))):
+        said = made.must("agents", "add", agent, "--owner", "olga", "--json").json()
+        made.tokens[agent] = said["token"]
+        made.must(
+            *("grants", "add", "--agent", agent, "--target", "shop", "--expires", "8h"),
+            *("--actions", "read,create,update,delete", *limit),
+        )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
