@@ -17,6 +17,7 @@ from interlock.connectors.postgres.rerun import apply_unit, revert_unit
 from interlock.connectors.postgres.session import record
 from interlock.connectors.postgres.session.session import PgSession
 from interlock.connectors.postgres.upstream import Upstream, open_upstream
+from interlock.connectors.postgres.upstream_config import UpstreamConfig
 from interlock.connectors.postgres.upstream_errors import UpstreamError
 from interlock.model.change import Change
 from interlock.model.decision import Target
@@ -163,6 +164,9 @@ class PgLive:
 
     async def doctor(self) -> Sequence[Finding]:
         return await doctor.examine(self)
+
+    def reverting_role(self) -> UpstreamConfig:
+        return self.roles.maintainer or self.roles.upstream
 
     # For the sessions
 

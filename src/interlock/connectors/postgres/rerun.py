@@ -1,9 +1,202 @@
-"""Units that the gateway runs by itself: an approved change applied from its record, and a revert."""
+"""Units that the gateway runs by itself, each on a connection of its own: an approved change from its record, and a revert."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
+
+from interlock.connectors.postgres import preview, undo
+from interlock.connectors.postgres.pool import rows_of
+from interlock.connectors.postgres.queries import (
+    CANONICAL_SETTINGS,
+    Ask,
+    QueryFailed,
+    Reply,
+    Rows,
+    Statement,
+    Steps,
+)
+from interlock.connectors.postgres.session import replay
+from interlock.connectors.postgres.session.channel import Channel
+from interlock.connectors.postgres.session.exchange import Exchange
+from interlock.connectors.postgres.session.record import Record
+from interlock.connectors.postgres.session.server import Server
+from interlock.connectors.postgres.session.transaction import Transaction
+from interlock.connectors.postgres.session.unit import GatedUnit
+from interlock.connectors.postgres.session.worker import Worker
+from interlock.connectors.postgres.upstream import Upstream
+from interlock.connectors.postgres.upstream_config import UpstreamConfig
+from interlock.connectors.postgres.upstream_errors import SqlError, UpstreamError
+from interlock.connectors.postgres.upstream_sql import SqlConnection
+from interlock.model.change import Change
+from interlock.model.effect import ACTION_OF
+from interlock.model.errors import Rejected, Unavailable
+from interlock.model.operation import Operation
+from interlock.sdk.connector import Preview, Principal, Refused, Settled, Unit, Work
+
+T = TypeVar("T")
 
 
-async def apply_unit(*a, **k):
-    raise NotImplementedError
+class Reverts(Server, Protocol):
+    """What a revert needs of its target besides what sessions do."""
+
+    def reverting_role(self) -> UpstreamConfig:
+        """The maintainer, or the role that agents run as when there is none."""
 
 
-async def revert_unit(*a, **k):
-    raise NotImplementedError
+class AppliedUnit:
+    """An approved change, run again from its record as the agent it belongs to."""
+
+    def __init__(self, server: Server, record: Record, principal: Principal) -> None:
+        self._server = server
+        self._record = record
+        self._principal = principal
+        self._upstream: Upstream | None = None
+        self._unit: GatedUnit | None = None
+
+    async def preview(self) -> Preview:
+        """Connect with the recorded settings, run the statements, measure. Raises Rejected, Unavailable."""
+        record = self._record
+        try:
+            self._upstream = await self._server.connect(record.agent, record.settings)
+        except UpstreamError as error:
+            raise Unavailable(f"the server cannot be reached ({error.sqlstate})") from None
+        channel = Channel(self._server, self._server.gate, self._principal, self._upstream, lambda data: None)
+        channel.settings = dict(record.settings)
+        worker = Worker(channel)
+        channel.exchange = Exchange(self._upstream.write, worker.sink, lambda kind, raw: None)
+        self._upstream.set_receiver(channel.exchange.received, channel.exchange.lost)
+        old = Transaction(
+            explicit=True, begin=record.begin, asked=list(record.statements), settings=dict(record.settings)
+        )
+        again = await replay.run(worker, old)
+        if isinstance(again, Refused):
+            raise Rejected(again.why)
+        self._unit = again.unit
+        return await self._unit.preview()
+
+    async def execute(self) -> Settled:
+        """COMMIT."""
+        assert self._unit is not None
+        settled = await self._unit.execute()
+        if self._unit.catalogs_changed:
+            self._server.schema_changed()
+        self._close()
+        return settled
+
+    async def abandon(self) -> None:
+        """End the connection: the server rolls back."""
+        if self._unit is not None:
+            await self._unit.abandon()
+        self._close()
+
+    def _close(self) -> None:
+        if self._upstream is not None:
+            self._upstream.abort()
+
+
+async def apply_unit(
+    server: Server, change: Change, record: Record, principal: Principal
+) -> tuple[Work, Unit]:
+    """A unit that runs a recorded change on the server's side; it is the same work by its digest."""
+    work = Work(principal, change.operations, record.digest(), record.encode(), change.reason)
+    return work, AppliedUnit(server, record, principal)
+
+
+class RevertUnit:
+    """Puts back what a change did, in one transaction, measured like any other."""
+
+    def __init__(self, server: Reverts, parts: Sequence[bytes], *, force: bool) -> None:
+        self._server = server
+        self._parts = parts
+        self._force = force
+        self._connection: SqlConnection | None = None
+        self._marker: dict[str, str] = {}
+        self._catalogs_changed = False
+
+    async def preview(self) -> Preview:
+        """Run the inverse steps and measure them. Raises Rejected when rows were modified since, Unavailable."""
+        settings = {**CANONICAL_SETTINGS, "default_transaction_read_only": "on", "synchronous_commit": "on"}
+        try:
+            self._connection = await SqlConnection.open(self._server.reverting_role(), settings)
+            await self._connection.query("BEGIN READ WRITE")
+            await self._run(undo.plan(self._parts, force=self._force))
+            statements = preview.first().statements
+            ending: list[Statement] = [
+                ("SET CONSTRAINTS ALL IMMEDIATE", ()),
+                *statements,
+                ("SET TRANSACTION READ ONLY", ()),
+            ]
+            replies = await self._ask(ending)
+        except UpstreamError as error:
+            raise Unavailable(f"the server cannot be reached ({error.sqlstate})") from None
+        except (SqlError, QueryFailed) as error:
+            raise Rejected(
+                f"the revert cannot be done: the server answered SQLSTATE {error.sqlstate}"
+            ) from None
+        first = replies[1:-1]
+        self._catalogs_changed = preview.catalogs_changed(first)
+        context = preview.Context(
+            self._server.identity, observer=self._server.has_observer, limits=self._server.limits
+        )
+        found = await self._run(preview.examine(first, context))
+        self._marker = dict(found.marker)
+        return found
+
+    async def _run(self, steps: Steps[T]) -> T:
+        """Both `maintainer` and `agent` are this one connection."""
+        try:
+            asked = next(steps)
+            while True:
+                asked = steps.send(tuple([await self._reply(ask) for ask in asked]))
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+
+    async def _reply(self, ask: Ask) -> Reply:
+        answer: Callable[[Sequence[Statement]], Awaitable[list[Rows]]]
+        answer = self._server.observe if ask.on == "observer" else self._ask
+        try:
+            return await answer(ask.statements)
+        except QueryFailed as failed:
+            return failed
+
+    async def _ask(self, statements: Sequence[Statement]) -> list[Rows]:
+        assert self._connection is not None
+        try:
+            return [rows_of(result) for result in await self._connection.pipeline(list(statements))]
+        except SqlError as error:
+            raise QueryFailed(error.sqlstate, error.message) from None
+
+    async def execute(self) -> Settled:
+        """COMMIT; on a lost connection the server is asked what became of it."""
+        assert self._connection is not None
+        try:
+            await self._connection.query("COMMIT")
+        except SqlError as error:
+            await self.abandon()
+            return Settled(False, f"the commit failed with SQLSTATE {error.sqlstate}")
+        except UpstreamError:
+            return await self._server.settle(self._marker)
+        if self._catalogs_changed:
+            self._server.schema_changed()
+        self._connection.upstream.abort()
+        return Settled(True)
+
+    async def abandon(self) -> None:
+        """End the connection: the server rolls back."""
+        if self._connection is not None:
+            await self._connection.upstream.close()
+
+
+async def revert_unit(
+    server: Reverts, change: Change, parts: Sequence[bytes], *, force: bool, principal: Principal
+) -> tuple[Work, Unit]:
+    """A unit that reverts `change`."""
+    operations = tuple(
+        Operation(ACTION_OF[effect.change], "REVERT", (effect.resource,))
+        for effect in change.measurement.effects
+    )
+    payload = f"revert of {change.id}{' (forced)' if force else ''}".encode()
+    content = hashlib.sha256(payload + b"\0" + change.content.encode()).hexdigest()
+    work = Work(principal, operations, content, payload, reverts=change.id)
+    return work, RevertUnit(server, parts, force=force)

@@ -49,7 +49,9 @@ def decode(payload: bytes) -> Record:
 
 
 def describe(payload: bytes) -> list[str]:
-    """The statements as text for people; parameters as comments behind them."""
+    """The statements as text for people; parameters as comments behind them. A revert's payload is a sentence."""
+    if payload.startswith(b"revert of "):
+        return [payload.decode()]
     record = decode(payload)
     lines = [f"BEGIN {record.begin}"] if record.begin else []
     return lines + [_described(asked) for asked in record.statements]

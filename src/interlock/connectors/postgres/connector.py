@@ -1,0 +1,45 @@
+"""The connector itself: what the core finds by the folder's name."""
+
+import ssl
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from interlock.connectors.postgres import config, roles
+from interlock.connectors.postgres.live import PgLive
+from interlock.connectors.postgres.scram import certificate_hash
+from interlock.connectors.postgres.upstream import read_certificate
+from interlock.model.decision import Target
+from interlock.sdk.connector import Listener, Live
+
+
+class PostgresConnector:
+    """Implements `sdk.connector.Connector`."""
+
+    name = "postgres"
+
+    def schema(self) -> str:
+        """The Cedar fragment of this connector's resource kinds."""
+        return files(__package__).joinpath("schema.cedarschema").read_text("utf-8")
+
+    def configure(self, name: str, target: Target, raw: Mapping[str, Any], secret: config.Secret) -> Live:
+        """Validate a target's own keys. Raises Misconfigured."""
+        checked = config.parse(name, raw)
+        config.listener(name, checked)
+        tls, bound = (None, None)
+        if checked.tls is not None:
+            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            tls.load_cert_chain(checked.tls.cert, checked.tls.key)
+            bound = certificate_hash(read_certificate(checked.tls.cert))
+        return PgLive(target, checked, config.roles(name, checked, secret), tls, bound)
+
+    def setup_script(self, live: Live, flavour: str) -> str:
+        """The SQL that sets up the three roles on the server."""
+        assert isinstance(live, PgLive)
+        return roles.grants_sql(flavour, roles.names_of(live))
+
+    def listener(self, live: Live) -> Listener:
+        """Where agents reach the target."""
+        assert isinstance(live, PgLive)
+        return config.listener(live.name, live.config)
+
