@@ -1,5 +1,7 @@
 """The intent: the one transaction after which a unit may take effect (P1). What is checked here is checked for good."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from interlock.control import breaker
@@ -28,7 +30,8 @@ def intend(tx: Tx, ask: c.Intend, terms: Terms) -> Change | Refused:
             return change
     else:
         fresh = draft(ask.work, ask.target, ask.preview.measurement, ask.decision, tx)
-        change = tx.new_change(_executing(fresh, ask.preview, terms))
+        observed = {"observed": "1"} if ask.observed else {}
+        change = tx.new_change(_executing(fresh, ask.preview, terms, observed))
     if ask.observed:
         tx.append(
             "decision", {**bodies.asked(change), "decision": bodies.decision(ask.decision), "observed": True}
@@ -86,8 +89,10 @@ def _consume(tx: Tx, uses: Change, held_evidence: EvidenceHeld, terms: Terms) ->
     return change
 
 
-def _executing(change: Change, preview: Preview, terms: Terms) -> Change:
-    marker = {**preview.marker, "gateway": terms.gateway, "undo": f"undo/{change.version}/"}
+def _executing(
+    change: Change, preview: Preview, terms: Terms, more: Mapping[str, str] | None = None
+) -> Change:
+    marker = {**preview.marker, **(more or {}), "gateway": terms.gateway, "undo": f"undo/{change.version}/"}
     return msgspec.structs.replace(move(change, E.INTEND), marker=marker)
 
 

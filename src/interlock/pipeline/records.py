@@ -93,14 +93,19 @@ def draft(
     )
 
 
-def accept_wish(tx: Tx, wish: Approval | None, original: Change, force: bool, terms: Terms) -> str:
-    """Verify a person's wish to revert, and use it up. Returns the person; Rejected when it does not hold."""
-    if wish is None:
-        raise Rejected("a revert needs a person's signature")
+def check_wish(tx: ReadTx, wish: Approval, original: Change, force: bool, terms: Terms) -> None:
+    """Rejected when a wish to revert does not hold."""
     person = tx.person(wish.statement.person)
     why = verify_revert(wish, original, person, tx.now(), origin=terms.origin, force=force)
     if why:
         raise Rejected(f"the signature of {bodies.cut(wish.statement.person)} does not hold: {why}")
+
+
+def accept_wish(tx: Tx, wish: Approval | None, original: Change, force: bool, terms: Terms) -> str:
+    """Verify a person's wish to revert, and use it up. Returns the person; Rejected when it does not hold."""
+    if wish is None:
+        raise Rejected("a revert needs a person's signature")
+    check_wish(tx, wish, original, force, terms)
     tx.add_approval(original.id, wish)
     tx.append("approval", bodies.spoken(wish))
     return wish.statement.person

@@ -1,0 +1,192 @@
+"""Changes: showing them, deciding about them, applying and reverting them."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+
+from interlock.control import approval as approvals
+from interlock.control import limits
+from interlock.control.quorum import Tally
+from interlock.model.base import Value
+from interlock.model.change import Approval, Change, ChangeFilter, ChangeState, Statement, Verdict
+from interlock.model.errors import NotFound, Rejected, Unavailable
+from interlock.pipeline import approve, records
+from interlock.pipeline.admit import admit
+from interlock.pipeline.approve import Spoken
+from interlock.pipeline.records import CONTENT, found
+from interlock.pipeline.revert import Revert, revert
+from interlock.runtime.core import Core
+from interlock.runtime.gate import TargetGate
+from interlock.sdk.connector import Answer, Principal
+from interlock.sdk.ports import ReadTx, Tx
+
+
+class ChangeView(Value, frozen=True):
+    """A change with all that people need to judge it. `payload` is the connector's record (`content` is its digest), `statements`
+    how the connector reads it: None when the payload is destroyed, or the target is not served here."""
+
+    change: Change
+    approvals: tuple[Approval, ...]
+    tallies: tuple[Tally, ...]
+    payload: bytes | None = None
+    statements: tuple[str, ...] | None = None
+
+
+class Changes:
+    """The service. `gates` are the targets that this process serves."""
+
+    def __init__(self, core: Core, gates: Mapping[str, TargetGate]) -> None:
+        self._core, self._gates = core, gates
+
+    # -- looking
+
+    async def list(self, which: ChangeFilter) -> Sequence[Change]:
+        """Newest first."""
+        return await self._core.store.read(lambda tx: tx.changes(which))
+
+    async def get(self, change_id: str) -> Change:
+        """Raises NotFound."""
+        return await self._core.store.read(lambda tx: found(tx, change_id))
+
+    async def show(self, change_id: str) -> ChangeView:
+        """A change with its approvals, quorums and statements. Raises NotFound."""
+
+        def read(tx: ReadTx) -> ChangeView:
+            change = found(tx, change_id)
+            tallies = records.tallies(tx, change, self._core.terms)
+            wanted = {f"quorum:{t.quorum}": t for t in tallies}
+            shown = tuple(wanted[r] for r in approvals.remedies(change) if r in wanted)
+            return ChangeView(change, tuple(tx.approvals(change_id)), shown, _payload(tx, change_id))
+
+        view = await self._core.store.read(read)
+        live = self._core.lives.get(view.change.target)
+        if live is None or view.payload is None:
+            return view
+        lines = tuple(live.describe(view.payload))
+        return ChangeView(view.change, view.approvals, view.tallies, view.payload, lines)
+
+    # -- deciding
+
+    async def statement(
+        self, change_id: str, person: str, verdict: Verdict = Verdict.APPROVE, reason: str = ""
+    ) -> Statement:
+        """What `person` would sign about a held change. The signer recomputes it from the change (`control.approval`)."""
+
+        def read(tx: ReadTx) -> Statement:
+            change, expires = found(tx, change_id), tx.now() + limits.SIGNED_FOR
+            origin = self._core.terms.origin
+            return approvals.statement(change, person, verdict, origin=origin, expires=expires, reason=reason)
+
+        return await self._core.store.read(read)
+
+    async def revert_statement(
+        self, change_id: str, person: str, *, force: bool = False, reason: str = "", nonce: str = ""
+    ) -> Statement:
+        """What `person` would sign to have an applied change reverted. Without a `nonce` of the signer's, a new one."""
+        chosen = nonce or secrets.token_hex(16)
+
+        def read(tx: ReadTx) -> Statement:
+            change, expires = found(tx, change_id), tx.now() + limits.SIGNED_FOR
+            return approvals.revert_statement(
+                change,
+                person,
+                origin=self._core.terms.origin,
+                expires=expires,
+                nonce=chosen,
+                force=force,
+                reason=reason,
+            )
+
+        return await self._core.store.read(read)
+
+    async def speak(self, words: Statement, signature: str) -> Spoken:
+        """Give a signed approval or denial. Raises Rejected with the reason when it does not hold or cannot count."""
+
+        def work(tx: Tx) -> Spoken:
+            return approve.speak(tx, _signed(tx, words, signature), self._core.terms)
+
+        spoken = await self._core.store.transact(work)
+        self._core.watch.moved(spoken.change)
+        return spoken
+
+    async def withdraw(self, change_id: str, why: str, *, by: str) -> Change:
+        """Take back an open change."""
+        change = await self._core.store.transact(lambda tx: approve.withdraw(tx, change_id, by, why))
+        self._core.watch.moved(change)
+        return change
+
+    # -- doing
+
+    async def apply(self, change_id: str, *, by: str) -> Answer:
+        """Run an approved change on the server's side: measured and compared again as if its agent had sent it."""
+
+        def read(tx: ReadTx) -> tuple[Change, Principal, bytes, Change | None]:
+            change = found(tx, change_id)
+            if change.state is not ChangeState.APPROVED:
+                raise Rejected(f"{change_id} is {change.state.value}: only approved changes can be applied")
+            original = found(tx, change.reverts) if change.reverts else None
+            return change, _principal(tx, change), tx.payload(change_id, CONTENT), original
+
+        change, principal, payload, original = await self._core.store.read(read)
+        gate = self._gate(change.target)
+        if original is not None:
+            return await self._revert(gate, original, None, bool(change.marker.get("force")), change)
+        work, unit = await self._core.live(change.target).again(change, payload, principal)
+        gate.log("change.apply", change=change_id, by=by)
+        return await gate.drive(admit(work, gate.target, change), unit)
+
+    async def revert(self, words: Statement, signature: str, *, force: bool = False) -> Answer:
+        """Undo an applied change on a person's signed wish. Raises Rejected (no before-image, bad signature)."""
+
+        def read(tx: ReadTx) -> tuple[Change, Approval]:
+            return found(tx, words.change), _signed(tx, words, signature)
+
+        original, wish = await self._core.store.read(read)
+        return await self._revert(self._gate(original.target), original, wish, force, None)
+
+    async def _revert(
+        self, gate: TargetGate, original: Change, wish: Approval | None, force: bool, uses: Change | None
+    ) -> Answer:
+        terms = self._core.terms
+
+        def read(tx: ReadTx) -> tuple[Principal, Sequence[bytes], Change | None]:
+            if wish is not None:
+                # Before the target is touched; it is verified again, and used up, in the intent.
+                records.check_wish(tx, wish, original, force, terms)
+            names = tx.payload_parts(original.id, original.marker.get("undo", "?"))
+            root = found(tx, original.reverts) if original.reverts else None
+            return _principal(tx, original), [tx.payload(original.id, name) for name in names], root
+
+        principal, parts, root = await self._core.store.read(read)
+        if not parts:
+            raise Rejected(f"{original.id} cannot be reverted: no before-image was taken, or it is destroyed")
+        work, unit = await self._core.live(original.target).undo(
+            original, parts, force=force, principal=principal
+        )
+        gate.log("change.revert", change=original.id, by=wish.statement.person if wish else "quorum")
+        return await gate.drive(revert(Revert(work, gate.target, original, root, wish, force, uses)), unit)
+
+    def _gate(self, target: str) -> TargetGate:
+        try:
+            return self._gates[target]
+        except KeyError:
+            raise Unavailable(f"the target {target} is not served by this replica") from None
+
+
+def _payload(tx: ReadTx, change_id: str) -> bytes | None:
+    try:
+        return tx.payload(change_id, CONTENT)
+    except NotFound:
+        return None
+
+
+def _signed(tx: ReadTx, words: Statement, signature: str) -> Approval:
+    """The statement with the key that its person is enrolled with: nobody brings their own."""
+    person = tx.person(words.person)
+    return Approval(words, signature, person.public_key if person else "", tx.now())
+
+
+def _principal(tx: ReadTx, change: Change) -> Principal:
+    """The agent of a change, without a session: it has its rights of now."""
+    agent, credential = tx.agent(change.agent), tx.credential(change.agent)
+    owner = agent.owner if agent else change.owner
+    return Principal(change.agent, owner, "", credential.epoch if credential else 0)
