@@ -21,6 +21,7 @@ from interlock.model.decision import Hold
 from interlock.model.effect import ChangeKind, Effect, Unit
 from interlock.model.errors import Rejected
 from interlock.model.operation import Action, Operation, Resource
+from interlock.sdk.connector import Recorded
 
 WISH = review.Wish("CHG-7K3F9Q2M", "ana", Verdict.APPROVE, "agreed")
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -66,8 +67,10 @@ def to_sign(statements: Sequence[str] = ("DELETE FROM orders",), reason: str = "
     return ToSign(words, change, "toy", payload, tuple(statements))
 
 
-def reader(connector: str, payload: bytes) -> Sequence[str] | None:
-    return msgspec.json.decode(payload, type=list[str]) if connector == "toy" else None
+def reader(connector: str, payload: bytes) -> Recorded | None:
+    if connector != "toy":
+        return None
+    return Recorded(hashlib.sha256(payload).hexdigest(), msgspec.json.decode(payload, type=tuple[str, ...]))
 
 
 def checked(asked: ToSign) -> review.Checked:

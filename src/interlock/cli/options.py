@@ -1,7 +1,7 @@
 """Options that commands share, and what they lead to."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -11,6 +11,7 @@ from interlock.cli import client, keyfile
 from interlock.cli.client import Client, Signer
 from interlock.model.errors import Misconfigured
 from interlock.model.ids import parse_change_id
+from interlock.sdk.connector import Recorded
 
 CONFIG_FILE = "interlock.yaml"
 CONFIG_VARIABLE = "INTERLOCK_CONFIG"
@@ -106,20 +107,17 @@ ChangeId: TypeAlias = Annotated[
 
 def seconds(text: str) -> int:
     """A length of time like `90s`, `30m`, `8h`, `7d`, `2w`, in seconds. A usage error for anything else."""
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-    number, unit = text[:-1], text[-1:]
-    if (
-        unit not in units
-        or not (number.isascii() and number.isdigit())
-        or not 0 < int(number) * units[unit] <= 10 * 366 * 86400
-    ):
-        raise typer.BadParameter(f"{text!r} is not a length of time like 90s, 30m, 8h or 7d")
-    return int(number) * units[unit]
+    from interlock.runtime import durations
+
+    try:
+        return int(durations.parse(text).total_seconds())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
-def read_payload(connector: str, payload: bytes) -> Sequence[str] | None:
-    """The statements in a payload, as this machine reads them; None when it does not know the connector."""
+def read_payload(connector: str, payload: bytes) -> Recorded | None:
+    """What a recorded work says, as this machine reads it; None when it has no connector that can."""
     from interlock.runtime.connectors import find
 
-    found = find(connector)
-    return None if found is None else found.describe(payload)
+    recorded: Callable[[bytes], Recorded] | None = getattr(find(connector), "recorded", None)
+    return None if recorded is None else recorded(payload)

@@ -4,7 +4,6 @@ Order: what would be written (the objects, first), the effects, the statements i
 and what exactly is signed. A long statement never hides its tail: what is left out is counted, and the end is shown.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
@@ -22,12 +21,13 @@ from interlock.model.base import Value
 from interlock.model.change import Change, Statement, Verdict
 from interlock.model.effect import totals
 from interlock.model.errors import Rejected
+from interlock.sdk.connector import Recorded
 
 HEAD, TAIL = 120, 40
 """How many lines of a statement's beginning and end are shown when it has more than both and the full text was not asked for."""
 
-Reader = Callable[[str, bytes], Sequence[str] | None]
-"""Reads a payload in a connector's encoding as statements; None when this machine has no such connector."""
+Reader = Callable[[str, bytes], Recorded | None]
+"""Reads a payload in a connector's encoding; None when this machine has no connector that can."""
 
 
 class Checked:
@@ -83,14 +83,16 @@ def check(asked: ToSign, wish: Wish, reader: Reader, now: datetime) -> Checked:
 def _read(asked: ToSign, reader: Reader) -> Checked:
     if asked.payload is None:
         return Checked(asked, None, own_reading=True)
-    if hashlib.sha256(asked.payload).hexdigest() != asked.change.content:
-        raise Rejected("not signed: the statements shown are not the ones whose digest would be signed")
     own = reader(asked.connector, asked.payload)
-    if own is not None and asked.statements is not None and tuple(own) != asked.statements:
+    if own is None:
+        return Checked(asked, asked.statements, own_reading=False)
+    if own.content != asked.change.content:
+        raise Rejected("not signed: the statements shown are not the ones whose digest would be signed")
+    if asked.statements is not None and own.statements != asked.statements:
         raise Rejected(
             "not signed: the server words the statements in another way than this machine reads them"
         )
-    return Checked(asked, own if own is not None else asked.statements, own_reading=own is not None)
+    return Checked(asked, own.statements, own_reading=True)
 
 
 def render(checked: Checked, *, full: bool) -> RenderableType:

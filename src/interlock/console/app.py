@@ -14,7 +14,7 @@ from interlock.console import problems
 from interlock.console.access import Doorkeeper, admit
 from interlock.console.operations import Call, Operation, Raw
 from interlock.console.problems import Refusal
-from interlock.console.routes import operations
+from interlock.console.routes import OPERATIONS
 from interlock.console.runtime import Runtime
 
 MAX_BODY = 256 * 1024
@@ -40,9 +40,9 @@ class Door(enum.Enum):
 
 def create_app(runtime: Runtime, door: Door = Door.TCP) -> Starlette:
     """The API for one door. Both doors have the same operations; only who asks is found out differently."""
-    keeper = Doorkeeper(runtime, socket=door is Door.SOCKET)
+    keeper = Doorkeeper(runtime.store, runtime.config.api.public_url, socket=door is Door.SOCKET)
     by_path: dict[str, dict[str, Operation]] = {}
-    for operation in operations(runtime):
+    for operation in OPERATIONS:
         by_path.setdefault(operation.path, {})[operation.method] = operation
     routes = [Route(path, _Resource(runtime, keeper, methods)) for path, methods in by_path.items()]
     app = Starlette(

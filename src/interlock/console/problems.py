@@ -64,6 +64,10 @@ _OF: Final[Mapping[type[Exception], str]] = {
 }
 
 
+KNOWN = (InterlockError, BadSignature, msgspec.MsgspecError)
+"""Errors whose text says what is wrong and may be shown. (Text of msgspec names the place in the request, not its values.)"""
+
+
 def problem(code: str, detail: str = "") -> Problem:
     """The problem of a code."""
     status, title = CODES[code]

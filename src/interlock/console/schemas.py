@@ -1,5 +1,6 @@
 """What the API takes and gives, beyond the vocabulary of `model`."""
 
+import enum
 from datetime import datetime
 
 from interlock.model.base import Value
@@ -219,11 +220,18 @@ class Breakers(Value, frozen=True):
     breakers: tuple[Breaker, ...]
 
 
+class BreakerMove(enum.Enum):
+    """`open` refuses further writes; `reset` goes one step: to probation, then to closed."""
+
+    OPEN = "open"
+    RESET = "reset"
+
+
 class Move(Value, frozen=True):
-    """A move of a breaker by a person: `open` refuses further writes; `reset` goes one step, to probation and then to closed."""
+    """A move of a breaker by a person."""
 
     scope: str
-    move: str
+    move: BreakerMove
     reason: str = ""
 
 
@@ -333,6 +341,29 @@ class ReportQuery(Value, frozen=True):
     """How far back, in seconds."""
 
     seconds: int = 7 * 86400
+
+
+class ReportLine(Value, frozen=True):
+    """What one agent did on one target: how many changes ended how. `would_hold` counts those that observe mode let pass and
+    enforce mode would have held."""
+
+    agent: str
+    target: str
+    states: dict[str, int]
+    held: int
+    would_hold: int
+    totals: Totals
+    policies: dict[str, int] = {}  # noqa: RUF012  # msgspec copies mutable defaults
+
+
+class Report(Value, frozen=True):
+    """What happened since a time, and which rules asked for people how often."""
+
+    since: datetime
+    now: datetime
+    changes: int
+    lines: tuple[ReportLine, ...] = ()
+    truncated: bool = False
 
 
 class Proposals(Value, frozen=True):

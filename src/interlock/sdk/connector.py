@@ -214,8 +214,19 @@ class Live(Protocol):
     async def doctor(self) -> Sequence[Finding]: ...
 
 
+class Recorded(Value, frozen=True):
+    """What a recorded work says: its digest (`Work.content`), and its native statements as text for people."""
+
+    content: str
+    statements: tuple[str, ...]
+
+
 class Connector(Protocol):
-    """A kind of target."""
+    """A kind of target.
+
+    A connector may have a function `recorded(payload: bytes) -> Recorded`: with it, people check on their own machine what they
+    sign, instead of taking the server's word for the statements.
+    """
 
     name: str
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from interlock.cli import out
 from interlock.cli.options import As, Config, Json, Key, ReasonText, Url, connect
-from interlock.console.schemas import Breakers, Move, Reason
+from interlock.console.schemas import BreakerMove, Breakers, Move, Reason
 from interlock.model.breaker import Breaker, BreakerState
 
 breaker = typer.Typer(no_args_is_help=True, help="Breakers: what may write, by scope.")
@@ -74,7 +74,12 @@ def open_breaker(
     json: Json = False,
 ) -> None:
     """Open a breaker: no further write in its scope, on any replica."""
-    _told(connect(config, url, as_, key).post("/api/v1/breakers", Breaker, Move(scope, "open", reason)), json)
+    _told(
+        connect(config, url, as_, key).post(
+            "/api/v1/breakers", Breaker, Move(scope, BreakerMove.OPEN, reason)
+        ),
+        json,
+    )
 
 
 @breaker.command("reset")
@@ -89,7 +94,10 @@ def reset_breaker(
 ) -> None:
     """Move an open breaker to probation, and one on probation to closed."""
     _told(
-        connect(config, url, as_, key).post("/api/v1/breakers", Breaker, Move(scope, "reset", reason)), json
+        connect(config, url, as_, key).post(
+            "/api/v1/breakers", Breaker, Move(scope, BreakerMove.RESET, reason)
+        ),
+        json,
     )
 
 

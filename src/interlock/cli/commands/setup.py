@@ -1,0 +1,131 @@
+"""Setting up: files, keys, roles; and what comes with governed mode."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from interlock.cli import keyfile, out, starter
+from interlock.cli.options import Config, Json, config_path
+from interlock.model.errors import Misconfigured, Rejected
+
+postgres = typer.Typer(no_args_is_help=True, help="PostgreSQL targets.")
+keys = typer.Typer(no_args_is_help=True, help="Signing keys of people.")
+trash = typer.Typer(no_args_is_help=True, help="What dropped objects are kept in (a later version).")
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where.")] = Path(),
+    json: Json = False,
+) -> None:
+    """Write a commented configuration, an example policy, and a state directory that only you can read."""
+    taken = [name for name in starter.FILES if (folder / name).exists()]
+    if taken:
+        raise Rejected(f"{folder / taken[0]} exists already: nothing was written")
+    try:
+        for name, content in starter.FILES.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(content, encoding="utf-8")
+        state = folder / starter.STATE_DIR
+        state.mkdir(mode=0o700, exist_ok=True)
+        state.chmod(0o700)
+    except OSError as error:
+        raise Rejected(f"cannot write {error.filename}: {error.strerror}") from None
+    if json:
+        out.json({"written": [str(folder / name) for name in starter.FILES], "state_dir": str(state)})
+        return
+    for name in starter.FILES:
+        out.say(f"wrote {folder / name}")
+    out.say(f"made {state} (mode 700)")
+    out.say("Next: name a target in interlock.yaml; then interlock doctor, interlock serve.", style="bold")
+
+
+def govern(
+    admin: Annotated[
+        list[str] | None,
+        typer.Option("--admin", metavar="NAME=FILE.pub", help="A founding admin (twice or more)."),
+    ] = None,
+) -> None:
+    """Enrol the founding admins (governed mode: not in this version)."""
+    raise Rejected(
+        "governed mode is not in this version. Nothing was changed: this installation stays in try-out mode, in which "
+        "whoever may use the admin socket adds people, agents and grants at once"
+    )
+
+
+@keys.command("new")
+def new_key(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Where the private key goes; the public one to FILE.pub.")
+    ],
+    passphrase: Annotated[
+        bool, typer.Option("--passphrase", help="Ask for a passphrase that closes the key.")
+    ] = False,
+    passphrase_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--passphrase-file", metavar="FILE", help="Take the passphrase from a file's first line."
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make your own signing key (Ed25519). The private file stays with you; FILE.pub is for `interlock people add`."""
+    public = keyfile.create(file, _new_passphrase(passphrase, passphrase_file))
+    if json:
+        out.json({"file": str(file), "public": str(file) + ".pub", "public_key": public})
+        return
+    out.say(f"wrote {file} (yours alone, mode 600) and {file}.pub")
+    out.say(f"public key: {public}")
+
+
+def _new_passphrase(ask: bool, file: Path | None) -> bytes | None:
+    if ask and file:
+        raise typer.BadParameter("either --passphrase or --passphrase-file")
+    if file:
+        try:
+            secret = file.read_bytes().split(b"\n", 1)[0]
+        except OSError as error:
+            raise Misconfigured(f"cannot read {file}: {error.strerror}") from None
+    elif ask:
+        secret = str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)).encode()
+    else:
+        return None
+    if not secret:
+        raise Rejected("the passphrase is empty")
+    return secret
+
+
+@postgres.command("grants-sql")
+def grants_sql(
+    target: Annotated[str, typer.Argument(metavar="TARGET")],
+    rds: Annotated[bool, typer.Option("--rds", help="For Amazon RDS, where no one is superuser.")] = False,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Print the SQL that sets up the three roles of a target. Nothing is run."""
+    from interlock.runtime.targets import configured
+
+    connector, live = configured(config_path(config), target, "postgres")
+    script = connector.setup_script(live, "rds" if rds else "plain")
+    if json:
+        out.json({"target": target, "sql": script})
+    else:
+        typer.echo(script, nl=not script.endswith("\n"))
+
+
+@trash.command("list")
+def list_trash(json: Json = False) -> None:
+    """List what is in the trash (not in this version: DDL is not moved there yet)."""
+    _no_trash()
+
+
+@trash.command("empty")
+def empty_trash(json: Json = False) -> None:
+    """Empty the trash (not in this version)."""
+    _no_trash()
+
+
+def _no_trash() -> None:
+    raise Rejected(
+        "there is no trash in this version: dropped objects are not kept, and are marked as not revertible"
+    )

@@ -1,0 +1,86 @@
+"""The command `interlock`."""
+
+import sys
+
+import typer
+
+from interlock import __version__
+from interlock.cli import out
+from interlock.cli.commands import changes, ledger, policy, principals, service, setup, status, switches
+from interlock.model.errors import InterlockError
+
+app = typer.Typer(
+    name="interlock",
+    help="The safety control plane between AI agents and production.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        out.say(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """The safety control plane between AI agents and production."""
+
+
+_PLAIN = (
+    setup.init,
+    setup.govern,
+    service.serve,
+    service.doctor,
+    service.demo,
+    status.report,
+    service.migrate,
+    service.backup,
+    service.restore,
+    changes.proposals,
+    changes.changes,
+    changes.show,
+    changes.approve,
+    changes.deny,
+    changes.apply,
+    changes.revert,
+    switches.freeze,
+    switches.thaw,
+)
+for command in _PLAIN:
+    app.command(command.__name__)(command)
+for name, group in {
+    "postgres": setup.postgres,
+    "keys": setup.keys,
+    "people": principals.people,
+    "agents": principals.agents,
+    "grants": principals.grants,
+    "breaker": switches.breaker,
+    "ledger": ledger.ledger,
+    "policy": policy.policy,
+    "trash": setup.trash,
+}.items():
+    app.add_typer(group, name=name)
+
+
+def main() -> None:
+    """Run; exit status 0 done, 1 refused or failed, 2 usage."""
+    try:
+        app()
+    except InterlockError as error:
+        out.errors().print(out.shown(f"interlock: {error}"), style="red")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`): nobody is left to complain to.
+        sys.stderr.close()
+        sys.exit(1)

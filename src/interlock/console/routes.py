@@ -1,0 +1,195 @@
+"""The one table of operations: it routes requests, writes the OpenAPI document, and is what the tests go through."""
+
+from interlock.console.handlers import changes, ledger, principals, status, switches
+from interlock.console.operations import Access, Operation
+from interlock.console.schemas import (
+    Agents,
+    Breakers,
+    ChangeDetail,
+    ChangePage,
+    ChangeQuery,
+    Consistency,
+    ConsistencyQuery,
+    Empty,
+    EntryQuery,
+    Grants,
+    Health,
+    LedgerEntries,
+    LedgerHead,
+    Move,
+    NewAgent,
+    NewGrant,
+    NewPerson,
+    NewToken,
+    Outcome,
+    OwnChange,
+    People,
+    ProofQuery,
+    Proposals,
+    Reason,
+    Report,
+    ReportQuery,
+    Signed,
+    SignedRevert,
+    StatementQuery,
+    Targets,
+    ToSign,
+)
+from interlock.model.breaker import Breaker
+from interlock.model.people import Agent, Grant, Person
+
+PUBLIC, AGENT, PERSON, ADMIN = Access.PUBLIC, Access.AGENT, Access.PERSON, Access.ADMIN
+V1 = "/api/v1"
+
+_STATUS = (
+    Operation(
+        id="health", method="GET", path="/healthz", access=PUBLIC, tag="status", answer=Health, also=(503,),
+        summary="Whether this replica can decide and record", handler=status.health,
+    ),
+    Operation(
+        id="metrics", method="GET", path="/metrics", access=PUBLIC, tag="status", media=status.METRICS,
+        summary="Counters for Prometheus", handler=status.metrics,
+    ),
+    Operation(
+        id="openapi", method="GET", path="/openapi.json", access=PUBLIC, tag="status", answer=dict[str, object],
+        summary="This document", handler=status.openapi,
+    ),
+    Operation(
+        id="targets", method="GET", path=f"{V1}/targets", access=PERSON, tag="status", answer=Targets,
+        summary="The targets of this replica", handler=status.targets,
+    ),
+    Operation(
+        id="report", method="GET", path=f"{V1}/report", access=PERSON, tag="status", query=ReportQuery, answer=Report,
+        summary="What was and would have been held lately", handler=status.report,
+    ),
+    Operation(
+        id="proposals", method="GET", path=f"{V1}/proposals", access=PERSON, tag="status", answer=Proposals,
+        summary="Proposed changes of what decides (none in try-out mode)", handler=status.proposals,
+    ),
+)  # fmt: skip
+
+_CHANGES = (
+    Operation(
+        id="ownChange", method="GET", path="/changes/{id}", access=AGENT, tag="changes", answer=OwnChange,
+        summary="An agent's own change", handler=changes.own,
+    ),
+    Operation(
+        id="listChanges", method="GET", path=f"{V1}/changes", access=PERSON, tag="changes", query=ChangeQuery,
+        answer=ChangePage, summary="Changes, newest first", handler=changes.listed,
+    ),
+    Operation(
+        id="getChange", method="GET", path=f"{V1}/changes/{{id}}", access=PERSON, tag="changes", answer=ChangeDetail,
+        summary="One change, with its approvals and statements", handler=changes.shown,
+    ),
+    Operation(
+        id="getStatement", method="GET", path=f"{V1}/changes/{{id}}/statement", access=PERSON, tag="changes",
+        query=StatementQuery, answer=ToSign, summary="What a person would sign, and all it is computed from",
+        handler=changes.statement,
+    ),
+    Operation(
+        id="speak", method="POST", path=f"{V1}/changes/{{id}}/approvals", access=PERSON, tag="changes", body=Signed,
+        answer=ChangeDetail, summary="Give a signed approval or denial", handler=changes.spoken,
+    ),
+    Operation(
+        id="applyChange", method="POST", path=f"{V1}/changes/{{id}}/apply", access=PERSON, tag="changes", body=Empty,
+        answer=Outcome, summary="Apply an approved change on the server's side", handler=changes.applied,
+    ),
+    Operation(
+        id="revertChange", method="POST", path=f"{V1}/changes/{{id}}/revert", access=PERSON, tag="changes",
+        body=SignedRevert, answer=Outcome, summary="Undo an applied change", handler=changes.reverted,
+    ),
+)  # fmt: skip
+
+_PRINCIPALS = (
+    Operation(
+        id="listPeople", method="GET", path=f"{V1}/people", access=PERSON, tag="people", answer=People,
+        summary="All people", handler=principals.people,
+    ),
+    Operation(
+        id="addPerson", method="POST", path=f"{V1}/people", access=ADMIN, tag="people", body=NewPerson, answer=Person,
+        status=201, summary="Enrol a person", handler=principals.add_person,
+    ),
+    Operation(
+        id="disablePerson", method="POST", path=f"{V1}/people/{{name}}/disable", access=PERSON, tag="people", body=Empty,
+        answer=Person, summary="Disable a person", handler=principals.disable_person,
+    ),
+    Operation(
+        id="listAgents", method="GET", path=f"{V1}/agents", access=PERSON, tag="agents", answer=Agents,
+        summary="All agents", handler=principals.agents,
+    ),
+    Operation(
+        id="addAgent", method="POST", path=f"{V1}/agents", access=ADMIN, tag="agents", body=NewAgent, answer=NewToken,
+        status=201, summary="Add an agent; its token is in the answer and nowhere else", handler=principals.add_agent,
+    ),
+    Operation(
+        id="rotateAgent", method="POST", path=f"{V1}/agents/{{name}}/rotate", access=ADMIN, tag="agents", body=Empty,
+        answer=NewToken, summary="Give an agent a new token", handler=principals.rotate_agent,
+    ),
+    Operation(
+        id="disableAgent", method="POST", path=f"{V1}/agents/{{name}}/disable", access=PERSON, tag="agents", body=Empty,
+        answer=Agent, summary="Disable an agent at once", handler=principals.disable_agent,
+    ),
+    Operation(
+        id="listGrants", method="GET", path=f"{V1}/grants", access=PERSON, tag="grants", answer=Grants,
+        summary="All grants", handler=principals.grants,
+    ),
+    Operation(
+        id="addGrant", method="POST", path=f"{V1}/grants", access=ADMIN, tag="grants", body=NewGrant, answer=Grant,
+        status=201, summary="Give a grant", handler=principals.add_grant,
+    ),
+    Operation(
+        id="revokeGrant", method="DELETE", path=f"{V1}/grants/{{id}}", access=PERSON, tag="grants", answer=Grant,
+        summary="Revoke a grant at once", handler=principals.revoke_grant,
+    ),
+)  # fmt: skip
+
+_SWITCHES = (
+    Operation(
+        id="listBreakers", method="GET", path=f"{V1}/breakers", access=PERSON, tag="breakers", answer=Breakers,
+        summary="All breakers", handler=switches.breakers,
+    ),
+    Operation(
+        id="moveBreaker", method="POST", path=f"{V1}/breakers", access=PERSON, tag="breakers", body=Move, answer=Breaker,
+        summary="Open a breaker, or reset it by one step", handler=switches.move,
+    ),
+    Operation(
+        id="freeze", method="POST", path=f"{V1}/environments/{{name}}/freeze", access=PERSON, tag="breakers", body=Reason,
+        answer=Breaker, summary="Freeze an environment", handler=switches.freeze,
+    ),
+    Operation(
+        id="thaw", method="POST", path=f"{V1}/environments/{{name}}/thaw", access=PERSON, tag="breakers", body=Reason,
+        answer=Breaker, summary="End a freeze", handler=switches.thaw,
+    ),
+)  # fmt: skip
+
+_LEDGER = (
+    Operation(
+        id="ledgerHead", method="GET", path=f"{V1}/ledger/head", access=PERSON, tag="ledger", answer=LedgerHead,
+        summary="How far the log is, and how far it is signed", handler=ledger.head,
+    ),
+    Operation(
+        id="ledgerEntries", method="GET", path=f"{V1}/ledger/entries", access=PERSON, tag="ledger", query=EntryQuery,
+        answer=LedgerEntries, summary="Consecutive entries", handler=ledger.entries,
+    ),
+    Operation(
+        id="ledgerProof", method="GET", path=f"{V1}/ledger/proof", access=PERSON, tag="ledger", query=ProofQuery,
+        media="text/plain", summary="Proof that an entry is in the log (c2sp.org/tlog-proof)", handler=ledger.proof,
+    ),
+    Operation(
+        id="ledgerConsistency", method="GET", path=f"{V1}/ledger/consistency", access=PERSON, tag="ledger",
+        query=ConsistencyQuery, answer=Consistency, summary="Proof that the log only grew (RFC 9162)",
+        handler=ledger.consistency,
+    ),
+    Operation(
+        id="ledgerCheckpoint", method="GET", path="/ledger/checkpoint", access=PUBLIC, tag="ledger", media="text/plain",
+        summary="The newest signed checkpoint (c2sp.org/tlog-checkpoint)", handler=ledger.checkpoint,
+    ),
+    Operation(
+        id="ledgerTile", method="GET", path="/ledger/tile/{path:path}", access=PERSON, tag="ledger",
+        media="application/octet-stream", summary="A Merkle tile or entry bundle (c2sp.org/tlog-tiles)",
+        handler=ledger.tile,
+    ),
+)  # fmt: skip
+
+OPERATIONS: tuple[Operation, ...] = (*_STATUS, *_CHANGES, *_PRINCIPALS, *_SWITCHES, *_LEDGER)
+"""Every operation there is."""
