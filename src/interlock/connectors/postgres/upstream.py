@@ -35,7 +35,6 @@ _Address = tuple[socket.AddressFamily, Any]
 
 _INBOX_BYTES = 1024 * 1024
 _CLOSE_SECONDS = 5.0
-_VERIFYING = (SslMode.VERIFY_CA, SslMode.VERIFY_FULL)
 
 
 class Upstream(asyncio.Protocol):
@@ -277,12 +276,9 @@ async def _log_in(config: UpstreamConfig, parameters: dict[str, str], password: 
 
 
 def _channel(config: UpstreamConfig, upstream: Upstream) -> Channel:
-    tls = upstream.tls
-    if tls is None:
-        return Channel(stays_inside(upstream._address[1]), None, config.channel_binding)
-    certificate = tls.getpeercert(binary_form=True)
-    bound = certificate_hash(certificate) if certificate else None
-    return Channel(True, bound, config.channel_binding)
+    certificate = upstream.tls.getpeercert(binary_form=True) if upstream.tls is not None else None
+    private = upstream.tls is not None or stays_inside(upstream._address[1])
+    return Channel(private, certificate_hash(certificate) if certificate else None, config.channel_binding)
 
 
 async def _dial(config: UpstreamConfig) -> Upstream:
@@ -357,25 +353,20 @@ async def _agree_on_tls(
 
 
 def _tls_context(config: UpstreamConfig) -> ssl.SSLContext:
-    """As libpq: a root certificate makes ``require`` verify like ``verify-ca``."""
-    verified = config.sslmode in _VERIFYING or (
-        config.sslmode is SslMode.REQUIRE and config.sslrootcert is not None
-    )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.set_alpn_protocols(["postgresql"])
     context.check_hostname = config.sslmode is SslMode.VERIFY_FULL
-    context.verify_mode = ssl.CERT_REQUIRED if verified else ssl.CERT_NONE
+    context.verify_mode = ssl.CERT_REQUIRED if config.verifies else ssl.CERT_NONE
     try:
-        if verified and config.sslrootcert in (None, "system"):
+        if config.verifies and config.sslrootcert in (None, "system"):
             context.load_default_certs()
-        elif verified:
+        elif config.verifies:
             context.load_verify_locations(config.sslrootcert)
         if config.sslcert is not None:
             context.load_cert_chain(config.sslcert, config.sslkey)
     except OSError as error:
-        raise UpstreamError(
-            Stage.TLS, f"a certificate file cannot be used: {_said(error)}", "08001"
-        ) from None
+        text = f"a certificate file cannot be used: {_said(error)}"
+        raise UpstreamError(Stage.TLS, text, "08001") from None
     return context
 
 

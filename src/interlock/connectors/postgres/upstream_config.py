@@ -63,6 +63,13 @@ class UpstreamConfig(msgspec.Struct, frozen=True, kw_only=True):
         """Whether ``host`` is the folder of a Unix socket."""
         return self.host.startswith("/")
 
+    @property
+    def verifies(self) -> bool:
+        """Whether the server's certificate is verified. As for libpq, a root certificate makes ``require`` do it too."""
+        if self.sslmode is SslMode.REQUIRE:
+            return self.sslrootcert is not None
+        return self.sslmode in (SslMode.VERIFY_CA, SslMode.VERIFY_FULL)
+
     @classmethod
     def parse(
         cls, dsn: str, password: PasswordSource | None = None, password_again: PasswordSource | None = None

@@ -78,6 +78,8 @@ def test_garbage_is_refused_where_a_framer_refuses_it(pieces: list[bytes], inter
             return True
         return False
 
+    if b"Z\0\0\0\4" in b"".join(pieces):
+        return  # only the scanner looks at the length of this one
     refused = refuses(Framer(LIMITS).feed)
     assert refuses(Scanner(LIMITS, interest).scan) == refused
     assert refuses(Relay(LIMITS, interest).feed) == refused
@@ -135,6 +137,16 @@ def test_copy_from_a_client_can_be_followed_too() -> None:
     data = b"d\0\0\0\x64" + b"x" * 96
     assert relay.feed(data[:40]) == [(0, data[:40])]
     assert relay.feed(data[40:] + b"c\0\0\0\4") == [(0, data[40:]), (ord("c"), b"c\0\0\0\4")]
+
+
+@pytest.mark.parametrize("cut", range(1, 5))
+def test_a_ready_without_status_is_refused(cut: int) -> None:
+    with pytest.raises(ProtocolViolation, match="impossible length"):
+        Scanner(LIMITS, b"Z").scan(b"Z\0\0\0\4")
+    scanner = Scanner(LIMITS, b"Z")
+    scanner.scan(b"Z\0\0\0\4"[:cut])
+    with pytest.raises(ProtocolViolation, match="impossible length"):
+        scanner.scan(b"Z\0\0\0\4"[cut:])
 
 
 def test_after_a_violation_everything_is_refused() -> None:

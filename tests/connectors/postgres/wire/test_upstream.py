@@ -7,7 +7,7 @@ import pytest
 from tests.connectors.postgres.wire.conftest import PASSWORD, Run
 from tests.connectors.postgres.wire.peers import peer, read_startup, welcome
 
-from interlock.connectors.postgres.codec import Framer, backend_limits, encode
+from interlock.connectors.postgres.codec import Framer, backend_limits, build, encode
 from interlock.connectors.postgres.codec import frontend as f
 from interlock.connectors.postgres.upstream import Upstream, open_upstream
 from interlock.connectors.postgres.upstream_config import SslMode, UpstreamConfig
@@ -363,5 +363,49 @@ def test_disabled_tls_is_not_asked_for(run: Run) -> None:
             with pytest.raises(UpstreamError):
                 await open_upstream(where)
         assert packets[0][4:8] == b"\0\3\0\0"
+
+    run(work())
+
+
+@pytest.mark.parametrize(("second", "attempts"), [("same", 1), ("other", 2)])
+def test_the_same_password_is_not_tried_twice(run: Run, second: str, attempts: int) -> None:
+    """Servers count failures, and lock roles out."""
+
+    async def work() -> None:
+        seen = 0
+
+        async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal seen
+            seen += 1
+            await read_startup(reader)
+            writer.write(build.error_response("FATAL", "28P01", "no"))
+
+        async with peer(refuse, password=lambda: "same", password_again=lambda: second) as where:
+            with pytest.raises(UpstreamError, match="28P01"):
+                await open_upstream(where)
+        assert seen == attempts
+
+    run(work())
+
+
+def test_both_sides_writing_do_not_wait_for_each_other(run: Run) -> None:
+    async def work() -> None:
+        go, size = asyncio.Event(), 64_000_000
+
+        async def talk_then_listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await welcome(reader, writer)
+            await go.wait()
+            writer.write(b"x" * size)
+            await writer.drain()
+            await reader.readexactly(size)
+
+        async with peer(talk_then_listen) as where:
+            upstream = await open_upstream(where)
+            go.set()
+            while upstream._inbox_size <= 1_048_576:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            upstream.write(b"x" * size)
+            await upstream.drain()
+            upstream.abort()
 
     run(work())

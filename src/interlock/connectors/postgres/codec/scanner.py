@@ -15,6 +15,7 @@ Span = tuple[int, int, int, bool]
 
 _HEADER = struct.Struct(">BI").unpack_from
 _ROW = ord("D")
+_READY = ord("Z")
 
 
 class Scanner:
@@ -62,6 +63,7 @@ class Scanner:
             if length < 4 or length > limits[kind]:
                 self._break(kind, length)
             if kind in interest:
+                self._check_ready(kind, length)
                 end = position + length + 1
                 spans.append((kind, position, end, True) if end <= size else (kind, position, size, False))
             position += length + 1
@@ -94,6 +96,7 @@ class Scanner:
             kind, length = _HEADER(head)
             if length < 4 or length > self._limits[kind]:
                 self._break(kind, length)
+            self._check_ready(kind, length)
             self._head = b""
             self._left = need + length - 4
         end = self._left
@@ -108,6 +111,11 @@ class Scanner:
     def _report(self, end: int, complete: bool, spans: list[Span]) -> None:
         if self._kind in self._interest and end:
             spans.append((self._kind, 0, end, complete))
+
+    def _check_ready(self, kind: int, length: int) -> None:
+        # Whoever looks for it takes its last byte for the status, without decoding it.
+        if kind == _READY and length != 5:
+            self._break(kind, 0)
 
     def _break(self, kind: int, length: int) -> None:
         violation = refuse(kind, length, self._limits)
