@@ -21,8 +21,8 @@ target = "shop"
 action = "delete"
 resource = {kind = "table", name = "public.orders", group = "public"}
 effects = {rows_deleted = 3, tables_emptied = 1}   # optional: without, nothing is known of the effects yet
-evidence = {quorums = ["two-sre"]}                 # optional
-expect = "permit"                                  # permit, hold, rehearse or forbid
+    evidence = {quorums = ["two-admins"], plan = true} # optional: what has been given already
+    expect = "hold"                                    # permit, hold, rehearse or forbid
 remedies = ["quorum:two-sre"]                      # of hold and rehearse: exactly these
 reasons = ["tables-emptied"]                       # optional: exactly these policies
 """
@@ -30,7 +30,7 @@ reasons = ["tables-emptied"]                       # optional: exactly these pol
 import enum
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -42,6 +42,7 @@ from interlock.model.operation import Action, Resource
 from interlock.model.people import Agent, Grant
 from interlock.policy.engine import Engine
 
+Zoned = Annotated[datetime, msgspec.Meta(tz=True)]
 NOW: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
 _OWNER: Final = "owner"
 _GRANTOR: Final = "grantor"
@@ -72,7 +73,7 @@ class CaseGrant(Value, frozen=True):
     actions: tuple[Action, ...]
     resources: tuple[str, ...] = ()
     max_rows: int | None = None
-    expires: datetime | None = None
+    expires: Zoned | None = None
 
 
 class Case(Value, frozen=True):
@@ -97,7 +98,7 @@ class CaseFile(Value, frozen=True):
     targets: dict[str, CaseTarget]
     case: tuple[Case, ...]
     grant: tuple[CaseGrant, ...] = ()
-    now: datetime = NOW
+    now: Zoned = NOW
 
 
 class Result(Value, frozen=True):

@@ -1,6 +1,6 @@
 """The one place that speaks to Cedar: parsed handles, validation, questions.
 
-What was tried with cedarpy 4.12, and shapes this file (`tests/policy/test_cedar.py` tries it again):
+What was tried with cedarpy 4.12, and shapes this file:
 
 - A policy whose condition errors is skipped, so a broken `forbid` would allow. A `Verdict` with `errors` is never an allowance.
 - Validation does not rule errors out (integer overflow), so the errors of each answer are looked at.
@@ -10,7 +10,7 @@ What was tried with cedarpy 4.12, and shapes this file (`tests/policy/test_cedar
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import cedarpy
@@ -85,6 +85,16 @@ def measured(text: str) -> None:
             raise CedarError(
                 f"the policy at line {line} is nested too deep or too long: split it into several"
             )
+
+
+def split(text: str) -> list[str]:
+    """The texts of the single policies, as written, with the comments before them."""
+    found, start = [], 0
+    for token in _TOKEN.finditer(text):
+        if token[0] == ";":
+            found.append(text[start : token.end()].strip())
+            start = token.end()
+    return found
 
 
 def parse(text: str, schema: Schema) -> tuple[pst.Template, ...]:
@@ -171,9 +181,3 @@ def ask(handle: Handle, question: Question, context: bytes, schema: Schema) -> V
     ids = result.diagnostics.id_annotations_by_reason
     reasons = tuple(sorted(ids.get(reason, reason) for reason in result.diagnostics.reasons))
     return Verdict(result.decision is cedarpy.Decision.Allow and not errors, reasons, errors)
-
-
-def text_of(policies: Iterable[pst.Template]) -> str:
-    """Policies as Cedar text, formatted. Raises CedarError."""
-    handle = build({f"policy{number}": policy for number, policy in enumerate(policies)})
-    return cedarpy.format_policies(str(handle), 100, 2)

@@ -24,8 +24,8 @@ _KIND = re.compile(r"entity Kind enum \[([^\]]*)\]")
 
 
 class Finding(Value, frozen=True):
-    """One result. `level` is `error` (not loaded, or can never work) or `warning`; `check` is a stable code; `file` and `policy` say
-    where, `fix` what to do."""
+    """One result. `level` is `error` (not loaded, or can never work) or `warning`; `check` is a stable code; `file` and
+    `policy` say where, `fix` what to do."""
 
     level: str
     check: str
@@ -162,8 +162,8 @@ def _people(names: Sequence[str]) -> str:
 def eligible(
     quorum: Quorum, agent: Agent, grants: Iterable[Grant], people: Iterable[Person]
 ) -> tuple[str, ...]:
-    """Who could count towards the quorum for that agent (P4): enabled people of the group with distinct keys, without its owner, its
-    past owners, whoever granted it a right, and whoever shares a key with those. Sorted by name."""
+    """Who could count towards the quorum for that agent (P4): enabled people of the group with distinct keys, without its
+    owner, its past owners, whoever granted it a right, and whoever shares a key with those. Sorted by name."""
     people = sorted(people, key=lambda p: p.name)
     barred = {agent.owner, *agent.past_owners, *(g.granted_by for g in grants if g.agent == agent.name)}
     keys = {p.public_key for p in people if p.name in barred}

@@ -9,7 +9,7 @@ from interlock.model.base import Value, digest_of
 from interlock.model.errors import Misconfigured
 from interlock.model.people import Quorum
 from interlock.policy import shipped, tree
-from interlock.policy.cedar import CedarError, Schema, parse, parse_schema, pst, text_of
+from interlock.policy.cedar import CedarError, Schema, parse, parse_schema, pst, split
 from interlock.policy.grants import RESERVED
 from interlock.policy.limits import Limits
 
@@ -34,8 +34,8 @@ class Problem(Value, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One validated forbid. `remedies` would lift it, all of them together; `why` is its sentence for agents, `description` the one
-    for people."""
+    """One validated forbid; `text` is as written. `remedies` would lift it, all of them together; `why` is its sentence for agents,
+    `description` the one for people."""
 
     id: str
     file: str
@@ -44,11 +44,7 @@ class Policy:
     description: str
     why: str
     looks_at_effects: bool
-
-    @property
-    def text(self) -> str:
-        """Its Cedar text, formatted."""
-        return text_of([self.tree])
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +106,16 @@ def read_all(sources: Sources, schema: Schema) -> tuple[tuple[Policy, ...], tupl
         except CedarError as error:
             problems.append(Problem(file, "", str(error)))
             continue
-        for item in parsed:
-            policy = _policy(file, item)
+        # Only a policy ends with a semicolon, so texts and trees pair up.
+        for item, source in zip(parsed, split(text), strict=True):
+            policy = _policy(file, item, source)
             wrong = list(_wrong(policy, {q.name for q in sources.quorums}))
             problems += wrong
             policies += [] if wrong else [policy]
     return tuple(policies), (*problems, *_duplicates(policies))
 
 
-def _policy(file: str, item: pst.Template) -> Policy:
+def _policy(file: str, item: pst.Template, source: str) -> Policy:
     notes = item.annotations
     remedies = tuple(r.strip() for r in notes["remedy"].split(",")) if "remedy" in notes else ()
     return Policy(
@@ -129,6 +126,7 @@ def _policy(file: str, item: pst.Template) -> Policy:
         description=notes.get("description", ""),
         why=notes.get("why", ""),
         looks_at_effects=tree.looks_at_effects(item),
+        text=source,
     )
 
 
