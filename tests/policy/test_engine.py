@@ -168,6 +168,22 @@ def test_what_cannot_be_asked_is_refused(asked: object) -> None:
     assert engine().decide(asked) == Forbid(why.BROKEN, (ERROR,))  # type: ignore[arg-type]
 
 
+def test_operators_are_told_what_went_wrong() -> None:
+    said: list[str] = []
+    rules = Engine.load(
+        grants=[grant()],
+        agents=[AGENT],
+        quorums=[TWO_SRE],
+        extra_texts={"a.cedar": forbid("broken", when=ERRORS)},
+        on_error=said.append,
+    )
+    rules.decide(request())
+    rules.with_texts({}).decide(request(now=NOW.replace(tzinfo=None)))
+    assert "`broken`: integer overflow" in said[0]
+    assert "time zone" in said[1]
+    assert len(said) == 2
+
+
 @pytest.mark.parametrize(
     "condition",
     [

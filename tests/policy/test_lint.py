@@ -10,7 +10,7 @@ from interlock.policy.limits import Limits
 from interlock.policy.lint import Finding, eligible, kinds_of, lint
 from interlock.policy.load import Sources
 
-POSTGRES = 'namespace Postgres { entity Kind enum ["table", "view"]; }'
+POSTGRES = 'namespace postgres { type Kinds = { table: String, "view": String }; }'
 OK = '@id("mine") @description("Mine.") forbid (principal, action, resource) when { resource.strict };'
 
 

@@ -10,7 +10,7 @@
 Any error of Cedar's, in any of these answers, is a Forbid.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import Final, NamedTuple
@@ -44,8 +44,9 @@ class Rules:
     """What does not depend on grants: policies, schema, index, and the parsed handles. Handles are cached by the texts
     they are made of, so engines that differ in grants share them."""
 
-    def __init__(self, sources: Sources, *, narrow: bool) -> None:
+    def __init__(self, sources: Sources, *, narrow: bool, on_error: Callable[[str], None]) -> None:
         self.sources = sources
+        self.on_error = on_error
         self.schema = sources.schema()
         loaded = load(sources, self.schema)
         self.policies: Mapping[str, Policy] = {policy.id: policy for policy in loaded}
@@ -115,17 +116,20 @@ class Engine:
         guardrails: str = "default",
         fragments: Mapping[str, str] | None = None,
         narrow: bool = True,
+        on_error: Callable[[str], None] = lambda error: None,
     ) -> "Engine":
         """Build an engine from texts; nothing is read or watched here.
 
         `extra_texts` are the files of the policy directory by name (only `*.cedar` count), `fragments` the connectors'
         schemas by connector. Revoked grants and those of disabled or unknown agents are left out. Raises Misconfigured,
         naming file, policy and reason. `narrow=False` evaluates all policies for each request: the same decisions, slowly.
+        `on_error` is told what Cedar said when a request is refused because of an error (for the operators' log: it may quote
+        policies; called at once, must not block).
         """
         sources = Sources(
             limits or Limits(), guardrails, dict(extra_texts or {}), dict(fragments or {}), tuple(quorums)
         )
-        return cls(Rules(sources, narrow=narrow), grants, agents)
+        return cls(Rules(sources, narrow=narrow, on_error=on_error), grants, agents)
 
     def with_grants(self, grants: Iterable[Grant], agents: Iterable[Agent]) -> "Engine":
         """The same rules with other grants. Nothing but new grants is compiled, when they are first used."""
@@ -135,7 +139,8 @@ class Engine:
         """The same grants with another policy directory (hot reload). Raises Misconfigured: keep this engine then."""
         old = self._rules.sources
         sources = Sources(old.limits, old.guardrails, dict(extra_texts), old.fragments, old.quorums)
-        return Engine(Rules(sources, narrow=self._rules.narrow), self._grants, self._agents)
+        rules = Rules(sources, narrow=self._rules.narrow, on_error=self._rules.on_error)
+        return Engine(rules, self._grants, self._agents)
 
     @property
     def digest(self) -> str:
@@ -180,7 +185,8 @@ class Engine:
             # Policies know whole seconds, so equal questions of one second have one answer.
             second = msgspec.structs.replace(request, now=request.now.replace(microsecond=0))
             return self._answer(second) if _small(request.resource) else self._evaluate(second)
-        except (CedarError, ValueError, OverflowError):
+        except (CedarError, ValueError, OverflowError) as error:
+            self._rules.on_error(f"{type(error).__name__}: {error}")
             return Forbid(why.BROKEN, (ERROR,))
 
     def _evaluate(self, request: Request) -> Decision:
@@ -262,5 +268,6 @@ class Engine:
         return [g for g in self._book.of(request.agent, request.target.name) if g.id in ids]
 
     def _broken(self, verdict: Verdict) -> Forbid:
+        self._rules.on_error("; ".join(verdict.errors))
         named = (p for p in self.policies if any(f"`{p}`" in error for error in verdict.errors))
         return Forbid(why.BROKEN, (ERROR, *sorted(named)))

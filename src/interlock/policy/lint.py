@@ -20,7 +20,7 @@ LONGEST: Final = timedelta(days=90)
 """A grant that lives longer counts as unlimited in time."""
 
 _OTHER_FILES: Final = (".toml", ".md")
-_KIND = re.compile(r"entity Kind enum \[([^\]]*)\]")
+_KINDS = re.compile(r"type Kinds = \{([^}]*)\}")
 
 
 class Finding(Value, frozen=True):
@@ -100,10 +100,10 @@ def _test(remedy: str) -> str:
 
 
 def kinds_of(fragments: Mapping[str, str]) -> frozenset[str]:
-    """The kinds of resource that connectors declare, as `entity Kind enum ["table", …];` in their namespace."""
-    lists = (found[1] for text in fragments.values() for found in _KIND.finditer(text))
-    # Every policy may name Interlock's own schema.
-    kinds = frozenset(kind for listed in lists for kind in re.findall(r'"([^"\\]*)"', listed))
+    """The kinds of resource that connectors declare, as `type Kinds = { table: String, … };` in their namespace."""
+    records = (found[1] for text in fragments.values() for found in _KINDS.finditer(text))
+    kinds = frozenset(kind for record in records for kind in re.findall(r'"?([\w.-]+)"?\s*:', record))
+    # The shipped rules name Interlock's own schema, whatever the connectors.
     return kinds | {"schema"} if kinds else kinds
 
 
