@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -15,7 +16,7 @@ KEY = SignerKey(ORIGIN, Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 START = datetime(2026, 3, 4, 5, 6, 7, 89_000, tzinfo=UTC)
 
 
-def sample_entry(number: int, **body: entry.Any) -> bytes:
+def sample_entry(number: int, **body: Any) -> bytes:
     """The bytes of a small decision entry."""
     at = START + timedelta(milliseconds=number)
     return entry.encode(entry.Entry("decision", at, {"change": f"CHG-{number:08d}", "n": number, **body}))

@@ -112,7 +112,8 @@ def test_rfc_6962_section_2_1_3_example_of_seven_leaves() -> None:
 
 @given(st.integers(0, 300), st.data())
 def test_appending_in_any_steps_gives_the_naive_root(size: int, data: st.DataObject) -> None:
-    leaves, frontier, seen = leaves_of(size), Frontier(), {}
+    leaves, frontier = leaves_of(size), Frontier()
+    seen: dict[tuple[int, int], bytes] = {}
     while frontier.size < size:
         step = data.draw(st.integers(1, size - frontier.size))
         chunk = leaves[frontier.size : frontier.size + step]

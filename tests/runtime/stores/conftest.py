@@ -26,14 +26,18 @@ class Backend:
         self.url, self.raw, self.database = url, raw, database
         self._open: list[SqlStore] = []
 
+    def psql(self, statements: str) -> None:
+        """Run statements in the PostgreSQL database, outside the store's schema."""
+        assert self.database is not None
+        self.database.psql(statements)
+
     @property
     def is_sqlite(self) -> bool:
         return self.database is None
 
     def open(self, **options: Any) -> SqlStore:
         """Another replica's store on the same database; closed after the test."""
-        options = {"master": MASTER, "create": True, "origin": ORIGIN, **options}
-        store = open_store(self.url, **options)
+        store = open_store(self.url, **{"master": MASTER, "create": True, "origin": ORIGIN, **options})
         self._open.append(store)
         return store
 

@@ -42,11 +42,11 @@ class LossyProxy:
 
     def _serve(self, client: socket.socket) -> None:
         with client, socket.create_connection(self._server) as server, selectors.DefaultSelector() as ready:
-            ready.register(client, selectors.EVENT_READ, server)
-            ready.register(server, selectors.EVENT_READ, client)
+            ready.register(client, selectors.EVENT_READ)
+            ready.register(server, selectors.EVENT_READ)
             while True:
                 for key, _ in ready.select():
-                    source, target = key.fileobj, key.data
+                    source, target = (client, server) if key.fileobj is client else (server, client)
                     try:
                         data = source.recv(65536)
                     except OSError:

@@ -10,6 +10,8 @@ from interlock.model.decision import Hold
 from interlock.model.effect import ChangeKind, Effect, Unit
 from interlock.model.operation import Action, Operation, Resource
 from interlock.runtime.stores import SqlStore
+from interlock.runtime.stores.reading import SqlReadTx
+from interlock.runtime.stores.writing import SqlTx
 
 T = TypeVar("T")
 AT = datetime(2026, 3, 4, 5, 6, 7, 89_000, tzinfo=UTC)
@@ -25,18 +27,28 @@ def wait(awaitable: Awaitable[T]) -> T:
     return asyncio.run(run())
 
 
-def transact(store: SqlStore, work: Callable[[Any], T]) -> T:
+def transact(store: SqlStore, work: Callable[[SqlTx], T]) -> T:
     return wait(store.transact(work))
 
 
-def read(store: SqlStore, work: Callable[[Any], T]) -> T:
+def each(*works: Callable[[SqlTx], object]) -> Callable[[SqlTx], None]:
+    """One transaction of several steps."""
+
+    def run(tx: SqlTx) -> None:
+        for work in works:
+            work(tx)
+
+    return run
+
+
+def read(store: SqlStore, work: Callable[[SqlReadTx], T]) -> T:
     return wait(store.read(work))
 
 
 def draft(**values: Any) -> Change:
     """A held change; `values` replace its fields."""
     orders = Resource("table", "public.orders", "public")
-    fields = {
+    fields: dict[str, Any] = {
         "id": "",
         "agent": "fixer",
         "owner": "olga",

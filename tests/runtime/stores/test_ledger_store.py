@@ -1,6 +1,7 @@
 """The stored ledger: signing, proofs, exports, verification, and what an intruder changes in the rows."""
 
 from pathlib import Path
+from typing import Any
 
 import aics_tlog
 import pytest
@@ -11,14 +12,15 @@ from interlock.ledger import merkle, note, proof
 from interlock.ledger.log import SigningRefused
 from interlock.ledger.note import Checkpoint
 from interlock.ledger.verify import Problem, Report, verify_export
-from interlock.model.change import ChangeState
+from interlock.model.change import ChangeFilter, ChangeState
 from interlock.model.errors import Misconfigured, NotFound, Rejected, Unavailable
 from interlock.runtime.stores import SqlStore
 from interlock.runtime.stores.export import FolderExport
+from interlock.runtime.stores.writing import SqlTx
 
 
 def fill(store: SqlStore, count: int) -> None:
-    transact(store, lambda tx: [tx.append("decision", {"n": n}) for n in range(count)] and None)
+    transact(store, lambda tx: [tx.append("decision", {"n": n}) for n in range(count)])
 
 
 def opened(store: SqlStore, signed: bytes | None) -> Checkpoint:
@@ -28,6 +30,7 @@ def opened(store: SqlStore, signed: bytes | None) -> Checkpoint:
 
 def first(report: Report) -> tuple[Problem, int | None]:
     assert not report.ok
+    assert report.first is not None
     return report.first.problem, report.first.index
 
 
@@ -47,7 +50,7 @@ def test_a_checkpoint_covers_what_is_durable_and_stays_until_there_is_more(store
 
 
 def test_entries_of_the_same_group_are_not_signed_before_they_are_durable(store: SqlStore) -> None:
-    def work(tx):
+    def work(tx: SqlTx) -> bytes | None:
         tx.append("decision", {"n": 1})
         return store._signer.sign(tx)
 
@@ -110,7 +113,7 @@ def test_an_export_verifies_with_the_key_alone_and_independently(store: SqlStore
     fill(store, 600)
     held = transact(store, lambda tx: tx.new_change(draft()).id)
 
-    def attach(tx):
+    def attach(tx: SqlTx) -> None:
         digest = tx.put_payload(held, "content", b"DELETE FROM orders")
         tx.append("change.held", {"change": held, "payloads": {"content": digest}})
 
@@ -255,14 +258,18 @@ def test_a_damaged_head_stops_writing(backend: Backend) -> None:
 # -- payloads
 
 
-def with_payload(store: SqlStore, data: bytes = b"secret text", **values) -> str:
-    def work(tx):
+def with_payload(store: SqlStore, data: bytes = b"secret text", **values: Any) -> str:
+    def work(tx: SqlTx) -> str:
         change_id = tx.new_change(draft(**values)).id
         digest = tx.put_payload(change_id, "content", data)
         tx.append("change.held", {"change": change_id, "payloads": {"content": digest}})
         return change_id
 
     return transact(store, work)
+
+
+def payload(store: SqlStore, change_id: str, name: str = "content") -> bytes:
+    return read(store, lambda tx: tx.payload(change_id, name))
 
 
 def test_payloads_are_read_back_and_replaced(store: SqlStore) -> None:
@@ -274,15 +281,15 @@ def test_payloads_are_read_back_and_replaced(store: SqlStore) -> None:
     transact(store, lambda tx: tx.put_payload(change_id, "undo/1", b""))
     assert read(store, lambda tx: tx.payload(change_id, "undo/1")) == b""
     assert read(store, lambda tx: tx.payload(change_id, "content")) == b"secret text"
-    for wanted in ((change_id, "absent"), ("CHG-00000000", "content")):
+    for missing in ((change_id, "absent"), ("CHG-00000000", "content")):
         with pytest.raises(NotFound):
-            read(store, lambda tx, wanted=wanted: tx.payload(*wanted))
+            payload(store, *missing)
 
 
 def test_parts_are_listed_by_prefix(store: SqlStore) -> None:
     change_id = with_payload(store)
     names = ["undo/10", "undo/2", "UNDO/1", "undo%", "undo_x", "other"]
-    transact(store, lambda tx: [tx.put_payload(change_id, name, b"x") for name in names] and None)
+    transact(store, lambda tx: [tx.put_payload(change_id, name, b"x") for name in names])
     assert read(store, lambda tx: tx.payload_parts(change_id, "undo/")) == ["undo/10", "undo/2"]
     assert read(store, lambda tx: tx.payload_parts(change_id, "undo%")) == ["undo%"]
     assert read(store, lambda tx: tx.payload_parts(change_id, "")) == sorted([*names, "content"])
@@ -331,10 +338,10 @@ def test_retention_destroys_what_ended_and_records_it(backend: Backend) -> None:
     assert wait(store.destroy_payloads_before(now + HOUR)) == []
     for change_id in ended:
         with pytest.raises(NotFound):
-            read(store, lambda tx, change_id=change_id: tx.payload(change_id, "content"))
-        assert read(store, lambda tx, change_id=change_id: tx.change(change_id)) is not None
+            payload(store, change_id)
+    assert len(read(store, lambda tx: tx.changes(ChangeFilter()))) == 4, "the records stay"
     for change_id in going_on:
-        assert read(store, lambda tx, change_id=change_id: tx.payload(change_id, "content"))
+        assert payload(store, change_id)
     wait(store.sign())
     assert wait(store.verify()).ok, "destroyed payloads are accounted for"
 

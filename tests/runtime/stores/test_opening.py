@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
+from tests.conftest import MakeCluster
 from tests.runtime.stores.conftest import MASTER, Backend
 from tests.runtime.stores.store_values import read, transact, wait
 
@@ -123,7 +124,7 @@ def test_a_failed_migration_leaves_the_old_schema(backend: Backend, monkeypatch:
 
 def test_a_foreign_database_is_refused(backend: Backend) -> None:
     if not backend.is_sqlite:
-        backend.database.psql("CREATE SCHEMA interlock; CREATE TABLE interlock.theirs (x int)")
+        backend.psql("CREATE SCHEMA interlock; CREATE TABLE interlock.theirs (x int)")
     else:
         backend.raw("CREATE TABLE theirs (x int)")
     with pytest.raises(Misconfigured, match="other tables"):
@@ -147,7 +148,7 @@ def test_other_urls_are_refused(url: str) -> None:
         open_store(url, MASTER, create=True)
 
 
-def test_a_wrong_password_is_refused_without_repeating_it(own_cluster) -> None:
+def test_a_wrong_password_is_refused_without_repeating_it(own_cluster: MakeCluster) -> None:
     cluster = own_cluster(password="right-one")
     url = cluster.dsn("postgres", password="wrong-one")
     with pytest.raises(Unavailable) as caught:

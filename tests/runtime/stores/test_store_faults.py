@@ -6,10 +6,13 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
+from tests.conftest import MakeCluster
 from tests.runtime.stores.conftest import MASTER, Backend
 from tests.runtime.stores.lossy_proxy import LossyProxy
 from tests.runtime.stores.store_values import draft, read, transact, wait
@@ -18,6 +21,7 @@ from interlock.ledger import entry
 from interlock.model.errors import Unavailable
 from interlock.runtime.stores import SqlStore, batch, open_store
 from interlock.runtime.stores.errors import CommitUnknown
+from interlock.runtime.stores.writing import SqlTx
 
 
 def append(store: SqlStore, n: int = 0) -> int:
@@ -44,7 +48,7 @@ def test_a_full_store_refuses_and_keeps_nothing_half_done(sqlite_backend: Backen
     ((pages,),) = sqlite_backend.raw("PRAGMA page_count")
     limit_pages(store, pages + 5)
 
-    def big(tx):
+    def big(tx: SqlTx) -> None:
         tx.append("decision", {"n": 1})
         made = tx.new_change(draft())
         tx.put_payload(made.id, "content", bytes(100_000))
@@ -61,8 +65,8 @@ def test_one_that_does_not_fit_does_not_fail_its_group(sqlite_backend: Backend) 
     ((pages,),) = sqlite_backend.raw("PRAGMA page_count")
     limit_pages(store, pages + 5)
 
-    async def run():
-        works = [lambda tx: tx.append("decision", {}) for _ in range(5)]
+    async def run() -> list[Any]:
+        works: list[Callable[[SqlTx], Any]] = [lambda tx: tx.append("decision", {}) for _ in range(5)]
         works.insert(2, lambda tx: tx.put_payload("CHG-1", "content", bytes(100_000)))
         return await asyncio.gather(*map(store.transact, works), return_exceptions=True)
 
@@ -89,6 +93,7 @@ def test_a_locked_sqlite_store_refuses_and_recovers(sqlite_backend: Backend) -> 
 
 def test_a_locked_postgres_store_refuses_and_recovers(pg18_backend: Backend) -> None:
     store = pg18_backend.open(lock_timeout=0.1)
+    assert pg18_backend.database is not None
     with pg18_backend.database.connect() as other:
         other.execute("SELECT 1 FROM interlock.ledger_head FOR UPDATE")
         with pytest.raises(Unavailable, match="locked"):
@@ -102,7 +107,7 @@ def test_everyone_of_a_group_is_told_when_the_store_is_locked(sqlite_backend: Ba
     other = sqlite3.connect(path_of(sqlite_backend), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
-    async def run():
+    async def run() -> list[Any]:
         return await asyncio.gather(
             *(store.transact(lambda tx: tx.append("decision", {})) for _ in range(100)),
             return_exceptions=True,
@@ -141,7 +146,7 @@ def test_a_replaced_file_is_not_taken_for_the_store(sqlite_backend: Backend, tmp
         read(store, lambda tx: tx.ledger_size())
 
 
-def test_a_server_that_stops_and_comes_back(own_cluster) -> None:
+def test_a_server_that_stops_and_comes_back(own_cluster: MakeCluster) -> None:
     cluster = own_cluster()
     store = open_store(cluster.dsn("postgres"), MASTER, create=True, lock_timeout=1)
     append(store)
@@ -162,13 +167,13 @@ def test_a_server_that_stops_and_comes_back(own_cluster) -> None:
 
 def test_a_connection_killed_inside_a_transaction_is_tried_again(pg18_backend: Backend) -> None:
     store = pg18_backend.open()
-    runs = []
+    runs: list[int] = []
 
-    def work(tx):
+    def work(tx: SqlTx) -> None:
         runs.append(tx.append("decision", {"n": len(runs)}))
         tx.put_meta("k", "v")
         if len(runs) == 1:
-            pid = tx.runner.execute(batch.text("SELECT pg_backend_pid()"))[0][0]
+            pid = tx.runner.execute(text("SELECT pg_backend_pid()"))[0][0]
             pg18_backend.raw(f"SELECT pg_terminate_backend({pid})")
         tx.put_meta("k", "w")
 
@@ -265,6 +270,7 @@ def test_nothing_that_was_acknowledged_is_lost_when_the_writer_is_killed(
         env={**os.environ},
     )
     with child:
+        assert child.stdout is not None
         acknowledged = [tuple(map(int, child.stdout.readline().split())) for _ in range(lines)]
         child.send_signal(signal.SIGKILL)
     store = backend.open()

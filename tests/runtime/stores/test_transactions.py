@@ -4,7 +4,10 @@ import asyncio
 import contextlib
 import itertools
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,6 +20,13 @@ from interlock.model.change import ChangeFilter, ChangeState
 from interlock.model.errors import Conflict, Rejected, Unavailable
 from interlock.model.people import Agent, AgentCredential, Person
 from interlock.runtime.stores import SqlStore
+from interlock.runtime.stores.reading import SqlReadTx
+from interlock.runtime.stores.writing import SqlTx
+
+
+def appending(n: int) -> Callable[[SqlTx], int]:
+    """A transaction of one entry."""
+    return lambda tx: tx.append("decision", {"n": n})
 
 
 class Failure(Exception):
@@ -28,7 +38,7 @@ def entries(store: SqlStore) -> list[entry.Entry]:
 
 
 def test_what_raises_leaves_nothing_and_comes_out(store: SqlStore) -> None:
-    def fail(tx):
+    def fail(tx: SqlTx) -> None:
         tx.append("decision", {"n": 1})
         tx.new_change(draft())
         tx.put_meta("k", "v")
@@ -46,7 +56,7 @@ def test_what_raises_leaves_nothing_and_comes_out(store: SqlStore) -> None:
 
 
 def test_a_transaction_sees_its_own_writes(store: SqlStore) -> None:
-    def work(tx):
+    def work(tx: SqlTx) -> tuple[bool, int, int]:
         made = tx.new_change(draft())
         first = tx.append("decision", {"n": 1})
         return tx.change(made.id) == made, tx.append("decision", {"n": 2}) - first, tx.ledger_size() - first
@@ -55,7 +65,7 @@ def test_a_transaction_sees_its_own_writes(store: SqlStore) -> None:
 
 
 def test_entries_are_numbered_as_they_are_appended(store: SqlStore) -> None:
-    numbers = [transact(store, lambda tx, n=n: tx.append("decision", {"n": n})) for n in range(5)]
+    numbers = [transact(store, appending(n)) for n in range(5)]
     assert numbers == [1, 2, 3, 4, 5]
     kept = entries(store)
     assert kept[0].kind == "log.started"
@@ -64,9 +74,14 @@ def test_entries_are_numbered_as_they_are_appended(store: SqlStore) -> None:
 
 
 def test_what_is_no_entry_is_refused(store: SqlStore) -> None:
-    for kind, body in [("gossip", {}), ("decision", {"x": 0.5}), ("decision", {"x": "y" * 65_536})]:
+    bodies: list[tuple[str, Any]] = [
+        ("gossip", {}),
+        ("decision", {"x": 0.5}),
+        ("decision", {"x": "y" * 65_536}),
+    ]
+    for kind, body in bodies:
         with pytest.raises(Rejected, match="ledger cannot hold"):
-            transact(store, lambda tx, kind=kind, body=body: tx.append(kind, body))
+            transact(store, partial(SqlTx.append, kind=kind, body=body))
 
 
 class Blocker:
@@ -84,15 +99,15 @@ class Blocker:
         self._released.set()
         await self._task
 
-    def _work(self, _tx) -> None:
+    def _work(self, _tx: SqlTx) -> None:
         self._started.set()
         self._released.wait(30)
 
 
-def group(store: SqlStore, *works):
+def group(store: SqlStore, *works: Callable[[SqlTx], Any]) -> tuple[list[Any], int]:
     """Run closures in one group; their results or errors, and the number of durable commits."""
 
-    async def run():
+    async def run() -> list[Any]:
         async with Blocker(store):
             tasks = [asyncio.ensure_future(store.transact(work)) for work in works]
         return await asyncio.gather(*tasks, return_exceptions=True)
@@ -102,15 +117,19 @@ def group(store: SqlStore, *works):
 
 
 def test_one_failing_transaction_does_not_fail_its_group(store: SqlStore) -> None:
-    def good(n):
-        return lambda tx: (tx.put_meta(f"k{n}", "v"), tx.append("decision", {"n": n}))[1]
+    def good(n: int) -> Callable[[SqlTx], int]:
+        def work(tx: SqlTx) -> int:
+            tx.put_meta(f"k{n}", "v")
+            return tx.append("decision", {"n": n})
 
-    def raises(tx):
+        return work
+
+    def raises(tx: SqlTx) -> None:
         tx.put_meta("bad", "v")
         tx.append("decision", {"n": 99})
         raise Failure
 
-    def duplicate(tx):
+    def duplicate(tx: SqlTx) -> None:
         tx.append("decision", {"n": 98})
         tx.put_credential(AgentCredential("a", "s", "same"))
         tx.put_credential(AgentCredential("b", "s", "same"))
@@ -127,7 +146,7 @@ def test_one_failing_transaction_does_not_fail_its_group(store: SqlStore) -> Non
 
 
 def test_a_swallowed_store_error_still_fails_the_transaction(store: SqlStore) -> None:
-    def swallow(tx):
+    def swallow(tx: SqlTx) -> str:
         tx.put_credential(AgentCredential("a", "s", "same"))
         for _ in range(2):
             with contextlib.suppress(Conflict):
@@ -147,9 +166,7 @@ def test_a_transaction_is_of_no_use_after_its_end(store: SqlStore) -> None:
 
 def test_64_concurrent_appends_make_few_durable_commits(store: SqlStore) -> None:
     async def run() -> list[int]:
-        return await asyncio.gather(
-            *(store.transact(lambda tx, n=n: tx.append("decision", {"n": n})) for n in range(64))
-        )
+        return await asyncio.gather(*(store.transact(appending(n)) for n in range(64)))
 
     numbers = asyncio.run(run())
     assert sorted(numbers) == list(range(1, 65))
@@ -183,9 +200,10 @@ def test_closing_finishes_what_waits_and_then_refuses(backend: Backend) -> None:
         return await appending
 
     assert asyncio.run(run()) == 1
-    for attempt in (store.transact, store.read):
-        with pytest.raises(Unavailable, match="closed"):
-            wait(attempt(lambda tx: tx.ledger_size()))
+    with pytest.raises(Unavailable, match="closed"):
+        transact(store, lambda tx: tx.ledger_size())
+    with pytest.raises(Unavailable, match="closed"):
+        read(store, lambda tx: tx.ledger_size())
     wait(store.close())
     assert read(backend.open(), lambda tx: tx.ledger_size()) == 2
 
@@ -193,10 +211,10 @@ def test_closing_finishes_what_waits_and_then_refuses(backend: Backend) -> None:
 def test_a_read_sees_one_moment(backend: Backend) -> None:
     store = backend.open()
 
-    def look(tx):
+    def look(tx: SqlReadTx) -> tuple[int, int]:
         before = tx.ledger_size()
         with ThreadPoolExecutor(1) as pool:
-            pool.submit(transact, store, lambda tx: tx.append("decision", {"n": 1})).result(30)
+            pool.submit(transact, store, appending(1)).result(30)
         return before, tx.ledger_size()
 
     assert read(store, look) == (1, 1)
@@ -209,17 +227,17 @@ def test_two_replicas_consume_an_approved_change_once(backend: Backend) -> None:
         replicas[0], lambda tx: [tx.new_change(draft(state=ChangeState.APPROVED)).id for _ in range(20)]
     )
 
-    def consume(change_id):
-        def work(tx):
+    def consume(change_id: str) -> Callable[[SqlTx], None]:
+        def work(tx: SqlTx) -> None:
             change = tx.change(change_id)
-            if change.state is not ChangeState.APPROVED:
+            if change is None or change.state is not ChangeState.APPROVED:
                 raise Conflict("used")
             tx.append("intent", {"change": change_id})
             tx.save_change(msgspec.structs.replace(change, state=ChangeState.EXECUTING))
 
         return work
 
-    async def race() -> list[object]:
+    async def race() -> list[Any]:
         tries = [r.transact(consume(change_id)) for change_id in made for r in replicas]
         return await asyncio.gather(*tries, return_exceptions=True)
 
@@ -235,20 +253,17 @@ def test_a_stale_copy_of_a_change_is_refused_across_replicas(backend: Backend) -
     one, two = backend.open(), backend.open()
     made = transact(one, lambda tx: tx.new_change(draft()))
     stale = read(two, lambda tx: tx.change(made.id))
+    assert stale == made
     transact(one, lambda tx: tx.save_change(msgspec.structs.replace(made, state=ChangeState.DENIED)))
     with pytest.raises(Conflict):
-        transact(two, lambda tx: tx.save_change(msgspec.structs.replace(stale, state=ChangeState.APPROVED)))
+        transact(two, lambda tx: tx.save_change(msgspec.structs.replace(made, state=ChangeState.APPROVED)))
 
 
 def test_replicas_append_to_one_log_without_holes(backend: Backend) -> None:
     replicas = [backend.open() for _ in range(3)]
 
     async def run() -> list[int]:
-        appends = (
-            replica.transact(lambda tx, n=n, i=i: tx.append("decision", {"n": n, "replica": i}))
-            for n in range(100)
-            for i, replica in enumerate(replicas)
-        )
+        appends = (replica.transact(appending(n)) for n in range(100) for replica in replicas)
         return await asyncio.gather(*appends)
 
     assert sorted(asyncio.run(run())) == list(range(1, 301))
@@ -261,16 +276,16 @@ def test_after_a_trip_has_committed_no_replica_admits(backend: Backend) -> None:
     replicas = [backend.open(), backend.open()]
     transact(replicas[0], lambda tx: tx.put_breaker(Breaker("global")))
 
-    def admit(tx):
+    def admit(tx: SqlTx) -> int:
         if (refused := tx.reserve(["global"])) is not None:
             raise Rejected(refused.scope)
         return tx.append("intent", {})
 
-    def trip(tx):
+    def trip(tx: SqlTx) -> int:
         tx.put_breaker(Breaker("global", BreakerState.OPEN))
         return tx.append("breaker", {})
 
-    async def run() -> tuple[int, list[object]]:
+    async def run() -> tuple[Any, list[Any]]:
         before = [replica.transact(admit) for _ in range(50) for replica in replicas]
         after = [replica.transact(admit) for _ in range(50) for replica in replicas]
         tasks = [asyncio.ensure_future(t) for t in (*before, replicas[1].transact(trip), *after)]
@@ -287,15 +302,16 @@ def test_after_a_trip_has_committed_no_replica_admits(backend: Backend) -> None:
 def test_an_open_reservation_keeps_a_trip_of_another_replica_waiting(backend: Backend) -> None:
     one, two = backend.open(), backend.open()
     transact(one, lambda tx: tx.put_breaker(Breaker("global")))
-    order, reserved, tripping = [], threading.Event(), threading.Event()
+    order: list[int] = []
+    reserved, tripping = threading.Event(), threading.Event()
 
-    def admit(tx):
+    def admit(tx: SqlTx) -> None:
         assert tx.reserve(["global"]) is None
         reserved.set()
         tripping.wait(30)
         order.append(tx.append("intent", {}))
 
-    def trip(tx):
+    def trip(tx: SqlTx) -> None:
         order.append(tx.append("breaker", {}))
         tx.put_breaker(Breaker("global", BreakerState.OPEN))
 
@@ -307,12 +323,14 @@ def test_an_open_reservation_keeps_a_trip_of_another_replica_waiting(backend: Ba
         admitting.result(30)
         moving.result(30)
     assert order == [1, 2]
-    assert transact(two, lambda tx: tx.reserve(["global"])).state is BreakerState.OPEN
+    refused = transact(two, lambda tx: tx.reserve(["global"]))
+    assert refused is not None
+    assert refused.state is BreakerState.OPEN
 
 
 def test_mixed_work_of_many_threads_stays_whole(store: SqlStore) -> None:
-    def work(n):
-        def run(tx):
+    def work(n: int) -> Callable[[SqlTx], None]:
+        def run(tx: SqlTx) -> None:
             tx.put_person(Person(f"p{n}", (), "k", AT))
             tx.put_agent(Agent(f"a{n}", f"p{n}", AT))
             tx.append("person", {"n": n})
