@@ -12,10 +12,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from interlock.console import problems
 from interlock.console.access import Doorkeeper, admit
+from interlock.console.metrics import Metrics
 from interlock.console.operations import Call, Operation, Raw
 from interlock.console.problems import Refusal
 from interlock.console.routes import OPERATIONS
-from interlock.console.runtime import Runtime
+from interlock.runtime.runtime import Runtime
 
 MAX_BODY = 256 * 1024
 """Largest request body in bytes."""
@@ -38,13 +39,14 @@ class Door(enum.Enum):
     TCP = "tcp"
 
 
-def create_app(runtime: Runtime, door: Door = Door.TCP) -> Starlette:
-    """The API for one door. Both doors have the same operations; only who asks is found out differently."""
+def create_app(runtime: Runtime, door: Door = Door.TCP, metrics: Metrics | None = None) -> Starlette:
+    """The API for one door. Both doors have the same operations (and share `metrics`); only who asks is found out differently."""
+    numbers = metrics or Metrics(runtime)
     keeper = Doorkeeper(runtime.store, runtime.config.api.public_url, socket=door is Door.SOCKET)
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in OPERATIONS:
         by_path.setdefault(operation.path, {})[operation.method] = operation
-    routes = [Route(path, _Resource(runtime, keeper, methods)) for path, methods in by_path.items()]
+    routes = [Route(path, _Resource(runtime, numbers, keeper, methods)) for path, methods in by_path.items()]
     app = Starlette(
         routes=routes,
         exception_handlers={404: _not_found, Exception: problems.unforeseen},
@@ -56,8 +58,10 @@ def create_app(runtime: Runtime, door: Door = Door.TCP) -> Starlette:
 class _Resource:
     """The ASGI endpoint of one path."""
 
-    def __init__(self, runtime: Runtime, keeper: Doorkeeper, methods: Mapping[str, Operation]) -> None:
-        self._runtime, self._keeper, self._methods = runtime, keeper, methods
+    def __init__(
+        self, runtime: Runtime, metrics: Metrics, keeper: Doorkeeper, methods: Mapping[str, Operation]
+    ) -> None:
+        self._runtime, self._metrics, self._keeper, self._methods = runtime, metrics, keeper, methods
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -78,7 +82,14 @@ class _Resource:
         if operation is None:
             raise Refusal("method_not_allowed", headers={"Allow": ", ".join(sorted(self._methods))})
         query = _query(request, operation)
-        call = Call(self._runtime, caller, request.path_params, query, _decode(request, operation, body))
+        call = Call(
+            self._runtime,
+            self._metrics,
+            caller,
+            request.path_params,
+            query,
+            _decode(request, operation, body),
+        )
         return _respond(await operation.handler(call), operation)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from interlock.console.callers import Caller
-from interlock.console.runtime import Runtime
+from interlock.console.metrics import Metrics
 from interlock.model.base import Value
+from interlock.runtime.runtime import Runtime
 
 Q = TypeVar("Q")
 B = TypeVar("B")
@@ -33,10 +34,13 @@ class Nothing(Value, frozen=True):
 class Call(Generic[Q, B]):
     """One request, decoded and with its caller known."""
 
-    __slots__ = ("body", "caller", "path", "query", "runtime")
+    __slots__ = ("body", "caller", "metrics", "path", "query", "runtime")
 
-    def __init__(self, runtime: Runtime, caller: Caller, path: Mapping[str, str], query: Q, body: B) -> None:
-        self.runtime, self.caller, self.path, self.query, self.body = runtime, caller, path, query, body
+    def __init__(
+        self, runtime: Runtime, metrics: Metrics, caller: Caller, path: Mapping[str, str], query: Q, body: B
+    ) -> None:
+        self.runtime, self.metrics, self.caller = runtime, metrics, caller
+        self.path, self.query, self.body = path, query, body
 
 
 class Raw(Value, frozen=True):

@@ -27,7 +27,6 @@ from interlock.console.schemas import (
     ProofQuery,
     Proposals,
     Reason,
-    Report,
     ReportQuery,
     Signed,
     SignedRevert,
@@ -37,6 +36,7 @@ from interlock.console.schemas import (
 )
 from interlock.model.breaker import Breaker
 from interlock.model.people import Agent, Grant, Person
+from interlock.runtime.service.report import Report
 
 PUBLIC, AGENT, PERSON, ADMIN = Access.PUBLIC, Access.AGENT, Access.PERSON, Access.ADMIN
 V1 = "/api/v1"
@@ -60,7 +60,7 @@ _STATUS = (
     ),
     Operation(
         id="report", method="GET", path=f"{V1}/report", access=PERSON, tag="status", query=ReportQuery, answer=Report,
-        summary="What was and would have been held lately", handler=status.report,
+        summary="What was held lately, or would have been in a target that only observes", handler=status.report,
     ),
     Operation(
         id="proposals", method="GET", path=f"{V1}/proposals", access=PERSON, tag="status", answer=Proposals,

@@ -2,6 +2,9 @@
 
 import enum
 from datetime import datetime
+from typing import Annotated
+
+import msgspec
 
 from interlock.model.base import Value
 from interlock.model.breaker import Breaker
@@ -9,6 +12,8 @@ from interlock.model.change import Approval, Change, ChangeState, Statement, Ver
 from interlock.model.effect import Effect, Totals
 from interlock.model.operation import Action
 from interlock.model.people import Agent, Grant, Person
+from interlock.runtime.runtime import Check
+from interlock.runtime.targets import TargetStatus
 
 # ---- Changes
 
@@ -199,7 +204,7 @@ class NewGrant(Value, frozen=True):
     agent: str
     target: str
     actions: tuple[Action, ...]
-    seconds: int
+    seconds: Annotated[int, msgspec.Meta(ge=1, le=10 * 366 * 86400)]
     max_rows: int | None = None
     resources: tuple[str, ...] = ()
 
@@ -300,70 +305,25 @@ class Consistency(Value, frozen=True):
 # ---- The rest
 
 
-class HealthCheck(Value, frozen=True):
-    """One thing that must work. `why` is empty when it does."""
-
-    name: str
-    ok: bool
-    why: str = ""
-
-
 class Health(Value, frozen=True, omit_defaults=False):
     """Whether this replica can decide and record; `mode` is `try-out` or `governed`."""
 
     ok: bool
     mode: str
     version: str
-    checks: tuple[HealthCheck, ...] = ()
-
-
-class TargetState(Value, frozen=True):
-    """A target of this replica. `address` is where agents reach it."""
-
-    name: str
-    connector: str
-    environment: str
-    strict: bool
-    observe: bool
-    fingerprint: str
-    address: str
-    serving: bool
-    why: str = ""
+    checks: tuple[Check, ...] = ()
 
 
 class Targets(Value, frozen=True):
-    """All targets."""
+    """The targets of this replica."""
 
-    targets: tuple[TargetState, ...]
+    targets: tuple[TargetStatus, ...]
 
 
 class ReportQuery(Value, frozen=True):
     """How far back, in seconds."""
 
-    seconds: int = 7 * 86400
-
-
-class ReportLine(Value, frozen=True):
-    """What one agent did on one target: how many changes ended how. `would_hold` counts those that observe mode let pass and
-    enforce mode would have held."""
-
-    agent: str
-    target: str
-    states: dict[str, int]
-    held: int
-    would_hold: int
-    totals: Totals
-    policies: dict[str, int] = {}  # noqa: RUF012  # msgspec copies mutable defaults
-
-
-class Report(Value, frozen=True):
-    """What happened since a time, and which rules asked for people how often."""
-
-    since: datetime
-    now: datetime
-    changes: int
-    lines: tuple[ReportLine, ...] = ()
-    truncated: bool = False
+    seconds: Annotated[int, msgspec.Meta(ge=1, le=10 * 366 * 86400)] = 7 * 86400
 
 
 class Proposals(Value, frozen=True):

@@ -1,13 +1,11 @@
 """Changes: lists, one change, what a person would sign about it, and what they have signed."""
 
-from datetime import datetime
 from typing import assert_never
 
 from interlock.console.callers import ByToken, name_of
 from interlock.console.operations import Call, Nothing
 from interlock.console.own import own_change
 from interlock.console.problems import Refusal
-from interlock.console.runtime import Runtime
 from interlock.console.schemas import (
     ChangeDetail,
     ChangePage,
@@ -22,15 +20,15 @@ from interlock.console.schemas import (
     StatementQuery,
     ToSign,
 )
-from interlock.control import approval, limits
+from interlock.control import approval
 from interlock.control.quorum import Tally
-from interlock.model.change import Approval, Change, ChangeFilter, Statement
+from interlock.model.change import Change, ChangeFilter, Statement
 from interlock.model.effect import totals
 from interlock.model.errors import NotFound, Rejected
 from interlock.model.ids import parse_change_id
-from interlock.pipeline import records
+from interlock.runtime.runtime import Runtime
+from interlock.runtime.service.changes import ChangeView
 from interlock.sdk.connector import Answer, Held, Permitted, Refused
-from interlock.sdk.ports import ReadTx
 
 MOST_CHANGES = 200
 
@@ -64,7 +62,7 @@ async def listed(call: Call[ChangeQuery, None]) -> ChangePage:
         before=query.before and _id(query.before),
         limit=query.limit,
     )
-    found = await call.runtime.store.read(lambda tx: tx.changes(which))
+    found = await call.runtime.changes.list(which)
     more = found[-1].id if len(found) == query.limit else ""
     return ChangePage(tuple(summary(change) for change in found), more)
 
@@ -92,101 +90,56 @@ def summary(change: Change) -> ChangeSummary:
 
 async def shown(call: Call[Nothing, None]) -> ChangeDetail:
     """One change with its approvals and statements."""
-    return await detail(call.runtime, _id(call.path["id"]))
+    return detail(call.runtime, await call.runtime.changes.show(_id(call.path["id"])))
 
 
-async def detail(runtime: Runtime, change_id: str) -> ChangeDetail:
-    """A change with all that belongs to it. Raises NotFound."""
-
-    def read(tx: ReadTx) -> tuple[Change, tuple[Approval, ...], tuple[Tally, ...], bytes | None]:
-        change = records.found(tx, change_id)
-        return (
-            change,
-            tuple(tx.approvals(change.id)),
-            records.tallies(tx, change, runtime.terms),
-            _payload(tx, change.id),
-        )
-
-    change, approvals, tallies, payload = await runtime.store.read(read)
+def detail(runtime: Runtime, view: ChangeView) -> ChangeDetail:
+    """A change with all that belongs to it."""
     return ChangeDetail(
-        change=change,
-        totals=totals(change.measurement.effects),
-        approvals=approvals,
-        quorums=_quorums(runtime, change, tallies),
-        statements=_statements(runtime, change, payload),
+        change=view.change,
+        totals=totals(view.change.measurement.effects),
+        approvals=view.approvals,
+        quorums=tuple(_quorum(runtime, tally) for tally in view.tallies),
+        statements=view.statements,
     )
 
 
-def _payload(tx: ReadTx, change_id: str) -> bytes | None:
-    """The native record; None once retention has destroyed it."""
-    try:
-        return tx.payload(change_id, records.CONTENT)
-    except NotFound:
-        return None
-
-
-def _quorums(runtime: Runtime, change: Change, tallies: tuple[Tally, ...]) -> tuple[QuorumState, ...]:
-    """Those that the change waits for."""
-    wanted = approval.remedies(change)
-    return tuple(
-        QuorumState(t.quorum, t.needed, runtime.terms.quorums[t.quorum].group, t.given, dict(t.excluded))
-        for t in tallies
-        if f"quorum:{t.quorum}" in wanted
-    )
-
-
-def _statements(runtime: Runtime, change: Change, payload: bytes | None) -> tuple[str, ...] | None:
-    return None if payload is None else tuple(runtime.describe(change.target, payload))
+def _quorum(runtime: Runtime, tally: Tally) -> QuorumState:
+    group = runtime.terms.quorums[tally.quorum].group
+    return QuorumState(tally.quorum, tally.needed, group, tally.given, dict(tally.excluded))
 
 
 async def statement(call: Call[StatementQuery, None]) -> ToSign:
     """What a person would sign, with everything from which they recompute it."""
-    runtime, query, change_id = call.runtime, call.query, _id(call.path["id"])
-    change, payload, now = await runtime.store.read(
-        lambda tx: (records.found(tx, change_id), _payload(tx, change_id), tx.now())
-    )
-    return ToSign(
-        statement=_words(change, query, origin=runtime.terms.origin, expires=now + limits.SIGNED_FOR),
-        change=change,
-        connector=runtime.connector_of(change.target),
-        payload=payload,
-        statements=_statements(runtime, change, payload),
-    )
-
-
-def _words(change: Change, query: StatementQuery, *, origin: str, expires: datetime) -> Statement:
-    if not query.revert:
-        return approval.statement(
-            change, query.person, query.verdict, origin=origin, expires=expires, reason=query.reason
+    service, query, change_id = call.runtime.changes, call.query, _id(call.path["id"])
+    view = await service.show(change_id)
+    if query.revert:
+        words = await service.revert_statement(
+            change_id, query.person, force=query.force, reason=query.reason, nonce=query.nonce
         )
-    return approval.revert_statement(
-        change,
-        query.person,
-        origin=origin,
-        expires=expires,
-        nonce=query.nonce,
-        force=query.force,
-        reason=query.reason,
-    )
+    else:
+        words = await service.statement(change_id, query.person, query.verdict, query.reason)
+    connector = call.runtime.connector_of(view.change.target)
+    return ToSign(words, view.change, connector, view.payload, view.statements)
 
 
 async def spoken(call: Call[Nothing, Signed]) -> ChangeDetail:
     """Give a signed approval or denial."""
     change_id = _same(call.path["id"], call.body.statement)
-    await call.runtime.speak(call.body.statement, call.body.signature)
-    return await detail(call.runtime, change_id)
+    await call.runtime.changes.speak(call.body.statement, call.body.signature)
+    return detail(call.runtime, await call.runtime.changes.show(change_id))
 
 
 async def applied(call: Call[Nothing, Empty]) -> Outcome:
     """Apply an approved change on the server's side."""
-    return outcome(await call.runtime.apply(_id(call.path["id"]), name_of(call.caller)))
+    return outcome(await call.runtime.changes.apply(_id(call.path["id"]), by=name_of(call.caller)))
 
 
 async def reverted(call: Call[Nothing, SignedRevert]) -> Outcome:
     """Undo an applied change on a person's signed wish."""
     body = call.body
     _same(call.path["id"], body.statement)
-    return outcome(await call.runtime.revert(body.statement, body.signature, force=body.force))
+    return outcome(await call.runtime.changes.revert(body.statement, body.signature, force=body.force))
 
 
 def outcome(answer: Answer) -> Outcome:

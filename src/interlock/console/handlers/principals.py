@@ -1,5 +1,7 @@
 """People, agents and grants."""
 
+from datetime import timedelta
+
 from interlock.console.callers import name_of
 from interlock.console.operations import Call, Nothing
 from interlock.console.schemas import (
@@ -14,50 +16,66 @@ from interlock.console.schemas import (
     People,
 )
 from interlock.model.people import Agent, Grant, Person
+from interlock.runtime.runtime import Runtime
+from interlock.runtime.targets import TargetServer
 
 
 async def people(call: Call[Nothing, None]) -> People:
     """Everyone enrolled, disabled ones too."""
-    return People(tuple(await call.runtime.store.read(lambda tx: tx.people())))
+    return People(tuple(await call.runtime.people.list()))
 
 
 async def add_person(call: Call[Nothing, NewPerson]) -> Person:
     """Enrol a person."""
     new = call.body
-    return await call.runtime.add_person(new.name, new.groups, new.public_key, name_of(call.caller))
+    return await call.runtime.people.add(new.name, new.groups, new.public_key, by=name_of(call.caller))
 
 
 async def disable_person(call: Call[Nothing, Empty]) -> Person:
     """Disable a person at once."""
-    return await call.runtime.disable_person(call.path["name"], name_of(call.caller))
+    return await call.runtime.people.disable(call.path["name"], by=name_of(call.caller))
 
 
 async def agents(call: Call[Nothing, None]) -> Agents:
     """All agents, disabled ones too. Nothing of their tokens."""
-    return Agents(tuple(await call.runtime.store.read(lambda tx: tx.agents())))
+    return Agents(tuple(await call.runtime.agents.list()))
 
 
 async def add_agent(call: Call[Nothing, NewAgent]) -> NewToken:
     """Add an agent. The answer is the only place where its token ever is."""
-    agent, token = await call.runtime.add_agent(call.body.name, call.body.owner, name_of(call.caller))
-    return NewToken(agent, token, _connections(call, agent))
+    new = await call.runtime.agents.add(call.body.name, call.body.owner, by=name_of(call.caller))
+    return NewToken(new.agent, new.token, _connections(call.runtime, new.agent))
 
 
 async def rotate_agent(call: Call[Nothing, Empty]) -> NewToken:
     """Give an agent a new token; the old one ends at once."""
-    agent, token = await call.runtime.rotate_agent(call.path["name"], name_of(call.caller))
-    return NewToken(agent, token, _connections(call, agent))
+    new = await call.runtime.agents.rotate(call.path["name"], by=name_of(call.caller))
+    return NewToken(new.agent, new.token, _connections(call.runtime, new.agent))
 
 
 async def disable_agent(call: Call[Nothing, Empty]) -> Agent:
     """Disable an agent at once."""
-    return await call.runtime.disable_agent(call.path["name"], name_of(call.caller))
+    return await call.runtime.agents.disable(call.path["name"], by=name_of(call.caller))
 
 
-def _connections(call: Call[Nothing, object], agent: Agent) -> tuple[Connection, ...]:
+def _connections(runtime: Runtime, agent: Agent) -> tuple[Connection, ...]:
+    """How the agent reaches each target. The word TOKEN stands for the token."""
     return tuple(
-        Connection(name, address) for name, address in sorted(call.runtime.addresses(agent.name).items())
+        Connection(
+            name,
+            _form(server)
+            .replace("AGENT", agent.name)
+            .replace("ADDRESS", server.address)
+            .replace("TARGET", name),
+        )
+        for name, server in sorted(runtime.targets.items())
+        if server.address
     )
+
+
+def _form(server: TargetServer) -> str:
+    """The connector's form of an address (`Connector.connection`), or the bare address."""
+    return str(getattr(server.connector, "connection", "ADDRESS"))
 
 
 async def grants(call: Call[Nothing, None]) -> Grants:
@@ -68,9 +86,19 @@ async def grants(call: Call[Nothing, None]) -> Grants:
 
 async def add_grant(call: Call[Nothing, NewGrant]) -> Grant:
     """Let an agent do something on a target for some time."""
-    return await call.runtime.add_grant(call.body, name_of(call.caller))
+    new = call.body
+    now = await call.runtime.store.read(lambda tx: tx.now())
+    return await call.runtime.grants.add(
+        new.agent,
+        new.target,
+        new.actions,
+        now + timedelta(seconds=new.seconds),
+        by=name_of(call.caller),
+        max_rows=new.max_rows,
+        resources=new.resources,
+    )
 
 
 async def revoke_grant(call: Call[Nothing, None]) -> Grant:
     """Revoke a grant at once."""
-    return await call.runtime.revoke_grant(call.path["id"], name_of(call.caller))
+    return await call.runtime.grants.revoke(call.path["id"], by=name_of(call.caller))

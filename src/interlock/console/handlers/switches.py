@@ -1,27 +1,35 @@
 """Breakers, and freezes of environments."""
 
+from typing import assert_never
+
 from interlock.console.callers import name_of
 from interlock.console.operations import Call, Nothing
-from interlock.console.schemas import Breakers, Move, Reason
+from interlock.console.schemas import BreakerMove, Breakers, Move, Reason
 from interlock.model.breaker import Breaker
 
 
 async def breakers(call: Call[Nothing, None]) -> Breakers:
     """All switches."""
-    return Breakers(tuple(await call.runtime.store.read(lambda tx: tx.breakers())))
+    return Breakers(tuple(await call.runtime.switches.list()))
 
 
 async def move(call: Call[Nothing, Move]) -> Breaker:
     """Open a breaker, or reset it by one step."""
-    asked, by = call.body, name_of(call.caller)
-    return await call.runtime.move_breaker(asked.scope, asked.move.value, asked.reason, by)
+    asked, by, switches = call.body, name_of(call.caller), call.runtime.switches
+    match asked.move:
+        case BreakerMove.OPEN:
+            return await switches.open(asked.scope, asked.reason, by=by)
+        case BreakerMove.RESET:
+            return await switches.reset(asked.scope, asked.reason, by=by)
+        case _:
+            assert_never(asked.move)
 
 
 async def freeze(call: Call[Nothing, Reason]) -> Breaker:
     """Freeze an environment."""
-    return await call.runtime.freeze(call.path["name"], True, call.body.reason, name_of(call.caller))
+    return await call.runtime.switches.freeze(call.path["name"], call.body.reason, by=name_of(call.caller))
 
 
 async def thaw(call: Call[Nothing, Reason]) -> Breaker:
     """End a freeze."""
-    return await call.runtime.freeze(call.path["name"], False, call.body.reason, name_of(call.caller))
+    return await call.runtime.switches.thaw(call.path["name"], call.body.reason, by=name_of(call.caller))

@@ -1,0 +1,198 @@
+"""The ledger: verify, show its head, prove, export. Verifying needs no server, and of an export nothing but the public key."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from interlock.cli import out
+from interlock.cli.options import As, Config, Json, Key, Url, config_path, connect
+from interlock.console.schemas import LedgerEntries, LedgerHead
+from interlock.ledger.note import NoteError, VerifierKey, parse_vkey
+from interlock.ledger.verify import Report
+from interlock.model.errors import Misconfigured, Rejected
+
+ledger = typer.Typer(no_args_is_help=True, help="The ledger: an append-only log that anyone can check.")
+
+MOST_SHOWN = 20
+
+
+@ledger.command("head")
+def head(config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False) -> None:
+    """Show how far the log is, and the key it is checked with."""
+    found = connect(config, url, as_, key).get("/api/v1/ledger/head", LedgerHead)
+    if json:
+        out.json(found)
+        return
+    rows = [
+        ("log", found.origin),
+        ("entries", f"{found.size:,}"),
+        ("signed", f"{found.signed:,}"),
+        ("root", found.root),
+        ("verifier key", found.vkey),
+    ]
+    out.print_table(out.table("", ("", " "), rows))
+
+
+@ledger.command("verify")
+def verify(
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            "--export", metavar="FOLDER", help="Check an export, not the store of the configuration."
+        ),
+    ] = None,
+    vkey: Annotated[
+        str,
+        typer.Option(
+            "--vkey", metavar="KEY", help="The log's verifier key, for an export (else that of the store)."
+        ),
+    ] = "",
+    pushed: Annotated[
+        list[Path] | None,
+        typer.Option("--pushed", metavar="FILE", help="A checkpoint that left the machine earlier."),
+    ] = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Recompute the whole log, every signature in it included. Exit status 1 names what does not hold."""
+    notes = [_read(file) for file in pushed or ()]
+    report = asyncio.run(_verified(config_path(config), export, vkey, notes))
+    if json:
+        out.json(_as_json(report))
+    else:
+        _print(report)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+async def _verified(config: Path, export: Path | None, vkey: str, pushed: Sequence[bytes]) -> Report:
+    from interlock.cli.offline import opened
+    from interlock.cli.signatures import SignatureCheck
+    from interlock.ledger.verify import verify_export
+    from interlock.runtime.stores.export import FolderExport
+
+    if export and vkey:
+        key = _key(vkey)
+        return verify_export(FolderExport(export), key, pushed, [SignatureCheck(key.name)])
+    async with opened(config) as store:
+        checks = [SignatureCheck(store.origin)]
+        if export:
+            return verify_export(FolderExport(export), store.verifier, pushed, checks)
+        return await store.verify(pushed, checks)
+
+
+def _key(vkey: str) -> VerifierKey:
+    try:
+        return parse_vkey(vkey)
+    except NoteError as error:
+        raise typer.BadParameter(str(error), param_hint="--vkey") from None
+
+
+def _as_json(report: Report) -> object:
+    checkpoint = report.checkpoint
+    return {
+        "ok": report.ok,
+        "size": checkpoint.size if checkpoint else None,
+        "root": checkpoint.root.hex() if checkpoint else None,
+        "findings": [
+            {"problem": f.problem.value, "message": f.message, "index": f.index} for f in report.findings
+        ],
+    }
+
+
+def _print(report: Report) -> None:
+    if report.ok and report.checkpoint:
+        size, root = report.checkpoint.size, report.checkpoint.root.hex()
+        out.say(f"The log verifies: {size:,} signed entries, root {root[:16]}…", style="bold green")
+        return
+    out.say("The log does NOT verify:", style="bold red")
+    for finding in report.findings[:MOST_SHOWN]:
+        out.console().print(out.shown(f"  {finding.message}"))
+    if left := len(report.findings) - MOST_SHOWN:
+        out.say(f"  … and {left} more findings" if left > 0 else "")
+
+
+@ledger.command("prove")
+def prove(
+    index: Annotated[int, typer.Argument(metavar="INDEX", min=0, help="Which entry.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the proof here.")
+    ] = None,
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Prove that an entry is in the log (c2sp.org/tlog-proof), checked here before it is shown."""
+    from interlock.ledger.proof import parse_proof, verify_proof
+
+    server = connect(config, url, as_, key)
+    vkey = server.get("/api/v1/ledger/head", LedgerHead).vkey
+    found = server.get("/api/v1/ledger/entries", LedgerEntries, start=index, limit=1).entries
+    if not found:
+        raise Rejected(f"the log has no entry {index}")
+    proof = server.raw(f"/api/v1/ledger/proof?index={index}")
+    try:
+        checkpoint = verify_proof(parse_proof(proof), found[0].entry, parse_vkey(vkey))
+    except NoteError as error:
+        raise Rejected(f"the server's proof does not hold: {error}") from None
+    if output:
+        _write(output, proof)
+    if json:
+        out.json(
+            {
+                "index": index,
+                "size": checkpoint.size,
+                "vkey": vkey,
+                "entry": found[0].entry,
+                "proof": proof.decode(),
+            }
+        )
+        return
+    out.console().print(out.shown(found[0].entry.decode()))
+    out.say(
+        f"Entry {index} is in the log of {checkpoint.size:,} entries signed by {vkey}", style="bold green"
+    )
+    if not output:
+        out.say(proof.decode())
+
+
+@ledger.command("export")
+def export_log(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder.")],
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Write the signed log into a folder that anyone can verify with `interlock ledger verify --export FOLDER --vkey KEY`."""
+    size, vkey = asyncio.run(_export(config_path(config), folder))
+    if json:
+        out.json({"folder": str(folder), "size": size, "vkey": vkey})
+        return
+    out.say(f"wrote {size:,} entries to {folder}")
+    out.say(f"verifier key: {vkey}")
+
+
+async def _export(config: Path, folder: Path) -> tuple[int, str]:
+    from interlock.cli.offline import opened
+
+    async with opened(config) as store:
+        checkpoint = await store.export(folder)
+        return checkpoint.size, str(store.verifier)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise Misconfigured(f"cannot read {file}: {error.strerror}") from None
+
+
+def _write(file: Path, data: bytes) -> None:
+    try:
+        file.write_bytes(data)
+    except OSError as error:
+        raise Rejected(f"cannot write {file}: {error.strerror}") from None

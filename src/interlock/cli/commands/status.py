@@ -1,0 +1,41 @@
+"""Looking at a running server."""
+
+from typing import Annotated
+
+import typer
+
+from interlock.cli import out
+from interlock.cli.options import As, Config, Json, Key, Url, connect, seconds
+
+
+def report(
+    since: Annotated[str, typer.Option("--since", metavar="7d", help="How far back: 8h, 7d, 4w.")] = "7d",
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Tell what targets that only observe would have held, and by which guardrails."""
+    from interlock.runtime.service.report import Report
+
+    found = connect(config, url, as_, key).get("/api/v1/report", Report, seconds=seconds(since))
+    if json:
+        out.json(found)
+        return
+    out.say(
+        f"{out.when(found.since)} to {out.when(found.until)}: {found.changes:,} changes, "
+        f"{len(found.would_hold):,} would have been held.",
+        style="bold",
+    )
+    if not found.complete:
+        out.warn("There were more changes than a report looks at; ask for a shorter time.")
+    rows = [
+        (w.change, w.agent, w.target, out.numbers(w.totals), ", ".join(w.reasons)) for w in found.would_hold
+    ]
+    out.print_table(out.table("", ("change", "agent", "target", "effect", "guardrails"), rows))
+    if found.by_reason:
+        counted = [(reason, count) for reason, count in found.by_reason.items()]
+        out.print_table(
+            out.table("How often each guardrail", ("guardrail", "changes"), counted, right=("changes",))
+        )

@@ -1,0 +1,49 @@
+"""Health, metrics, targets, the report, and the OpenAPI document."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from interlock.console import openapi as document
+from interlock.console.metrics import METRICS
+from interlock.console.operations import Call, Nothing, Raw
+from interlock.console.schemas import Health, Proposals, ReportQuery, Targets
+from interlock.runtime.service.report import Report
+
+__all__ = ["METRICS", "health", "metrics", "openapi", "proposals", "report", "targets"]
+
+
+async def health(call: Call[Nothing, None]) -> Raw:
+    """200 when this replica can decide and record, else 503 with the reasons."""
+    runtime = call.runtime
+    checks = tuple(runtime.health())
+    found = Health(all(check.ok for check in checks), runtime.mode, runtime.version, checks)
+    return Raw(msgspec.json.encode(found), "application/json", 200 if found.ok else 503)
+
+
+async def metrics(call: Call[Nothing, None]) -> Raw:
+    """Prometheus's text format."""
+    return Raw(await call.metrics.text(), METRICS)
+
+
+async def openapi(call: Call[Nothing, None]) -> dict[str, Any]:
+    """The description of this API."""
+    from interlock.console.routes import OPERATIONS
+
+    return document.document(OPERATIONS, call.runtime.version)
+
+
+async def targets(call: Call[Nothing, None]) -> Targets:
+    """The targets of this replica, and whether they are served."""
+    return Targets(tuple(call.runtime.statuses()))
+
+
+async def report(call: Call[ReportQuery, None]) -> Report:
+    """What targets that only observe would have held."""
+    return await call.runtime.report(timedelta(seconds=call.query.seconds))
+
+
+async def proposals(call: Call[Nothing, None]) -> Proposals:
+    """Proposed changes of what decides. In try-out mode nothing is proposed: there are no admins to approve it."""
+    return Proposals()

@@ -1,0 +1,83 @@
+"""Numbers for Prometheus. What is a state is read when it is asked for; what is an event is counted as it happens."""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from interlock.control.change import OPEN, UNSETTLED
+from interlock.model.breaker import BreakerState
+from interlock.model.change import Change, ChangeFilter, ChangeState
+from interlock.model.errors import Unavailable
+from interlock.runtime.runtime import Runtime
+from interlock.sdk.ports import ReadTx
+
+METRICS: Final = CONTENT_TYPE_PLAIN_0_0_4
+MOST: Final = 10_000
+"""More open changes than that are not counted."""
+
+
+class Metrics:
+    """The metrics of one replica. They name targets, states and checks: never agents, statements or values."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._registry = CollectorRegistry()
+        self._gauges()
+        self._counters()
+        runtime.core.watch.listeners.append(self._moved)
+
+    def _gauges(self) -> None:
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(name, text, labels, registry=self._registry)
+
+        self._up = gauge("interlock_check_ok", "Whether a check of /healthz passes.", "check")
+        self._open = gauge(
+            "interlock_changes_open", "Changes that wait or have no outcome yet.", "target", "state"
+        )
+        self._sessions = gauge("interlock_sessions", "Agents connected to this replica.", "target")
+        self._ledger = gauge("interlock_ledger_entries", "Entries in the ledger.")
+        self._refusing = gauge("interlock_breakers_refusing", "Breakers that are open or frozen.")
+        self._commits = gauge(
+            "interlock_store_commits", "Durable commits of the store since this replica started."
+        )
+        self._served = gauge("interlock_store_transactions", "Transactions that those commits served.")
+
+    def _counters(self) -> None:
+        self._moves = Counter(
+            "interlock_changes_moved",
+            "Changes that came to a state here.",
+            ("target", "state"),
+            registry=self._registry,
+        )
+
+    def _moved(self, change: Change) -> None:
+        self._moves.labels(change.target, change.state.value).inc()
+
+    async def text(self) -> bytes:
+        """Prometheus's text exposition format. While the store does not answer, what comes from it is left out."""
+        runtime = self._runtime
+        for check in runtime.health():
+            self._up.labels(check.name).set(check.ok)
+        for name, server in runtime.targets.items():
+            self._sessions.labels(name).set(len(server.gate.sessions))
+        self._commits.set(runtime.store.statistics.commits)
+        self._served.set(runtime.store.statistics.transactions)
+        try:
+            await self._from_store()
+        except Unavailable:
+            self._up.labels("store").set(0)
+        return generate_latest(self._registry)
+
+    async def _from_store(self) -> None:
+        def read(tx: ReadTx) -> tuple[int, list[tuple[str, ChangeState]], int]:
+            found = tx.changes(ChangeFilter(states=(*OPEN, *UNSETTLED), limit=MOST))
+            refusing = sum(b.frozen or b.state is not BreakerState.CLOSED for b in tx.breakers())
+            return tx.ledger_size(), [(c.target, c.state) for c in found], refusing
+
+        size, open_, refusing = await self._runtime.store.read(read)
+        self._ledger.set(size)
+        self._refusing.set(refusing)
+        for target in self._runtime.targets:
+            for state in (*OPEN, *UNSETTLED):
+                self._open.labels(target, state.value).set(open_.count((target, state)))
