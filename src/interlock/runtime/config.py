@@ -21,13 +21,11 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}", re.ASCII)
 
 
 class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The HTTP API and console. Without `tls` only loopback is accepted. `socket_uids` are the users beside root and the server's
-    own who may use the admin socket."""
+    """The HTTP API and console. Without `tls` only loopback is accepted."""
 
     listen: str = "127.0.0.1:8470"
     public_url: str = "http://127.0.0.1:8470"
     tls: "Tls | None" = None
-    socket_uids: tuple[int, ...] = ()
 
 
 class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

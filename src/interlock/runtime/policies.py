@@ -79,13 +79,11 @@ class Policies:
         for grant, why in self.engine.rejected_grants:
             _log.error("policy.grant_rejected", grant=grant, why=why)
 
-    def reload_if_changed(self) -> bool:
-        """Reload when a file was changed, added or removed since; returns whether other rules are in force now."""
+    def changed(self) -> bool:
+        """Whether a file was changed, added or removed since this was asked last."""
         stamp = _stamp(self._folder)
-        if stamp == self._seen:
-            return False
-        self._seen = stamp
-        return self.reload()
+        before, self._seen = self._seen, stamp
+        return stamp != before
 
     def reload(self) -> bool:
         """Read the folder again. What cannot be loaded leaves the rules as they are, and is said in `broken` and in the log."""

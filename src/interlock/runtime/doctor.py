@@ -1,0 +1,167 @@
+"""`interlock doctor`: every misconfiguration that would defeat the gate, each with the reason and the fix.
+
+`offline` needs no server and looks at this machine; `online` asks a store and its targets.
+"""
+
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from interlock.model.base import Value
+from interlock.model.errors import InterlockError, Misconfigured
+from interlock.model.people import Agent, Grant, Person, Quorum
+from interlock.runtime.config import Config
+from interlock.runtime.governance import TRY_OUT
+from interlock.runtime.opening import check_state_dir
+from interlock.runtime.runtime import Runtime
+from interlock.sdk.connector import Finding
+from interlock.sdk.ports import ReadTx
+
+SKEW = timedelta(seconds=2)
+"""Clocks that differ by more make expiries and the order of records hard to judge."""
+
+LONG_GRANT = timedelta(days=90)
+
+
+class Facts(Value, frozen=True):
+    """What the checks of principals look at."""
+
+    now: datetime
+    agents: tuple[Agent, ...]
+    people: tuple[Person, ...]
+    grants: tuple[Grant, ...]
+
+
+def offline(config: Config) -> Iterator[Finding]:
+    """Files and folders of this machine."""
+    try:
+        check_state_dir(config.state_dir)
+        yield Finding("ok", "state-dir", "the state directory is for the server alone")
+    except Misconfigured as error:
+        yield Finding("error", "state-dir", str(error), f"chmod 700 {config.state_dir}")
+    if config.master_key is not None and (file := config.master_key.file) is not None:
+        yield from _private(file.name, file.stat().st_mode if file.exists() else 0)
+    mode = config.file.stat().st_mode
+    if stat.S_IMODE(mode) & 0o022:
+        what = f"{config.file.name} can be written by others: whoever writes it decides"
+        yield Finding("error", "config-file", what, f"chmod go-w {config.file}")
+    if config.halt_file.exists():
+        yield Finding("warning", "halt", "the halt file stops all changes", f"rm {config.halt_file}")
+    if config.guardrails == "none":
+        yield Finding("warning", "guardrails", "the shipped guardrails are off", "guardrails: default")
+
+
+def _private(name: str, mode: int) -> Iterator[Finding]:
+    if stat.S_IMODE(mode) & 0o077:
+        yield Finding(
+            "error", "master-key", f"{name} with the master key is open to others", f"chmod 600 {name}"
+        )
+
+
+async def online(runtime: Runtime) -> Sequence[Finding]:
+    """The installation as the running server sees it: principals, clocks, targets, and what connectors find."""
+    facts = await runtime.store.read(_facts)
+    found = [*offline(runtime.config), *principals(facts, runtime.config.quorums)]
+    found += clock(facts.now, datetime.now(UTC))
+    found += _mode(runtime)
+    found += same_system({s.name: s.fingerprint for s in runtime.statuses()})
+    for name in sorted(runtime.targets):
+        found += await _target(runtime, name)
+    return found
+
+
+def _facts(tx: ReadTx) -> Facts:
+    return Facts(tx.now(), tuple(tx.agents()), tuple(tx.people()), tuple(tx.grants()))
+
+
+def principals(facts: Facts, quorums: Mapping[str, Quorum]) -> Iterator[Finding]:
+    """Quorums that can't be met, and grants without limits."""
+    people = [p for p in facts.people if not p.disabled]
+    agents = [a for a in facts.agents if not a.disabled]
+    for quorum in quorums.values():
+        yield from _quorum(quorum, people, agents, facts.grants)
+    for grant in facts.grants:
+        if grant.revoked_at is None and facts.now < grant.expires_at:
+            yield from _grant(grant)
+
+
+def _quorum(
+    quorum: Quorum, people: Sequence[Person], agents: Sequence[Agent], grants: Iterable[Grant]
+) -> Iterator[Finding]:
+    members = {p.name for p in people if quorum.group in p.groups}
+    if len(members) < quorum.count:
+        what = f"the quorum {quorum.name} needs {quorum.count} of {quorum.group}, which has {len(members)}"
+        fix = f"interlock people add NAME --group {quorum.group} --pubkey FILE.pub"
+        yield Finding("error", "quorum", f"{what}: nothing held can ever be approved", fix)
+        return
+    granted = {(g.agent, g.granted_by) for g in grants}
+    for agent in agents:
+        barred = {agent.owner, *agent.past_owners} | {by for name, by in granted if name == agent.name}
+        left = len(members - barred)
+        if left == 0:
+            what = f"{quorum.group} holds only owners of {agent.name}, or who gave it a right: nobody can approve"
+            yield Finding(
+                "error", "quorum", what, f"add people to {quorum.group} who have nothing to do with it"
+            )
+        elif left < quorum.count:
+            what = f"for {agent.name} only {left} of {quorum.group} count; {quorum.name} needs {quorum.count}"
+            yield Finding("error", "quorum", what, f"add people to {quorum.group}")
+
+
+def _grant(grant: Grant) -> Iterator[Finding]:
+    if grant.max_rows is None and not grant.resources:
+        what = (
+            f"grant {grant.id} of {grant.agent} on {grant.target} has no limit: any table, any number of rows"
+        )
+        yield Finding("warning", "grant", what, "give --max-rows and --resources")
+    if grant.expires_at - grant.created_at > LONG_GRANT:
+        what = f"grant {grant.id} of {grant.agent} holds for more than {LONG_GRANT.days} days"
+        yield Finding("warning", "grant", what, "grant for hours or days, and again when needed")
+
+
+def clock(store: datetime, here: datetime) -> Iterator[Finding]:
+    """Whether this machine's clock is the store's, about."""
+    skew = abs(store - here)
+    if skew > SKEW:
+        what = f"this machine's clock is {skew.total_seconds():.0f} s off the store's"
+        yield Finding("warning", "clock", what, "synchronise the clocks (NTP)")
+    else:
+        yield Finding("ok", "clock", "this machine's clock agrees with the store's")
+
+
+def same_system(fingerprints: Mapping[str, str]) -> Iterator[Finding]:
+    """Targets that are one system."""
+    groups: dict[str, list[str]] = {}
+    for name, fingerprint in fingerprints.items():
+        if fingerprint:
+            groups.setdefault(fingerprint, []).append(name)
+    for names in groups.values():
+        if len(names) > 1:
+            what = (
+                f"{' and '.join(sorted(names))} are the same system: the stricter rules hold for all of them"
+            )
+            yield Finding("warning", "same-system", what, "keep one of them")
+
+
+def _mode(runtime: Runtime) -> Iterator[Finding]:
+    if runtime.mode == TRY_OUT:
+        what = "try-out mode: whoever may use the admin socket adds people, agents and grants at once"
+        yield Finding(
+            "warning", "mode", what, "interlock govern --admin NAME=FILE.pub --admin NAME2=FILE2.pub"
+        )
+    for status in runtime.statuses():
+        if status.observe:
+            what = f"{status.name} only observes: nothing is held"
+            yield Finding("warning", "observe", what, "mode: enforce")
+
+
+async def _target(runtime: Runtime, name: str) -> Sequence[Finding]:
+    """What the connector finds, with the target's name."""
+    server = runtime.targets[name]
+    if not server.reached:
+        return [Finding("error", "target", f"{name}: {server.why}", "see the log")]
+    try:
+        found = await server.live.doctor()
+    except InterlockError as error:
+        return [Finding("error", "target", f"{name} could not be examined: {error}")]
+    return [Finding(f.level, f.check, f"{name}: {f.what}", f.fix) for f in found]

@@ -1,0 +1,275 @@
+"""One gateway, assembled: what `serve` runs, and what the command line and the API are built on."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+
+import structlog
+
+import interlock
+from interlock.control import breaker
+from interlock.ledger.log import SigningRefused
+from interlock.model.base import Json, Value, digest_of, to_json
+from interlock.model.breaker import Breaker
+from interlock.model.decision import Target
+from interlock.model.errors import Misconfigured, NotFound
+from interlock.pipeline.records import Terms
+from interlock.runtime import config as configuration
+from interlock.runtime import connectors, secrets, tickers
+from interlock.runtime.config import Config
+from interlock.runtime.core import Core, Notifiers, beat
+from interlock.runtime.directory import Directory
+from interlock.runtime.governance import WARNING, Governance, TryOut
+from interlock.runtime.policies import Policies
+from interlock.runtime.service.changes import Changes
+from interlock.runtime.service.principals import Agents, Grants, People
+from interlock.runtime.service.report import Report, report
+from interlock.runtime.service.switches import Switches
+from interlock.runtime.stores import SqlStore
+from interlock.runtime.targets import TargetServer, TargetStatus
+from interlock.sdk.connector import Connector
+from interlock.sdk.ports import Tx
+
+_log = structlog.get_logger(__name__)
+
+GRACE = timedelta(seconds=20)
+"""How long a shutdown waits for what is committing."""
+
+
+class Check(Value, frozen=True, omit_defaults=False):
+    """One thing that must work. `why` is empty when it does."""
+
+    name: str
+    ok: bool
+    why: str = ""
+
+
+class Runtime:
+    """See the module. Built without I/O on the targets; `start` begins, `stop` ends."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: SqlStore,
+        gateway: str,
+        *,
+        find: Callable[[str], Connector] = connectors.load,
+        governance: Governance | None = None,
+        notifiers: Notifiers | None = None,
+    ) -> None:
+        """Raises Misconfigured when a target's keys, a policy file or a quorum is wrong."""
+        self.config, self.store = config, store
+        self.governance = governance or TryOut()
+        found = {t.connector: find(t.connector) for t in config.targets.values()}
+        self.terms = Terms(config.quorums, store.origin, gateway)
+        policies = Policies(
+            config.policies,
+            quorums=config.quorums,
+            fragments={name: connector.schema() for name, connector in found.items()},
+            guardrails=config.guardrails,
+            limits=config.limits,
+        )
+        self.core = Core(
+            store, self.terms, Directory(store), policies, config.halt_file, notifiers or Notifiers()
+        )
+        self.targets = {name: self._target(name, found) for name in config.targets}
+        self.people = People(self.core, self.governance)
+        self.agents = Agents(self.core, self.governance)
+        self.grants = Grants(self.core, self.governance, self._is_strict)
+        self.changes = Changes(self.core, {name: t.gate for name, t in self.targets.items()})
+        self.switches = Switches(self.core, self.governance)
+        self._chores = tickers.Chores(self.core)
+        self._tickers: list[asyncio.Task[None]] = []
+        self._signing_refused = ""
+
+    def _target(self, name: str, found: Mapping[str, Connector]) -> TargetServer:
+        keys = self.config.targets[name]
+        strict = self.config.environments[keys.environment].protection == "strict"
+        target = Target(name, keys.connector, keys.environment, strict, keys.mode == "observe")
+        connector = found[keys.connector]
+        try:
+            live = connector.configure(name, target, keys.own, secrets.reader(self.config.folder))
+        except Misconfigured as error:
+            source = self.config.source
+            line = source.line(("targets", name))
+            raise Misconfigured(f"{source.name}:{line}: {error}") from None
+        return TargetServer(self.core, target, connector, live)
+
+    def _is_strict(self, target: str) -> bool | None:
+        server = self.targets.get(target)
+        return None if server is None else server.gate.target.strict
+
+    # -- life
+
+    async def start(self) -> None:
+        """Begin to serve. Raises Unavailable when the store does not answer; targets that do not are tried again."""
+        await self.core.directory.refresh()
+        await self.store.transact(self._furnish)
+        await self.core.directory.refresh()
+        if self.governance.mode == TryOut.mode:
+            _log.warning("mode.try_out", warning=WARNING)
+        await self._reach_all()
+        await self._chores.recover(starting=True)
+        await self._serve_all()
+        self._start_tickers()
+
+    def _furnish(self, tx: Tx) -> None:
+        """Switches that do not exist yet, the first sign of life, and what is in force."""
+        scopes = [breaker.GLOBAL]
+        scopes += [breaker.environment(name) for name in self.config.environments]
+        scopes += [breaker.target(name) for name in self.config.targets]
+        for scope in scopes:
+            if tx.breaker(scope) is None:
+                tx.put_breaker(Breaker(scope, reason="new", moved_at=tx.now(), moved_by="interlock"))
+        own = f"gateway/{self.terms.gateway}"
+        for row in tx.breakers():
+            # Sessions that this gateway left behind when it was killed.
+            if row.scope.startswith("session/") and row.moved_by == own:
+                tx.drop_breaker(row.scope)
+        beat(tx, self.terms.gateway)
+        _record(tx, "policy", self.core.policies.entry())
+        _record(tx, "config", _config_entry(self.config))
+
+    async def _reach_all(self) -> None:
+        await asyncio.gather(*(t.reach() for t in self.targets.values()))
+        same: dict[str, list[Target]] = {}
+        for server in self.targets.values():
+            if server.reached:
+                same.setdefault(server.gate.target.fingerprint, []).append(server.gate.target)
+        for server in self.targets.values():
+            if server.reached:
+                server.as_strict_as(same[server.gate.target.fingerprint])
+
+    async def _serve_all(self) -> None:
+        await asyncio.gather(*(t.serve() for t in self.targets.values()))
+
+    async def _retry_targets(self) -> None:
+        if not all(t.serving for t in self.targets.values()):
+            await self._reach_all()
+            await self._serve_all()
+
+    def _start_tickers(self) -> None:
+        chores, t = self._chores, tickers
+        jobs: list[tuple[float, str, Callable[[], Awaitable[object]]]] = [
+            (t.LOOK, "look", chores.look),
+            (t.HEARTBEAT, "heartbeat", chores.heartbeat),
+            (t.RECOVER, "recover", chores.recover),
+            (t.EXPIRE, "expire", chores.expire),
+            (t.POLICIES, "policies", self._watch_policies),
+            (t.SIGN, "sign", self.sign),
+            (t.RETRY, "targets", self._retry_targets),
+            (t.RETAIN, "retention", self._retain),
+        ]
+        self._tickers = [asyncio.create_task(self.core.directory.run(), name="directory")]
+        self._tickers += [asyncio.create_task(t.every(s, name, work), name=name) for s, name, work in jobs]
+
+    async def stop(self, grace: timedelta = GRACE) -> None:
+        """End: no more clients, commits in flight finish or are left to recovery, and everything that waits is recorded."""
+        await asyncio.gather(*(t.stop(grace) for t in self.targets.values()))
+        left = await self.core.tasks.drain(grace.total_seconds())
+        if left:
+            _log.error("shutdown.unfinished", tasks=left)
+        for ticker in self._tickers:
+            ticker.cancel()
+        await asyncio.gather(*self._tickers, return_exceptions=True)
+        await self.core.refusals.flush()
+        await tickers.once("sign", self.sign)
+
+    async def reload(self) -> None:
+        """What SIGHUP asks for: policies are read again; a changed configuration is checked, and said to need a restart."""
+        if self.core.policies.reload():
+            await self._record_policies()
+        try:
+            read = configuration.load(self.config.file)
+        except Misconfigured as error:
+            _log.error("config.broken", why=str(error))
+            return
+        if read.source.data != self.config.source.data:
+            _log.warning("config.changed", hint="restart to apply the changed configuration")
+
+    # -- chores
+
+    async def _watch_policies(self) -> None:
+        if await asyncio.to_thread(self.core.policies.changed) and self.core.policies.reload():
+            await self._record_policies()
+
+    async def _record_policies(self) -> None:
+        entry = self.core.policies.entry()
+        await self.store.transact(lambda tx: _record(tx, "policy", entry))
+
+    async def sign(self) -> None:
+        """Sign a checkpoint. A refusal is an alarm: the store contradicts what was signed before."""
+        try:
+            await self.store.sign()
+        except SigningRefused as error:
+            self._signing_refused = str(error)
+            _log.critical("ledger.signing_refused", why=self._signing_refused)
+            return
+        self._signing_refused = ""
+
+    async def _retain(self) -> None:
+        before = self.core.directory.now() - self.config.retention_payloads
+        while await self.store.destroy_payloads_before(before):
+            pass
+
+    # -- what the API and the command line show
+
+    @property
+    def version(self) -> str:
+        return interlock.__version__
+
+    @property
+    def mode(self) -> str:
+        """`try-out` or `governed`."""
+        return self.governance.mode
+
+    def health(self) -> Sequence[Check]:
+        """Whether this gateway can decide and record."""
+        core, broken = self.core, self.core.policies.broken
+        checks = [
+            Check("store", core.directory.fresh, "" if core.directory.fresh else "the store does not answer"),
+            Check("policies", not broken, broken and f"the last good set is in force: {broken}"),
+            Check("ledger", not self._signing_refused, self._signing_refused),
+            Check("halt", not core.halted, "the halt file stops all changes" if core.halted else ""),
+        ]
+        return [*checks, *(Check(f"target/{t.name}", t.serving, t.status.why) for t in self.targets.values())]
+
+    def statuses(self) -> Sequence[TargetStatus]:
+        """All targets, by name."""
+        return [self.targets[name].status for name in sorted(self.targets)]
+
+    def connector_of(self, target: str) -> str:
+        """The name of a target's connector; empty when there is no such target."""
+        server = self.targets.get(target)
+        return server.connector.name if server else ""
+
+    def describe(self, target: str, payload: bytes) -> Sequence[str]:
+        """A recorded work as text for people. Raises NotFound when there is no such target."""
+        server = self.targets.get(target)
+        if server is None:
+            raise NotFound(f"there is no target {target}")
+        return server.live.describe(payload)
+
+    async def report(self, window: timedelta) -> Report:
+        """What targets in observe mode would have held."""
+        return await report(self.core, window)
+
+
+def _record(tx: Tx, kind: str, body: Mapping[str, Json]) -> None:
+    """Record what is in force, when it differs from what was recorded last."""
+    key, digest = f"recorded.{kind}", digest_of(body)
+    if tx.meta(key) != digest:
+        tx.append(kind, body)
+        tx.put_meta(key, digest)
+
+
+def _config_entry(config: Config) -> dict[str, Json]:
+    """What decides, of the configuration; never addresses or references to secrets."""
+    decides: dict[str, Json] = {
+        "environments": {name: e.protection for name, e in config.environments.items()},
+        "targets": {t.name: [t.connector, t.environment, t.mode] for t in config.targets.values()},
+        "quorums": {q.name: [q.count, q.group] for q in config.quorums.values()},
+        "guardrails": config.guardrails,
+        "limits": to_json(config.limits),
+    }
+    return {"digest": digest_of(decides), "guardrails": config.guardrails, "targets": len(config.targets)}

@@ -1,0 +1,73 @@
+"""Work that comes back from time to time. A failure is logged and tried again; it never ends the others."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import structlog
+
+from interlock.model.errors import InterlockError
+from interlock.pipeline.expire import expire_all, overdue
+from interlock.pipeline.recover import Recovered, recover
+from interlock.runtime.core import Core, beat
+from interlock.runtime.drive import Drive, described
+from interlock.runtime.perform import Performer
+
+_log = structlog.get_logger(__name__)
+
+
+async def every(seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:
+    """Do `work` each `seconds`, until cancelled."""
+    while True:
+        await asyncio.sleep(seconds)
+        await once(name, work)
+
+
+async def once(name: str, work: Callable[[], Awaitable[object]]) -> None:
+    """Do `work`; what goes wrong is logged."""
+    try:
+        await work()
+    except InterlockError as error:
+        _log.error("ticker.failed", ticker=name, error=type(error).__name__, why=str(error))
+    except Exception as error:  # noqa: BLE001  # a bug in one ticker must not stop the gateway's others
+        _log.error("ticker.broke", ticker=name, **described(error))
+
+
+class Chores:
+    """The chores of one gateway."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def heartbeat(self) -> None:
+        """Show the other replicas that this one is alive."""
+        gateway = self._core.terms.gateway
+        await self._core.store.transact(lambda tx: beat(tx, gateway))
+
+    async def expire(self) -> None:
+        """Let open changes expire that nobody used in time."""
+        if not await self._core.store.read(overdue):
+            return
+        for change in await self._core.store.transact(expire_all):
+            _log.info("change.expired", change=change.id)
+            self._core.watch.moved(change)
+
+    async def recover(self, *, starting: bool = False) -> Recovered:
+        """Resolve intents without an outcome."""
+        performer = Performer(self._core, starting=starting)
+        recovered: Recovered = await self._core.tasks.see_through(Drive(recover(), performer), "recover")
+        for change in recovered.resolved:
+            _log.warning("change.recovered", change=change.id, state=change.state.value)
+        for change in recovered.in_doubt:
+            _log.error("change.in_doubt", change=change.id, target=change.target)
+        return recovered
+
+    async def look(self) -> None:
+        """Notice what other replicas moved, and make waiting refusals durable."""
+        await self._core.watch.look()
+        await self._core.refusals.flush()
+
+
+LOOK, HEARTBEAT, RECOVER, EXPIRE, POLICIES, SIGN, RETRY = 0.5, 5.0, 10.0, 5.0, 1.0, 10.0, 15.0
+"""Seconds between two runs."""
+RETAIN = timedelta(hours=1).total_seconds()
