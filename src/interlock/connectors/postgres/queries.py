@@ -121,6 +121,87 @@ def recovery() -> Ask:
     return Ask("agent", _LEAVE)
 
 
+# ---- several parts at once --------------------------------------------------------------------------------------------
+
+
+def together(parts: Sequence[Steps[T]]) -> Steps[list[T]]:
+    """Run parts side by side: what they ask in the same round goes out as one `Ask` per connection. `agent` questions of the
+    parts are plain reads; they are put `inside` here.
+
+    An error reaches only the part that caused it: when the joint question fails, each is asked alone. Returns the parts'
+    results in order; raises what a part does not catch.
+    """
+    results: dict[int, T] = {}
+    waiting: dict[int, tuple[Ask, ...]] = {}
+    for place, part in enumerate(parts):
+        _advance(place, part, None, waiting, results)
+    while waiting:
+        asked = waiting
+        waiting = {}
+        replies = yield from _round(asked)
+        for place in asked:
+            _advance(place, parts[place], replies[place], waiting, results)
+    return [results[place] for place in range(len(parts))]
+
+
+def _advance(
+    place: int,
+    part: Steps[T],
+    replies: tuple[Reply, ...] | None,
+    waiting: dict[int, tuple[Ask, ...]],
+    results: dict[int, T],
+) -> None:
+    try:
+        waiting[place] = next(part) if replies is None else part.send(replies)
+    except StopIteration as done:
+        results[place] = done.value
+
+
+def _round(asked: dict[int, tuple[Ask, ...]]) -> Steps[dict[int, tuple[Reply, ...]]]:
+    groups: dict[On, list[tuple[int, int, Ask]]] = {}
+    for place, step in asked.items():
+        for number, question in enumerate(step):
+            groups.setdefault(question.on, []).append((place, number, question))
+    joint = tuple(_joint([q for _, _, q in group]) for group in groups.values())
+    answers = yield joint
+    found: dict[tuple[int, int], Reply] = {}
+    for group, answer in zip(groups.values(), answers, strict=True):
+        questions = [q for _, _, q in group]
+        split = (
+            _split(questions, answer)
+            if isinstance(answer, list)
+            else (yield from _one_by_one(questions, answer))
+        )
+        found |= {(place, number): reply for (place, number, _), reply in zip(group, split, strict=True)}
+    return {
+        place: tuple(found[place, number] for number in range(len(step))) for place, step in asked.items()
+    }
+
+
+def _joint(questions: Sequence[Ask]) -> Ask:
+    statements = tuple(statement for question in questions for statement in question.statements)
+    return inside(statements) if questions[0].on == "agent" else Ask(questions[0].on, statements)
+
+
+def _split(questions: Sequence[Ask], rows: list[Rows]) -> list[Reply]:
+    left = iter(inside_rows(rows) if questions[0].on == "agent" else rows)
+    return [[next(left) for _ in question.statements] for question in questions]
+
+
+def _one_by_one(questions: Sequence[Ask], failed: QueryFailed) -> Steps[list[Reply]]:
+    if questions[0].on == "agent":
+        yield from ask(recovery())
+    if len(questions) == 1:
+        return [failed]
+    replies: list[Reply] = []
+    for question in questions:
+        (reply,) = yield (_joint([question]),)
+        if isinstance(reply, QueryFailed) and question.on == "agent":
+            yield from ask(recovery())
+        replies.append(reply if isinstance(reply, QueryFailed) else _split([question], reply)[0])
+    return replies
+
+
 # ---- SQL text ---------------------------------------------------------------------------------------------------------
 
 

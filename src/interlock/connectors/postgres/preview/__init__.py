@@ -4,6 +4,7 @@ first()    the measuring query, pipelined behind the client's statements
 examine()  its reply and what the catalogs and the observer say, turned into effects and a before-image
 """
 
+from interlock.connectors.postgres.preview.before import Losing, Predicate, image_before, losing
 from interlock.connectors.postgres.preview.context import Captured, Context, Limits, Loss
 from interlock.connectors.postgres.preview.examine import examine
 from interlock.connectors.postgres.preview.first import (
@@ -30,12 +31,16 @@ __all__ = [
     "Facts",
     "Identity",
     "Limits",
+    "Losing",
     "Loss",
+    "Predicate",
     "catalogs_changed",
     "examine",
     "first",
     "has_temp",
     "identity",
+    "image_before",
+    "losing",
     "read",
     "read_identity",
     "tampered",

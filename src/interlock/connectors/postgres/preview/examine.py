@@ -2,34 +2,236 @@
 
 from collections.abc import Sequence
 
-from interlock.connectors.postgres.preview.context import Context
-from interlock.connectors.postgres.preview.first import Counts, read
-from interlock.connectors.postgres.queries import Rows, Steps
+from msgspec import structs
+
+from interlock.connectors.postgres.preview import row_effects
+from interlock.connectors.postgres.preview.catalog_diff import CatalogDiff, diff
+from interlock.connectors.postgres.preview.catalogs import IGNORED
+from interlock.connectors.postgres.preview.context import Context, Loss
+from interlock.connectors.postgres.preview.ddl import Ddl, objects
+from interlock.connectors.postgres.preview.first import Counts, Facts, read
+from interlock.connectors.postgres.preview.layout import definition_statement, layout_statements, read_layouts
+from interlock.connectors.postgres.preview.names import resource
+from interlock.connectors.postgres.preview.rows import count_before, image, plan
+from interlock.connectors.postgres.preview.touched import Touched, at_most
+from interlock.connectors.postgres.queries import Ask, QueryFailed, Rows, Steps, together
+from interlock.connectors.postgres.undo.image import Frame, Head, Row, encode
 from interlock.model.change import Measurement
 from interlock.model.effect import ChangeKind, Effect, Unit
-from interlock.model.operation import Resource
 from interlock.sdk.connector import Preview
+
+_ROWS = frozenset("rm")
 
 
 def examine(first_rows: Sequence[Rows], context: Context) -> Steps[Preview]:
-    """What the transaction did. It must stay open and idle meanwhile; it is left as it was."""
+    """What the transaction did. It must stay open and idle meanwhile; it is left as it was.
+
+    Raises QueryFailed when its connection (not the observer's) can no longer be asked: the transaction must be rolled back then.
+    """
     facts = read(first_rows)
-    yield from ()
-    effects = [effect for counts in facts.relations if counts.any for effect in _plain(counts)]
-    marker = {
-        "xid": facts.xid or "",
-        "system": context.identity.system,
-        "timeline": context.identity.timeline,
-        "database": context.identity.database,
-    }
-    return Preview(Measurement(tuple(effects)), (), marker if facts.xid else {})
+    work = _Work(facts, context)
+    if any(oid not in IGNORED for oid in facts.catalogs):
+        yield from work.look_at_catalogs()
+    yield from work.look_at_rows()
+    yield from work.look_at_emptied()
+    return work.preview()
 
 
-def _plain(counts: Counts) -> list[Effect]:
-    table = Resource("table", f"{counts.schema}.{counts.name}", counts.schema)
-    numbers = {
-        ChangeKind.CREATED: counts.inserted,
-        ChangeKind.UPDATED: counts.updated,
-        ChangeKind.DELETED: counts.deleted,
-    }
-    return [Effect(table, kind, count, Unit.ROWS, before=count) for kind, count in numbers.items() if count]
+class _Work:
+    """One examination. The order matters: the catalogs first, because they tell which tables are new or altered."""
+
+    def __init__(self, facts: Facts, context: Context) -> None:
+        self.facts = facts
+        self.context = context
+        self.ddl = Ddl()
+        self.diff = CatalogDiff()
+        self.losses: dict[int, Loss] = {loss.oid: loss for loss in context.losses}
+        self.written = [c for c in facts.relations if c.any and not c.temporary and c.kind in _ROWS]
+        self.tables: dict[int, Touched] = {}
+        self.definitions = ""
+        self.emptied: dict[int, tuple[bool, list[Row] | None]] = {}
+
+    # -- catalogs
+
+    def look_at_catalogs(self) -> Steps[None]:
+        self.diff = yield from diff(self.facts)
+        contents = {c.oid: c.inserted - c.deleted for c in self.facts.relations}
+        self.ddl = objects(self.diff, contents)
+
+    # -- rows
+
+    def look_at_rows(self) -> Steps[None]:
+        written = [c for c in self.written if c.oid not in self.ddl.made]
+        self.tables = {c.oid: plan(c, self.context) for c in written}
+        for oid in self.ddl.rewritten:
+            if oid not in self.tables and oid not in self.ddl.made:
+                self.tables[oid] = self._unwritten(oid)
+        if not self.tables:
+            return
+        parts: list[Steps[None]] = [self._layouts()]
+        for table in self.tables.values():
+            parts += [image(table, self.facts, self.context), count_before(table)]
+        yield from together(parts)
+        for table in self.tables.values():
+            _check_name(table)
+
+    def _unwritten(self, oid: int) -> Touched:
+        row, _ = self.ddl.rewritten[oid]
+        counts = Counts(oid, str(row.names[0]), row.names[1], "r", False, 0, 0, 0, alone=True)
+        return plan(counts, self.context)
+
+    def _layouts(self) -> Steps[None]:
+        oids = list(self.tables)
+        if not self.context.observer:
+            return
+        statements = (*layout_statements(oids), definition_statement(oids, self.context.functions))
+        (reply,) = yield (Ask("observer", statements),)
+        if isinstance(reply, QueryFailed):
+            for table in self.tables.values():
+                table.reason = table.reason or "the observer may not read the catalogs"
+            return
+        layouts = read_layouts(reply[:3])
+        self.definitions = reply[3][0][0] or ""
+        for table in self.tables.values():
+            table.layout = layouts.get(table.counts.oid)
+
+    # -- tables that were emptied or rewritten
+
+    def look_at_emptied(self) -> Steps[None]:
+        oids = [oid for oid in self.ddl.rewritten if oid in self.tables]
+        found = yield from together([self._emptied(self.tables[oid]) for oid in oids])
+        self.emptied = dict(zip(oids, found, strict=True))
+
+    def _emptied(self, table: Touched) -> Steps[tuple[bool, list[Row] | None]]:
+        """Whether all rows in the table are the transaction's own, and these rows (None when they cannot be told)."""
+        inserted = table.counts.inserted
+        (reply,) = yield (Ask("agent", (at_most(table.sql, inserted + 1),)),)
+        if isinstance(reply, QueryFailed):
+            return True, None
+        left = int(reply[0][0][0] or 0)
+        if left > inserted:
+            return False, None
+        if left > self.context.limits.predicate_rows:
+            return True, None
+        (reply,) = yield (Ask("agent", ((f"SELECT t.* FROM ONLY {table.sql} AS t", ()),)),)
+        return True, None if isinstance(reply, QueryFailed) else list(reply[0])
+
+    # -- the result
+
+    def preview(self) -> Preview:
+        effects: list[Effect] = list(self.ddl.effects)
+        frames: list[Frame] = []
+        ways: set[str] = set()
+        effects += self._dropped()
+        for oid, table in self.tables.items():
+            if oid in self.emptied and self.emptied[oid][0]:
+                effects += self._truncated(table, frames, ways)
+            else:
+                effects += self._rewritten(table)
+                effects += row_effects.row_effects(table)
+                if table.counts.any and not table.reason:
+                    frames += row_effects.frames(table)
+                    ways.add(table.way)
+        for counts in self.facts.relations:
+            if counts.oid in self.ddl.made and counts.any and not counts.temporary:
+                effects += row_effects.rows_of_created(counts)
+            elif counts.kind == "f":
+                effects.append(row_effects.foreign(counts))
+            elif counts.kind == "S" and not counts.temporary:
+                effects.append(row_effects.advanced(counts))
+            elif counts.any and counts.kind not in ("r", "m", "t", "S") and not counts.temporary:
+                effects.append(row_effects.foreign(counts))
+        if self.ddl.created:
+            frames += self.ddl.created
+            ways.add("drop")
+        parts = encode([Head(self.context.identity.fingerprint), *frames]) if frames else ()
+        if sum(map(len, parts)) > self.context.limits.image_bytes:
+            effects, parts, ways = [_irreversible(e) for e in effects], (), set()
+        measurement = Measurement(
+            tuple(effects),
+            row_effects.affected(self.tables.values(), self.context.limits.digest_rows),
+            self.definitions,
+            "+".join(sorted(ways)) or "none",
+        )
+        return Preview(measurement, parts, self._marker())
+
+    def _marker(self) -> dict[str, str]:
+        identity = self.context.identity
+        if not self.facts.xid:
+            return {}
+        return {
+            "xid": self.facts.xid,
+            "system": identity.system,
+            "timeline": identity.timeline,
+            "database": identity.database,
+        }
+
+    def _dropped(self) -> list[Effect]:
+        effects: list[Effect] = []
+        for oid, row in self.ddl.dropped.items():
+            loss = self.losses.get(oid)
+            rows = loss.rows if loss is not None else self.diff.estimates.get(oid, 0)
+            why = "rows of a dropped table cannot be brought back yet"
+            effects += row_effects.rows_lost(
+                resource(row), rows, "with the table", exact=loss is not None, reason=why
+            )
+        return effects
+
+    def _truncated(self, table: Touched, frames: list[Frame], ways: set[str]) -> list[Effect]:
+        counts, loss = table.counts, self.losses.get(table.counts.oid)
+        what = row_effects.table_resource(counts.schema, counts.name or "", counts.kind)
+        own = self.emptied[counts.oid][1]
+        covered = loss is not None and loss.image is not None and own is not None and table.layout is not None
+        reason = "" if covered else "the rows were not copied before the table was emptied"
+        if loss is not None and covered:
+            frames += row_effects.loss_frames(table, loss, own or ())
+            ways.add("copy")
+        rows = loss.rows if loss is not None else self.diff.estimates.get(counts.oid, 0)
+        effects = list(
+            row_effects.rows_lost(
+                what, rows, "emptied", exact=loss is not None, reversible=covered, reason=reason
+            )
+        )
+        if counts.inserted:
+            effects.append(
+                Effect(
+                    what, ChangeKind.CREATED, counts.inserted, Unit.ROWS, reversible=covered, reason=reason
+                )
+            )
+        return effects
+
+    def _rewritten(self, table: Touched) -> list[Effect]:
+        if table.counts.oid not in self.emptied:
+            return []
+        _, altered = self.ddl.rewritten[table.counts.oid]
+        what = row_effects.table_resource(table.counts.schema, table.counts.name or "", table.counts.kind)
+        if altered:
+            why = "values rewritten by ALTER TABLE cannot be brought back yet"
+            return [
+                Effect(what, ChangeKind.REPLACED, 1, Unit.OBJECTS, reason=why, detail="all rows rewritten")
+            ]
+        return [
+            Effect(
+                what,
+                ChangeKind.UPDATED,
+                1,
+                Unit.OBJECTS,
+                reversible=True,
+                detail="stored anew, values unchanged",
+            )
+        ]
+
+
+def _check_name(table: Touched) -> None:
+    """The observer was asked for the table by the name that the transaction knows: it must be the same one."""
+    layout = table.layout
+    if table.reason:
+        return
+    if layout is None:
+        table.reason = f"{table.label} is not visible to the observer"
+    elif (layout.schema, layout.name) != (table.counts.schema, table.counts.name):
+        table.reason = f"{table.label} was renamed in the same transaction"
+
+
+def _irreversible(effect: Effect) -> Effect:
+    return structs.replace(effect, reversible=False, reason="the before-image is too large")

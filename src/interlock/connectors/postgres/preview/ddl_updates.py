@@ -1,0 +1,222 @@
+"""What a changed catalog row means: which of its fields changed, and what that does to whoever uses the object.
+
+Fields that follow from other changes are `_NOISE`. What has no rule of its own makes its object replaced: doubt means no.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from interlock.connectors.postgres.preview.catalog_diff import CatalogRow
+from interlock.model.effect import ChangeKind
+
+_NOISE: Mapping[str, frozenset[str]] = {
+    "pg_class": frozenset(
+        [
+            "relnatts",
+            "relchecks",
+            "relhasrules",
+            "relhastriggers",
+            "relhassubclass",
+            "relhasindex",
+            "reltuples",
+            "relpages",
+            "relallvisible",
+            "relallfrozen",
+            "relfrozenxid",
+            "relminmxid",
+            "reltoastrelid",
+            "relrewrite",
+            "relispartition",
+            "relpartbound",
+            "relfilenode",
+        ]
+    ),
+    "pg_attribute": frozenset(
+        [
+            "attinhcount",
+            "attislocal",
+            "atthasdef",
+            "atthasmissing",
+            "attmissingval",
+            "attlen",
+            "attalign",
+            "attbyval",
+            "attndims",
+            "attcacheoff",
+        ]
+    ),
+    "pg_constraint": frozenset(
+        ["coninhcount", "conislocal", "connoinherit", "connamespace", "conparentid", "conindid"]
+    ),
+    "pg_database": frozenset(("datfrozenxid", "datminmxid")),
+    "pg_index": frozenset(("indcheckxmin", "indisready", "indislive")),
+    "pg_trigger": frozenset(("tgparentid", "tgconstrindid")),
+    "pg_type": frozenset(("typarray",)),
+}
+
+_AS_A_WHOLE: Mapping[str, tuple[ChangeKind, str]] = {
+    "pg_auth_members": (ChangeKind.PERMISSION, "membership of a role"),
+    "pg_database": (ChangeKind.PERMISSION, "settings of the database"),
+    "pg_db_role_setting": (ChangeKind.PERMISSION, "settings of a role or database"),
+    "pg_default_acl": (ChangeKind.PERMISSION, "default rights"),
+    "pg_description": (ChangeKind.UPDATED, "comment"),
+    "pg_enum": (ChangeKind.UPDATED, "value of the enumeration"),
+    "pg_foreign_data_wrapper": (ChangeKind.PERMISSION, "foreign-data wrapper"),
+    "pg_foreign_server": (ChangeKind.PERMISSION, "foreign server"),
+    "pg_foreign_table": (ChangeKind.SETTING, "options"),
+    "pg_index": (ChangeKind.SETTING, "role of the index"),
+    "pg_inherits": (ChangeKind.HIDDEN, "being detached"),
+    "pg_largeobject_metadata": (ChangeKind.PERMISSION, "rights"),
+    "pg_parameter_acl": (ChangeKind.PERMISSION, "rights"),
+    "pg_policy": (ChangeKind.PERMISSION, "row security policy"),
+    "pg_publication": (ChangeKind.PERMISSION, "replication"),
+    "pg_publication_namespace": (ChangeKind.PERMISSION, "replication"),
+    "pg_publication_rel": (ChangeKind.PERMISSION, "replication"),
+    "pg_replication_origin": (ChangeKind.PERMISSION, "replication"),
+    "pg_seclabel": (ChangeKind.PERMISSION, "security label"),
+    "pg_sequence": (ChangeKind.SETTING, "parameters"),
+    "pg_shdescription": (ChangeKind.UPDATED, "comment"),
+    "pg_shseclabel": (ChangeKind.PERMISSION, "security label"),
+    "pg_statistic_ext": (ChangeKind.SETTING, "statistics"),
+    "pg_subscription_rel": (ChangeKind.PERMISSION, "replication"),
+    "pg_tablespace": (ChangeKind.SETTING, "parameters"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """One consequence: the kind of change and a phrase for people."""
+
+    change: ChangeKind
+    detail: str
+
+
+def changed_fields(old: CatalogRow, new: CatalogRow) -> frozenset[str]:
+    """The fields that differ, without those that only follow from other changes."""
+    noise = _NOISE.get(old.catalog, frozenset())
+    names = (old.values.keys() | new.values.keys()) - noise - {"oid"}
+    return frozenset(name for name in names if old.values.get(name) != new.values.get(name))
+
+
+def meanings(old: CatalogRow, new: CatalogRow, *, has_policy: bool) -> Iterator[Meaning]:
+    """What the update of a catalog row means. `has_policy`: the table has a row security policy now."""
+    fields = set(changed_fields(old, new))
+    if old.catalog == "pg_attribute" and "attisdropped" in fields:
+        yield Meaning(ChangeKind.DELETED, "column dropped with its values")
+        return
+    if old.catalog in _AS_A_WHOLE:
+        if fields:
+            change, detail = _AS_A_WHOLE[old.catalog]
+            yield Meaning(change, f"{detail} changed")
+        return
+    rights = {f for f in fields if f.endswith(("acl", "owner"))}
+    if rights:
+        yield Meaning(
+            ChangeKind.PERMISSION,
+            "owner changed" if any(f.endswith("owner") for f in rights) else "rights changed",
+        )
+    names = {f for f in fields if f.endswith(("name", "namespace")) and isinstance(new.values.get(f), str)}
+    if names:
+        yield Meaning(ChangeKind.MOVED, f"now {new.identity}")
+    yield from _RULES.get(old.catalog, _replaced)(old, new, fields - rights - names, has_policy)
+
+
+def _replaced(old: CatalogRow, new: CatalogRow, fields: set[str], has_policy: bool) -> Iterator[Meaning]:
+    if fields:
+        yield Meaning(ChangeKind.REPLACED, "definition replaced")
+
+
+def _relation(old: CatalogRow, new: CatalogRow, fields: set[str], has_policy: bool) -> Iterator[Meaning]:
+    view = old.values.get("relkind") == "v"
+    if fields & {"relrowsecurity", "relforcerowsecurity"}:
+        yield _row_security(new, has_policy)
+    if "relpersistence" in fields:
+        if new.values.get("relpersistence") == "u":
+            yield Meaning(ChangeKind.WEAKENED, "unlogged: a crash empties it")
+        else:
+            yield Meaning(ChangeKind.UPDATED, "logged")
+    if "relispopulated" in fields:
+        if new.values.get("relispopulated"):
+            yield Meaning(ChangeKind.UPDATED, "filled")
+        else:
+            yield Meaning(ChangeKind.HIDDEN, "emptied until it is refreshed")
+    if "relreplident" in fields:
+        yield Meaning(ChangeKind.PERMISSION, "replica identity changed")
+    if "reloptions" in fields:
+        yield Meaning(ChangeKind.WEAKENED if view else ChangeKind.SETTING, "options changed")
+    if fields & {"reltablespace", "relam"}:
+        yield Meaning(ChangeKind.SETTING, "storage changed")
+    known = {
+        "relrowsecurity", "relforcerowsecurity", "relpersistence", "relispopulated", "relreplident", "reloptions",
+        "reltablespace", "relam",
+    }  # fmt: skip
+    yield from _replaced(old, new, fields - known, has_policy)
+
+
+def _row_security(new: CatalogRow, has_policy: bool) -> Meaning:
+    if not new.values.get("relrowsecurity"):
+        return Meaning(ChangeKind.WEAKENED, "row security disabled")
+    if not has_policy:
+        return Meaning(ChangeKind.HIDDEN, "row security without a policy: nobody but the owner sees rows")
+    return Meaning(ChangeKind.PERMISSION, "row security changed")
+
+
+def _column(old: CatalogRow, new: CatalogRow, fields: set[str], has_policy: bool) -> Iterator[Meaning]:
+    if fields & {"atttypid", "attcollation"}:
+        yield Meaning(ChangeKind.REPLACED, "type changed")
+    elif "atttypmod" in fields:
+        yield Meaning(ChangeKind.UPDATED, "type modifier changed")
+    if "attnotnull" in fields:
+        if new.values.get("attnotnull"):
+            yield Meaning(ChangeKind.UPDATED, "NOT NULL set")
+        else:
+            yield Meaning(ChangeKind.WEAKENED, "NOT NULL dropped")
+    if fields & {"attidentity", "attgenerated"}:
+        yield Meaning(ChangeKind.WEAKENED, "generation of values changed")
+    settings = {"attstattarget", "attoptions", "attstorage", "attcompression", "attfdwoptions"}
+    if fields & settings and "atttypid" not in fields:
+        yield Meaning(ChangeKind.SETTING, "storage or statistics changed")
+    known = {"atttypid", "attcollation", "atttypmod", "attnotnull", "attidentity", "attgenerated"} | settings
+    yield from _replaced(old, new, fields - known, has_policy)
+
+
+def _constraint(old: CatalogRow, new: CatalogRow, fields: set[str], has_policy: bool) -> Iterator[Meaning]:
+    if fields == {"convalidated"} and new.values.get("convalidated"):
+        yield Meaning(ChangeKind.UPDATED, "validated")
+    elif fields:
+        yield Meaning(ChangeKind.WEAKENED, "constraint changed")
+
+
+def _trigger(old: CatalogRow, new: CatalogRow, fields: set[str], has_policy: bool) -> Iterator[Meaning]:
+    enabled = (
+        "tgenabled"
+        if old.catalog == "pg_trigger"
+        else "evtenabled"
+        if old.catalog == "pg_event_trigger"
+        else "ev_enabled"
+    )
+    if enabled in fields:
+        if new.values.get(enabled) in ("O", "A"):
+            yield Meaning(ChangeKind.UPDATED, "enabled")
+        else:
+            yield Meaning(ChangeKind.WEAKENED, "disabled")
+    yield from _replaced(old, new, fields - {enabled}, has_policy)
+
+
+def _type(old: CatalogRow, new: CatalogRow, fields: set[str], has_policy: bool) -> Iterator[Meaning]:
+    if "typnotnull" in fields and not new.values.get("typnotnull"):
+        yield Meaning(ChangeKind.WEAKENED, "NOT NULL dropped")
+    elif fields & {"typdefault", "typdefaultbin", "typnotnull"}:
+        yield Meaning(ChangeKind.UPDATED, "default or NOT NULL changed")
+    yield from _replaced(old, new, fields - {"typdefault", "typdefaultbin", "typnotnull"}, has_policy)
+
+
+_RULES = {
+    "pg_class": _relation,
+    "pg_attribute": _column,
+    "pg_constraint": _constraint,
+    "pg_trigger": _trigger,
+    "pg_event_trigger": _trigger,
+    "pg_rewrite": _trigger,
+    "pg_type": _type,
+}

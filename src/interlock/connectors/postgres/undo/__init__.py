@@ -1,0 +1,1 @@
+"""Undoing an applied change from its stored before-image."""
