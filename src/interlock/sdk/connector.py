@@ -9,13 +9,16 @@ the configuration names it. The core never sees the native protocol; the connect
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from interlock.model.base import Value
 from interlock.model.change import Change, Measurement
 from interlock.model.decision import Decision, Forbid, Target
 from interlock.model.operation import Operation
 from interlock.model.people import AgentCredential
+
+TlsContext: TypeAlias = ssl.SSLContext
+"""How TLS is spoken on a connection."""
 
 
 class Principal(Value, frozen=True):
@@ -154,7 +157,7 @@ class Wire(Protocol):
     def buffered(self) -> int:
         """Bytes written and not yet taken by the client's socket."""
 
-    async def start_tls(self, context: ssl.SSLContext) -> None:
+    async def start_tls(self, context: TlsContext) -> None:
         """Upgrade; bytes that came before the upgrade and were not consumed are an error (RFC 3207-like injection)."""
 
     def close(self) -> None:

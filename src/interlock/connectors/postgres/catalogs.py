@@ -30,6 +30,7 @@ class Catalogs:
         self._seen: list[Rows] = []
         self._catalog: Catalog | None = None
         self._reads: OrderedDict[str, tuple[StatementInfo, ...]] = OrderedDict()
+        self.proven: dict[str, bool] = {}
         self._stale = True
         self._loading = asyncio.Lock()
         self._wanted = asyncio.Event()
@@ -51,6 +52,7 @@ class Catalogs:
             self._catalog = Catalog.from_rows(dict(zip(names, replies, strict=True)))
             self._seen = seen
             self._reads.clear()
+            self.proven.clear()
             self._stale = self._wanted.is_set()
 
     def changed(self) -> None:

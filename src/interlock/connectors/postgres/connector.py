@@ -1,6 +1,5 @@
 """The connector itself: what the core finds by the folder's name."""
 
-import ssl
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
@@ -8,15 +7,22 @@ from typing import Any
 from interlock.connectors.postgres import config, roles
 from interlock.connectors.postgres.live import PgLive
 from interlock.connectors.postgres.scram import certificate_hash
-from interlock.connectors.postgres.upstream import read_certificate
+from interlock.connectors.postgres.session import record
+from interlock.connectors.postgres.upstream import listener_context, read_certificate
 from interlock.model.decision import Target
-from interlock.sdk.connector import Listener, Live
+from interlock.model.errors import Misconfigured
+from interlock.sdk.connector import Listener, Live, Recorded
 
 
 class PostgresConnector:
     """Implements `sdk.connector.Connector`."""
 
     name = "postgres"
+    connection = "postgresql://AGENT:TOKEN@ADDRESS/TARGET"
+
+    def recorded(self, payload: bytes) -> Recorded:
+        """What a recorded transaction says."""
+        return Recorded(record.digest_of(payload), tuple(record.describe(payload)))
 
     def schema(self) -> str:
         """The Cedar fragment of this connector's resource kinds."""
@@ -28,9 +34,13 @@ class PostgresConnector:
         config.listener(name, checked)
         tls, bound = (None, None)
         if checked.tls is not None:
-            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            tls.load_cert_chain(checked.tls.cert, checked.tls.key)
-            bound = certificate_hash(read_certificate(checked.tls.cert))
+            try:
+                tls = listener_context(checked.tls.cert, checked.tls.key)
+                bound = certificate_hash(read_certificate(checked.tls.cert))
+            except (OSError, ValueError) as error:
+                raise Misconfigured(
+                    f"targets.{name}.tls: the files cannot be used ({type(error).__name__})"
+                ) from None
         return PgLive(target, checked, config.roles(name, checked, secret), tls, bound)
 
     def setup_script(self, live: Live, flavour: str) -> str:
@@ -42,4 +52,3 @@ class PostgresConnector:
         """Where agents reach the target."""
         assert isinstance(live, PgLive)
         return config.listener(live.name, live.config)
-

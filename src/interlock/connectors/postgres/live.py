@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import hashlib
-import ssl
 from collections.abc import Callable, Mapping, Sequence
 
 from interlock.connectors.postgres import doctor, preview, settle
@@ -22,7 +21,7 @@ from interlock.connectors.postgres.upstream_errors import UpstreamError
 from interlock.model.change import Change
 from interlock.model.decision import Target
 from interlock.model.errors import Misconfigured, Unavailable
-from interlock.sdk.connector import Finding, Gate, Principal, Settled, Unit, Wire, Work
+from interlock.sdk.connector import Finding, Gate, Principal, Settled, TlsContext, Unit, Wire, Work
 
 FORCED = {
     "default_transaction_read_only": "on",
@@ -43,7 +42,7 @@ class PgLive:
         target: Target,
         config: TargetConfig,
         roles: Roles,
-        tls: ssl.SSLContext | None,
+        tls: TlsContext | None,
         certificate_hash: bytes | None,
     ) -> None:
         self._target = target
@@ -73,6 +72,10 @@ class PgLive:
     @property
     def has_observer(self) -> bool:
         return self.roles.observer is not None
+
+    @property
+    def proven(self) -> dict[str, bool]:
+        return self._catalogs.proven
 
     # Life
 

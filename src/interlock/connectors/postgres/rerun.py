@@ -1,6 +1,5 @@
 """Units that the gateway runs by itself, each on a connection of its own: an approved change from its record, and a revert."""
 
-import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
@@ -18,7 +17,7 @@ from interlock.connectors.postgres.queries import (
 from interlock.connectors.postgres.session import replay
 from interlock.connectors.postgres.session.channel import Channel
 from interlock.connectors.postgres.session.exchange import Exchange
-from interlock.connectors.postgres.session.record import Record
+from interlock.connectors.postgres.session.record import REVERT, Record, digest_of
 from interlock.connectors.postgres.session.server import Server
 from interlock.connectors.postgres.session.transaction import Transaction
 from interlock.connectors.postgres.session.unit import GatedUnit
@@ -196,7 +195,6 @@ async def revert_unit(
         Operation(ACTION_OF[effect.change], "REVERT", (effect.resource,))
         for effect in change.measurement.effects
     )
-    payload = f"revert of {change.id}{' (forced)' if force else ''}".encode()
-    content = hashlib.sha256(payload + b"\0" + change.content.encode()).hexdigest()
-    work = Work(principal, operations, content, payload, reverts=change.id)
+    payload = f"{REVERT}{change.id}{' (forced)' if force else ''}".encode()
+    work = Work(principal, operations, digest_of(payload), payload, reverts=change.id)
     return work, RevertUnit(server, parts, force=force)

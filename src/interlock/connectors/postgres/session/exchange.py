@@ -94,13 +94,19 @@ class Batch:
         self.bound(name, (), values, reply)
         return reply
 
-    def once(self, sql: str, params: Sequence[str | None] = ()) -> Reply:
+    def once(
+        self,
+        sql: str,
+        params: Sequence[str | bytes | None] = (),
+        types: tuple[int, ...] = (),
+        formats: tuple[int, ...] = (),
+    ) -> Reply:
         """One statement that is not worth keeping prepared: the client's own transaction control, say."""
         reply = Reply()
         name = OWN + "once"
         self._put("C", f.Close("S", name), reply)
-        self._put("P", f.Parse(name, sql), reply)
-        self.bound(name, (), tuple(None if v is None else v.encode() for v in params), reply)
+        self._put("P", f.Parse(name, sql, types), reply)
+        self.bound(name, formats, tuple(v.encode() if isinstance(v, str) else v for v in params), reply)
         return reply
 
     def bound(

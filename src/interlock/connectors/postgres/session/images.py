@@ -1,19 +1,28 @@
-"""Before-images taken just before a statement (way 1), and what a TRUNCATE or DROP is about to lose."""
+"""What is asked just before a statement: which rows a simple UPDATE or DELETE will touch, what a TRUNCATE or DROP will lose."""
 
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pglast
+from pglast import ast
+from pglast.enums import DropBehavior, ObjectType
+
 from interlock.connectors.postgres import preview
-from interlock.connectors.postgres.preview import Captured, Loss
+from interlock.connectors.postgres.preview import Captured, Losing, Loss, Predicate
+from interlock.connectors.postgres.queries import QueryFailed, ident
+from interlock.connectors.postgres.session import control
 from interlock.connectors.postgres.session.exchange import Batch, Reply
 from interlock.connectors.postgres.session.items import Item
+from interlock.connectors.postgres.session.steps import run_steps
 
 if TYPE_CHECKING:
     from interlock.connectors.postgres.session.worker import Worker
 
 _SAVEPOINT = '"_interlock_image"'
 _PARAMETER = re.compile(r"\$(\d+)")
+_LITERAL = re.compile(r"'[^']*'|(?<![\w.$])\d+(?:\.\d+)?")
+_TEXT = 25
 
 
 @dataclass(slots=True)
@@ -21,7 +30,6 @@ class Image:
     """What was taken for one statement: `reply` is way 1's query, `losses` are whole tables."""
 
     reply: Reply | None = None
-    limit: int = 0
     losses: tuple[Loss, ...] = ()
 
     @property
@@ -29,17 +37,112 @@ class Image:
         """The rows that way 1 locked, or None when it was not used."""
         if self.reply is None or self.reply.failed:
             return None
-        return preview.captured(self.reply.texts())
+        return Captured(tuple((table or "", ctid or "") for table, ctid in self.reply.texts()))
 
-    @property
-    def _unused(self) -> None:
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """Way 1's query for one statement. Statements that differ in literals only share a `shape`."""
+
+    sql: str
+    shape: str
+    types: tuple[int, ...]
+    formats: tuple[int, ...]
+    values: tuple[bytes | None, ...]
+
+    def into(self, batch: Batch) -> Reply:
+        return batch.once(self.sql, self.values, self.types, self.formats)
+
+
+def _query(worker: "Worker", item: Item) -> _Query | None:
+    info = item.info
+    if (
+        info is None
+        or info.target is None
+        or not info.target.simple
+        or not worker.channel.server.has_observer
+    ):
         return None
+    if info.node not in ("UpdateStmt", "DeleteStmt"):
+        return None
+    target = info.target
+    predicate = Predicate(
+        target.schema, target.table, target.where_sql, target.alias, target.only, info.node == "DeleteStmt"
+    )
+    sql = preview.image_before(predicate, worker.channel.server.limits)
+    bind = item.bind
+    if bind is None or not bind.values:
+        return _Query(sql, _LITERAL.sub("?", sql), (), (), ())
+    used = {int(number) for number in _PARAMETER.findall(target.where_sql)}
+    given = (*item.types, *(0 for _ in bind.values))
+    # A parameter that the condition does not mention has no type that could be inferred.
+    types = tuple(given[n - 1] if n in used else _TEXT for n in range(1, len(bind.values) + 1))
+    values = tuple(v if n in used else None for n, v in enumerate(bind.values, 1))
+    return _Query(sql, f"{sql} {types}", types, bind.formats, values)
 
 
-async def take(worker: "Worker", item: Item) -> bool:
-    """Placeholder until the before-images land."""
-    return True
+async def take(worker: "Worker", item: Item) -> Image | None:
+    """Before a statement: what needs a round trip of its own. That is the first time that way 1 is tried for statements of a
+    shape (inside a savepoint: an error must not end the client's transaction), and the tables that are about to be lost.
+
+    Returns what was taken, or None. Raises QueryFailed when the transaction is lost.
+    """
+    target = _losing(item)
+    if target is not None and worker.channel.server.has_observer:
+        if not await control.begin_now(worker):
+            raise QueryFailed("25P02")
+        steps = preview.losing(target, worker.channel.server.limits)
+        return Image(losses=await run_steps(worker.channel, steps))
+    query = _query(worker, item)
+    if query is None or query.shape in worker.channel.server.proven:
+        return None
+    batch = worker.channel.exchange.batch()
+    begun = control.begin(worker, batch)
+    batch.own(f"SAVEPOINT {_SAVEPOINT}")
+    reply = query.into(batch)
+    batch.own(f"RELEASE SAVEPOINT {_SAVEPOINT}")
+    batch.sync()
+    await worker.channel.exchange.run(batch)
+    if begun is not None and begun.failed:
+        raise QueryFailed(begun.error.sqlstate if begun.error else "25P02")
+    worker.channel.server.proven[query.shape] = not reply.failed
+    if not reply.failed:
+        return Image(reply)
+    batch = worker.channel.exchange.batch()
+    back = batch.own(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+    batch.own(f"RELEASE SAVEPOINT {_SAVEPOINT}")
+    batch.sync()
+    await worker.channel.exchange.run(batch)
+    if back.error is not None:
+        raise QueryFailed(back.error.sqlstate)
+    return Image()
 
 
-def add(worker: "Worker", batch: Batch, item: Item) -> list[Image]:
-    return []
+def add(worker: "Worker", batch: Batch, item: Item) -> Image | None:
+    """Pipeline way 1's query before a statement of a shape that is known to work."""
+    query = _query(worker, item)
+    if query is None or not worker.channel.server.proven.get(query.shape):
+        return None
+    return Image(query.into(batch))
+
+
+def _losing(item: Item) -> Losing | None:
+    info = item.info
+    if info is None or info.node not in ("TruncateStmt", "DropStmt"):
+        return None
+    statement = pglast.parse_sql(info.text)[0].stmt
+    if isinstance(statement, ast.TruncateStmt):
+        names = tuple(_name(r.schemaname, r.relname) for r in statement.relations or ())
+        return Losing(names, (), statement.behavior == DropBehavior.DROP_CASCADE, copy=True)
+    assert isinstance(statement, ast.DropStmt)
+    cascade = statement.behavior == DropBehavior.DROP_CASCADE
+    if statement.removeType == ObjectType.OBJECT_TABLE:
+        names = tuple(_name(*(part.sval for part in parts)) for parts in statement.objects or ())
+        return Losing(names, (), cascade)
+    if statement.removeType == ObjectType.OBJECT_SCHEMA:
+        return Losing((), tuple(name.sval for name in statement.objects or ()), cascade)
+    return None
+
+
+def _name(*parts: str | None) -> str:
+    return ".".join(ident(part) for part in parts if part)

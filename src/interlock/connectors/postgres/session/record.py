@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import msgspec
 
 VERSION = 1
+REVERT = "revert of "
+"""How the payload of a revert begins: it is a sentence, not a record."""
 
 
 class Asked(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -37,7 +39,12 @@ class Record(msgspec.Struct, frozen=True):
     def digest(self) -> str:
         """SHA-256 over the encoded record: equal for the same statements, parameters, settings, target and agent, however
         they were cut into messages."""
-        return hashlib.sha256(self.encode()).hexdigest()
+        return digest_of(self.encode())
+
+
+def digest_of(payload: bytes) -> str:
+    """The digest of an encoded record."""
+    return hashlib.sha256(payload).hexdigest()
 
 
 _ENCODER = msgspec.msgpack.Encoder(order="sorted")
@@ -50,7 +57,7 @@ def decode(payload: bytes) -> Record:
 
 def describe(payload: bytes) -> list[str]:
     """The statements as text for people; parameters as comments behind them. A revert's payload is a sentence."""
-    if payload.startswith(b"revert of "):
+    if payload.startswith(REVERT.encode()):
         return [payload.decode()]
     record = decode(payload)
     lines = [f"BEGIN {record.begin}"] if record.begin else []

@@ -1,6 +1,5 @@
 """What a session needs of its target; `live` implements it."""
 
-import ssl
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -9,7 +8,7 @@ from interlock.connectors.postgres.codec import frontend as f
 from interlock.connectors.postgres.preview import Identity, Limits
 from interlock.connectors.postgres.upstream import Upstream
 from interlock.model.decision import Target
-from interlock.sdk.connector import Gate, Principal, Settled
+from interlock.sdk.connector import Gate, Principal, Settled, TlsContext
 
 if TYPE_CHECKING:
     from interlock.connectors.postgres.session.session import PgSession
@@ -21,12 +20,16 @@ class Server(Protocol):
     """One Postgres target as its sessions see it."""
 
     gate: Gate
-    tls: ssl.SSLContext | None
+    tls: TlsContext | None
     certificate_hash: bytes | None
     mock_secret: bytes
     longest_message: int
     identity: Identity
     limits: Limits
+
+    @property
+    def proven(self) -> dict[str, bool]:
+        """Whether way 1's query works, by the shape of the statement. Forgotten when the catalogs change."""
 
     @property
     def has_observer(self) -> bool: ...

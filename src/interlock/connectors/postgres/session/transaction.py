@@ -1,18 +1,12 @@
 """The state of one gated transaction."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 
 from interlock.connectors.postgres.classify import StatementInfo
-from interlock.connectors.postgres.session.exchange import Reply
+from interlock.connectors.postgres.session.images import Image
 from interlock.connectors.postgres.session.record import Asked
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """The before-image that was taken for one statement (way 1); `reply` holds its rows, or None when none could be taken."""
-
-    info: StatementInfo
-    reply: Reply | None
 
 
 @dataclass(slots=True)

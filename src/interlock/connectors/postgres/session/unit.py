@@ -1,67 +1,22 @@
 """The units of work that a session hands to the core: an open, measured transaction; and a statement whose effect no rollback
 undoes."""
 
-import asyncio
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from interlock.connectors.postgres import preview
-from interlock.connectors.postgres.preview import Captured, Context, Loss
-from interlock.connectors.postgres.queries import Ask, QueryFailed, Reply, Rows, Steps
+from interlock.connectors.postgres.preview import Context
+from interlock.connectors.postgres.queries import Rows
 from interlock.connectors.postgres.session import control, finish
 from interlock.connectors.postgres.session.channel import Channel
 from interlock.connectors.postgres.session.exchange import Lost
 from interlock.connectors.postgres.session.items import Item
+from interlock.connectors.postgres.session.steps import run_steps
 from interlock.connectors.postgres.session.transaction import Transaction
 from interlock.model.change import Measurement
 from interlock.sdk.connector import Preview, Settled
 
 if TYPE_CHECKING:
     from interlock.connectors.postgres.session.worker import Worker
-
-T = TypeVar("T")
-
-
-async def run_steps(channel: Channel, steps: Steps[T]) -> T:
-    """Run a sans-io part: what it asks the agent's connection inside the open transaction, what it asks the observer beside."""
-    try:
-        asked = next(steps)
-        while True:
-            replies = await asyncio.gather(*(_reply(channel, ask) for ask in asked))
-            asked = steps.send(tuple(replies))
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-
-
-async def _reply(channel: Channel, ask: Ask) -> Reply:
-    try:
-        if ask.on == "agent":
-            return await ask_agent(channel, ask.statements)
-        if ask.on == "observer":
-            return await channel.server.observe(ask.statements)
-    except QueryFailed as failed:
-        return failed
-    raise AssertionError("a preview asks nobody else")
-
-
-async def ask_agent(channel: Channel, statements: Sequence[tuple[str, tuple[str | None, ...]]]) -> list[Rows]:
-    """Run statements of ours on the agent's connection. Raises QueryFailed, Lost."""
-    batch = channel.exchange.batch()
-    replies = [
-        batch.own(sql, params) if _fixed(sql) else batch.once(sql, params) for sql, params in statements
-    ]
-    batch.sync()
-    await channel.exchange.run(batch)
-    for reply in replies:
-        if reply.error is not None:
-            raise QueryFailed(reply.error.sqlstate, reply.error.message)
-    return [reply.texts() for reply in replies]
-
-
-def _fixed(sql: str) -> bool:
-    """Whether a statement is worth keeping prepared: utility statements, which cost little and never differ."""
-    return not sql.lstrip().upper().startswith(("SELECT", "WITH", "LOCK", "TABLE"))
 
 
 class GatedUnit:
@@ -191,6 +146,3 @@ class ImmediateUnit:
 
     async def abandon(self) -> None:
         """Nothing was begun."""
-
-
-__all__ = ["Captured", "GatedUnit", "ImmediateUnit", "Loss", "ask_agent", "run_steps"]

@@ -11,6 +11,7 @@ from interlock.connectors.postgres.classify import SqlSyntax, SqlTooLarge, State
 from interlock.connectors.postgres.codec import build, decode_frontend
 from interlock.connectors.postgres.codec import frontend as f
 from interlock.connectors.postgres.codec.backend import ErrorResponse
+from interlock.connectors.postgres.queries import QueryFailed
 from interlock.connectors.postgres.session import control, finish, images, segment, virtual
 from interlock.connectors.postgres.session.channel import Channel
 from interlock.connectors.postgres.session.items import Item, Mistake, simple
@@ -271,15 +272,24 @@ class Worker:
         self.suspicious = False
         if self.tx is None and gated:
             self.tx = Transaction(explicit=False, settings=dict(self.channel.settings))
-        for item in items:
-            if not await images.take(self, item):
+        taken: list[images.Image | None] = [None for _ in items]
+        if self.tx is not None:
+            try:
+                taken = [await images.take(self, item) for item in items]
+            except QueryFailed as lost:
+                self.fail(
+                    build.error_response(
+                        "ERROR", lost.sqlstate, "the transaction failed while it was prepared"
+                    )
+                )
                 return False
         exchange = self.channel.exchange
         batch = exchange.batch()
         begun = control.begin(self, batch)
         self._imaging = []
-        for item in items:
-            self._imaging += images.add(self, batch, item)
+        for item, early in zip(items, taken, strict=True):
+            image = early or (images.add(self, batch, item) if self.tx is not None else None)
+            self._imaging += [] if image is None else [image]
             batch.client(item.kind, item.raw, item.done)
             if item.info is not None and item.asked is not None:
                 self.record(item.info, item.asked)

@@ -12,9 +12,6 @@ import ssl
 from collections.abc import Callable
 from typing import Any, cast
 
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-
 from interlock.connectors.postgres.codec import build, encode
 from interlock.connectors.postgres.codec import frontend as f
 from interlock.connectors.postgres.codec.backend import BackendKeyData
@@ -218,12 +215,6 @@ class Upstream(asyncio.Protocol):
         self._writable = None
         if self._on_writable is not None:
             self._on_writable(True)
-
-
-def read_certificate(path: str) -> bytes:
-    """The first certificate of a PEM file, in DER. Raises ``OSError``, or ``ValueError`` when there is none."""
-    with open(path, "rb") as file:
-        return x509.load_pem_x509_certificate(file.read()).public_bytes(serialization.Encoding.DER)
 
 
 async def open_upstream(

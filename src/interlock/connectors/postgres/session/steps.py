@@ -1,0 +1,52 @@
+"""Runs the sans-io parts of the connector on a session's connection, and on the observer's beside it."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TypeVar
+
+from interlock.connectors.postgres.queries import Ask, QueryFailed, Reply, Rows, Statement, Steps
+from interlock.connectors.postgres.session.channel import Channel
+
+T = TypeVar("T")
+
+
+async def run_steps(channel: Channel, steps: Steps[T]) -> T:
+    """Run a part: what it asks the agent's connection inside the open transaction, what it asks the observer beside."""
+    try:
+        asked = next(steps)
+        while True:
+            replies = await asyncio.gather(*(_reply(channel, ask) for ask in asked))
+            asked = steps.send(tuple(replies))
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+
+
+async def _reply(channel: Channel, ask: Ask) -> Reply:
+    try:
+        if ask.on == "agent":
+            return await ask_agent(channel, ask.statements)
+        if ask.on == "observer":
+            return await channel.server.observe(ask.statements)
+    except QueryFailed as failed:
+        return failed
+    raise AssertionError("a preview asks nobody else")
+
+
+async def ask_agent(channel: Channel, statements: Sequence[Statement]) -> list[Rows]:
+    """Run statements of ours on the agent's connection. Raises QueryFailed, Lost."""
+    batch = channel.exchange.batch()
+    # Only utility statements never differ, and so are worth keeping prepared.
+    replies = [
+        batch.once(sql, params) if _varies(sql) else batch.own(sql, params) for sql, params in statements
+    ]
+    batch.sync()
+    await channel.exchange.run(batch)
+    for reply in replies:
+        if reply.error is not None:
+            raise QueryFailed(reply.error.sqlstate, reply.error.message)
+    return [reply.texts() for reply in replies]
+
+
+def _varies(sql: str) -> bool:
+    return sql.lstrip().upper().startswith(("SELECT", "WITH", "LOCK", "TABLE"))
