@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from interlock.connectors.postgres.preview import Limits
 from interlock.connectors.postgres.upstream_config import ConfigError, UpstreamConfig
 from interlock.model.errors import Misconfigured
 from interlock.sdk.connector import Listener
@@ -35,13 +34,17 @@ class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Limits of before-images (`preview.Limits`), and of a message of an agent's (bytes)."""
+    """Limits of before-images (`preview.Limits`), of a message of an agent's (bytes), and the gateway's own timers: how long an agent
+    statement may wait for a lock (unless it sets `lock_timeout` itself), how long it may run, how long a transaction may idle."""
 
     scan_rows: int = 2_000_000
     scan_bytes: int = 1 << 30
     predicate_rows: int = 100_000
     image_bytes: int = 256 << 20
     message_bytes: int = 64 << 20
+    lock_timeout_ms: int = 2_000
+    statement_timeout_s: int = 600
+    idle_timeout_s: int = 300
 
 
 class TargetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

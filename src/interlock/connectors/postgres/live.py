@@ -51,6 +51,9 @@ class PgLive:
         self.tls = tls
         self.certificate_hash = certificate_hash
         self.longest_message = config.limits.message_bytes
+        self.lock_timeout_ms = config.limits.lock_timeout_ms
+        self.statement_timeout_s = float(config.limits.statement_timeout_s)
+        self.idle_timeout_s = float(config.limits.idle_timeout_s)
         self.limits = preview.Limits(
             scan_rows=config.limits.scan_rows,
             scan_bytes=config.limits.scan_bytes,

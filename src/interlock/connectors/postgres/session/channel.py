@@ -14,9 +14,6 @@ from interlock.connectors.postgres.upstream import Upstream
 from interlock.model.decision import Forbid, Target
 from interlock.sdk.connector import Gate, Principal
 
-IDLE_IN_TRANSACTION_S = 300.0
-"""How long (seconds) an agent may leave a transaction idle before it is rolled back."""
-
 
 class IdleTooLong(Exception):
     """The client left its transaction idle for too long."""
@@ -80,7 +77,7 @@ class Channel:
                 return None
             self.arrived.clear()
             try:
-                async with asyncio.timeout(IDLE_IN_TRANSACTION_S if in_transaction else None):
+                async with asyncio.timeout(self.server.idle_timeout_s if in_transaction else None):
                     await self.arrived.wait()
             except TimeoutError:
                 raise IdleTooLong from None

@@ -24,6 +24,9 @@ class Server(Protocol):
     certificate_hash: bytes | None
     mock_secret: bytes
     longest_message: int
+    lock_timeout_ms: int
+    statement_timeout_s: float
+    idle_timeout_s: float
     identity: Identity
     limits: Limits
 

@@ -4,6 +4,7 @@ The client's statements go to the server together with the gateway's SQL around 
 the decision, so that an error can come instead of it.
 """
 
+import asyncio
 from collections.abc import Sequence
 
 from interlock.connectors.postgres import answer
@@ -14,6 +15,7 @@ from interlock.connectors.postgres.codec.backend import ErrorResponse
 from interlock.connectors.postgres.queries import QueryFailed
 from interlock.connectors.postgres.session import control, finish, images, segment, virtual
 from interlock.connectors.postgres.session.channel import Channel
+from interlock.connectors.postgres.session.exchange import Batch
 from interlock.connectors.postgres.session.items import Item, Mistake, simple
 from interlock.connectors.postgres.session.record import Asked, Record
 from interlock.connectors.postgres.session.transaction import Transaction
@@ -299,7 +301,7 @@ class Worker:
             measured = finish.add_measuring(self, batch)
         elif not (copies or items[-1].kind == "Q"):
             batch.sync()
-        error = await exchange.run(batch)
+        error = await self._timed(batch)
         if exchange.copying_in:
             error = await self._copy_in(extended=items[-1].kind != "Q")
         if begun is not None and begun.error is not None:
@@ -317,6 +319,19 @@ class Worker:
         if measured is not None:
             return await finish.decide(self, measured)
         return True
+
+    async def _timed(self, batch: Batch) -> ErrorResponse | None:
+        """Run a batch; a statement that takes too long is cancelled, as the server would by statement_timeout (which is the
+        agent's to change)."""
+        channel = self.channel
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(
+            channel.server.statement_timeout_s, channel.server.cancelling, channel.upstream
+        )
+        try:
+            return await channel.exchange.run(batch)
+        finally:
+            timer.cancel()
 
     def record(self, info: StatementInfo, asked: Asked | None = None) -> None:
         """Remember a statement of the open transaction, for its content."""
