@@ -228,7 +228,8 @@ async def immediate(worker: "Worker", item: Item, *, alone: bool) -> bool:
     info = item.info
     assert info is not None
     if worker.tx is not None or not alone:
-        why = f"{info.why or info.verb} has an effect that a rollback does not undo, so it must be sent on its own"
+        what = f"{info.verb} ({', '.join(info.escapes)})" if info.escapes else info.verb
+        why = f"{what} may have an effect that a rollback does not undo, so it must be sent on its own"
         worker.fail(answer.forbidden(why, "Send this statement alone, outside a transaction."))
         return False
     decision = worker.channel.gate.check(worker.channel.principal, info.operations)

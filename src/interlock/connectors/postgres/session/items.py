@@ -52,6 +52,13 @@ class Item:
     reads: bool = True
 
     @property
+    def plain(self) -> bool:
+        """Whether it may run inside a transaction and be decided afterwards. What may outlive a rollback, or evades measuring,
+        must be decided before."""
+        info = self.info
+        return info is not None and info.way in (Way.PASS, Way.GATED) and not info.escapes
+
+    @property
     def way(self) -> Way | None:
         return None if self.info is None else self.info.way
 

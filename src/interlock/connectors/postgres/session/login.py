@@ -20,6 +20,7 @@ from interlock.connectors.postgres.codec import (
 )
 from interlock.connectors.postgres.codec import backend as b
 from interlock.connectors.postgres.codec import frontend as f
+from interlock.connectors.postgres.settings import Verdict
 from interlock.sdk.connector import Principal
 from interlock.wire import ProtocolViolation
 
@@ -165,9 +166,9 @@ def startup_options(message: f.StartupMessage) -> dict[str, str]:
     }
     asked.update(_dash_c(message.get("options") or ""))
     for name, value in asked.items():
-        verdict = reviewed.verdict(name, value)
-        if verdict == "refuse":
-            raise ValueError(f"the setting {name} cannot be given at the start of a session here")
+        judged = reviewed.judge(name, value)
+        if judged.verdict is Verdict.REFUSE:
+            raise ValueError(judged.why)
     return asked
 
 

@@ -26,6 +26,7 @@ from interlock.connectors.postgres.session.login import Login, Wants
 from interlock.connectors.postgres.session.passing import STATUS, Passing, virtual_status
 from interlock.connectors.postgres.session.server import Server
 from interlock.connectors.postgres.session.worker import Worker
+from interlock.connectors.postgres.settings import Verdict
 from interlock.connectors.postgres.upstream import Upstream
 from interlock.connectors.postgres.upstream_errors import UpstreamError
 from interlock.model.errors import InterlockError
@@ -194,7 +195,7 @@ class PgSession:
         assert login is not None
         assert login.principal is not None
         self._principal = await self._server.gate.enter(login.principal, self._ended)
-        wishes = {n: v for n, v in login.options.items() if reviewed.verdict(n, v) == "pass"}
+        wishes = {n: v for n, v in login.options.items() if reviewed.judge(n, v).verdict is Verdict.PASS}
         upstream = await self._server.connect(self._principal.agent, wishes)
         self._upstream = upstream
         if self._closed:
@@ -211,7 +212,9 @@ class PgSession:
         channel.settings.update(wishes)
         channel.startup_settings = dict(channel.settings)
         for name, value in login.options.items():
-            if reviewed.verdict(name, value) == "virtual" and not virtual.apply(worker, name, value):
+            if reviewed.judge(name, value).verdict is Verdict.VIRTUAL and not virtual.apply(
+                worker, name, value
+            ):
                 self._close()
                 return
         upstream.set_receiver(self._from_server, self._server_lost, self._server_writable)

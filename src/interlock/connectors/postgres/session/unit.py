@@ -3,6 +3,8 @@ undoes."""
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from interlock.connectors.postgres import preview
 from interlock.connectors.postgres.preview import Context
 from interlock.connectors.postgres.queries import Rows
@@ -13,6 +15,7 @@ from interlock.connectors.postgres.session.items import Item
 from interlock.connectors.postgres.session.steps import run_steps
 from interlock.connectors.postgres.session.transaction import Transaction
 from interlock.model.change import Measurement
+from interlock.model.effect import Evidence
 from interlock.sdk.connector import Preview, Settled
 
 if TYPE_CHECKING:
@@ -40,9 +43,11 @@ class GatedUnit:
             captured=tuple(c for image in self._tx.images if (c := image.captured) is not None),
             losses=tuple(loss for image in self._tx.images for loss in image.losses),
             observer=self._channel.server.has_observer,
+            functions=tuple(sorted({oid for info in self._tx.infos for oid in info.functions})),
             limits=self._channel.server.limits,
         )
         found = await run_steps(self._channel, preview.examine(self._first, context))
+        found = with_side_effects(found, self._tx)
         self._marker = dict(found.marker)
         return found
 
@@ -82,6 +87,17 @@ class GatedUnit:
             await self._channel.exchange.run(batch)
         except Lost:
             return
+
+
+def with_side_effects(found: Preview, tx: Transaction) -> Preview:
+    """Add what measuring does not show (NOTIFY), as the reviewed tables predict it."""
+    more = tuple(effect for info in tx.infos for effect in info.side_effects)
+    if not more:
+        return found
+    measurement = found.measurement
+    return msgspec.structs.replace(
+        found, measurement=msgspec.structs.replace(measurement, effects=(*measurement.effects, *more))
+    )
 
 
 class ImmediateUnit:
@@ -136,6 +152,11 @@ class ImmediateUnit:
         finally:
             worker.hold_rows(False, let_go=committed)
         return Settled(committed, "" if committed else "the commit failed")
+
+    def _anything(self) -> bool:
+        """Whether what was decided upon is "an unknown effect": then whatever it does was decided upon."""
+        assert self._item.info is not None
+        return any(e.evidence is Evidence.UNKNOWN for e in self._item.info.immediate_effects)
 
     async def _undo(self) -> None:
         batch = self._worker.channel.exchange.batch()

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from interlock.connectors.postgres import answer
-from interlock.connectors.postgres.classify import StatementInfo, Way
+from interlock.connectors.postgres.classify import Setting, StatementInfo, Way
 from interlock.connectors.postgres.codec import backend as b
 from interlock.connectors.postgres.codec import build, encode
 from interlock.connectors.postgres.session import control
-from interlock.connectors.postgres.session.items import Item
+from interlock.connectors.postgres.session.items import Item, Prepared
 
 if TYPE_CHECKING:
     from interlock.connectors.postgres.session.worker import Worker
@@ -30,17 +30,22 @@ def passes(info: StatementInfo) -> bool:
 def succeeded(worker: "Worker", items: Sequence[Item]) -> None:
     """The server has accepted these: remember what they set."""
     for item in items:
-        if item.info is not None:
-            _remember(worker, item.info)
+        info = item.info
+        if info is None:
+            continue
+        if info.deallocates is not None:
+            _deallocated(worker, info.deallocates)
+        if info.prepares is not None and info.inner is not None:
+            worker.channel.names.statements[info.prepares] = Prepared(
+                info.prepares, info.inner, info.inner.text
+            )
+        for setting in (info.setting, *info.settings):
+            if setting is not None:
+                _remember(worker, setting)
 
 
-def _remember(worker: "Worker", info: StatementInfo) -> None:
+def _remember(worker: "Worker", setting: Setting) -> None:
     channel = worker.channel
-    setting = info.setting
-    if info.deallocates is not None:
-        _deallocated(worker, info.deallocates)
-    if setting is None:
-        return
     if setting.kind == "discard":
         if setting.name in ("all", ""):
             _deallocated(worker, "ALL")

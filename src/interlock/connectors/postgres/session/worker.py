@@ -202,7 +202,7 @@ class Worker:
             return False
         batch: list[Item] = []
         for place, item in enumerate(items):
-            if item.info is None or item.way in (Way.PASS, Way.GATED) or virtual.passes(item.info):
+            if item.info is None or item.plain or virtual.passes(item.info):
                 if not self._allowed(item):
                     if batch and not await self.send(batch):
                         return False
@@ -351,7 +351,9 @@ class Worker:
                 return await control.outside(self, item, alone=alone)
             case Way.IMMEDIATE:
                 return await finish.immediate(self, item, alone=alone)
-            case Way.REFUSED | Way.PASS | Way.GATED:
+            case Way.GATED:
+                return await finish.immediate(self, item, alone=alone)
+            case Way.REFUSED | Way.PASS:
                 why = info.why or "this statement is not known to be safe"
                 self.channel.gate.refused(self.channel.principal, info.operations, Forbid(why, ("unknown",)))
                 self.fail(answer.forbidden(why))
