@@ -19,6 +19,7 @@ from interlock.connectors.postgres.queries import (
     Statement,
     Steps,
 )
+from interlock.connectors.postgres.roles import RoleNames, grants_sql
 from interlock.model.effect import ChangeKind, Effect, Unit
 from interlock.sdk.connector import Preview
 from interlock.testing.pg import PgDatabase
@@ -83,6 +84,7 @@ class Rig:
         maintainer: str = "postgres",
     ) -> None:
         self.database = database
+        self.agent_role = agent
         self.agent = Connection(
             database, agent, {"default_transaction_read_only": "on", "search_path": "public"}
         )
@@ -119,6 +121,11 @@ class Rig:
         except StopIteration as done:
             result: T = done.value
             return result
+
+    def script(self, sql: str) -> None:
+        """Statements in autocommit as the agent's role, past the gateway."""
+        with self.database.connect(self.agent_role, autocommit=True) as owner:
+            owner.execute(sql.encode())
 
     # -- an agent's transaction
 
@@ -187,15 +194,25 @@ class Rig:
 
 
 @contextlib.contextmanager
-def rig(database: PgDatabase, setup: str = "", **users: str) -> Iterator[Rig]:
-    """A rig on a database in which `setup` has been run."""
-    if setup:
-        database.psql(setup)
-    made = Rig(database, **users)
+def rig(database: PgDatabase, setup: str = "", *, schemas: Sequence[str] = ("public",)) -> Iterator[Rig]:
+    """A rig with the three roles that `grants_sql` makes, on a database in which the agent's role has run `setup`: it owns
+    everything, and is no superuser."""
+    names = RoleNames(*(f"{database.name}_{part}" for part in ("agent", "observer", "maintainer")))
+    roles = (names.upstream, names.observer, names.maintainer)
+    database.psql(f"CREATE ROLE {names.upstream} LOGIN; GRANT ALL ON SCHEMA public TO {names.upstream};")
+    database.psql(f"GRANT ALL ON DATABASE {database.name} TO {names.upstream}")
+    with database.connect(names.upstream, autocommit=True) as owner:
+        if setup:
+            owner.execute(setup.encode())
+    database.psql(grants_sql("plain", names, schemas))
+    made = Rig(database, agent=roles[0], observer=roles[1], maintainer=roles[2])
     try:
         yield made
     finally:
         made.close()
+        for role in reversed(roles):
+            database.psql(f"DROP OWNED BY {role} CASCADE")
+            database.psql(f"DROP ROLE {role}")
 
 
 def told(result: Preview) -> set[str]:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
+from tests.connectors.postgres.rig import Rig, effect, rig, told
 
 from interlock.connectors.postgres.preview import Limits, Predicate
 from interlock.connectors.postgres.undo import image
 from interlock.model.effect import ChangeKind, totals
 from interlock.testing.pg import PgDatabase
-from tests.connectors.postgres.rig import Rig, effect, rig, told
 
 SHOP = """
 CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL, n_orders int NOT NULL DEFAULT 0);
@@ -72,7 +72,7 @@ def test_cascades_count(shop: Rig) -> None:
 
 
 def test_share_is_counted_no_further_than_needed(shop: Rig) -> None:
-    shop.database.psql("INSERT INTO log SELECT now(), i::text FROM generate_series(1, 1000) i")
+    shop.script("INSERT INTO log SELECT now(), i::text FROM generate_series(1, 1000) i")
     deleted = effect(shop.work("DELETE FROM log WHERE what = '7'"), ChangeKind.DELETED, "public.log")
     assert (deleted.before, deleted.before_at_least) == (100, True)
     assert totals([deleted]).share_deleted == 1
@@ -108,7 +108,7 @@ def test_way_one_follows_a_changed_key(shop: Rig) -> None:
 
 def test_way_one_is_given_up_when_it_does_not_agree(shop: Rig) -> None:
     """A trigger suppresses one row and changes another: as many rows, but not the same."""
-    shop.database.psql("""
+    shop.script("""
         CREATE FUNCTION swap() RETURNS trigger LANGUAGE plpgsql AS $$
           BEGIN IF OLD.id = 1 THEN UPDATE orders SET total = -1 WHERE id = 50; RETURN NULL; END IF; RETURN NEW; END $$;
         CREATE TRIGGER swap BEFORE UPDATE ON orders FOR EACH ROW WHEN (OLD.id < 10) EXECUTE FUNCTION swap();
@@ -149,7 +149,7 @@ def test_inserted_then_updated_then_deleted(shop: Rig) -> None:
 
 
 def test_functions_do_blocks_and_exception_blocks(shop: Rig) -> None:
-    shop.database.psql("""
+    shop.script("""
         CREATE FUNCTION cleanup() RETURNS int LANGUAGE plpgsql AS $$
           BEGIN
             BEGIN DELETE FROM orders WHERE id <= 10; EXCEPTION WHEN division_by_zero THEN NULL; END;
@@ -236,7 +236,7 @@ def test_partitions_inheritance_and_moved_rows(fresh_db: PgDatabase) -> None:
 
 
 def test_toast_is_folded_away(shop: Rig) -> None:
-    shop.database.psql("ALTER TABLE log ALTER what SET STORAGE EXTERNAL")
+    shop.script("ALTER TABLE log ALTER what SET STORAGE EXTERNAL")
     result = shop.applied(
         "INSERT INTO log SELECT now(), repeat(md5(i::text), 200) FROM generate_series(1, 5) i"
     )
@@ -248,7 +248,7 @@ def test_toast_is_folded_away(shop: Rig) -> None:
 
 
 def test_deferred_trigger_that_deletes_is_measured(shop: Rig) -> None:
-    shop.database.psql("""
+    shop.script("""
         CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM payments; RETURN NULL; END $$;
         CREATE CONSTRAINT TRIGGER late AFTER INSERT ON log DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION late();
     """)
@@ -285,7 +285,7 @@ def test_shadowing_the_catalogs_does_not_help(shop: Rig) -> None:
 
 
 def test_settings_of_the_agent_do_not_change_the_image_and_are_left_alone(shop: Rig) -> None:
-    shop.database.psql(
+    shop.script(
         "CREATE TABLE odd (id int PRIMARY KEY, at timestamptz, f float8, b bytea, i interval, m money);"
         "INSERT INTO odd VALUES (1, '2026-01-02 03:04:05+00', 0.1::float8 + 0.2, '\\x00ff', '1 mon 2 days', 12.5)"
     )
@@ -360,9 +360,9 @@ def test_without_an_observer_nothing_is_reversible(shop: Rig) -> None:
 
 
 def test_new_rows_in_the_middle_of_a_table_are_found(shop: Rig) -> None:
-    shop.database.psql("INSERT INTO log SELECT now(), repeat('x', 1000) FROM generate_series(1, 1000)")
-    shop.database.psql("DELETE FROM log WHERE ctid < '(3,0)'")
-    shop.database.psql("VACUUM log")
+    shop.script("INSERT INTO log SELECT now(), repeat('x', 1000) FROM generate_series(1, 1000)")
+    shop.script("DELETE FROM log WHERE ctid < '(3,0)'")
+    shop.script("VACUUM log")
     result = shop.work("INSERT INTO log SELECT now(), 'y' FROM generate_series(1, 5)")
     assert told(result) == {"created 5 rows public.log"}
 
@@ -397,11 +397,11 @@ def test_definitions_notice_a_changed_trigger_function(shop: Rig) -> None:
     body = (
         "CREATE OR REPLACE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {} RETURN NEW; END $$;"
     )
-    shop.database.psql(
+    shop.script(
         body.format("") + "CREATE TRIGGER t BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION f()"
     )
     sql = "UPDATE orders SET total = 1 WHERE id = 1"
     first = shop.work(sql).measurement.definitions
     assert first == shop.work(sql).measurement.definitions
-    shop.database.psql(body.format("NULL;"))
+    shop.script(body.format("NULL;"))
     assert first != shop.work(sql).measurement.definitions

@@ -2,7 +2,7 @@
 
 As for tables, but by xid alone: the transaction's own view has the new versions (xmin not older than its xid), the observer's
 committed view the old ones (xmax not older than it). Each catalog must account for its counters, else it is `unexplained`.
-Reading the catalogs takes no lock on what they describe.
+Reading the catalogs takes no lock on what they describe (`pg_get_indexdef` and its like would: they wait for the transaction).
 """
 
 from dataclasses import dataclass, field
@@ -69,11 +69,6 @@ _ADDRESS: dict[str, tuple[str, str, str]] = {
     "pg_attrdef": ("1259", "c.adrelid", "c.adnum::pg_catalog.int4"),
 }
 _NO_ADDRESS = frozenset({"pg_auth_members", "pg_db_role_setting", "pg_replication_origin"})
-_DEFINITION = {
-    "pg_constraint": "pg_catalog.pg_get_constraintdef(c.oid)",
-    "pg_index": "pg_catalog.pg_get_indexdef(c.indexrelid)",
-    "pg_description": "c.description",
-}
 
 _DEPENDS = """
 SELECT d.classid::pg_catalog.text, d.objid::pg_catalog.text, d.refclassid::pg_catalog.text, d.refobjid::pg_catalog.text,
@@ -93,7 +88,7 @@ SELECT c.oid::pg_catalog.text,
 @dataclass(frozen=True, slots=True)
 class CatalogRow:
     """One version of a catalog row. `kind`, `schema` and `identity` are `pg_identify_object`'s, `names` the unquoted parts of its
-    name; `definition` is text by which a recreated constraint or index is recognised (or a comment)."""
+    name."""
 
     catalog: str
     key: str
@@ -103,7 +98,6 @@ class CatalogRow:
     schema: str
     identity: str
     names: tuple[str, ...]
-    definition: str = ""
 
     @property
     def oid(self) -> int:
@@ -228,7 +222,7 @@ def _select(name: str) -> str:
         )
     return (
         f"SELECT pg_catalog.concat_ws('/', {key}), c.ctid::pg_catalog.text, c.xmin::pg_catalog.text,"
-        f" pg_catalog.to_jsonb(c)::pg_catalog.text, {identity}, {_DEFINITION.get(name, 'NULL')}"
+        f" pg_catalog.to_jsonb(c)::pg_catalog.text, {identity}"
         f" FROM {_table(name)} AS c{source}"
     )
 
@@ -248,7 +242,7 @@ def _old(name: str, own: str) -> Statement:
 def _read(name: str, rows: Rows, own: str) -> tuple[dict[str, CatalogRow], set[str]]:
     found: dict[str, CatalogRow] = {}
     unsure: set[str] = set()
-    for key, ctid, xmin, values, kind, schema, identity, names, definition in rows:
+    for key, ctid, xmin, values, kind, schema, identity, names in rows:
         row = CatalogRow(
             name,
             key or "",
@@ -258,7 +252,6 @@ def _read(name: str, rows: Rows, own: str) -> tuple[dict[str, CatalogRow], set[s
             schema or "",
             identity or "",
             tuple(msgspec.json.decode(names or "[]", type=list[str])),
-            definition or "",
         )
         found[row.key] = row
         if xmin != own:

@@ -1,6 +1,6 @@
 """From catalog rows to effects: which objects were created, lost, replaced, hidden, moved, weakened, or changed hands."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from msgspec import structs
@@ -32,6 +32,36 @@ _RIGHTS = frozenset(
 )
 _RIGHTS_WHEN_CREATED = _RIGHTS | {"pg_policy", "pg_publication", "pg_event_trigger", "pg_foreign_server"}
 _WEAKENS_WHEN_DELETED = frozenset({"pg_constraint", "pg_trigger", "pg_policy", "pg_event_trigger"})
+_CONSTRAINT_MEANING = [
+    "contype",
+    "condeferrable",
+    "condeferred",
+    "convalidated",
+    "conenforced",
+    "conkey",
+    "confkey",
+    "confrelid",
+    "confupdtype",
+    "confdeltype",
+    "confmatchtype",
+    "confdelsetcols",
+    "conbin",
+    "conexclop",
+    "conperiod",
+]
+_INDEX_MEANING = [
+    "indkey",
+    "indcollation",
+    "indexprs",
+    "indpred",
+    "indisunique",
+    "indisprimary",
+    "indisexclusion",
+    "indimmediate",
+    "indnkeyatts",
+    "indisvalid",
+    "indnullsnotdistinct",
+]
 _NOT_UNDONE = "this kind of change cannot be undone yet"
 
 Address = tuple[int, int, int]
@@ -113,18 +143,27 @@ def _part(row: CatalogRow, among: set[Address], diff: CatalogDiff) -> bool:
 
 
 def _recreated_alike(diff: CatalogDiff) -> set[tuple[str, str]]:
-    """Indexes and constraints that ALTER COLUMN TYPE dropped and made again with the same name and definition."""
-    made = {
-        (r.catalog, r.identity, r.definition): r
-        for r in diff.created
-        if r.definition and r.catalog != "pg_description"
-    }
+    """Indexes and constraints that ALTER COLUMN TYPE dropped and made again with the same name and meaning."""
+    made = dict(_signatures(diff.created))
     keys: set[tuple[str, str]] = set()
-    for row in diff.deleted:
-        again = made.get((row.catalog, row.identity, row.definition))
+    for signature, row in _signatures(diff.deleted):
+        again = made.get(signature)
         if again is not None:
             keys |= {(row.catalog, row.key), (row.catalog, again.key)}
     return keys
+
+
+def _signatures(rows: Iterable[CatalogRow]) -> Iterator[tuple[str, CatalogRow]]:
+    indexes = {row.key: row for row in rows if row.catalog == "pg_index"}
+    for row in rows:
+        if row.catalog == "pg_constraint":
+            yield _signature(row, row, _CONSTRAINT_MEANING), row
+        elif row.catalog == "pg_class" and row.key in indexes:
+            yield _signature(row, indexes[row.key], _INDEX_MEANING), row
+
+
+def _signature(row: CatalogRow, source: CatalogRow, fields: Sequence[str]) -> str:
+    return repr((row.catalog, row.identity, [source.values.get(field) for field in fields]))
 
 
 # ---- created and deleted ----------------------------------------------------------------------------------------------

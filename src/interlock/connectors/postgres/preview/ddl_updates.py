@@ -109,6 +109,9 @@ def meanings(old: CatalogRow, new: CatalogRow, *, has_policy: bool) -> Iterator[
             change, detail = _AS_A_WHOLE[old.catalog]
             yield Meaning(change, f"{detail} changed")
         return
+    if old.catalog == "pg_class" and old.values.get("relkind") in ("i", "I"):
+        # An index follows its table: it has no owner, rights, schema or persistence of its own.
+        fields &= {"relname", "reloptions", "reltablespace"}
     rights = {f for f in fields if f.endswith(("acl", "owner"))}
     if rights:
         yield Meaning(

@@ -54,7 +54,7 @@ def resource(row: CatalogRow) -> Resource:
         kind = _SHORT.get(row.kind, row.kind) or row.catalog
     schema = row.schema.strip('"')
     if kind in ("function", "procedure", "aggregate", "type", "operator", "cast") or not row.names:
-        name = row.identity or row.key
+        name = row.identity.replace("pg_catalog.", "") or row.key
     else:
         name = ".".join(part or "" for part in row.names)
     if not schema and len(row.names) > 1 and kind in ("column", "trigger", "policy", "rule", "constraint"):
