@@ -85,7 +85,7 @@ class Catalogs:
         search_path: str | None,
         prepared: Callable[[], Mapping[str, StatementInfo]],
     ) -> tuple[StatementInfo, ...]:
-        """Classify a message. Raises SqlSyntax, SqlTooLarge."""
+        """Classify a message. Raises Rejected (SqlSyntax, SqlTooLarge, SqlTooComplex)."""
         catalog = self._catalog
         assert catalog is not None
         shape = None

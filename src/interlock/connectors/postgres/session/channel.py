@@ -52,7 +52,7 @@ class Channel:
         return self.gate.target
 
     def classify(self, sql: str) -> tuple[StatementInfo, ...]:
-        """Raises SqlSyntax, SqlTooLarge."""
+        """Raises Rejected (SqlSyntax, SqlTooLarge, SqlTooComplex)."""
         return self.server.classify(
             sql, temp=self.has_temp, search_path=self.settings.get("search_path"), prepared=self.names.infos
         )

@@ -6,12 +6,13 @@ by the worker, if nothing of it was let out.
 
 from collections.abc import Callable
 
-from interlock.connectors.postgres.classify import SqlSyntax, SqlTooLarge, StatementInfo, Way
+from interlock.connectors.postgres.classify import StatementInfo, Way
 from interlock.connectors.postgres.codec import Scanner, backend_limits, encode
 from interlock.connectors.postgres.codec import backend as b
 from interlock.connectors.postgres.session import segment
 from interlock.connectors.postgres.session.channel import Channel
 from interlock.connectors.postgres.session.items import Item, Mistake
+from interlock.model.errors import Rejected
 from interlock.wire import ProtocolViolation
 
 _READ_ONLY_VIOLATION = b"C25006\0"
@@ -61,7 +62,7 @@ class Passing:
         channel = self._channel
         try:
             infos = channel.classify(raw[5:-1].decode())
-        except (UnicodeDecodeError, SqlSyntax, SqlTooLarge):
+        except (UnicodeDecodeError, Rejected):
             return False  # the worker meets it again, and answers it
         return bool(infos) and all(info.way is Way.PASS for info in infos) and channel.may(infos)
 

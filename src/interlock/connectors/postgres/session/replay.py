@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from interlock.connectors.postgres.classify import SqlSyntax, SqlTooLarge, StatementInfo, Way
+from interlock.connectors.postgres.classify import StatementInfo, Way
 from interlock.connectors.postgres.codec import encode
 from interlock.connectors.postgres.codec import frontend as f
 from interlock.connectors.postgres.session import control, finish
@@ -12,6 +12,7 @@ from interlock.connectors.postgres.session.items import Item
 from interlock.connectors.postgres.session.record import Asked
 from interlock.connectors.postgres.session.transaction import Transaction
 from interlock.connectors.postgres.session.unit import GatedUnit
+from interlock.model.errors import Rejected
 from interlock.sdk.connector import Refused, Work
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _code(error: bytes) -> str:
 async def _statement(worker: "Worker", asked: Asked) -> bool:
     try:
         infos = worker.channel.classify(asked.sql)
-    except (SqlSyntax, SqlTooLarge):
+    except Rejected:
         return False
     if len(infos) != 1:
         return False

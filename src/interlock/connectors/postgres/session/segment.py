@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from interlock.connectors.postgres.classify import SqlSyntax, SqlTooLarge, StatementInfo, Way
+from interlock.connectors.postgres.classify import SqlSyntax, StatementInfo, Way
 from interlock.connectors.postgres.codec import build, decode_frontend
 from interlock.connectors.postgres.codec import frontend as f
 from interlock.connectors.postgres.session.channel import Channel
 from interlock.connectors.postgres.session.items import Item, Mistake, Portal, Prepared, own_name
 from interlock.connectors.postgres.session.record import Asked
+from interlock.model.errors import Rejected
 
 
 def items(frames: Sequence[tuple[int, bytes]], channel: Channel) -> list[Item]:
@@ -17,9 +18,9 @@ def items(frames: Sequence[tuple[int, bytes]], channel: Channel) -> list[Item]:
     return [reading.item(kind, raw) for kind, raw in frames]
 
 
-def syntax_error(error: SqlSyntax | SqlTooLarge) -> bytes:
+def unreadable(error: Rejected) -> bytes:
     """What the server would say, from our own parser: what we cannot parse is never forwarded."""
-    if isinstance(error, SqlTooLarge):
+    if not isinstance(error, SqlSyntax):
         return build.error_response("ERROR", "54000", str(error))
     position = {"position": str(error.position)} if error.position else {}
     return build.error_response("ERROR", "42601", str(error), **position)
@@ -56,8 +57,8 @@ class _Reading:
             )
         try:
             infos = self.channel.classify(message.sql)
-        except (SqlSyntax, SqlTooLarge) as error:
-            raise Mistake(syntax_error(error)) from None
+        except Rejected as error:
+            raise Mistake(unreadable(error)) from None
         if len(infos) > 1:
             text = "cannot insert multiple commands into a prepared statement"
             raise Mistake(build.error_response("ERROR", "42601", text))

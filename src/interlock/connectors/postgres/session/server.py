@@ -50,7 +50,7 @@ class Server(Protocol):
         search_path: str | None,
         prepared: Callable[[], Mapping[str, StatementInfo]],
     ) -> tuple[StatementInfo, ...]:
-        """Classify by the catalogs as they are known now. Raises SqlSyntax, SqlTooLarge."""
+        """Classify by the catalogs as they are known now. Raises Rejected (SqlSyntax, SqlTooLarge, SqlTooComplex)."""
 
     def schema_changed(self) -> None:
         """Something changed the catalogs: nothing passes as a read before they are read again."""

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Sequence
 
 from interlock.connectors.postgres import answer
-from interlock.connectors.postgres.classify import SqlSyntax, SqlTooLarge, StatementInfo, Way
+from interlock.connectors.postgres.classify import StatementInfo, Way
 from interlock.connectors.postgres.codec import build, decode_frontend
 from interlock.connectors.postgres.codec import frontend as f
 from interlock.connectors.postgres.codec.backend import ErrorResponse
@@ -20,6 +20,7 @@ from interlock.connectors.postgres.session.items import Item, Mistake, simple
 from interlock.connectors.postgres.session.record import Asked, Record
 from interlock.connectors.postgres.session.transaction import Transaction
 from interlock.model.decision import Forbid
+from interlock.model.errors import Rejected
 from interlock.model.operation import Action, Operation
 from interlock.sdk.connector import Held
 from interlock.wire import InvalidText, ProtocolViolation
@@ -150,8 +151,8 @@ class Worker:
             infos = self.channel.classify(query.sql)
         except InvalidText:
             self.fail(_bad_text())
-        except (SqlSyntax, SqlTooLarge) as error:
-            self.fail(segment.syntax_error(error))
+        except Rejected as error:
+            self.fail(segment.unreadable(error))
         else:
             if not infos:
                 self.release()
