@@ -14,7 +14,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from interlock.console import httpsig
-from interlock.console.problems import MEDIA, Problem
+from interlock.console.schemas import PROBLEM_MEDIA, Problem
 from interlock.model.base import Value
 from interlock.model.errors import InterlockError, Misconfigured
 
@@ -164,7 +164,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def _problem(status: int, media: str, data: bytes) -> Problem:
-    if media == MEDIA:
+    if media == PROBLEM_MEDIA:
         try:
             return msgspec.json.decode(data, type=Problem)
         except msgspec.MsgspecError:

@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interlock.model.errors import Misconfigured
+
 if TYPE_CHECKING:
     from interlock.runtime.stores import SqlStore
 
@@ -21,3 +23,26 @@ async def opened(config: Path, *, upgrade: bool = False) -> AsyncIterator["SqlSt
         yield store
     finally:
         await store.close()
+
+
+def setup_script(config: Path, target: str, connector: str, flavour: str) -> str:
+    """What an administrator runs on a target to prepare it. Raises Misconfigured when there is no such target of that
+    connector."""
+    from interlock.model.decision import Target
+    from interlock.runtime import connectors, secrets
+    from interlock.runtime.config import load
+
+    loaded = load(config)
+    keys = loaded.targets.get(target)
+    if keys is None or keys.connector != connector:
+        known = (
+            ", ".join(sorted(t.name for t in loaded.targets.values() if t.connector == connector)) or "none"
+        )
+        raise Misconfigured(
+            f"there is no {connector} target {target!r} in {loaded.file} (there are: {known})"
+        )
+    found = connectors.load(connector)
+    live = found.configure(
+        target, Target(target, connector, keys.environment), keys.own, secrets.reader(loaded.folder)
+    )
+    return found.setup_script(live, flavour)

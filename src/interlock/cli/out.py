@@ -4,7 +4,6 @@
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import msgspec
 from rich.console import Console
@@ -148,11 +147,15 @@ def _number(count: int, words: str, unit: Unit | None) -> str:
     return f"{count:,} {unit.value if count != 1 else unit.value.removesuffix('s')} {words}"
 
 
+def labelled(label: str, style: str, text: Text) -> Table:
+    """A line with a word of at most nine characters before it, beside which the text folds."""
+    made = Table.grid(padding=(0, 1, 0, 0))
+    made.add_column(width=9, no_wrap=True)
+    made.add_column(overflow="fold")
+    made.add_row(Text(label, style=style), text)
+    return made
+
+
 def print_table(made: Table) -> None:
     """Print a table, or a word that there is nothing."""
     console().print(made if made.row_count else Text("(none)", style="dim"))
-
-
-def plain(value: Any) -> Any:
-    """JSON builtins of a value, for what is put together by hand."""
-    return msgspec.to_builtins(value)

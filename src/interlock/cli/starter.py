@@ -84,8 +84,5 @@ effects = {rows_deleted = 1}
 expect = "permit"
 """
 
-STATE_DIR = "var"
-"""The directory that only its owner may read."""
-
 FILES = {"interlock.yaml": CONFIG, "policies/payments.cedar": POLICY, "policies/payments.toml": CASES}
 """Every file by its path below the new folder."""

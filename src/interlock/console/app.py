@@ -1,7 +1,7 @@
 """The HTTP API as an ASGI application: one door each for the admin socket and for TCP, over one table of operations."""
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 from starlette.applications import Starlette
@@ -55,32 +55,44 @@ def create_app(runtime: Runtime, door: Door = Door.TCP, metrics: Metrics | None 
     return app
 
 
+def doors() -> Callable[[Runtime, bool], Starlette]:
+    """What `runtime.serve` builds the API with: both doors of a replica count into the same metrics."""
+    made: list[Metrics] = []
+
+    def make(runtime: Runtime, socket: bool) -> Starlette:
+        if not made:
+            made.append(Metrics(runtime))
+        return create_app(runtime, Door.SOCKET if socket else Door.TCP, made[0])
+
+    return make
+
+
 class _Resource:
     """The ASGI endpoint of one path."""
 
     def __init__(
         self, runtime: Runtime, metrics: Metrics, keeper: Doorkeeper, methods: Mapping[str, Operation]
     ) -> None:
-        self._runtime, self._metrics, self._keeper, self._methods = runtime, metrics, keeper, methods
+        self._runtime, self._metrics, self._keeper, self.methods = runtime, metrics, keeper, methods
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
             response = await self._answer(request)
         except Exception as error:  # noqa: BLE001  # every error ends as a problem; an unforeseen one is logged
-            known = isinstance(error, Refusal | problems.KNOWN)
+            known = isinstance(error, (Refusal, *problems.KNOWN))
             response = problems.of_error(error) if known else await problems.unforeseen(request, error)
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
-        operation = self._methods.get(request.method)
+        operation = self.methods.get(request.method)
         body = await _body(request)
         caller = await self._keeper.caller(request, body)
         # Who may not know the resource learns nothing of its methods either.
-        known = operation or next(iter(self._methods.values()))
+        known = operation or next(iter(self.methods.values()))
         admit(caller, known.access)
         if operation is None:
-            raise Refusal("method_not_allowed", headers={"Allow": ", ".join(sorted(self._methods))})
+            raise Refusal("method_not_allowed", headers={"Allow": ", ".join(sorted(self.methods))})
         query = _query(request, operation)
         call = Call(
             self._runtime,

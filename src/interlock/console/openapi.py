@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from interlock.console.operations import Access, Nothing, Operation
-from interlock.console.problems import CODES, MEDIA, Problem
+from interlock.console.problems import CODES
+from interlock.console.schemas import PROBLEM_MEDIA, Problem
 
 _SECURITY: dict[Access, list[dict[str, list[str]]]] = {
     Access.PUBLIC: [],
@@ -41,7 +42,7 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for op in operations:
         paths.setdefault(op.openapi_path, {})[op.method.lower()] = _operation(op, schema_of)
-    return {
+    shown = {
         "openapi": "3.1.0",
         "info": {
             "title": "Interlock",
@@ -53,6 +54,8 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
         "paths": paths,
         "components": {"schemas": components, "securitySchemes": _SCHEMES},
     }
+    # Defaults of tuples come out as tuples, which are no JSON.
+    return msgspec.json.decode(msgspec.json.encode(shown), type=dict[str, Any])
 
 
 def _operation(op: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
@@ -94,7 +97,7 @@ def _responses(op: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
     schema = schema_of[repr(op.answer)] if op.answer is not None else {"type": "string"}
     content = {op.media: {"schema": schema}}
     shown = {str(s): {"description": HTTPStatus(s).phrase, "content": content} for s in (op.status, *op.also)}
-    problem = {MEDIA: {"schema": schema_of[repr(Problem)]}}
+    problem = {PROBLEM_MEDIA: {"schema": schema_of[repr(Problem)]}}
     for status in sorted({status for status, _ in CODES.values()}):
         if str(status) not in shown and (op.access is not Access.PUBLIC or status not in (401, 403)):
             shown[str(status)] = {"description": HTTPStatus(status).phrase, "content": problem}

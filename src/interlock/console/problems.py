@@ -9,10 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from interlock.console.httpsig import BadSignature
-from interlock.model.base import Value
+from interlock.console.schemas import PROBLEM_MEDIA, Problem
 from interlock.model.errors import Conflict, InterlockError, Misconfigured, NotFound, Rejected, Unavailable
-
-MEDIA: Final = "application/problem+json"
 
 CODES: Final[Mapping[str, tuple[int, str]]] = {
     "invalid": (400, "The request is not of the form this operation takes"),
@@ -32,24 +30,12 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
 """Every code with its status and title. Codes are stable: programs may rely on them."""
 
 
-class Problem(Value, frozen=True, omit_defaults=False):
-    """What went wrong (RFC 9457 section 3.1). `type` is `urn:interlock:problem:CODE`; `code` is one of `CODES`; `detail` one
-    sentence for people; `retry` tells whether the same request can succeed later."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    retry: bool = False
-
-
 class Refusal(Exception):
     """Ends a request with the problem of that code."""
 
     def __init__(self, code: str, detail: str = "", headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail or CODES[code][1])
-        self.code, self.headers = code, dict(headers or {})
+        self.code, self.detail, self.headers = code, detail, dict(headers or {})
 
 
 _OF: Final[Mapping[type[Exception], str]] = {
@@ -83,14 +69,14 @@ def respond(code: str, detail: str = "", headers: Mapping[str, str] | None = Non
         if shown.status == 401
         else {}
     )
-    return Response(msgspec.json.encode(shown), shown.status, {**more, **(headers or {})}, MEDIA)
+    return Response(msgspec.json.encode(shown), shown.status, {**more, **(headers or {})}, PROBLEM_MEDIA)
 
 
 def of_error(error: Exception) -> Response:
     """The response that an error ends in. An error nobody foresaw is a 500 that says nothing of its text, which could hold
     anything; the log has its kind and place."""
     if isinstance(error, Refusal):
-        return respond(error.code, str(error), error.headers)
+        return respond(error.code, error.detail, error.headers)
     for kind, code in _OF.items():
         if isinstance(error, kind):
             return respond(code, str(error))

@@ -1,6 +1,9 @@
 """The one table of operations: it routes requests, writes the OpenAPI document, and is what the tests go through."""
 
+from typing import Any
+
 from interlock.console.handlers import changes, ledger, principals, status, switches
+from interlock.console.health import Health, Targets
 from interlock.console.operations import Access, Operation
 from interlock.console.schemas import (
     Agents,
@@ -12,8 +15,8 @@ from interlock.console.schemas import (
     ConsistencyQuery,
     Empty,
     EntryQuery,
+    Findings,
     Grants,
-    Health,
     LedgerEntries,
     LedgerHead,
     Move,
@@ -31,7 +34,6 @@ from interlock.console.schemas import (
     Signed,
     SignedRevert,
     StatementQuery,
-    Targets,
     ToSign,
 )
 from interlock.model.breaker import Breaker
@@ -51,7 +53,7 @@ _STATUS = (
         summary="Counters for Prometheus", handler=status.metrics,
     ),
     Operation(
-        id="openapi", method="GET", path="/openapi.json", access=PUBLIC, tag="status", answer=dict[str, object],
+        id="openapi", method="GET", path="/openapi.json", access=PUBLIC, tag="status", answer=dict[str, Any],
         summary="This document", handler=status.openapi,
     ),
     Operation(
@@ -61,6 +63,10 @@ _STATUS = (
     Operation(
         id="report", method="GET", path=f"{V1}/report", access=PERSON, tag="status", query=ReportQuery, answer=Report,
         summary="What was held lately, or would have been in a target that only observes", handler=status.report,
+    ),
+    Operation(
+        id="doctor", method="GET", path=f"{V1}/doctor", access=PERSON, tag="status", answer=Findings,
+        summary="Misconfigurations that would defeat the gate", handler=status.doctor,
     ),
     Operation(
         id="proposals", method="GET", path=f"{V1}/proposals", access=PERSON, tag="status", answer=Proposals,

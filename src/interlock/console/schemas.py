@@ -1,4 +1,4 @@
-"""What the API takes and gives, beyond the vocabulary of `model`."""
+"""What the API takes and gives, beyond the vocabulary of `model`. The command line imports it, so it imports nothing heavy."""
 
 import enum
 from datetime import datetime
@@ -12,8 +12,22 @@ from interlock.model.change import Approval, Change, ChangeState, Statement, Ver
 from interlock.model.effect import Effect, Totals
 from interlock.model.operation import Action
 from interlock.model.people import Agent, Grant, Person
-from interlock.runtime.runtime import Check
-from interlock.runtime.targets import TargetStatus
+from interlock.sdk.connector import Finding
+
+PROBLEM_MEDIA = "application/problem+json"
+
+
+class Problem(Value, frozen=True, omit_defaults=False):
+    """What went wrong (RFC 9457 section 3.1). `type` is `urn:interlock:problem:CODE`, `code` one of
+    `console.problems.CODES`, `detail` one sentence for people; `retry` tells whether the same request can succeed later."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    retry: bool = False
+
 
 # ---- Changes
 
@@ -305,19 +319,10 @@ class Consistency(Value, frozen=True):
 # ---- The rest
 
 
-class Health(Value, frozen=True, omit_defaults=False):
-    """Whether this replica can decide and record; `mode` is `try-out` or `governed`."""
+class Findings(Value, frozen=True):
+    """What `doctor` finds."""
 
-    ok: bool
-    mode: str
-    version: str
-    checks: tuple[Check, ...] = ()
-
-
-class Targets(Value, frozen=True):
-    """The targets of this replica."""
-
-    targets: tuple[TargetStatus, ...]
+    findings: tuple[Finding, ...]
 
 
 class ReportQuery(Value, frozen=True):

@@ -120,6 +120,10 @@ class Gate(Protocol):
     async def leave(self, principal: Principal) -> None:
         """Record the end of the session."""
 
+    @property
+    def moment(self) -> object:
+        """As long as this is the same object, `check` answers the same question alike: its answers may be remembered with it."""
+
     def check(self, principal: Principal, operations: Sequence[Operation]) -> Decision:
         """Decide with what is known before any effect. Synchronous, cached. Forbid must be obeyed; Hold and Rehearse wait for
         the effects."""

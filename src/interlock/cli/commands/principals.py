@@ -159,10 +159,9 @@ def add_grant(
         int | None,
         typer.Option("--max-rows", metavar="N", min=1, help="Most rows one unit of work may touch."),
     ] = None,
-    resource: Annotated[
-        list[str] | None,
-        typer.Option("--resource", metavar="NAME", help="Only these, as public.orders or public.*."),
-    ] = None,
+    resources: Annotated[
+        str, typer.Option("--resources", metavar="N,N", help="Only these, as public.orders or public.*.")
+    ] = "",
     config: Config = None,
     url: Url = "",
     as_: As = "",
@@ -170,7 +169,14 @@ def add_grant(
     json: Json = False,
 ) -> None:
     """Let an agent do something on a target for some time."""
-    new = NewGrant(agent, target, _actions(actions), seconds(expires), max_rows, tuple(resource or ()))
+    new = NewGrant(
+        agent,
+        target,
+        _actions(actions),
+        seconds(expires),
+        max_rows,
+        tuple(name.strip() for name in resources.split(",") if name.strip()),
+    )
     grant = connect(config, url, as_, key).post("/api/v1/grants", Grant, new)
     if json:
         out.json(grant)

@@ -1,12 +1,13 @@
 """Setting up: files, keys, roles; and what comes with governed mode."""
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from interlock.cli import keyfile, out, starter
-from interlock.cli.options import Config, Json, config_path
+from interlock.cli.options import CONFIG_FILE, Config, Json, config_path
 from interlock.model.errors import Misconfigured, Rejected
 
 postgres = typer.Typer(no_args_is_help=True, help="PostgreSQL targets.")
@@ -18,7 +19,20 @@ def init(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where.")] = Path(),
     json: Json = False,
 ) -> None:
-    """Write a commented configuration, an example policy, and a state directory that only you can read."""
+    """Write a commented configuration and an example policy, unless there is a configuration already; then make the state folder,
+    which only you can read, and the store that the configuration names."""
+    written = [] if (folder / CONFIG_FILE).exists() else _write_starter(folder)
+    origin, entries = asyncio.run(_make_store(folder / CONFIG_FILE))
+    if json:
+        out.json({"written": written, "origin": origin, "entries": entries})
+        return
+    for name in written:
+        out.say(f"wrote {name}")
+    out.say(f"The store is there: log {origin}, {entries:,} entries.")
+    out.say("Next: name a target in interlock.yaml; then interlock doctor, interlock serve.", style="bold")
+
+
+def _write_starter(folder: Path) -> list[str]:
     taken = [name for name in starter.FILES if (folder / name).exists()]
     if taken:
         raise Rejected(f"{folder / taken[0]} exists already: nothing was written")
@@ -26,18 +40,20 @@ def init(
         for name, content in starter.FILES.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(content, encoding="utf-8")
-        state = folder / starter.STATE_DIR
-        state.mkdir(mode=0o700, exist_ok=True)
-        state.chmod(0o700)
     except OSError as error:
         raise Rejected(f"cannot write {error.filename}: {error.strerror}") from None
-    if json:
-        out.json({"written": [str(folder / name) for name in starter.FILES], "state_dir": str(state)})
-        return
-    for name in starter.FILES:
-        out.say(f"wrote {folder / name}")
-    out.say(f"made {state} (mode 700)")
-    out.say("Next: name a target in interlock.yaml; then interlock doctor, interlock serve.", style="bold")
+    return [str(folder / name) for name in starter.FILES]
+
+
+async def _make_store(config: Path) -> tuple[str, int]:
+    from interlock.runtime.config import load
+    from interlock.runtime.opening import open_configured
+
+    store = open_configured(load(config), create=True)
+    try:
+        return store.origin, await store.read(lambda tx: tx.ledger_size())
+    finally:
+        await store.close()
 
 
 def govern(
@@ -103,10 +119,9 @@ def grants_sql(
     json: Json = False,
 ) -> None:
     """Print the SQL that sets up the three roles of a target. Nothing is run."""
-    from interlock.runtime.targets import configured
+    from interlock.cli.offline import setup_script
 
-    connector, live = configured(config_path(config), target, "postgres")
-    script = connector.setup_script(live, "rds" if rds else "plain")
+    script = setup_script(config_path(config), target, "postgres", "rds" if rds else "plain")
     if json:
         out.json({"target": target, "sql": script})
     else:

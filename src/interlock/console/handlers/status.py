@@ -6,12 +6,14 @@ from typing import Any
 import msgspec
 
 from interlock.console import openapi as document
+from interlock.console.health import Health, Targets
 from interlock.console.metrics import METRICS
 from interlock.console.operations import Call, Nothing, Raw
-from interlock.console.schemas import Health, Proposals, ReportQuery, Targets
+from interlock.console.schemas import Findings, Proposals, ReportQuery
+from interlock.runtime.doctor import online as examine
 from interlock.runtime.service.report import Report
 
-__all__ = ["METRICS", "health", "metrics", "openapi", "proposals", "report", "targets"]
+__all__ = ["METRICS", "doctor", "health", "metrics", "openapi", "proposals", "report", "targets"]
 
 
 async def health(call: Call[Nothing, None]) -> Raw:
@@ -42,6 +44,11 @@ async def targets(call: Call[Nothing, None]) -> Targets:
 async def report(call: Call[ReportQuery, None]) -> Report:
     """What targets that only observe would have held."""
     return await call.runtime.report(timedelta(seconds=call.query.seconds))
+
+
+async def doctor(call: Call[Nothing, None]) -> Findings:
+    """Every misconfiguration that would defeat the gate, as this replica sees it."""
+    return Findings(tuple(await examine(call.runtime)))
 
 
 async def proposals(call: Call[Nothing, None]) -> Proposals:

@@ -1,0 +1,20 @@
+"""What the API says of the replica itself."""
+
+from interlock.model.base import Value
+from interlock.runtime.runtime import Check
+from interlock.runtime.targets import TargetStatus
+
+
+class Health(Value, frozen=True, omit_defaults=False):
+    """Whether this replica can decide and record; `mode` is `try-out` or `governed`."""
+
+    ok: bool
+    mode: str
+    version: str
+    checks: tuple[Check, ...] = ()
+
+
+class Targets(Value, frozen=True):
+    """The targets of this replica."""
+
+    targets: tuple[TargetStatus, ...]

@@ -1,0 +1,188 @@
+"""The API over a real runtime: SQLite store, real policies and pipeline, a toy target; asked through both doors."""
+
+import base64
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from interlock.console import httpsig
+from interlock.console.app import Door, create_app
+from interlock.control import approval as approvals
+from interlock.model.change import Change, Statement
+from interlock.model.operation import Action
+from interlock.runtime.config import load
+from interlock.runtime.http import with_uid
+from interlock.runtime.opening import open_configured
+from interlock.runtime.runtime import Runtime
+from interlock.sdk.connector import Answer, Held, Listener, Permitted
+from interlock.testing.signing import key_of, public_key_of
+from interlock.testing.toy import Statement as ToyStatement
+from interlock.testing.toy import ToyConnector, ToyTarget, work_of
+
+URL = "http://127.0.0.1:8470"
+CONFIG = f"""\
+store: sqlite:///interlock.db
+state_dir: var
+api: {{public_url: "{URL}"}}
+environments: {{production: {{}}, staging: {{protection: relaxed}}}}
+targets: {{shop: {{connector: toy, environment: production}}}}
+quorums: {{two-sre: {{count: 2, group: sre}}}}
+"""
+ROWS = {f"row/{n:04d}": "old" for n in range(300)}
+MANY: list[ToyStatement] = [["delete_like", "row/01"]]
+"""A hundred rows of three hundred: held."""
+FEW: list[ToyStatement] = [["put", "row/0000", "new"]]
+"""One row: passes."""
+
+
+class Reachable(ToyConnector):
+    """The toy with an address, on which nobody speaks."""
+
+    connection = "toy://AGENT:TOKEN@ADDRESS/TARGET"
+
+    def listener(self, live: Any) -> Listener:
+        return Listener("127.0.0.1", 0)
+
+
+@dataclass
+class Api:
+    """The API, and what a test needs to make things happen behind it."""
+
+    runtime: Runtime
+    toy: ToyTarget
+    tcp: httpx.AsyncClient
+    admin: httpx.AsyncClient
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    async def send(self, statements: list[ToyStatement], agent: str = "fixer") -> Answer:
+        """An agent's unit of work, through the gate."""
+        await self.runtime.core.directory.refresh()
+        gate = self.runtime.targets["shop"].gate
+        known = gate.credential(agent)
+        assert known is not None
+        principal = await gate.enter(known[0], lambda why: None)
+        live = self.runtime.core.lives["shop"]
+        answer = await gate.admit(work_of(principal, statements, "tidy up"), live.unit(statements))  # type: ignore[attr-defined]
+        await gate.leave(principal)
+        await self.runtime.core.tasks.drain(10)
+        return answer
+
+    async def held(self) -> Change:
+        """A held change."""
+        answer = await self.send(MANY)
+        assert isinstance(answer, Held)
+        return answer.change
+
+    async def applied(self) -> Change:
+        """An applied change."""
+        answer = await self.send(FEW)
+        assert isinstance(answer, Permitted)
+        assert answer.change is not None
+        return answer.change
+
+    async def signed(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        person: str = "ann",
+        key: Ed25519PrivateKey | None = None,
+        alter: Callable[[dict[str, str]], Mapping[str, str]] = dict,
+        sent: bytes | None = None,
+        uri: str = "",
+        nonce: str = "",
+    ) -> httpx.Response:
+        """A request signed by a person; `alter` and `sent` change headers and body after the signing."""
+        data = b"" if body is None else json.dumps(body).encode()
+        headers = httpsig.sign(
+            method,
+            uri or URL + path,
+            data,
+            keyid=person,
+            key=key or key_of(person),
+            now=int(time.time()),
+            nonce=nonce or secrets.token_urlsafe(24),
+        )
+        more = {"content-type": "application/json"} if data else {}
+        return await self.tcp.request(
+            method, path, content=data if sent is None else sent, headers={**more, **alter(headers)}
+        )
+
+    async def get(self, path: str, **query: Any) -> Any:
+        """By the admin socket; the JSON of a 200."""
+        response = await self.admin.get(path, params=query)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def post(self, path: str, body: object, status: int = 200) -> Any:
+        """By the admin socket; the JSON."""
+        response = await self.admin.post(path, json=body)
+        assert response.status_code == status, response.text
+        return response.json()
+
+    async def say(self, change: str, person: str, **query: str) -> dict[str, Any]:
+        """What a person signs, as the API says, with their signature."""
+        asked = await self.get(f"/api/v1/changes/{change}/statement", person=person, **query)
+        return sign(asked["statement"], key_of(person))
+
+
+def sign(words: dict[str, Any], key: Ed25519PrivateKey) -> dict[str, Any]:
+    """A signed statement as the API takes it."""
+    signature = key.sign(approvals.signed_bytes(msgspec.convert(words, Statement)))
+    return {"statement": words, "signature": base64.b64encode(signature).decode()}
+
+
+def client(app: Any) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url=URL)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    """`ann`, `bob` and `adm` are people (the last an admin), `olga` owns the agents `fixer` and `other`."""
+    (tmp_path / "interlock.yaml").write_text(CONFIG)
+    config = load(tmp_path / "interlock.yaml")
+    store = open_configured(config, create=True)
+    toy = ToyTarget(ROWS)
+    connector = Reachable({"shop": toy})
+    runtime = Runtime(config, store, "gw", find=lambda name: connector)
+    await runtime.start()
+    admin = client(with_uid(create_app(runtime, Door.SOCKET), 1000))
+    tcp = client(create_app(runtime))
+    made = Api(runtime, toy, tcp, admin)
+    await _furnish(made)
+    yield made
+    await admin.aclose()
+    await tcp.aclose()
+    await runtime.stop(timedelta(seconds=5))
+    await store.close()
+
+
+async def _furnish(api: Api) -> None:
+    for name, group in (("ann", "sre"), ("bob", "sre"), ("olga", "sre"), ("adm", "admin")):
+        await api.runtime.people.add(name, [group], public_key_of(name), by="uid/0")
+    actions = [Action.READ, Action.CREATE, Action.UPDATE, Action.DELETE]
+    for name in ("fixer", "other"):
+        api.tokens[name] = (await api.runtime.agents.add(name, "olga", by="uid/0")).token
+        until = api.runtime.core.directory.now() + timedelta(hours=8)
+        await api.runtime.grants.add(name, "shop", actions, until, by="uid/0")
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}

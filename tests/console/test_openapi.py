@@ -1,0 +1,224 @@
+"""The OpenAPI document describes the API that is there: every route, every answer."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+from starlette.routing import Route
+from tests.console.conftest import Api, bearer
+
+from interlock.console.app import create_app
+from interlock.console.openapi import document
+from interlock.console.operations import Access
+from interlock.console.problems import CODES
+from interlock.console.routes import OPERATIONS
+from interlock.testing.signing import public_key_of
+
+pytestmark = pytest.mark.anyio
+
+DOCUMENT = document(OPERATIONS, "1")
+OF = {op.id: op for op in OPERATIONS}
+
+
+async def test_the_document_is_valid(api: Api) -> None:
+    served = await api.tcp.get("/openapi.json")
+    validate(served.json())
+    assert served.json()["paths"] == json.loads(json.dumps(DOCUMENT["paths"]))
+
+
+async def test_every_route_is_an_operation_and_every_operation_a_route(api: Api) -> None:
+    routed = {
+        (route.path.replace(":path}", "}"), method)
+        for route in create_app(api.runtime).routes
+        if isinstance(route, Route)
+        for method in route.endpoint.methods
+    }
+    described = {(path, method.upper()) for path, item in DOCUMENT["paths"].items() for method in item}
+    assert routed == described
+    assert len(described) == len(OPERATIONS) == len({op.id for op in OPERATIONS})
+
+
+@pytest.mark.parametrize("op", OPERATIONS, ids=lambda op: op.id)
+async def test_no_other_method_is_answered(api: Api, op: Any) -> None:
+    path = op.openapi_path.replace("{", "").replace("}", "")
+    taken = {other.method for other in OPERATIONS if other.path == op.path}
+    for method in {"GET", "POST", "PUT", "DELETE", "PATCH"} - taken:
+        door = api.admin if op.access is not Access.AGENT else api.tcp
+        response = await door.request(
+            method, path, headers=bearer(api.tokens["fixer"]) if door is api.tcp else {}
+        )
+        assert response.status_code == 405
+        assert set(response.headers["allow"].split(", ")) == taken
+
+
+def check(op_id: str, response: httpx.Response, status: int) -> None:
+    """The answer is as the document says for its status."""
+    op = OF[op_id]
+    assert response.status_code == status, response.text
+    said = DOCUMENT["paths"][op.openapi_path][op.method.lower()]["responses"][str(status)]["content"]
+    media = response.headers["content-type"].partition(";")[0]
+    assert [m.partition(";")[0] for m in said] == [media]
+    if media.endswith("json"):
+        (content,) = said.values()
+        schema = {**content["schema"], "components": DOCUMENT["components"]}
+        Draft202012Validator(schema).validate(response.json())
+
+
+Ask = Callable[[Api], Awaitable[httpx.Response]]
+
+
+def get(path: str, **query: Any) -> Ask:
+    return lambda api: api.admin.get(path, params=query)
+
+
+def post(path: str, body: object) -> Ask:
+    return lambda api: api.admin.post(path, json=body)
+
+
+async def own_change(api: Api) -> httpx.Response:
+    change = await api.held()
+    return await api.tcp.get(f"/changes/{change.id}", headers=bearer(api.tokens["fixer"]))
+
+
+async def list_changes(api: Api) -> httpx.Response:
+    await api.held()
+    await api.applied()
+    return await api.admin.get("/api/v1/changes", params={"state": ["held", "applied"], "limit": "2"})
+
+
+async def get_change(api: Api) -> httpx.Response:
+    change = await api.held()
+    await api.post(f"/api/v1/changes/{change.id}/approvals", await api.say(change.id, "ann"))
+    return await api.admin.get(f"/api/v1/changes/{change.id}")
+
+
+async def get_statement(api: Api) -> httpx.Response:
+    change = await api.held()
+    return await api.admin.get(
+        f"/api/v1/changes/{change.id}/statement", params={"person": "ann", "reason": "ok"}
+    )
+
+
+async def speak(api: Api) -> httpx.Response:
+    change = await api.held()
+    return await api.admin.post(
+        f"/api/v1/changes/{change.id}/approvals", json=await api.say(change.id, "ann")
+    )
+
+
+async def apply_change(api: Api) -> httpx.Response:
+    change = await api.held()
+    for name in ("ann", "bob"):
+        await api.post(f"/api/v1/changes/{change.id}/approvals", await api.say(change.id, name))
+    return await api.admin.post(f"/api/v1/changes/{change.id}/apply", json={})
+
+
+async def revert_change(api: Api) -> httpx.Response:
+    change = await api.applied()
+    wish = await api.say(change.id, "ann", revert="true", nonce="n" * 24)
+    return await api.admin.post(f"/api/v1/changes/{change.id}/revert", json={**wish, "force": False})
+
+
+async def revoke_grant(api: Api) -> httpx.Response:
+    grants = await api.get("/api/v1/grants")
+    return await api.admin.delete(f"/api/v1/grants/{grants['grants'][0]['id']}")
+
+
+async def tile(api: Api) -> httpx.Response:
+    await api.runtime.sign()
+    size = (await api.get("/api/v1/ledger/head"))["signed"]
+    return await api.admin.get(f"/ledger/tile/entries/000.p/{size}")
+
+
+async def proof(api: Api) -> httpx.Response:
+    await api.runtime.sign()
+    return await api.admin.get("/api/v1/ledger/proof", params={"index": 1})
+
+
+CASES: dict[str, tuple[Ask, int]] = {
+    "health": (get("/healthz"), 200),
+    "metrics": (get("/metrics"), 200),
+    "openapi": (get("/openapi.json"), 200),
+    "targets": (get("/api/v1/targets"), 200),
+    "report": (get("/api/v1/report", seconds=60), 200),
+    "doctor": (get("/api/v1/doctor"), 200),
+    "proposals": (get("/api/v1/proposals"), 200),
+    "ownChange": (own_change, 200),
+    "listChanges": (list_changes, 200),
+    "getChange": (get_change, 200),
+    "getStatement": (get_statement, 200),
+    "speak": (speak, 200),
+    "applyChange": (apply_change, 200),
+    "revertChange": (revert_change, 200),
+    "listPeople": (get("/api/v1/people"), 200),
+    "addPerson": (
+        post("/api/v1/people", {"name": "new", "groups": [], "public_key": public_key_of("new")}),
+        201,
+    ),
+    "disablePerson": (post("/api/v1/people/bob/disable", {}), 200),
+    "listAgents": (get("/api/v1/agents"), 200),
+    "addAgent": (post("/api/v1/agents", {"name": "new", "owner": "olga"}), 201),
+    "rotateAgent": (post("/api/v1/agents/fixer/rotate", {}), 200),
+    "disableAgent": (post("/api/v1/agents/fixer/disable", {}), 200),
+    "listGrants": (get("/api/v1/grants"), 200),
+    "addGrant": (
+        post(
+            "/api/v1/grants",
+            {"agent": "fixer", "target": "shop", "actions": ["read"], "seconds": 60, "max_rows": 5},
+        ),
+        201,
+    ),
+    "revokeGrant": (revoke_grant, 200),
+    "listBreakers": (get("/api/v1/breakers"), 200),
+    "moveBreaker": (
+        post("/api/v1/breakers", {"scope": "target/shop", "move": "open", "reason": "smoke"}),
+        200,
+    ),
+    "freeze": (post("/api/v1/environments/production/freeze", {"reason": "fire"}), 200),
+    "thaw": (post("/api/v1/environments/production/thaw", {}), 200),
+    "ledgerHead": (get("/api/v1/ledger/head"), 200),
+    "ledgerEntries": (get("/api/v1/ledger/entries", start=0, limit=10), 200),
+    "ledgerProof": (proof, 200),
+    "ledgerConsistency": (get("/api/v1/ledger/consistency", old=1, new=3), 200),
+    "ledgerCheckpoint": (get("/ledger/checkpoint"), 200),
+    "ledgerTile": (tile, 200),
+}
+
+
+@pytest.mark.parametrize("op_id", [op.id for op in OPERATIONS])
+async def test_every_answer_is_as_described(api: Api, op_id: str) -> None:
+    ask, status = CASES[op_id]
+    check(op_id, await ask(api), status)
+
+
+@pytest.mark.parametrize(
+    ("op_id", "ask", "status"),
+    [
+        ("getChange", get("/api/v1/changes/CHG-00000000"), 404),
+        ("listChanges", get("/api/v1/changes", limit=0), 422),
+        ("listChanges", get("/api/v1/changes", limit="many"), 400),
+        ("addPerson", post("/api/v1/people", {"name": "x"}), 400),
+        ("addPerson", post("/api/v1/people", {"name": "NO!", "groups": [], "public_key": "x"}), 422),
+        ("moveBreaker", post("/api/v1/breakers", {"scope": "target/shop", "move": "reset"}), 409),
+        ("freeze", post("/api/v1/environments/nowhere/freeze", {"reason": "fire"}), 404),
+        ("ledgerProof", get("/api/v1/ledger/proof", index=10**6), 404),
+        ("ledgerTile", get("/ledger/tile/0/999"), 404),
+    ],
+)
+async def test_every_problem_is_as_described(api: Api, op_id: str, ask: Ask, status: int) -> None:
+    response = await ask(api)
+    check(op_id, response, status)
+    assert CODES[response.json()["code"]][0] == status
+
+
+async def test_health_that_is_not_is_described_too(api: Api) -> None:
+    api.runtime.config.halt_file.touch()
+    response = await api.tcp.get("/healthz")
+    check("health", response, 503)
+    (bad,) = [c for c in response.json()["checks"] if not c["ok"]]
+    assert bad["name"] == "halt"
+    assert bad["why"]
