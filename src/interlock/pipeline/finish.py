@@ -61,7 +61,10 @@ def settle(change: Change, note: str) -> Steps[Settled]:
 
 def _outcome(change: Change, settled: Settled) -> Steps[Answer]:
     if settled.committed:
-        yield from ask(c.ConcludeLater(change, settled))
+        try:
+            yield from ask(c.ConcludeLater(change, settled))
+        except Exception as error:  # noqa: BLE001  # it is done, whatever becomes of the record: recovery writes it
+            yield from log_error("conclude", error, change.id)
         return Permitted(move(change, E.APPLY))
     try:
         change = yield from ask(c.Conclude(change, settled))
