@@ -45,8 +45,10 @@ def _open(tx: Tx, change: Change) -> None:
 
 
 def _deny(tx: Tx, approval: Approval, change: Change, terms: Terms) -> Spoken:
-    """A denial ends it, whoever of the enrolled people gives it: tightening needs one person."""
-    tx.add_approval(change.id, approval)
+    """A denial ends it, whoever of the enrolled people gives it: tightening needs one person. Who has approved may think better of
+    it; the ledger then holds both words."""
+    if all(a.statement.person != approval.statement.person for a in tx.approvals(change.id)):
+        tx.add_approval(change.id, approval)
     tx.append("denial", bodies.spoken(approval))
     return Spoken(_moved(tx, change, E.DENY, approval.statement.person), tallies(tx, change, terms))
 
