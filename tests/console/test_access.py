@@ -1,6 +1,7 @@
 """Who may ask for what: agents see their own changes and nothing else, people sign, nobody else gets past what is public."""
 
-from typing import Any
+import base64
+import json
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -23,7 +24,7 @@ def path_of(op: Operation) -> str:
     return found
 
 
-def by_id(ops: list[Operation]) -> Any:
+def by_id(ops: list[Operation]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("op", ops, ids=lambda op: op.id)
 
 
@@ -112,7 +113,8 @@ async def test_anyone_tightens(api: Api) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_a_signed_request_is_good_once(api: Api, method: str) -> None:
-    path, body = ("/api/v1/people", None) if method == "GET" else ("/api/v1/agents/other/disable", {})
+    body: object = None if method == "GET" else {}
+    path = "/api/v1/people" if method == "GET" else "/api/v1/agents/other/disable"
     nonce = "n" * 24
     kept: dict[str, str] = {}
 
@@ -184,9 +186,6 @@ async def test_headers_do_not_make_anyone_local(api: Api) -> None:
 async def test_who_asked_is_recorded(api: Api) -> None:
     await api.post("/api/v1/agents/other/disable", {})
     entries = (await api.get("/api/v1/ledger/entries", start=0, limit=500))["entries"]
-    import base64
-    import json
-
     last = [json.loads(base64.b64decode(e["entry"])) for e in entries][-1]
     assert (last["kind"], last["body"]["what"], last["body"]["by"]) == ("agent", "disabled", "uid/1000")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from openapi_spec_validator import validate
 from starlette.routing import Route
 from tests.console.conftest import Api, bearer
@@ -35,7 +35,7 @@ async def test_every_route_is_an_operation_and_every_operation_a_route(api: Api)
         (route.path.replace(":path}", "}"), method)
         for route in create_app(api.runtime).routes
         if isinstance(route, Route)
-        for method in route.endpoint.methods
+        for method in route.endpoint.methods  # type: ignore[attr-defined]  # ours is no plain function
     }
     described = {(path, method.upper()) for path, item in DOCUMENT["paths"].items() for method in item}
     assert routed == described

@@ -139,7 +139,10 @@ def _decode(request: Request, operation: Operation, body: bytes) -> object:
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != "application/json":
         raise Refusal("unsupported_media_type")
-    return msgspec.json.decode(body, type=operation.body)
+    try:
+        return msgspec.json.decode(body, type=operation.body)
+    except UnicodeDecodeError:
+        raise Refusal("invalid", "the body is not UTF-8") from None
 
 
 async def _body(request: Request) -> bytes:

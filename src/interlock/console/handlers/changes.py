@@ -1,6 +1,9 @@
 """Changes: lists, one change, what a person would sign about it, and what they have signed."""
 
+import asyncio
 from typing import assert_never
+
+import msgspec
 
 from interlock.console.callers import ByToken, name_of
 from interlock.console.operations import Call, Nothing
@@ -22,7 +25,7 @@ from interlock.console.schemas import (
 )
 from interlock.control import approval
 from interlock.control.quorum import Tally
-from interlock.model.change import Change, ChangeFilter, Statement
+from interlock.model.change import Change, ChangeFilter, ChangeState, Statement
 from interlock.model.effect import totals
 from interlock.model.errors import NotFound, Rejected
 from interlock.model.ids import parse_change_id
@@ -31,6 +34,8 @@ from interlock.runtime.service.changes import ChangeView
 from interlock.sdk.connector import Answer, Held, Permitted, Refused
 
 MOST_CHANGES = 200
+LOOKS, LOOK_SECONDS = 100, 0.02
+"""How often, and how far apart, an outcome is looked for before the answer goes out without it."""
 
 
 async def own(call: Call[Nothing, None]) -> OwnChange:
@@ -132,14 +137,28 @@ async def spoken(call: Call[Nothing, Signed]) -> ChangeDetail:
 
 async def applied(call: Call[Nothing, Empty]) -> Outcome:
     """Apply an approved change on the server's side."""
-    return outcome(await call.runtime.changes.apply(_id(call.path["id"]), by=name_of(call.caller)))
+    answer = await call.runtime.changes.apply(_id(call.path["id"]), by=name_of(call.caller))
+    return await _recorded(call.runtime, outcome(answer))
 
 
 async def reverted(call: Call[Nothing, SignedRevert]) -> Outcome:
     """Undo an applied change on a person's signed wish."""
     body = call.body
     _same(call.path["id"], body.statement)
-    return outcome(await call.runtime.changes.revert(body.statement, body.signature, force=body.force))
+    answer = await call.runtime.changes.revert(body.statement, body.signature, force=body.force)
+    return await _recorded(call.runtime, outcome(answer))
+
+
+async def _recorded(runtime: Runtime, ended: Outcome) -> Outcome:
+    """The end with the change as it is once its outcome is recorded, which happens right after it took effect. Whoever asks next
+    should find what they were told."""
+    change = ended.change
+    for _ in range(LOOKS):
+        if change is None or change.state is not ChangeState.EXECUTING:
+            break
+        await asyncio.sleep(LOOK_SECONDS)
+        change = await runtime.changes.get(change.id)
+    return msgspec.structs.replace(ended, change=change)
 
 
 def outcome(answer: Answer) -> Outcome:
