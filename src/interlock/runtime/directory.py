@@ -88,7 +88,12 @@ class Directory:
     @property
     def fresh(self) -> bool:
         """Whether the store has confirmed the copy lately."""
-        return time.monotonic() - self._confirmed < STALE
+        return time.monotonic() < self.fresh_until
+
+    @property
+    def fresh_until(self) -> float:
+        """Until when (`time.monotonic`) the last confirmation counts."""
+        return self._confirmed + STALE
 
     def confirmed(self) -> Snapshot:
         """The snapshot; Unavailable when the store has not confirmed it lately."""

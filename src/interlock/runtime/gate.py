@@ -108,6 +108,11 @@ class TargetGate:
 
     # -- what
 
+    @property
+    def moment(self) -> object:
+        """See `sdk.connector.Gate`."""
+        return self._core.judge.moment
+
     def check(self, principal: Principal, operations: Sequence[Operation]) -> Decision:
         """See `sdk.connector.Gate`."""
         return self._core.judge.check(principal, self.target, operations)

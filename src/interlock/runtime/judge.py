@@ -23,7 +23,18 @@ class Judge:
     def __init__(self, directory: Directory, policies: Policies) -> None:
         self._directory, self._policies = directory, policies
         self._known: dict[tuple[Target, str, str, c.Question], Decision] = {}
-        self._known_at: tuple[int, int] = (-1, -1)
+        self._moment = object()
+        self._generation, self._until = -1, float("-inf")
+
+    @property
+    def moment(self) -> object:
+        """Replaced each second, whenever rules or rights change, and while the store does not confirm them."""
+        now = time.monotonic()
+        if now >= self._until or self._policies.generation != self._generation:
+            self._moment, self._known = object(), {}
+            self._generation = self._policies.generation
+            self._until = min(now + 1, self._directory.fresh_until)
+        return self._moment
 
     def check(self, principal: Principal, target: Target, operations: Sequence[Operation]) -> Decision:
         """What is known before any effect. Synchronous and cached for a second at most; doubt is a Forbid."""
@@ -47,9 +58,9 @@ class Judge:
         return c.Decided(decision, basis)
 
     def _before(self, principal: Principal, target: Target, questions: tuple[c.Question, ...]) -> Decision:
-        now, moment = self._directory.now(), (self._policies.generation, int(time.monotonic()))
-        if moment != self._known_at or len(self._known) > REMEMBERED:
-            self._known, self._known_at = {}, moment
+        now, _ = self._directory.now(), self.moment
+        if len(self._known) > REMEMBERED:
+            self._known = {}
         found = []
         for question in questions:
             key = (target, principal.agent, principal.owner, question)

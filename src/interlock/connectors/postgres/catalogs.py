@@ -32,6 +32,8 @@ class Catalogs:
         self._reads: OrderedDict[str, tuple[StatementInfo, ...]] = OrderedDict()
         self.proven: dict[str, bool] = {}
         self._stale = True
+        self.epoch: object = object()
+        """Replaced whenever `classify` may answer otherwise than before."""
         self._loading = asyncio.Lock()
         self._wanted = asyncio.Event()
 
@@ -53,12 +55,15 @@ class Catalogs:
             self._seen = seen
             self._reads.clear()
             self.proven.clear()
-            self._stale = self._wanted.is_set()
+            self._stale, self.epoch = self._wanted.is_set(), object()
 
     def changed(self) -> None:
         """They have changed, or may have."""
-        self._stale = True
+        self._doubt()
         self._wanted.set()
+
+    def _doubt(self) -> None:
+        self._stale, self.epoch = True, object()
 
     async def watch(self, failed: Callable[[Exception], None]) -> None:
         """Look for changes for ever. What fails makes them stale: then all reads are gated, which is slower and as safe."""
@@ -70,10 +75,10 @@ class Catalogs:
                 pass
             try:
                 if self._stale or await self._ask([(FINGERPRINT_QUERY, ())]) != self._seen:
-                    self._stale = True
+                    self._doubt()
                     await self.load()
             except Exception as error:  # noqa: BLE001  # reported, and until it is mended everything is gated
-                self._stale = True
+                self._doubt()
                 failed(error)
                 await asyncio.sleep(POLL_S)
 

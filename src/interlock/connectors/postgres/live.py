@@ -77,6 +77,10 @@ class PgLive:
         return self.roles.observer is not None
 
     @property
+    def catalog_epoch(self) -> object:
+        return self._catalogs.epoch
+
+    @property
     def proven(self) -> dict[str, bool]:
         return self._catalogs.proven
 

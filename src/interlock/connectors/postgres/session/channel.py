@@ -57,6 +57,10 @@ class Channel:
             sql, temp=self.has_temp, search_path=self.settings.get("search_path"), prepared=self.names.infos
         )
 
+    def basis(self) -> object:
+        """What `classify` rests on: as long as it is equal, the same text is the same statement."""
+        return (self.server.catalog_epoch, self.has_temp, self.settings.get("search_path"))
+
     def may(self, infos: Sequence[StatementInfo]) -> bool:
         """Whether the agent may do this, as far as is known before any effect."""
         return all(not isinstance(self.gate.check(self.principal, info.operations), Forbid) for info in infos)

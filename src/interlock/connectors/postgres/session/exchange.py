@@ -231,6 +231,11 @@ class Exchange:
     def idle(self) -> bool:
         return not self._queue
 
+    @property
+    def at_boundary(self) -> bool:
+        """Whether what was received ends where a message ends."""
+        return not self._held and not self._passing
+
     def lost(self, error: Exception | None) -> None:
         """The connection is gone."""
         self._lost = error or ConnectionError("the server closed the connection")

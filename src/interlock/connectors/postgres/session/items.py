@@ -26,6 +26,8 @@ class Prepared:
     info: StatementInfo | None
     sql: str
     types: tuple[int, ...] = ()
+    basis: object = None
+    """What the classification rests on (`Channel.basis`)."""
 
 
 @dataclass(slots=True)

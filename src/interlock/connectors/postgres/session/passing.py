@@ -4,38 +4,82 @@ The session is read-only for the server (DESIGN section 9): should a read write 
 by the worker, if nothing of it was let out.
 """
 
+import struct
 from collections.abc import Callable
 
 from interlock.connectors.postgres.classify import StatementInfo, Way
-from interlock.connectors.postgres.codec import Scanner, backend_limits, encode
+from interlock.connectors.postgres.codec import (
+    Framer,
+    Scanner,
+    backend_limits,
+    build,
+    encode,
+    frontend_limits,
+)
 from interlock.connectors.postgres.codec import backend as b
 from interlock.connectors.postgres.session import segment
 from interlock.connectors.postgres.session.channel import Channel
 from interlock.connectors.postgres.session.items import Item, Mistake
+from interlock.connectors.postgres.session.known import Known
 from interlock.model.errors import Rejected
 from interlock.wire import ProtocolViolation
 
 _READ_ONLY_VIOLATION = b"C25006\0"
 _PASSABLE = frozenset(b"PBDECS")
 _READY, _ERROR, STATUS = b"ZES"
+_INTEREST = b"ZES123"
+_PARSED = 49
+_IDLE = build.ready("I")
+_LENGTH = struct.Struct(">I").unpack_from
 _FORCED_READ_ONLY = encode(b.ParameterStatus("default_transaction_read_only", "on"))
 _SHOWN_READ_WRITE = encode(b.ParameterStatus("default_transaction_read_only", "off"))
 
 
 class Passing:
-    """What passes through one session. `active` while an answer is awaited."""
+    """What passes through one session. `active` while an answer is awaited; `known` is what passed before."""
 
-    __slots__ = ("_channel", "_fresh", "_items", "_scanner", "_swallowing", "_write", "active", "frames")
+    __slots__ = (
+        "_channel",
+        "_fresh",
+        "_items",
+        "_scanner",
+        "_sent",
+        "_swallowing",
+        "_write",
+        "active",
+        "known",
+    )
 
     def __init__(self, channel: Channel, write: Callable[[bytes], None]) -> None:
         self._channel = channel
         self._write = write
-        self._scanner = Scanner(backend_limits(), b"ZES123")
+        self._scanner = Scanner(backend_limits(), _INTEREST)
         self._fresh = False
         self._swallowing = False
         self._items: list[Item] = []
+        self._sent = b""
         self.active = False
-        self.frames: list[tuple[int, bytes]] = []
+        self.known = Known(channel)
+
+    @property
+    def frames(self) -> list[tuple[int, bytes]]:
+        """The messages of the segment that was sent last."""
+        return Framer(frontend_limits(len(self._sent))).feed(self._sent)
+
+    def at_once(self, data: bytes) -> bool:
+        """Send on what the client has just sent, if that is one whole segment that is known to pass."""
+        items = self.known.find(data)
+        if items is None:
+            return False
+        if items:
+            self._items = list(items)
+        self._send(data)
+        return True
+
+    def _send(self, data: bytes) -> None:
+        self._sent = data
+        self.active = self._fresh = True
+        self._channel.upstream.write(data)
 
     def try_pass(self) -> bool:
         """Send the first segment of the inbox straight to the server, if it is complete and nothing but reads."""
@@ -44,18 +88,16 @@ class Passing:
         if kind == 81:
             if not self._is_read(raw):
                 return False
-            channel.inbox.popleft()
-            self.frames = [(kind, raw)]
-            data = raw
+            frames = [channel.inbox.popleft()]
         else:
             count = next((n for n, (k, _) in enumerate(channel.inbox, 1) if k == 83), 0)
             if not count or not self._are_reads(count):
                 return False
-            self.frames = [channel.inbox.popleft() for _ in range(count)]
-            data = b"".join([raw for _, raw in self.frames])
+            frames = [channel.inbox.popleft() for _ in range(count)]
+        data = b"".join([raw for _, raw in frames])
         channel.taken(len(data))
-        self.active = self._fresh = True
-        channel.upstream.write(data)
+        self.known.learn(frames, self._items)
+        self._send(data)
         return True
 
     def _is_read(self, raw: bytes) -> bool:
@@ -86,18 +128,38 @@ class Passing:
         self._items = [item for item in items if item.done is not None]
         return True
 
-    def received(self, data: bytes) -> bool:
-        """The next bytes of the answer. True when it ends with them: then `again` tells whether to run the segment gated. Raises
-        ProtocolViolation."""
+    def answered(self, data: bytes) -> bool:
+        """Pass the answer on, if it is there as a whole and there is nothing in it to look at."""
+        if not self._fresh or data[-6:] != _IDLE or data[0] == _ERROR or _FORCED_READ_ONLY in data:
+            return False
+        position, last = 0, len(data) - 6
+        while position < last:
+            position += _LENGTH(data, position + 1)[0] + 1
+        if position != last:
+            return False
+        if self._items:
+            if len(self._items) > 1 or data[0] != _PARSED:
+                return False
+            done = self._items.pop().done
+            assert done is not None
+            done(True)
+        self.active = False
+        self._write(data)
+        return True
+
+    def received(self, data: bytes) -> bytes | None:
+        """The next bytes of the answer. None as long as it goes on; at its end what came behind it; then `again` tells whether to
+        run the segment gated. Raises ProtocolViolation."""
         first, self._fresh = self._fresh, False
-        ended = False
+        behind: bytes | None = None
         statuses: list[tuple[int, int]] = []
         for kind, start, end, complete in self._scanner.scan(data):
             if not complete:
                 continue
             if kind == _READY:
-                ended = True
-            elif kind == _ERROR:
+                data, behind = data[:end], data[end:]
+                break
+            if kind == _ERROR:
                 self._swallowing = first and start == 0 and _READ_ONLY_VIOLATION in data[:end]
                 self._not_done()
             elif kind == STATUS:
@@ -110,10 +172,11 @@ class Passing:
             data = virtual_status(data, start, end)
         if not self._swallowing:
             self._write(data)
-        if ended:
+        if behind is not None:
             self.active = False
+            self._scanner = Scanner(backend_limits(), _INTEREST)
             self._not_done()
-        return ended
+        return behind
 
     def again(self) -> bool:
         """Whether what has ended wrote, was kept from the client, and is to be run again."""

@@ -62,7 +62,9 @@ class _Reading:
         if len(infos) > 1:
             text = "cannot insert multiple commands into a prepared statement"
             raise Mistake(build.error_response("ERROR", "42601", text))
-        prepared = Prepared(message.name, infos[0] if infos else None, message.sql, message.types)
+        prepared = Prepared(
+            message.name, infos[0] if infos else None, message.sql, message.types, self.channel.basis()
+        )
         known = message.name and (
             message.name in self.channel.names.statements or message.name in self.parsed
         )
@@ -79,6 +81,10 @@ class _Reading:
                 else "unnamed prepared statement does not exist"
             )
             raise Mistake(build.error_response("ERROR", "26000", text))
+        basis = self.channel.basis()
+        if found.info is not None and found.basis != basis:
+            # Another function, view or search_path may have made another statement of it since.
+            found.info, found.basis = self.channel.classify(found.sql)[0], basis
         return found
 
     def _bind(self, message: f.Bind, raw: bytes) -> Item:

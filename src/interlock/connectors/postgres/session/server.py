@@ -31,6 +31,10 @@ class Server(Protocol):
     limits: Limits
 
     @property
+    def catalog_epoch(self) -> object:
+        """As long as this is the same object, `classify` answers the same question alike."""
+
+    @property
     def proven(self) -> dict[str, bool]:
         """Whether way 1's query works, by the shape of the statement. Forgotten when the catalogs change."""
 

@@ -61,6 +61,7 @@ class PgSession:
         self._inbox_size = 0
         self._paused = False
         self._passing: Passing
+        self._at_rest = False
         self._principal: Principal | None = None
         self._closed = False
         self._stopping = False
@@ -70,6 +71,9 @@ class PgSession:
 
     def received(self, data: bytes) -> None:
         """Bytes from the client."""
+        if self._at_rest and self._passing.at_once(data):
+            self._at_rest = False
+            return
         if self._closed:
             return
         try:
@@ -85,6 +89,20 @@ class PgSession:
             self._inbox_size += len(frame[1])
             channel.inbox.append(frame)
         self._pump()
+        self._look()
+
+    def _look(self) -> None:
+        """Whether nothing is under way: then what the client sends next may be looked at as it comes."""
+        channel = self._channel
+        self._at_rest = (
+            channel is not None
+            and not channel.inbox
+            and not len(self._frames)
+            and not self._passing.active
+            and self._task is None
+            and not self._closed
+            and channel.exchange.at_boundary
+        )
 
     def _received_early(self, data: bytes) -> None:
         if self._task is not None:
@@ -140,18 +158,29 @@ class PgSession:
         if channel is None or self._closed:
             return
         try:
-            if self._passing.active:
-                if self._passing.received(data):
-                    if self._passing.again():
-                        self._again_gated(self._passing.frames)
-                    else:
-                        self._pump()
-            else:
+            if not self._passing.active:
                 channel.exchange.received(data)
+            elif self._passing.answered(data):
+                if channel.inbox:
+                    self._pump()
+            else:
+                self._pass_back(channel, data)
         except ProtocolViolation as error:
             self._fatal("08006", f"the server's connection cannot be understood: {error}")
+        self._look()
         if self._wire.buffered() > OUTBOX_BYTES and self._upstream is not None:
             self._upstream.pause_reading()
+
+    def _pass_back(self, channel: Channel, data: bytes) -> None:
+        behind = self._passing.received(data)
+        if behind is None:
+            return
+        if behind:
+            channel.exchange.received(behind)
+        if self._passing.again():
+            self._again_gated(self._passing.frames)
+        else:
+            self._pump()
 
     def _again_gated(self, frames: list[tuple[int, bytes]]) -> None:
         channel, worker = self._channel, self._worker
@@ -227,14 +256,17 @@ class PgSession:
         self._passing = Passing(channel, self._wire.write)
         self._worker, self._channel, self._task = worker, channel, None
         early, self._early = self._early, b""
+        self._look()
         if early:
             self.received(early)
 
     async def _work(self) -> None:
         assert self._worker is not None
+        self._passing.known.forget()
         await self._worker.run()
         self._task = None
         self._pump()
+        self._look()
 
     def _spawn(self, stage: Coroutine[Any, Any, None]) -> None:
         self._task = asyncio.get_running_loop().create_task(self._guarded(stage))
@@ -317,7 +349,7 @@ class PgSession:
     def _end(self) -> None:
         if self._closed:
             return
-        self._closed = True
+        self._closed, self._at_rest = True, False
         asyncio.get_running_loop().create_task(self._leave())
 
     async def _leave(self) -> None:
