@@ -1,5 +1,6 @@
 """What all targets of one installation share."""
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -71,6 +72,8 @@ class Core:
     lives: dict[str, Live] = field(default_factory=dict)
     executing: set[str] = field(default_factory=set)
     """Ids of changes that pipelines of this process are executing."""
+    concluding: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    """Outcomes that are being recorded in the background, by change."""
 
     def __post_init__(self) -> None:
         self.judge = Judge(self.directory, self.policies)
@@ -87,6 +90,12 @@ class Core:
             return self.lives[target]
         except KeyError:
             raise Unavailable(f"the target {target} is not served here") from None
+
+    async def concluded(self, change_id: str) -> None:
+        """Wait until the outcome of a change is recorded (or could not be, and is left to recovery)."""
+        task = self.concluding.get(change_id)
+        if task is not None:
+            await asyncio.wait({task})
 
     @property
     def halted(self) -> bool:

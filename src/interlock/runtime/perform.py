@@ -131,7 +131,10 @@ class Performer:
         return change
 
     def _conclude_later(self, ask: c.ConcludeLater) -> None:
-        self._core.tasks.spawn(self._conclude_logged(c.Conclude(ask.change, ask.settled)), "conclude")
+        core, change = self._core, ask.change.id
+        task = core.tasks.spawn(self._conclude_logged(c.Conclude(ask.change, ask.settled)), "conclude")
+        core.concluding[change] = task
+        task.add_done_callback(lambda _: core.concluding.pop(change, None))
 
     async def _conclude_logged(self, ask: c.Conclude) -> None:
         try:

@@ -12,11 +12,12 @@ from interlock.model.errors import NotFound, Rejected, Unavailable
 from interlock.pipeline import approve, records
 from interlock.pipeline.admit import admit
 from interlock.pipeline.approve import Spoken
+from interlock.pipeline.commands import Steps
 from interlock.pipeline.records import CONTENT, found
 from interlock.pipeline.revert import Revert, revert
 from interlock.runtime.core import Core
 from interlock.runtime.gate import TargetGate
-from interlock.sdk.connector import Answer, Principal
+from interlock.sdk.connector import Answer, Permitted, Principal, Unit
 from interlock.sdk.ports import ReadTx, Tx
 
 
@@ -132,7 +133,7 @@ class Changes:
             return await self._revert(gate, original, None, bool(change.marker.get("force")), change)
         work, unit = await self._core.live(change.target).again(change, payload, principal)
         gate.log("change.apply", change=change_id, by=by)
-        return await gate.drive(admit(work, gate.target, change), unit)
+        return await self._drive(gate, admit(work, gate.target, change), unit)
 
     async def revert(self, words: Statement, signature: str, *, force: bool = False) -> Answer:
         """Undo an applied change on a person's signed wish. Raises Rejected (no before-image, bad signature)."""
@@ -163,7 +164,17 @@ class Changes:
             original, parts, force=force, principal=principal
         )
         gate.log("change.revert", change=original.id, by=wish.statement.person if wish else "quorum")
-        return await gate.drive(revert(Revert(work, gate.target, original, root, wish, force, uses)), unit)
+        return await self._drive(
+            gate, revert(Revert(work, gate.target, original, root, wish, force, uses)), unit
+        )
+
+    async def _drive(self, gate: TargetGate, steps: Steps[Answer], unit: Unit) -> Answer:
+        """Drive it, and wait for the record of its outcome: whoever asked looks at the change next."""
+        answer = await gate.drive(steps, unit)
+        if isinstance(answer, Permitted) and answer.change is not None:
+            await self._core.concluded(answer.change.id)
+            return Permitted(await self.get(answer.change.id))
+        return answer
 
     def _gate(self, target: str) -> TargetGate:
         try:
