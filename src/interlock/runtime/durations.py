@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 _FORM = re.compile(r"([0-9]{1,9})([smhdw])", re.ASCII)
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 LONGEST = timedelta(days=3660)
 
 
@@ -13,7 +13,7 @@ def parse(text: str) -> timedelta:
     found = _FORM.fullmatch(text.strip())
     if not found:
         raise ValueError(f"{text!r} is not a length of time like 90s, 30m, 8h or 7d")
-    length = timedelta(**{_UNITS[found[2]]: int(found[1])})
-    if not timedelta(0) < length <= LONGEST:
+    seconds = int(found[1]) * _UNITS[found[2]]
+    if not 0 < seconds <= LONGEST.total_seconds():
         raise ValueError(f"{text!r} is not a length of time between a second and ten years")
-    return length
+    return timedelta(seconds=seconds)

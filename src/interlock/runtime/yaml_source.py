@@ -22,21 +22,26 @@ class Source:
         """Raises Misconfigured for text that is not YAML, or names a key twice."""
         self.name = name
         self._lines: dict[Key, int] = {}
-        loader = yaml.SafeLoader(text)
+        self._seen: set[int] = set()
         try:
-            node = loader.get_single_node()
-            if node is not None:
-                self._walk(node, ())
-                data = loader.construct_document(node)
+            self.data: Any = self._parse(text)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line = mark.line + 1 if mark else 1
             raise Misconfigured(f"{name}:{line}: not valid YAML: {error.problem}") from None
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise Misconfigured(f"{name}:1: not valid YAML ({type(error).__name__})") from None
+
+    def _parse(self, text: str) -> Any:
+        loader = yaml.SafeLoader(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                return {}
+            self._walk(node, ())
+            return loader.construct_document(node)
         finally:
             loader.dispose()
-        self.data: Any = data if node is not None else {}
 
     @classmethod
     def read(cls, path: Path) -> "Source":
@@ -52,6 +57,9 @@ class Source:
             raise Misconfigured(f"{path} cannot be read ({type(error).__name__})") from None
 
     def _walk(self, node: Any, at: Key) -> None:
+        if id(node) in self._seen:
+            raise self.wrong(at, "no aliases, please: a reader must see what is in force")
+        self._seen.add(id(node))
         self._lines.setdefault(at, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
             self._mapping(node, at)

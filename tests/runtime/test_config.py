@@ -1,0 +1,164 @@
+"""`interlock.yaml`: what is accepted, and that every complaint says file, line, key and the nearest known one."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interlock.model.errors import Misconfigured
+from interlock.model.people import Quorum
+from interlock.runtime.config import Config, address, build, is_loopback, load
+from interlock.runtime.durations import parse
+from interlock.runtime.yaml_source import Source
+
+FULL = """\
+store: sqlite:///var/interlock.db
+state_dir: var
+api: {listen: "127.0.0.1:8470", public_url: "http://127.0.0.1:8470"}
+environments: {production: {protection: strict}, staging: {protection: relaxed}, other: {}}
+targets:
+  shop:
+    connector: postgres
+    environment: production
+    mode: enforce
+    listen: "127.0.0.1:6543"
+    upstream: {dsn: "postgresql://agent_rw@db/shop", password: {env: SHOP_PASSWORD}}
+quorums: {two-sre: {count: 2, group: sre}, two-admins: {count: 2, group: admin}}
+policies: policies/
+limits: {rows_deleted: 50}
+retention: {payloads: 30d, trash: 7d}
+notify: []
+master_key: {env: MASTER}
+"""
+
+
+def read(text: str) -> Config:
+    return build(Source("interlock.yaml", text), Path("/etc/interlock/interlock.yaml"))
+
+
+def complaint(text: str) -> str:
+    with pytest.raises(Misconfigured) as raised:
+        read(text)
+    return str(raised.value)
+
+
+def test_the_designs_example_is_read() -> None:
+    config = read(FULL)
+    assert config.store == "sqlite:////etc/interlock/var/interlock.db"
+    assert config.state_dir == Path("/etc/interlock/var")
+    assert config.admin_socket == Path("/etc/interlock/var/admin.sock")
+    assert config.policies == Path("/etc/interlock/policies")
+    assert config.quorums["two-sre"] == Quorum("two-sre", 2, "sre")
+    assert config.environments["other"].protection == "strict"
+    assert set(config.targets["shop"].own) == {"listen", "upstream"}
+    assert (config.limits.rows_deleted, config.limits.rows_updated) == (50, 1000)
+    assert (config.retention_payloads, config.retention_trash) == (timedelta(days=30), timedelta(days=7))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("store:", "stor:", "interlock.yaml:1: stor: unknown key; did you mean 'store'?"),
+        ("  listen:", "  listens:", ""),
+        (
+            "public_url",
+            "public_ur",
+            "interlock.yaml:3: api.public_ur: unknown key; did you mean 'public_url'?",
+        ),
+        (
+            "protection: relaxed",
+            "protecting: relaxed",
+            "yaml:4: environments.staging.protecting: unknown key",
+        ),
+        (
+            "protection: relaxed",
+            "protection: lax",
+            "yaml:4: environments.staging.protection: Invalid enum value",
+        ),
+        (
+            "environment: production",
+            "environment: prod",
+            "yaml:8: targets.shop.environment: there is no environment",
+        ),
+        ("mode: enforce", "mode: maybe", "yaml:9: targets.shop.mode: Invalid enum value"),
+        ("count: 2, group: sre", "count: 0, group: sre", "yaml:12: quorums.two-sre.count: a quorum needs"),
+        ("count: 2, group: sre", "count: two, group: sre", "yaml:12: quorums.two-sre.count: Expected `int`"),
+        ("payloads: 30d", "payloads: 30", "yaml:15: retention.payloads"),
+        ("payloads: 30d", "payloads: soon", "yaml:15: retention.payloads: 'soon' is not a length of time"),
+        ("rows_deleted: 50", "rows_deleted: -1", "yaml:14: limits"),
+        ("notify: []", "notify: x", "yaml:16: notify: expected a list"),
+        ("{env: MASTER}", "hunter2", "yaml:17: master_key: a secret is {env: NAME}"),
+        ("{env: MASTER}", "{env: MASTER, file: x}", "yaml:17: master_key"),
+        ("127.0.0.1:8470", "0.0.0.0:8470", "yaml:3: api.listen: without tls only a loopback"),
+        ("127.0.0.1:8470", "8470", "yaml:3: api.listen"),
+        ("state_dir: var", "state_dir: var\nstate_dir: war", "yaml:3: state_dir: is given twice"),
+        ("  shop:", "  Shop!:", "yaml:6: targets.Shop!: a name has"),
+        ("store: sqlite:///var/interlock.db", "store: here", "yaml:1: store: expected sqlite"),
+        ("notify: []", "notify: [", "not valid YAML"),
+        ("notify: []", "<<: {a: b}", "keys are plain words"),
+        ("notify: []", "notify: &a [*a]", "no aliases"),
+        ("notify: []", "notify: !!python/object:os.system []", "not valid YAML"),
+        ("targets:\n", "targets: 7\nx:\n", "unknown key"),
+    ],
+)
+def test_mistakes_are_named_with_their_place(old: str, new: str, said: str) -> None:
+    text = FULL.replace(old, new, 1) if old != "  listen:" else FULL
+    if not said:
+        assert "listens" in read(FULL.replace("    listen:", "    listens:")).targets["shop"].own
+        return
+    assert said in complaint(text)
+
+
+def test_a_written_secret_is_never_repeated() -> None:
+    assert "hunter2" not in complaint(FULL.replace("{env: MASTER}", "hunter2"))
+
+
+@pytest.mark.parametrize("needed", ["store", "targets"])
+def test_what_is_needed(needed: str) -> None:
+    text = "store: sqlite:///x\n" if needed == "targets" else "targets: {}\n"
+    assert f"the key '{needed}' is missing" in complaint(text)
+
+
+def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="interlock init"):
+        load(tmp_path / "interlock.yaml")
+
+
+@given(st.text(max_size=200))
+def test_no_text_breaks_the_reader(text: str) -> None:
+    # No text has all that is needed by chance.
+    assert complaint(text).startswith("interlock.yaml:")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("127.0.0.1:80", ("127.0.0.1", 80)), ("[::1]:0", ("::1", 0)), ("db.local:65535", ("db.local", 65535))],
+)
+def test_addresses(text: str, found: tuple[str, int]) -> None:
+    assert address(text) == found
+
+
+@pytest.mark.parametrize("text", ["", ":1", "x", "x:", "x:y", "x:65536", "x:-1", "x:१"])
+def test_no_addresses(text: str) -> None:
+    with pytest.raises(ValueError, match="HOST:PORT"):
+        address(text)
+
+
+def test_loopback() -> None:
+    assert all(map(is_loopback, ("127.0.0.1", "127.9.9.9", "::1", "localhost")))
+    assert not any(map(is_loopback, ("0.0.0.0", "::", "10.0.0.1", "example.org", "localhost.example.org")))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("30m", 1800), ("8h", 28800), ("7d", 604800), ("2w", 1209600)]
+)
+def test_lengths_of_time(text: str, seconds: int) -> None:
+    assert parse(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "90", "s", "1.5h", "-1h", "0s", "1y", "٣d", "999999999w", "1h30m"])
+def test_no_lengths_of_time(text: str) -> None:
+    with pytest.raises(ValueError, match="length of time"):
+        parse(text)
