@@ -90,9 +90,7 @@ class Runtime:
         try:
             live = connector.configure(name, target, keys.own, secrets.reader(self.config.folder))
         except Misconfigured as error:
-            source = self.config.source
-            line = source.line(("targets", name))
-            raise Misconfigured(f"{source.name}:{line}: {error}") from None
+            raise self.config.source.within(("targets", name), str(error)) from None
         return TargetServer(self.core, target, connector, live)
 
     def _is_strict(self, target: str) -> bool | None:

@@ -89,6 +89,14 @@ class Source:
         """The error about a key."""
         return Misconfigured(f"{self.name}:{line or self.line(at)}: {'.'.join(at) or 'the file'}: {what}")
 
+    def within(self, at: Key, what: str) -> Misconfigured:
+        """The error of a connector about its own keys below `at`: with the line of the key that its text names, as
+        `targets.shop.upstream: unknown key 'dns'`."""
+        path, _, rest = what.removeprefix(".".join(at)).partition(":")
+        inner = tuple(part for part in path.split(".") if part) if what.startswith(".".join(at)) else ()
+        quoted = rest.split("'")[1] if rest.count("'") >= 2 else ""
+        return Misconfigured(f"{self.name}:{self.line((*at, *inner, quoted))}: {what}")
+
     def mapping(self, value: object, at: Key) -> dict[str, Any]:
         """The value as a mapping with text keys; None (an empty section) is an empty one. Raises Misconfigured."""
         if value is None:
