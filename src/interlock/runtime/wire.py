@@ -30,6 +30,7 @@ class Connection(asyncio.Protocol):
         self._writable.set()
         self._closing = False
         self.session: Session | None = None
+        self._received: Callable[[bytes], None] = _nothing
         self.peer = ""
         self.secure = False
 
@@ -44,11 +45,15 @@ class Connection(asyncio.Protocol):
 
     def _begin(self) -> None:
         self.session = self._make(self)
+        self._received = self.session.received
 
     def data_received(self, data: bytes) -> None:
-        session = self.session
-        if session is not None and not self._closing:
-            self._guard(lambda: session.received(data))
+        if self._closing:
+            return
+        try:  # `_guard` in place, as this is called for each message
+            self._received(data)
+        except Exception as error:  # noqa: BLE001  # the boundary to the event loop
+            self._broke(error)
 
     def eof_received(self) -> bool:
         return False
@@ -76,8 +81,11 @@ class Connection(asyncio.Protocol):
         try:
             call()
         except Exception as error:  # noqa: BLE001  # the boundary to the event loop
-            _log.error("session.broke", target=self._name, **described(error))
-            self.abort()
+            self._broke(error)
+
+    def _broke(self, error: Exception) -> None:
+        _log.error("session.broke", target=self._name, **described(error))
+        self.abort()
 
     # -- sdk.connector.Wire
 
@@ -127,6 +135,10 @@ class Connection(asyncio.Protocol):
         self._closing = True
         if self._transport is not None:
             self._transport.abort()
+
+
+def _nothing(data: bytes) -> None:
+    """Takes what comes before there is a session."""
 
 
 def _peer(name: Any) -> str:

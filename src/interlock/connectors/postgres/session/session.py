@@ -61,7 +61,8 @@ class PgSession:
         self._inbox_size = 0
         self._paused = False
         self._passing: Passing
-        self._at_rest = False
+        # Whether nothing is under way; whether the client has sent nothing since a segment was passed at once.
+        self._at_rest = self._alone = False
         self._principal: Principal | None = None
         self._closed = False
         self._stopping = False
@@ -72,8 +73,9 @@ class PgSession:
     def received(self, data: bytes) -> None:
         """Bytes from the client."""
         if self._at_rest and self._passing.at_once(data):
-            self._at_rest = False
+            self._at_rest, self._alone = False, True
             return
+        self._alone = False
         if self._closed:
             return
         try:
@@ -158,13 +160,16 @@ class PgSession:
         if channel is None or self._closed:
             return
         try:
-            if not self._passing.active:
+            passing = self._passing
+            if not passing.active:
                 channel.exchange.received(data)
-            elif self._passing.answered(data):
-                if channel.inbox:
-                    self._pump()
-            else:
+            elif not passing.answered(data):
                 self._pass_back(channel, data)
+            elif self._alone:
+                self._at_rest = True
+                return
+            else:
+                self._pump()
         except ProtocolViolation as error:
             self._fatal("08006", f"the server's connection cannot be understood: {error}")
         self._look()
