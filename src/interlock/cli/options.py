@@ -5,11 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
+import msgspec
 import typer
 
 from interlock.cli import client, keyfile
 from interlock.cli.client import Client, Signer
-from interlock.model.errors import Misconfigured
+from interlock.model.errors import Misconfigured, Rejected
 from interlock.model.ids import parse_change_id
 from interlock.sdk.connector import Recorded
 
@@ -120,4 +121,9 @@ def read_payload(connector: str, payload: bytes) -> Recorded | None:
     from interlock.runtime.connectors import find
 
     recorded: Callable[[bytes], Recorded] | None = getattr(find(connector), "recorded", None)
-    return None if recorded is None else recorded(payload)
+    if recorded is None:
+        return None
+    try:
+        return recorded(payload)
+    except (ValueError, msgspec.MsgspecError):
+        raise Rejected("not signed: the record of the statements is malformed") from None

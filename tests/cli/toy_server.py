@@ -1,0 +1,64 @@
+"""A server with a toy target, as a process: `python toy_server.py CONFIG`. Says `ready`, then takes one unit of work a line as JSON
+(`{"agent": …, "statements": […]}`) and answers each with a line; `stop` and the end of input end it."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from interlock.console.app import doors
+from interlock.runtime import log
+from interlock.runtime.config import load
+from interlock.runtime.opening import open_configured
+from interlock.runtime.serve import Server
+from interlock.sdk.connector import Answer, Listener, Permitted
+from interlock.testing.toy import ToyConnector, ToyTarget, work_of
+
+ROWS = {f"row/{n:04d}": "old" for n in range(300)}
+
+
+class Reachable(ToyConnector):
+    connection = "toy://AGENT:TOKEN@ADDRESS/TARGET"
+
+    def listener(self, live: Any) -> Listener:
+        return Listener("127.0.0.1", 0)
+
+
+async def main(file: Path) -> None:
+    config = load(file)
+    if not (config.folder / "interlock.db").exists():
+        await open_configured(config, create=True).close()
+    toy = ToyTarget(ROWS)
+    connector = Reachable({"shop": toy})
+    async with Server(config, doors(), find=lambda name: connector) as server:
+        print("ready", flush=True)
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            asked = json.loads(line)
+            if asked == "stop":
+                break
+            print(json.dumps(await _do(server, toy, asked)), flush=True)
+
+
+async def _do(server: Server, toy: ToyTarget, asked: Any) -> Any:
+    if asked == "rows":
+        return toy.rows
+    runtime = server.runtime
+    await runtime.core.directory.refresh()
+    gate, live = runtime.targets["shop"].gate, runtime.core.lives["shop"]
+    known = gate.credential(asked["agent"])
+    if known is None:
+        return {"answer": "no entry"}
+    principal = await gate.enter(known[0], lambda why: None)
+    work = work_of(principal, asked["statements"], asked.get("reason", ""))
+    answer: Answer = await gate.admit(work, live.unit(asked["statements"]))  # type: ignore[attr-defined]
+    await gate.leave(principal)
+    await runtime.core.tasks.drain(10)
+    change = answer.change
+    kind = "permitted" if isinstance(answer, Permitted) else type(answer).__name__.lower()
+    return {"answer": kind, "change": change.id if change else ""}
+
+
+if __name__ == "__main__":
+    log.set_up(json=True)
+    asyncio.run(main(Path(sys.argv[1])))
