@@ -2,13 +2,14 @@
 
 import contextlib
 import re
+import subprocess
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import psycopg
 from psycopg import pq
 
-from interlock.connectors.postgres import preview
+from interlock.connectors.postgres import preview, undo
 from interlock.connectors.postgres.queries import (
     CANONICAL_SETTINGS,
     OBSERVER_SETTINGS,
@@ -94,6 +95,7 @@ class Rig:
         self.captured: list[preview.Captured] = []
         self.losses: tuple[preview.Loss, ...] = ()
         self.rounds = 0
+        self.measured: Preview
 
     def step(self, question: Ask) -> list[Rows]:
         reply = self._connection(question).ask(question.statements)
@@ -188,6 +190,22 @@ class Rig:
         self.commit()
         return result
 
+    # -- undo
+
+    def revert(self, result: Preview, *, force: bool = False) -> undo.Reverted:
+        """Revert a committed change, measured like any work, and commit it."""
+        self.maintainer.run("BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE")
+        try:
+            reverted = self.drive(undo.plan(result.undo, force=force, fingerprint=self.identity.fingerprint))
+            [*rows] = [self.maintainer.run(sql) for sql, _ in preview.first().statements]
+            context = preview.Context(self.identity, captured=reverted.captured)
+            self.measured = self.drive(preview.examine(rows, context), agent=self.maintainer)
+            self.maintainer.run("COMMIT")
+        except BaseException:
+            self.maintainer.run("ROLLBACK")
+            raise
+        return reverted
+
     def close(self) -> None:
         for connection in (self.agent, self.observer, self.maintainer):
             connection.close()
@@ -243,9 +261,7 @@ def effect(result: Preview, change: ChangeKind, name: str) -> Effect:
 
 
 def dump(database: PgDatabase) -> str:
-    """Schema and content, as pg_dump gives them, without what differs each time."""
-    import subprocess
-
+    """Schema and content, as pg_dump gives them, sorted, without what differs each time."""
     done = subprocess.run(
         [str(database.cluster.bin("pg_dump")), "--inserts", "--no-owner", database.dsn()],
         capture_output=True,
@@ -253,4 +269,4 @@ def dump(database: PgDatabase) -> str:
         check=True,
     )
     lines = [line for line in done.stdout.splitlines() if not re.match(r"\\(un)?restrict|--|$", line)]
-    return "\n".join(lines)
+    return "\n".join(sorted(line for line in lines if not line.startswith("SELECT pg_catalog.setval")))

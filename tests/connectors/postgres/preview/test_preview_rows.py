@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from tests.connectors.postgres.rig import Rig, effect, rig, told
 
+from interlock.connectors.postgres import image
 from interlock.connectors.postgres.preview import Limits, Predicate
-from interlock.connectors.postgres.undo import image
 from interlock.model.effect import ChangeKind, totals
 from interlock.testing.pg import PgDatabase
 

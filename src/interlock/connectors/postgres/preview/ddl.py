@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 from msgspec import structs
 
+from interlock.connectors.postgres.image import Created
 from interlock.connectors.postgres.preview.catalog_diff import CatalogDiff, CatalogRow
 from interlock.connectors.postgres.preview.catalogs import CATALOGS, OID
 from interlock.connectors.postgres.preview.ddl_updates import meanings
+from interlock.connectors.postgres.preview.drop import drop_statement
 from interlock.connectors.postgres.preview.names import is_internal, resource
-from interlock.connectors.postgres.undo.drop import drop_statement
-from interlock.connectors.postgres.undo.image import Created
 from interlock.model.effect import ChangeKind, Effect, Evidence, Unit
 from interlock.model.operation import Resource
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
+from interlock.connectors.postgres.image import Frame, Head, Row, encode
 from interlock.connectors.postgres.preview import row_effects
 from interlock.connectors.postgres.preview.catalog_diff import CatalogDiff, diff
 from interlock.connectors.postgres.preview.catalogs import IGNORED
@@ -15,7 +16,6 @@ from interlock.connectors.postgres.preview.names import resource
 from interlock.connectors.postgres.preview.rows import count_before, image, plan
 from interlock.connectors.postgres.preview.touched import Touched, at_most
 from interlock.connectors.postgres.queries import Ask, QueryFailed, Rows, Steps, together
-from interlock.connectors.postgres.undo.image import Frame, Head, Row, encode
 from interlock.model.change import Measurement
 from interlock.model.effect import ChangeKind, Effect, Unit
 from interlock.sdk.connector import Preview

@@ -7,8 +7,8 @@ itself altered is an effect of its own.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from interlock.connectors.postgres.image import Column, KeyColumn
 from interlock.connectors.postgres.queries import Rows, Statement, array
-from interlock.connectors.postgres.undo.image import Column, KeyColumn
 
 _TABLES = """
 SELECT c.oid::pg_catalog.text, n.nspname::pg_catalog.text, c.relname::pg_catalog.text, c.relkind::pg_catalog.text,

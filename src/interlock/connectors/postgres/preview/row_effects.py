@@ -3,11 +3,11 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
+from interlock.connectors.postgres.image import Frame, Row, Table, row_frames
 from interlock.connectors.postgres.preview.context import Loss
 from interlock.connectors.postgres.preview.first import Counts
 from interlock.connectors.postgres.preview.names import relation_kind
 from interlock.connectors.postgres.preview.touched import Touched
-from interlock.connectors.postgres.undo.image import Frame, Row, Table, row_frames
 from interlock.model.base import canonical
 from interlock.model.effect import ChangeKind, Effect, Evidence, Unit
 from interlock.model.operation import Resource
@@ -133,7 +133,9 @@ def affected(tables: Iterable[Touched], most: int) -> str:
         if table.reason or table.layout is None:
             return ""
         rows = sorted(
-            [v if v is not None else [] for v in table.layout.key_of(row)] for row in table.old.values()
+            # A NULL is told from the empty text, and either can be put in order.
+            [[value is not None, value or ""] for value in table.layout.key_of(row)]
+            for row in table.old.values()
         )
         keys.append([table.label, *rows])
         most -= len(rows)

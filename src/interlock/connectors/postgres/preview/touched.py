@@ -8,10 +8,10 @@ transaction and have an xmin that is not older than its own xid (subtransactions
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from interlock.connectors.postgres.image import Row
 from interlock.connectors.postgres.preview.first import Counts
 from interlock.connectors.postgres.preview.layout import Layout
 from interlock.connectors.postgres.queries import Rows, Statement, array, qualified
-from interlock.connectors.postgres.undo.image import Row
 
 CHUNK = 500
 """Row versions fetched in full by one statement."""

@@ -86,14 +86,7 @@ class Created(msgspec.Struct, frozen=True, tag="created"):
     content: int | None = None
 
 
-class Commented(msgspec.Struct, frozen=True, tag="commented"):
-    """A comment that the change set: the statement that sets the old one again."""
-
-    identity: str
-    restore: str
-
-
-Frame: TypeAlias = Head | Table | Inserted | Deleted | Updated | Created | Commented
+Frame: TypeAlias = Head | Table | Inserted | Deleted | Updated | Created
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER: msgspec.msgpack.Decoder[Frame] = msgspec.msgpack.Decoder(Frame)

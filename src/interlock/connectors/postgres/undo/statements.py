@@ -1,0 +1,115 @@
+"""SQL that reads rows by key and puts them back. Values are parameters in text format; each has the type of its column."""
+
+from collections.abc import Iterator, Sequence
+
+from interlock.connectors.postgres.image import Row
+from interlock.connectors.postgres.queries import Statement, array, ident
+from interlock.connectors.postgres.undo.load import Stored
+
+_PARAMETERS = 20_000
+"""Parameters of one statement (the protocol has room for 65,535)."""
+_ROWS = 500
+
+
+def find(stored: Stored, keys: Sequence[Row]) -> Statement:
+    """Lock and read the rows with these keys: ctid, then the recorded columns."""
+    values, given = _key_values(stored, keys)
+    return (
+        f"SELECT t.ctid::pg_catalog.text, {stored.columns} FROM ONLY {stored.sql} AS t JOIN (VALUES {values})"
+        f" AS k({_key_names(stored)}) ON {_key_matches(stored)} FOR UPDATE OF t",
+        given,
+    )
+
+
+def everything(stored: Stored, most: int) -> tuple[Statement, Statement]:
+    """For a table without a key: keep writers out and read it whole."""
+    return (
+        (f"LOCK TABLE ONLY {stored.sql} IN SHARE ROW EXCLUSIVE MODE", ()),
+        (
+            f"SELECT t.ctid::pg_catalog.text, {stored.columns} FROM ONLY {stored.sql} AS t LIMIT {most + 1}",
+            (),
+        ),
+    )
+
+
+def insert(stored: Stored, rows: Sequence[Row]) -> Statement:
+    """Put rows back with the values they had, identity columns included; generated columns make themselves."""
+    places = [place for place, column in enumerate(stored.table.columns) if not column.generated]
+    if not places:
+        return f"INSERT INTO {stored.sql} SELECT FROM pg_catalog.generate_series(1, $1::int)", (
+            str(len(rows)),
+        )
+    names = ", ".join(ident(stored.table.columns[place].name) for place in places)
+    given = tuple(row[place] for row in rows for place in places)
+    return (
+        f"INSERT INTO {stored.sql} ({names}) OVERRIDING SYSTEM VALUE VALUES {_tuples(len(rows), len(places))}",
+        given,
+    )
+
+
+def update(stored: Stored, places: Sequence[int], values: Row, key: Row) -> Statement:
+    """Set columns of the row with that key."""
+    sets = ", ".join(f"{ident(stored.table.columns[p].name)} = ${n}" for n, p in enumerate(places, 1))
+    where = " AND ".join(
+        f"t.{ident(part.name)} OPERATOR({part.operator}) ${len(places) + n}"
+        for n, part in enumerate(stored.key, 1)
+    )
+    return f"UPDATE ONLY {stored.sql} AS t SET {sets} WHERE {where}", (*values, *key)
+
+
+def update_at(stored: Stored, places: Sequence[int], values: Row, ctid: str) -> Statement:
+    """Set columns of the row version at a place (tables without a key)."""
+    sets = ", ".join(f"{ident(stored.table.columns[p].name)} = ${n}" for n, p in enumerate(places, 1))
+    where = f"t.ctid OPERATOR(pg_catalog.=) ${len(places) + 1}::pg_catalog.tid"
+    return f"UPDATE ONLY {stored.sql} AS t SET {sets} WHERE {where}", (*values, ctid)
+
+
+def delete(stored: Stored, keys: Sequence[Row]) -> Statement:
+    """Remove the rows with these keys."""
+    values, given = _key_values(stored, keys)
+    return (
+        f"DELETE FROM ONLY {stored.sql} AS t USING (VALUES {values}) AS k({_key_names(stored)})"
+        f" WHERE {_key_matches(stored)}",
+        given,
+    )
+
+
+def delete_at(stored: Stored, ctids: Sequence[str]) -> Statement:
+    """Remove the row versions at these places (tables without a key)."""
+    return (
+        f"DELETE FROM ONLY {stored.sql} AS t WHERE t.ctid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.tid[])",
+        (array(ctids),),
+    )
+
+
+def chunks(rows: Sequence[Row], width: int) -> Iterator[Sequence[Row]]:
+    """Rows in portions that fit into one statement's parameters."""
+    step = max(1, min(_ROWS, _PARAMETERS // max(1, width)))
+    return (rows[start : start + step] for start in range(0, len(rows), step))
+
+
+def _key_values(stored: Stored, keys: Sequence[Row]) -> tuple[str, tuple[str | None, ...]]:
+    types = [stored.table.columns[place].type for place in stored.key_places]
+    width = len(types)
+    # The casts of one row give the parameters of all rows their types only in that row, so each row has them.
+    rows = (
+        "(" + ", ".join(f"${r * width + n}::{kind}" for n, kind in enumerate(types, 1)) + ")"
+        for r in range(len(keys))
+    )
+    return ", ".join(rows), tuple(value for key in keys for value in key)
+
+
+def _key_names(stored: Stored) -> str:
+    return ", ".join(f"k{n}" for n in range(len(stored.key)))
+
+
+def _key_matches(stored: Stored) -> str:
+    return " AND ".join(
+        f"t.{ident(part.name)} OPERATOR({part.operator}) k.k{n}" for n, part in enumerate(stored.key)
+    )
+
+
+def _tuples(rows: int, width: int) -> str:
+    return ", ".join(
+        "(" + ", ".join(f"${r * width + n}" for n in range(1, width + 1)) + ")" for r in range(rows)
+    )
