@@ -51,7 +51,7 @@ def test_data_that_came_since_is_not_lost_silently(shop: Rig) -> None:
     )
     shop.script("INSERT INTO t VALUES (2)")
     shop.script("UPDATE leads SET plain = 4 WHERE id = 2")
-    with pytest.raises(Rejected, match="table public[.]t holds data that came since"):
+    with pytest.raises(Rejected, match=r"table public[.]t holds data that came since"):
         shop.revert(table)
     with pytest.raises(Rejected, match=r"table column public\.leads\.plain holds data"):
         shop.revert(column)

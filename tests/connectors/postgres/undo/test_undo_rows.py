@@ -181,7 +181,7 @@ def test_trigger_that_keeps_a_row_different_is_reported(shop: Rig) -> None:
 def test_altered_or_missing_table_is_refused(shop: Rig) -> None:
     result = shop.applied("UPDATE log SET what = 'x'")
     shop.script("ALTER TABLE log ALTER what TYPE varchar(10)")
-    with pytest.raises(Rejected, match="columns of public[.]log were altered"):
+    with pytest.raises(Rejected, match=r"columns of public[.]log were altered"):
         shop.revert(result)
     shop.script("DROP TABLE log")
     with pytest.raises(Rejected, match="does not exist any more"):
