@@ -48,13 +48,15 @@ Force = Annotated[bool, typer.Option("--force", help="Put back rows that someone
 def changes(
     state: Annotated[
         list[ChangeState] | None,
-        typer.Option("--state", help="Only changes in this state (may be repeated)."),
+        typer.Option("--state", metavar="STATE", help="Only changes in this state (may be repeated)."),
     ] = None,
     agent: Annotated[str, typer.Option("--agent", metavar="AGENT", help="Only changes of this agent.")] = "",
     target: Annotated[
         str, typer.Option("--target", metavar="TARGET", help="Only changes to this target.")
     ] = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="How many, newest first.")] = 50,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, max=200, help="How many, newest first.")
+    ] = 50,
     before: Annotated[str, typer.Option("--before", metavar="CHG", help="Continue after this change.")] = "",
     config: Config = None,
     url: Url = "",
