@@ -14,6 +14,14 @@ def run(*, serve: bool = False) -> int:
     """Tell the story; with `serve` leave everything running afterwards until interrupted. 0 when every step came out."""
     teller = Teller()
     teller.say("Starting PostgreSQL, the shop and Interlock …")
+    try:
+        return _told(teller, serve=serve)
+    except Failed as failed:
+        teller.console.print(Text(f"The demo could not start: {failed}", style="bold red"))
+        return 1
+
+
+def _told(teller: Teller, *, serve: bool) -> int:
     with stage() as made:
         ok = all(_step(teller, title, step) for title, step in Story(made, teller).steps())
         teller.table()

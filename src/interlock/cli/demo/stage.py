@@ -184,7 +184,6 @@ def _shop(cluster: PgCluster) -> PgDatabase:
 
 def _write_config(folder: Path, database: PgDatabase, api: int, port: int) -> None:
     address = f"127.0.0.1:{database.cluster.port}/{database.name}?sslmode=disable"
-    (folder / "var").mkdir(mode=0o700)
     (folder / "interlock.yaml").write_text(
         _CONFIG.format(
             folder=folder,
@@ -195,6 +194,10 @@ def _write_config(folder: Path, database: PgDatabase, api: int, port: int) -> No
             maintainer=f"postgresql://shop_owner@{address}",
         )
     )
+    # It finds the configuration, and makes the state directory with its keys, and the store.
+    said = _interlock(folder, "init", str(folder))
+    if said.code:
+        raise Failed(f"interlock init: {said.out}{said.err}")
 
 
 def _await(made: Stage) -> None:

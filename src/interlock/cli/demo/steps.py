@@ -2,12 +2,14 @@
 
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from interlock.cli.demo.show import Teller
 from interlock.cli.demo.stage import Failed, Stage
+from interlock.ledger import tiles
 
 CLEANUP = "SELECT shop.cleanup()"
 RECREATE = (
@@ -51,7 +53,7 @@ class Story:
             insert = (
                 "INSERT INTO shop.customers (email, name, created_at) VALUES (%s, %s, now()) RETURNING id"
             )
-            self._teller.sql("fixer", insert)
+            self._teller.sql(agent.info.user, insert)
             (new,) = self._one(agent, insert, ("new@example.org", "New Customer"), show=False)
             self._run(agent, "UPDATE shop.orders SET status = 'shipped' WHERE id = 42")
         seen = self._stage.database.psql(f"SELECT name FROM shop.customers WHERE id = {new}")
@@ -124,7 +126,7 @@ class Story:
             _must(self._stage.contents() == before, "the refused update was applied")
             self._run(
                 agent,
-                "UPDATE shop.orders SET amount = amount + 1, notes = '{}' WHERE id BETWEEN 1200 AND 1205",
+                "UPDATE shop.orders SET amount = amount + 1, notes = '{}' WHERE id BETWEEN 1500 AND 1505",
             )
         change = self._newest("batch")
         _must(self._stage.contents()["orders"] != before["orders"], "the small update was not applied")
@@ -157,8 +159,8 @@ class Story:
     # Tools
 
     def _run(self, agent: psycopg.Connection[Any], text: str) -> None:
-        self._teller.sql("agent", text)
-        agent.execute(text)  # type: ignore[arg-type]  # a str that is no literal
+        self._teller.sql(agent.info.user, text)
+        agent.execute(text)
 
     def _one(
         self,
@@ -169,8 +171,8 @@ class Story:
         show: bool = True,
     ) -> Any:
         if show:
-            self._teller.sql("agent", text)
-        row = agent.execute(text, params).fetchone()  # type: ignore[arg-type]
+            self._teller.sql(agent.info.user, text)
+        row = agent.execute(text, params).fetchone()
         _must(row is not None, "no row came back")
         return row
 
@@ -185,8 +187,8 @@ class Story:
             with agent.transaction() if len(texts) > 1 else _plain():
                 for text in texts:
                     if show:
-                        self._teller.sql("agent", text)
-                    agent.execute(text)  # type: ignore[arg-type]
+                        self._teller.sql(agent.info.user, text)
+                    agent.execute(text)
         except psycopg.Error as error:
             diag = error.diag
             told = "\n".join(
@@ -233,25 +235,16 @@ def _change_of(error: str) -> str:
     return error[place : place + 12]
 
 
-def _alter(copy: Any) -> int:
-    """Alter one stored entry of an export: what a thief of traces would do."""
-    for path in sorted(copy.rglob("entries/**/*")):
-        if path.is_file():
-            data = path.read_bytes()
-            place = data.find(b'"kind":"intent"')
-            if place >= 0:
-                path.write_bytes(data.replace(b'"kind":"intent"', b'"kind":"intenT"', 1))
-                return _index_of(data, place)
+def _alter(copy: Path) -> int:
+    """Alter one stored intent of an export, as someone who hides traces would; returns its index."""
+    for path in sorted(copy.glob("tile/entries/**/*")):
+        if not path.is_file():
+            continue
+        entries = list(tiles.split_bundle(path.read_bytes()))
+        for place, entry in enumerate(entries):
+            if b'"kind":"intent"' in entry:
+                entries[place] = entry.replace(b'"agent":"fixer"', b'"agent":"nobod"')
+                _must(entries[place] != entry, "the entry names no agent")
+                path.write_bytes(tiles.join_bundle(entries))
+                return place
     raise Failed("the export holds no intent")
-
-
-def _index_of(bundle: bytes, place: int) -> int:
-    """Entry bundles hold each entry behind its length in two bytes (C2SP tlog-tiles)."""
-    index, position = 0, 0
-    while position < len(bundle):
-        length = int.from_bytes(bundle[position : position + 2], "big")
-        if position <= place < position + 2 + length:
-            return index
-        position += 2 + length
-        index += 1
-    raise Failed("the export cannot be read")

@@ -98,7 +98,7 @@ class Catalogs:
             shape = _shape(sql)
             if shape is not None and (known := self._reads.get(shape)) is not None:
                 return known
-        infos = classify(sql, catalog, prepared=prepared(), temp=temp)
+        infos = classify(sql, catalog, prepared=prepared(), temp=temp, search_path=_path(search_path))
         if self._stale:
             return tuple(doubted(info) for info in infos)
         if shape is not None and infos and all(info.way is Way.PASS for info in infos):
@@ -106,6 +106,15 @@ class Catalogs:
             if len(self._reads) > _REMEMBERED:
                 self._reads.popitem(last=False)
         return infos
+
+
+def _path(search_path: str | None) -> tuple[str, ...] | None:
+    """A search path as SHOW prints it, as names; None when it is the server's default."""
+    if search_path is None:
+        return None
+    return tuple(
+        part.strip().strip('"').replace('""', '"') for part in search_path.split(",") if part.strip()
+    )
 
 
 def _shape(sql: str) -> str | None:

@@ -34,7 +34,7 @@ class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Limits of before-images (`preview.Limits`), of a message of an agent's (bytes), and the gateway's own timers: how long an agent
+    """Limits of before-images (`preview.Limits`), of a message of an agent's (bytes), and the gateway's own timers: how long a
     statement may wait for a lock (unless it sets `lock_timeout` itself), how long it may run, how long a transaction may idle."""
 
     scan_rows: int = 2_000_000
@@ -48,13 +48,15 @@ class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TargetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One Postgres target. Without `observer` nothing is reversible; without `maintainer` reverts run as `upstream`."""
+    """One Postgres target. Without `observer` nothing is reversible; without `maintainer` reverts run as `upstream`. `schemas` are
+    those that agents work in: `grants-sql` gives the roles their rights there."""
 
     listen: str
     upstream: UpstreamRoles
     observer: RoleConfig | None = None
     maintainer: RoleConfig | None = None
     tls: TlsConfig | None = None
+    schemas: tuple[str, ...] = ("public",)
     limits: LimitsConfig = msgspec.field(default_factory=LimitsConfig)
 
 

@@ -46,7 +46,15 @@ class PostgresConnector:
     def setup_script(self, live: Live, flavour: str) -> str:
         """The SQL that sets up the three roles on the server."""
         assert isinstance(live, PgLive)
-        return roles.grants_sql(flavour, roles.names_of(live))
+        used = live.roles
+        if used.observer is None:
+            raise Misconfigured(f"targets.{live.name} has no observer: name the role in its dsn first")
+        maintainer = "" if used.maintainer is None else used.maintainer.user
+        names = roles.RoleNames(used.upstream.user, used.observer.user, maintainer)
+        try:
+            return roles.grants_sql(flavour, names, live.config.schemas)
+        except ValueError as error:
+            raise Misconfigured(str(error)) from None
 
     def listener(self, live: Live) -> Listener:
         """Where agents reach the target."""

@@ -5,7 +5,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
-from interlock.connectors.postgres import doctor, preview, settle
+from interlock.connectors.postgres import preview, settle
 from interlock.connectors.postgres.catalogs import Catalogs
 from interlock.connectors.postgres.classify import StatementInfo
 from interlock.connectors.postgres.codec import frontend as f
@@ -13,6 +13,7 @@ from interlock.connectors.postgres.config import Roles, TargetConfig
 from interlock.connectors.postgres.pool import Pool
 from interlock.connectors.postgres.queries import OBSERVER_SETTINGS, QueryFailed, Rows, Statement
 from interlock.connectors.postgres.rerun import apply_unit, revert_unit
+from interlock.connectors.postgres.run import run
 from interlock.connectors.postgres.session import record
 from interlock.connectors.postgres.session.session import PgSession
 from interlock.connectors.postgres.upstream import Upstream, open_upstream
@@ -46,6 +47,7 @@ class PgLive:
         certificate_hash: bytes | None,
     ) -> None:
         self._target = target
+        self.name = target.name
         self.config = config
         self.roles = roles
         self.tls = tls
@@ -145,19 +147,7 @@ class PgLive:
         """Ask the server what became of a transaction (`pg_xact_status`)."""
         marker = change.marker if isinstance(change, Change) else change
         steps = settle.settle(marker)
-        try:
-            asked = next(steps)
-            while True:
-                replies = []
-                for ask in asked:
-                    try:
-                        replies.append(await self._pool.ask(ask.statements))
-                    except QueryFailed as failed:
-                        replies.append(failed)
-                asked = steps.send(tuple(replies))
-        except StopIteration as stop:
-            settled: Settled = stop.value
-            return settled
+        return await run(steps, lambda ask: self._pool.ask(ask.statements))
 
     def describe(self, payload: bytes) -> Sequence[str]:
         return record.describe(payload)
@@ -173,7 +163,9 @@ class PgLive:
         return await revert_unit(self, change, parts, force=force, principal=principal)
 
     async def doctor(self) -> Sequence[Finding]:
-        return await doctor.examine(self)
+        from interlock.connectors.postgres.examination import examine
+
+        return await examine(self)
 
     def reverting_role(self) -> UpstreamConfig:
         return self.roles.maintainer or self.roles.upstream

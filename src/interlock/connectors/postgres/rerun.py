@@ -1,6 +1,6 @@
 """Units that the gateway runs by itself, each on a connection of its own: an approved change from its record, and a revert."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from interlock.connectors.postgres import preview, undo
@@ -9,11 +9,11 @@ from interlock.connectors.postgres.queries import (
     CANONICAL_SETTINGS,
     Ask,
     QueryFailed,
-    Reply,
     Rows,
     Statement,
     Steps,
 )
+from interlock.connectors.postgres.run import run
 from interlock.connectors.postgres.session import replay
 from interlock.connectors.postgres.session.channel import Channel
 from interlock.connectors.postgres.session.exchange import Exchange
@@ -118,7 +118,8 @@ class RevertUnit:
         try:
             self._connection = await SqlConnection.open(self._server.reverting_role(), settings)
             await self._connection.query("BEGIN READ WRITE")
-            await self._run(undo.plan(self._parts, force=self._force))
+            fingerprint = self._server.identity.fingerprint
+            reverted = await self._run(undo.plan(self._parts, force=self._force, fingerprint=fingerprint))
             statements = preview.first().statements
             ending: list[Statement] = [
                 ("SET CONSTRAINTS ALL IMMEDIATE", ()),
@@ -135,7 +136,10 @@ class RevertUnit:
         first = replies[1:-1]
         self._catalogs_changed = preview.catalogs_changed(first)
         context = preview.Context(
-            self._server.identity, observer=self._server.has_observer, limits=self._server.limits
+            self._server.identity,
+            captured=reverted.captured,
+            observer=self._server.has_observer,
+            limits=self._server.limits,
         )
         found = await self._run(preview.examine(first, context))
         self._marker = dict(found.marker)
@@ -143,21 +147,11 @@ class RevertUnit:
 
     async def _run(self, steps: Steps[T]) -> T:
         """Both `maintainer` and `agent` are this one connection."""
-        try:
-            asked = next(steps)
-            while True:
-                asked = steps.send(tuple([await self._reply(ask) for ask in asked]))
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
 
-    async def _reply(self, ask: Ask) -> Reply:
-        answer: Callable[[Sequence[Statement]], Awaitable[list[Rows]]]
-        answer = self._server.observe if ask.on == "observer" else self._ask
-        try:
-            return await answer(ask.statements)
-        except QueryFailed as failed:
-            return failed
+        async def asker(ask: Ask) -> list[Rows]:
+            return await (self._server.observe if ask.on == "observer" else self._ask)(ask.statements)
+
+        return await run(steps, asker)
 
     async def _ask(self, statements: Sequence[Statement]) -> list[Rows]:
         assert self._connection is not None

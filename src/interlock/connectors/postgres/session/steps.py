@@ -1,10 +1,10 @@
 """Runs the sans-io parts of the connector on a session's connection, and on the observer's beside it."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import TypeVar
 
-from interlock.connectors.postgres.queries import Ask, QueryFailed, Reply, Rows, Statement, Steps
+from interlock.connectors.postgres.queries import Ask, QueryFailed, Rows, Statement, Steps
+from interlock.connectors.postgres.run import run
 from interlock.connectors.postgres.session.channel import Channel
 
 T = TypeVar("T")
@@ -12,25 +12,14 @@ T = TypeVar("T")
 
 async def run_steps(channel: Channel, steps: Steps[T]) -> T:
     """Run a part: what it asks the agent's connection inside the open transaction, what it asks the observer beside."""
-    try:
-        asked = next(steps)
-        while True:
-            replies = await asyncio.gather(*(_reply(channel, ask) for ask in asked))
-            asked = steps.send(tuple(replies))
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
 
-
-async def _reply(channel: Channel, ask: Ask) -> Reply:
-    try:
+    async def asker(ask: Ask) -> list[Rows]:
         if ask.on == "agent":
             return await ask_agent(channel, ask.statements)
-        if ask.on == "observer":
-            return await channel.server.observe(ask.statements)
-    except QueryFailed as failed:
-        return failed
-    raise AssertionError("a preview asks nobody else")
+        assert ask.on == "observer", "a preview asks nobody else"
+        return await channel.server.observe(ask.statements)
+
+    return await run(steps, asker)
 
 
 async def ask_agent(channel: Channel, statements: Sequence[Statement]) -> list[Rows]:
