@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 import pytest
 
@@ -131,7 +131,7 @@ def _clean() -> dict[str, str]:
     }
 
 
-def _output(server: "subprocess.Popen[str]") -> TextIO:
+def _output(server: "subprocess.Popen[str]") -> IO[str]:
     assert server.stdout is not None
     return server.stdout
 

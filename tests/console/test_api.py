@@ -307,6 +307,12 @@ async def test_metrics_count(api: Api) -> None:
     assert 'interlock_changes_moved_total{state="applied",target="shop"} 1.0' in text
     assert 'interlock_check_ok{check="store"} 1.0' in text
     assert 'interlock_sessions{target="shop"} 0.0' in text
+    assert 'interlock_decisions_total{target="shop",verdict="held"} 1.0' in text
+    assert 'interlock_decisions_total{target="shop",verdict="permitted"} 1.0' in text
+    assert (
+        float(next(line for line in text.splitlines() if 'seconds_count{kind="write"}' in line).split()[1])
+        > 0
+    )
     assert "fixer" not in text
 
 

@@ -1,9 +1,12 @@
 """Numbers for Prometheus. What is a state is read when it is asked for; what is an event is counted as it happens."""
 
+from collections.abc import Iterator
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
 
 from interlock.control.change import OPEN, UNSETTLED
 from interlock.model.breaker import BreakerState
@@ -17,6 +20,27 @@ MOST: Final = 10_000
 """More open changes than that are not counted."""
 
 
+BUCKETS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+
+
+class _Decisions(Collector):
+    """What the core counts by itself, so that counting costs its fast path next to nothing."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Prometheus's protocol for collectors."""
+        family = CounterMetricFamily(
+            "interlock_decisions",
+            "Units of work by how this replica decided on them.",
+            labels=("target", "verdict"),
+        )
+        for (target, verdict), count in sorted(self._runtime.core.ended.items()):
+            family.add_metric((target, verdict), count)
+        yield family
+
+
 class Metrics:
     """The metrics of one replica. They name targets, states and checks: never agents, statements or values."""
 
@@ -26,6 +50,8 @@ class Metrics:
         self._gauges()
         self._counters()
         runtime.core.watch.listeners.append(self._moved)
+        runtime.store.on_done = self._store_took
+        self._registry.register(_Decisions(runtime))
 
     def _gauges(self) -> None:
         def gauge(name: str, text: str, *labels: str) -> Gauge:
@@ -50,6 +76,17 @@ class Metrics:
             ("target", "state"),
             registry=self._registry,
         )
+
+        self._seconds = Histogram(
+            "interlock_store_seconds",
+            "How long transactions of the store took, by kind.",
+            ("kind",),
+            buckets=BUCKETS,
+            registry=self._registry,
+        )
+
+    def _store_took(self, kind: str, seconds: float) -> None:
+        self._seconds.labels(kind).observe(seconds)
 
     def _moved(self, change: Change) -> None:
         self._moves.labels(change.target, change.state.value).inc()

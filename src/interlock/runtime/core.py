@@ -1,6 +1,7 @@
 """What all targets of one installation share."""
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -70,6 +71,8 @@ class Core:
     halt_file: Path | None = None
     notifiers: Notifiers = field(default_factory=Notifiers)
     lives: dict[str, Live] = field(default_factory=dict)
+    ended: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How many units of work ended how (permitted, held, refused), by target and ending: for metrics."""
     executing: set[str] = field(default_factory=set)
     """Ids of changes that pipelines of this process are executing."""
     concluding: dict[str, asyncio.Task[None]] = field(default_factory=dict)

@@ -130,6 +130,11 @@ class TargetGate:
 
     async def drive(self, steps: c.Steps[Answer], unit: Unit) -> Answer:
         """Drive a pipeline with a unit to its end. Raises nothing but cancellation."""
+        answer = await self._drive(steps, unit)
+        self._core.ended[self.target.name, type(answer).__name__.lower()] += 1
+        return answer
+
+    async def _drive(self, steps: c.Steps[Answer], unit: Unit) -> Answer:
         performer = Performer(self._core, unit)
         try:
             return await self._core.tasks.see_through(Drive(steps, performer), "pipeline")
@@ -153,6 +158,7 @@ class TargetGate:
 
     def refused(self, principal: Principal, operations: Sequence[Operation], why: Forbid) -> None:
         """See `sdk.connector.Gate`."""
+        self._core.ended[self.target.name, "refused"] += 1
         self._core.refusals.note(
             c.NoteRefusal(principal, self.target, tuple(operations), "forbidden", why.why, why.reasons)
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -105,6 +106,8 @@ class SqlStore:
         self._writer = Writer(WriteSession(engines, master))
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="interlock-store-reader")
         self._closed = False
+        self.on_done: Callable[[str, float], None] | None = None
+        """Told the kind (`read`, `write`) and duration in seconds of each finished transaction (metrics)."""
 
     @property
     def origin(self) -> str:
@@ -126,13 +129,25 @@ class SqlStore:
 
         Raises what ``work`` raises, and Unavailable (CommitUnknown among them) when it cannot be made durable.
         """
-        return await asyncio.wrap_future(self._writer.submit(work))
+        begun = time.monotonic()
+        try:
+            return await asyncio.wrap_future(self._writer.submit(work))
+        finally:
+            self._took("write", begun)
 
     async def read(self, work: Callable[[SqlReadTx], T]) -> T:
         """Run a read in a consistent snapshot; see ``sdk.ports.Store``."""
         if self._closed:
             raise Unavailable("the store is closed")
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+        begun = time.monotonic()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+        finally:
+            self._took("read", begun)
+
+    def _took(self, kind: str, begun: float) -> None:
+        if self.on_done is not None:
+            self.on_done(kind, time.monotonic() - begun)
 
     async def close(self) -> None:
         """Finish what waits, give the signer's lease back, and close every connection."""
