@@ -86,6 +86,7 @@ class Catalogs:
         self,
         sql: str,
         *,
+        user: str,
         temp: bool,
         search_path: str | None,
         prepared: Callable[[], Mapping[str, StatementInfo]],
@@ -98,7 +99,9 @@ class Catalogs:
             shape = _shape(sql)
             if shape is not None and (known := self._reads.get(shape)) is not None:
                 return known
-        infos = classify(sql, catalog, prepared=prepared(), temp=temp, search_path=_path(search_path))
+        infos = classify(
+            sql, catalog, prepared=prepared(), temp=temp, search_path=_path(search_path), user=user
+        )
         if self._stale:
             return tuple(doubted(info) for info in infos)
         if shape is not None and infos and all(info.way is Way.PASS for info in infos):

@@ -180,19 +180,24 @@ class PgLive:
         self,
         sql: str,
         *,
+        agent: str,
         temp: bool,
         search_path: str | None,
         prepared: Callable[[], Mapping[str, StatementInfo]],
     ) -> tuple[StatementInfo, ...]:
-        return self._catalogs.classify(sql, temp=temp, search_path=search_path, prepared=prepared)
+        return self._catalogs.classify(
+            sql, user=self._role(agent).user, temp=temp, search_path=search_path, prepared=prepared
+        )
 
     def schema_changed(self) -> None:
         self._catalogs.changed()
 
+    def _role(self, agent: str) -> UpstreamConfig:
+        return self.roles.agents.get(agent, self.roles.upstream)
+
     async def connect(self, agent: str, settings: dict[str, str]) -> Upstream:
         """A connection of the agent's role. The forced settings go over whatever it asks for."""
-        config = self.roles.agents.get(agent, self.roles.upstream)
-        upstream = await open_upstream(config, {**settings, **FORCED})
+        upstream = await open_upstream(self._role(agent), {**settings, **FORCED})
         seen = upstream.parameters
         if (
             seen.get("default_transaction_read_only") != "on"

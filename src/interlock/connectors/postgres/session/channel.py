@@ -54,7 +54,11 @@ class Channel:
     def classify(self, sql: str) -> tuple[StatementInfo, ...]:
         """Raises Rejected (SqlSyntax, SqlTooLarge, SqlTooComplex)."""
         return self.server.classify(
-            sql, temp=self.has_temp, search_path=self.settings.get("search_path"), prepared=self.names.infos
+            sql,
+            agent=self.principal.agent,
+            temp=self.has_temp,
+            search_path=self.settings.get("search_path"),
+            prepared=self.names.infos,
         )
 
     def basis(self) -> object:

@@ -50,6 +50,7 @@ class Server(Protocol):
         self,
         sql: str,
         *,
+        agent: str,
         temp: bool,
         search_path: str | None,
         prepared: Callable[[], Mapping[str, StatementInfo]],
