@@ -1,6 +1,5 @@
 """Changes: lists, one change, what a person would sign about it, and what they have signed."""
 
-import asyncio
 from typing import assert_never
 
 import msgspec
@@ -25,7 +24,7 @@ from interlock.console.schemas import (
 )
 from interlock.control import approval
 from interlock.control.quorum import Tally
-from interlock.model.change import Change, ChangeFilter, ChangeState, Statement
+from interlock.model.change import Change, ChangeFilter, Statement
 from interlock.model.effect import totals
 from interlock.model.errors import NotFound, Rejected
 from interlock.model.ids import parse_change_id
@@ -34,8 +33,6 @@ from interlock.runtime.service.changes import ChangeView
 from interlock.sdk.connector import Answer, Held, Permitted, Refused
 
 MOST_CHANGES = 200
-LOOKS, LOOK_SECONDS = 100, 0.02
-"""How often, and how far apart, an outcome is looked for before the answer goes out without it."""
 
 
 async def own(call: Call[Nothing, None]) -> OwnChange:
@@ -153,10 +150,8 @@ async def _recorded(runtime: Runtime, ended: Outcome) -> Outcome:
     """The end with the change as it is once its outcome is recorded, which happens right after it took effect. Whoever asks next
     should find what they were told."""
     change = ended.change
-    for _ in range(LOOKS):
-        if change is None or change.state is not ChangeState.EXECUTING:
-            break
-        await asyncio.sleep(LOOK_SECONDS)
+    if change is not None:
+        await runtime.core.concluded(change.id)
         change = await runtime.changes.get(change.id)
     return msgspec.structs.replace(ended, change=change)
 
