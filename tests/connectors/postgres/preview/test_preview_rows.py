@@ -7,6 +7,7 @@ from tests.connectors.postgres.rig import Rig, effect, rig, told
 
 from interlock.connectors.postgres import image
 from interlock.connectors.postgres.preview import Limits, Predicate
+from interlock.model.affected import part_of
 from interlock.model.effect import ChangeKind, totals
 from interlock.testing.pg import PgDatabase
 
@@ -387,8 +388,8 @@ def test_affected_names_the_rows_not_their_new_values(shop: Rig) -> None:
         return shop.work(sql).measurement.affected
 
     one = affected("UPDATE orders SET total = 1 WHERE id = 1")
-    assert len(one) == 64
     assert one == affected("UPDATE orders SET total = 2 WHERE id = 1")
+    assert part_of(one, affected("UPDATE orders SET total = 1 WHERE id IN (1, 2)"))
     assert one != affected("UPDATE orders SET total = 1 WHERE id = 2")
     assert affected("INSERT INTO log VALUES (now(), 'x')") == ""
 

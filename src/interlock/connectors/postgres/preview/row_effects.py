@@ -1,6 +1,5 @@
 """Effects on rows, and the frames of their before-image."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
 from interlock.connectors.postgres.image import Frame, Row, Table, row_frames
@@ -8,6 +7,7 @@ from interlock.connectors.postgres.preview.context import Loss
 from interlock.connectors.postgres.preview.first import Counts
 from interlock.connectors.postgres.preview.names import relation_kind
 from interlock.connectors.postgres.preview.touched import Touched
+from interlock.model.affected import affected as rows_affected
 from interlock.model.base import canonical
 from interlock.model.effect import ChangeKind, Effect, Evidence, Unit
 from interlock.model.operation import Resource
@@ -121,24 +121,18 @@ def loss_frames(table: Touched, loss: Loss, inserted: Sequence[Row]) -> Iterator
 
 
 def affected(tables: Iterable[Touched], most: int) -> str:
-    """A digest of which rows are updated or deleted: their keys as they were. Empty when an image is missing or they are too many.
+    """Which rows are updated or deleted (`model.affected`): their keys as they were. Empty when an image is missing or they are
+    too many.
 
     New values are not part of it: they may hold the time or the next value of a sequence, which differ each time, and the
     statements that make them are bound by the content.
     """
-    keys: list[list[object]] = []
+    keys: list[bytes] = []
     for table in sorted(tables, key=lambda t: t.label):
         if not table.replaced:
             continue
         if table.reason or table.layout is None:
             return ""
-        rows = sorted(
-            # A NULL is told from the empty text, and either can be put in order.
-            [[value is not None, value or ""] for value in table.layout.key_of(row)]
-            for row in table.old.values()
-        )
-        keys.append([table.label, *rows])
-        most -= len(rows)
-    if not keys or most < 0:
-        return ""
-    return hashlib.sha256(canonical(keys)).hexdigest()
+        # A NULL is told from the empty text.
+        keys += (canonical([table.label, *table.layout.key_of(row)]) for row in table.old.values())
+    return rows_affected(keys) if 0 < len(keys) <= most else ""
