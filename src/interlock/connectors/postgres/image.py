@@ -11,6 +11,8 @@ from typing import TypeAlias
 
 import msgspec
 
+from interlock.model.errors import Rejected
+
 VERSION = 1
 PART_BYTES = 4 << 20
 """The size of a part (the sdk's limit)."""
@@ -93,7 +95,7 @@ _DECODER: msgspec.msgpack.Decoder[Frame] = msgspec.msgpack.Decoder(Frame)
 _LENGTH = struct.Struct("!I")
 
 
-class Damaged(ValueError):
+class Damaged(Rejected):
     """The parts are not what `encode` made."""
 
 
