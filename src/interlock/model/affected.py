@@ -18,7 +18,8 @@ _LIST, _DIGEST = "rows:", "sha256:"
 
 
 def affected(rows: Iterable[bytes]) -> str:
-    """The text for rows given in any order, each as an injective encoding of object, key, old and new values."""
+    """The text for rows given in any order, each as an injective encoding of its object and key, and of those values that do not
+    differ from run to run (a time or the next value of a sequence would)."""
     digests = sorted(hashlib.sha256(row).digest() for row in rows)
     if len(digests) <= LISTED:
         return _LIST + base64.b64encode(b"".join(d[:WIDTH] for d in digests)).decode()

@@ -142,7 +142,7 @@ def build(source: Source, path: Path) -> Config:
         limits=_limits(source, top.get("limits")),
         retention_payloads=_length(source, retention.payloads, ("retention", "payloads")),
         retention_trash=_length(source, retention.trash, ("retention", "trash")),
-        notify=_texts(source, top.get("notify", []), ("notify",)),
+        notify=_notify(source, top.get("notify", [])),
         origin=_text(source, top["origin"], ("origin",)) if "origin" in top else "",
         master_key=_secret(source, top["master_key"], folder) if "master_key" in top else None,
         source=source,
@@ -281,6 +281,14 @@ def _texts(source: Source, value: object, at: Key) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise source.wrong(at, "expected a list")
     return tuple(_text(source, item, (*at, str(place))) for place, item in enumerate(value))
+
+
+def _notify(source: Source, value: object) -> tuple[str, ...]:
+    urls = _texts(source, value, ("notify",))
+    if urls:
+        # Nobody shall wait for a message that never comes.
+        raise source.wrong(("notify",), "notifications are not built yet; leave the list empty")
+    return urls
 
 
 def _one_of(source: Source, value: object, known: tuple[Any, ...], at: Key) -> Any:

@@ -77,6 +77,11 @@ class Performer:
     # -- the store
 
     async def _find(self, ask: c.FindChange) -> Change | None:
+        change = await self._core.store.read(lambda tx: records.find(tx, ask))
+        if change is None or change.id not in self._core.concluding:
+            return change
+        # Done already, and its outcome is being recorded: an agent that sends the same again at once waits for that.
+        await self._core.concluded(change.id)
         return await self._core.store.read(lambda tx: records.find(tx, ask))
 
     async def _evidence(self, ask: c.GatherEvidence) -> EvidenceHeld:

@@ -69,18 +69,24 @@ class Server:
         await store.close()  # type: ignore[attr-defined]
 
 
-def serve(config: Config, make_app: MakeApp, *, ready: Callable[[Server], None] | None = None) -> None:
+def serve(
+    config: Config,
+    make_app: MakeApp | None,
+    *,
+    ready: Callable[[Server], None] | None = None,
+    find: Callable[[str], Connector] = connectors.load,
+) -> None:
     """Run until SIGTERM or SIGINT. Raises Misconfigured or Unavailable when it cannot begin. `ready` is called once it serves."""
     check_state_dir(config.state_dir)
     with only_server(config.state_dir), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(config, make_app, ready))
+        runner.run(_run(Server(config, make_app, find=find), ready))
 
 
-async def _run(config: Config, make_app: MakeApp, ready: Callable[[Server], None] | None) -> None:
+async def _run(made: Server, ready: Callable[[Server], None] | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     reloading: set[asyncio.Task[None]] = set()
-    async with Server(config, make_app) as server:
+    async with made as server:
 
         def reload() -> None:
             task = asyncio.create_task(_reload(server.runtime))
