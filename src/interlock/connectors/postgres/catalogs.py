@@ -13,6 +13,9 @@ from interlock.connectors.postgres.classify import StatementInfo, Way, classify
 Rows: TypeAlias = list[tuple[str | None, ...]]
 Ask: TypeAlias = Callable[[list[tuple[str, tuple[str | None, ...]]]], Awaitable[list[Rows]]]
 
+_Key: TypeAlias = tuple[str, str | None, str]
+"""A shape, and whatever else decides what its names mean."""
+
 POLL_S = 1.0
 """How often (seconds) the catalogs are looked at for changes that did not come through this gateway."""
 _REMEMBERED = 4096
@@ -22,6 +25,20 @@ _COMMENT = re.compile(r"--|/\*")
 _NUMBER = re.compile(r"(?<![\w.])\d{1,9}(?![\w.])")
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Read:
+    """One statement that is a pure read, and how much (a semicolon, say) came behind it."""
+
+    info: StatementInfo
+    behind: int
+
+    def of(self, sql: str) -> StatementInfo:
+        """The statement of the same shape that `sql` is."""
+        info = self.info
+        text = sql[info.offset : len(sql) - self.behind]
+        return info if text == info.text else dataclasses.replace(info, text=text)
+
+
 class Catalogs:
     """The catalogs of one database. While they are stale nothing is a pure read."""
 
@@ -29,7 +46,7 @@ class Catalogs:
         self._ask = ask
         self._seen: list[Rows] = []
         self._catalog: Catalog | None = None
-        self._reads: OrderedDict[str, tuple[StatementInfo, ...]] = OrderedDict()
+        self._reads: OrderedDict[_Key, _Read] = OrderedDict()
         self.proven: dict[str, bool] = {}
         self._stale = True
         self.epoch: object = object()
@@ -94,18 +111,18 @@ class Catalogs:
         """Classify a message. Raises Rejected (SqlSyntax, SqlTooLarge, SqlTooComplex)."""
         catalog = self._catalog
         assert catalog is not None
-        shape = None
-        if not (temp or self._stale):
-            shape = _shape(sql)
-            if shape is not None and (known := self._reads.get(shape)) is not None:
-                return known
+        key = None
+        if not (temp or self._stale) and (shape := _shape(sql)) is not None:
+            key = (shape, search_path, user)
+            if (known := self._reads.get(key)) is not None:
+                return (known.of(sql),)
         infos = classify(
             sql, catalog, prepared=prepared(), temp=temp, search_path=_path(search_path), user=user
         )
         if self._stale:
             return tuple(doubted(info) for info in infos)
-        if shape is not None and infos and all(info.way is Way.PASS for info in infos):
-            self._reads[shape] = infos
+        if key is not None and len(infos) == 1 and infos[0].way is Way.PASS:
+            self._reads[key] = _Read(infos[0], len(sql) - infos[0].offset - len(infos[0].text))
             if len(self._reads) > _REMEMBERED:
                 self._reads.popitem(last=False)
         return infos

@@ -131,7 +131,7 @@ class PgLive:
         return self.identity.fingerprint
 
     def _watch_failed(self, error: Exception) -> None:
-        self.gate.log("postgres.catalogs_unread", target=self._target.name, error=type(error).__name__)
+        self.gate.log("postgres.catalogs_unread", error=type(error).__name__)
 
     def _spawn(self, work: "asyncio._CoroutineLike[None]") -> None:
         task = asyncio.get_running_loop().create_task(work)

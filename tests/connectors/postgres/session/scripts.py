@@ -56,6 +56,11 @@ SIMPLE: dict[str, list[list[Any]]] = {
         q("INSERT INTO t VALUES (100"),
         q("SELECT 'open"),
     ],
+    "places in texts of many bytes": [
+        q("SELECT 'é' AS ü, nope"),
+        q("SELECT 'é€𝄞'; SELECT 'é' nope nope"),
+        q("SELECT 'é'; INSERT INTO t VALUES (100, 'ü'), (nope, 1)"),
+    ],
     "unknown names": [
         q("SELECT * FROM nope"),
         q("SELECT nope FROM t"),
@@ -320,6 +325,29 @@ SETTINGS: dict[str, list[list[Any]]] = {
     ],
     "local without a block": [q("SET LOCAL work_mem = '8MB'"), q("SHOW work_mem")],
     "rolled back": [q("BEGIN"), q("SET TimeZone = 'Asia/Tokyo'"), q("ROLLBACK"), q("SHOW TimeZone")],
+    "set together": [
+        q("SET work_mem = '8MB'; SET work_mem = 'lots'; SET TimeZone = 'Asia/Tokyo'"),
+        q("SHOW work_mem"),
+        q("SHOW TimeZone"),
+        q("SET work_mem = '9MB'; SELECT 1/0"),
+        q("SHOW work_mem"),
+        q("SET DateStyle = 'German'; INSERT INTO t VALUES (1)"),
+        q("SELECT date '2026-01-31'"),
+    ],
+    "prepared before an error": [
+        q("PREPARE p AS SELECT 1"),
+        q("DEALLOCATE p; PREPARE p AS INSERT INTO t VALUES (100); SELECT 1/0"),
+        q("EXECUTE p"),
+        q("SELECT count(*) FROM t"),
+    ],
+    "numbers alike": [
+        q("SELECT 1"),
+        q("SELECT 2; "),
+        q("BEGIN; SELECT 3; SELECT a FROM t WHERE a = 4"),
+        q("SELECT a FROM t WHERE a = 15 ; "),
+        q("COMMIT; SELECT 5"),
+        q("  SELECT 12345"),
+    ],
     "reported": [
         q("SET TimeZone = 'Asia/Tokyo'"),
         q("SET application_name = 'me'"),
@@ -420,13 +448,6 @@ SETTINGS: dict[str, list[list[Any]]] = {
         q("SELECT * INTO made2 FROM made"),
         q("DROP TABLE made, made2"),
     ],
-    "concurrently": [
-        q("CREATE INDEX CONCURRENTLY made_index ON t (b)"),
-        q("BEGIN"),
-        q("DROP INDEX CONCURRENTLY made_index"),
-        q("ROLLBACK"),
-        q("DROP INDEX CONCURRENTLY made_index"),
-    ],
 }
 
 EXTENDED: dict[str, list[list[Any]]] = {
@@ -513,6 +534,32 @@ EXTENDED: dict[str, list[list[Any]]] = {
         [*extended("SELECT 1", portal="p"), SYNC],
         [*extended("SELECT 2", portal="p"), SYNC],
         q("ROLLBACK"),
+    ],
+    "portals of transactions that are over": [
+        q("BEGIN"),
+        [*extended("SELECT a FROM t ORDER BY a", rows=1, portal="p"), SYNC],
+        q("COMMIT"),
+        [f.Execute("p", 1), SYNC],
+        q("BEGIN"),
+        [*extended("DELETE FROM t WHERE a = 1", portal="p"), SYNC],
+        q("SAVEPOINT s"),
+        [*extended("SELECT a FROM t ORDER BY a", rows=1, portal="q"), SYNC],
+        q("ROLLBACK TO s"),
+        [f.Execute("q", 1), SYNC],
+        q("ROLLBACK TO s"),
+        [*extended("DELETE FROM t WHERE a = 2", portal="q"), SYNC],
+        [*extended("SELECT 1", portal="q"), SYNC],
+        q("ROLLBACK TO s"),
+        q("COMMIT"),
+    ],
+    "bound, and executed later": [
+        q("BEGIN"),
+        q("SAVEPOINT s"),
+        [f.Parse("w", "DELETE FROM t WHERE a = 1"), f.Bind("p", "w"), SYNC],
+        [f.Execute("p"), f.Bind("q", "nope"), SYNC],
+        q("ROLLBACK TO s"),
+        [f.Bind("p", "w"), f.Execute("p"), f.Execute("p"), SYNC],
+        q("COMMIT"),
     ],
     "portals of cursors": [
         q("BEGIN"),
@@ -630,9 +677,7 @@ EXTENDED: dict[str, list[list[Any]]] = {
         q("DEALLOCATE m"),
         [f.Bind("", "m"), SYNC],
     ],
-    "the fast path": [[f.FunctionCall(2108, (), (), 0)]],
 }
-del EXTENDED["the fast path"]  # function calls are refused by the gateway
 
 COPY: dict[str, list[list[Any]]] = {
     "out": [

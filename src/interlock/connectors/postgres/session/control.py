@@ -2,10 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+import pglast
+from pglast import ast
+
 from interlock.connectors.postgres import answer
 from interlock.connectors.postgres.classify import Control, StatementInfo
 from interlock.connectors.postgres.codec import build
-from interlock.connectors.postgres.session import finish
+from interlock.connectors.postgres.session import finish, virtual
 from interlock.connectors.postgres.session.exchange import Batch, Reply
 from interlock.connectors.postgres.session.items import Item, own_name
 from interlock.connectors.postgres.session.transaction import Savepoint, Transaction
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 IN_FAILED = build.error_response(
     "ERROR", "25P02", "current transaction is aborted, commands ignored until end of transaction block"
 )
+_CURSOR_HOLD = 0x20
+"""`CURSOR_OPT_HOLD` (`nodes/parsenodes.h`)."""
 FLUSH_COUNTERS = "SELECT pg_catalog.pg_stat_force_next_flush()"
 """Ends each gated transaction, failed ones too, so that the next one's counters start at zero. It only sets a flag, which the
 server heeds when the session is idle again (`pgstat_report_stat`)."""
@@ -55,7 +60,7 @@ async def perform(worker: "Worker", info: StatementInfo) -> bool:
     assert wish is not None
     match wish.kind:
         case "begin":
-            return await _begin(worker, wish)
+            return await _begin(worker, info, wish)
         case "commit":
             return await _commit(worker, wish)
         case "rollback":
@@ -78,6 +83,15 @@ def _warn(worker: "Worker", sqlstate: str, text: str) -> None:
     worker.write(build.notice_response("WARNING", sqlstate, text))
 
 
+def needs_block(info: StatementInfo) -> bool:
+    """Whether the server wants a transaction block for it (`RequireTransactionBlock`): ours would make it succeed in vain."""
+    if info.node != "DeclareCursorStmt":
+        return info.node == "LockStmt"
+    statement = pglast.parse_sql(info.text)[0].stmt
+    assert isinstance(statement, ast.DeclareCursorStmt)
+    return not (statement.options or 0) & _CURSOR_HOLD
+
+
 def _modes(wish: Control) -> str:
     words = [f"ISOLATION LEVEL {wish.isolation.upper()}"] if wish.isolation else []
     if wish.deferrable is not None:
@@ -85,24 +99,45 @@ def _modes(wish: Control) -> str:
     return ", ".join(words)
 
 
-async def _begin(worker: "Worker", wish: Control) -> bool:
+async def _begin(worker: "Worker", info: StatementInfo, wish: Control) -> bool:
     tx = worker.tx
     if tx is not None and worker.failed:
         worker.write(IN_FAILED)
         worker.drop_completion()
         return False
-    if tx is not None and tx.explicit:
-        _warn(worker, "25001", "there is already a transaction in progress")
-    elif tx is not None:
-        tx.explicit = True  # the implicit transaction of this message becomes a block, with what ran before
-    else:
+    if tx is None:
         worker.tx = Transaction(
             explicit=True,
             begin=_modes(wish),
-            read_only=bool(wish.read_only),
+            read_only=virtual.read_only(worker) if wish.read_only is None else wish.read_only,
             settings=dict(worker.channel.settings),
         )
-    worker.complete("BEGIN")
+    else:
+        if tx.explicit:
+            _warn(worker, "25001", "there is already a transaction in progress")
+        tx.explicit = True  # the implicit transaction of this message becomes a block, with what ran before
+        if not await set_modes(worker, tx, wish):
+            return False
+    worker.complete(info.verb)
+    return True
+
+
+async def set_modes(worker: "Worker", tx: Transaction, wish: Control) -> bool:
+    """The modes of a BEGIN inside a transaction: the server takes them as those of SET TRANSACTION."""
+    words = [_modes(wish)] if _modes(wish) else []
+    if wish.read_only is not None:
+        words.append("READ ONLY" if wish.read_only else "READ WRITE")
+    if not words:
+        return True
+    batch = worker.channel.exchange.batch()
+    begin(worker, batch)
+    reply = batch.once(f"SET TRANSACTION {', '.join(words)}")
+    batch.sync()
+    await worker.channel.exchange.run(batch)
+    if reply.failed:
+        worker.reject(reply.raw)
+        return False
+    tx.read_only = tx.read_only if wish.read_only is None else wish.read_only
     return True
 
 
@@ -110,7 +145,7 @@ async def _commit(worker: "Worker", wish: Control) -> bool:
     tx = worker.tx
     if tx is None or not tx.explicit:
         if wish.chain:
-            worker.fail(_no_block("COMMIT AND CHAIN"))
+            worker.reject(no_block("COMMIT AND CHAIN"))
             return False
         if tx is not None and not await finish.commit(worker):
             return False
@@ -132,13 +167,15 @@ async def _rollback(worker: "Worker", wish: Control) -> bool:
     tx = worker.tx
     if tx is None or not tx.explicit:
         if wish.chain:
-            worker.fail(_no_block("ROLLBACK AND CHAIN"))
+            worker.reject(no_block("ROLLBACK AND CHAIN"))
             return False
         if tx is not None:
+            worker.release()
             await finish.roll_back(worker)
         _warn(worker, "25P01", "there is no transaction in progress")
         worker.complete("ROLLBACK")
         return True
+    worker.release()
     await finish.roll_back(worker)
     worker.complete("ROLLBACK")
     _chain(worker, wish, tx)
@@ -167,14 +204,14 @@ async def _prepare(worker: "Worker", wish: Control) -> bool:
     return True
 
 
-def _no_block(what: str) -> bytes:
+def no_block(what: str) -> bytes:
     return build.error_response("ERROR", "25P01", f"{what} can only be used in transaction blocks")
 
 
 async def _savepoint(worker: "Worker", info: StatementInfo, wish: Control) -> bool:
     tx = worker.tx
     if tx is None or not tx.explicit:
-        worker.fail(_no_block(info.verb))
+        worker.reject(no_block(info.verb))
         return False
     if own_name(wish.name):
         worker.fail(answer.forbidden("this savepoint name is reserved for Interlock"))
@@ -211,7 +248,12 @@ async def _set_transaction(worker: "Worker", info: StatementInfo) -> bool:
         _warn(worker, "25P01", "SET TRANSACTION can only be used in transaction blocks")
         worker.complete("SET")
         return True
-    return await begin_now(worker) and await _forward(worker, info)
+    if not (await begin_now(worker) and await _forward(worker, info)):
+        return False
+    assert info.control is not None
+    if info.control.read_only is not None:
+        worker.tx.read_only = info.control.read_only
+    return True
 
 
 async def _second_phase(worker: "Worker", info: StatementInfo) -> bool:
@@ -246,7 +288,7 @@ async def outside(worker: "Worker", item: Item, *, alone: bool) -> bool:
     assert info is not None
     if worker.tx is not None or not alone:
         text = f"{info.verb} cannot run inside a transaction block"
-        worker.fail(build.error_response("ERROR", "25001", text))
+        worker.reject(build.error_response("ERROR", "25001", text))
         return False
     decision = worker.channel.gate.check(worker.channel.principal, info.operations)
     if isinstance(decision, Forbid):

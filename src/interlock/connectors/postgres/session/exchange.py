@@ -63,12 +63,15 @@ class Reply:
 
 
 class _Expected:
-    __slots__ = ("done", "kind", "own")
+    __slots__ = ("done", "kind", "offset", "own")
 
-    def __init__(self, kind: str, own: Reply | None, done: Callable[[bool], None] | None = None) -> None:
+    def __init__(
+        self, kind: str, own: Reply | None, done: Callable[[bool], None] | None = None, offset: int = 0
+    ) -> None:
         self.kind = kind
         self.own = own
         self.done = done
+        self.offset = offset
 
 
 class Lost(Exception):
@@ -113,18 +116,23 @@ class Batch:
         self, name: str, formats: tuple[int, ...], values: tuple[bytes | None, ...], reply: Reply
     ) -> None:
         """Bind, execute and close a portal of one of our statements; the result is text."""
+        for left in self._exchange.take_left():
+            self._put("C", f.Close("P", left), reply)
         self._put("B", f.Bind(OWN, name, formats, values), reply)
         self._put("E", f.Execute(OWN), reply)
         self._put("C", f.Close("P", OWN), reply)
 
-    def client(self, kind: str, raw: bytes, done: Callable[[bool], None] | None = None) -> None:
-        """A message of the client's, unchanged; `done(True)` when the server has accepted it."""
+    def client(
+        self, kind: str, raw: bytes, done: Callable[[bool], None] | None = None, offset: int = 0
+    ) -> None:
+        """A message of the client's, unchanged; `done(True)` when the server has accepted it. `offset` is where it stands in what
+        the client sent (characters)."""
         if kind == "Q" and self._open:
             # After an error in what goes before, the server would never look at a simple message.
             self.sync()
         self._open = kind not in "QS"
         self.data.append(raw)
-        self.expected.append(_Expected(kind, None, done))
+        self.expected.append(_Expected(kind, None, done, offset))
 
     def sync(self, reply: Reply | None = None) -> None:
         """A Sync of the gateway's: errors before it do not reach what comes after."""
@@ -161,6 +169,7 @@ class Exchange:
         self._prepared: dict[str, str] = {}
         self._number = 0
         self._lost: Exception | None = None
+        self._left: set[str] = set()
         self.status = "I"
         self.error: b.ErrorResponse | None = None
         self.copying_in = False
@@ -186,6 +195,15 @@ class Exchange:
     def forget_prepared(self) -> None:
         """The client dropped all prepared statements (DEALLOCATE ALL, DISCARD ALL): ours went with them."""
         self._prepared.clear()
+
+    def leave(self, portal: str) -> None:
+        """A portal is in the way: it is closed before the next statement of ours. The server would complain of it at the end of
+        a failed transaction, or when its name is used again."""
+        self._left.add(portal)
+
+    def take_left(self) -> set[str]:
+        left, self._left = self._left, set()
+        return left
 
     # Sending
 
@@ -325,10 +343,17 @@ class Exchange:
         assert isinstance(error, b.ErrorResponse)
         if head.own is None:
             self.error = error
-            self._client(69, raw)
+            self._client(69, _moved(error, head.offset) if head.offset else raw)
+            if head.kind == "Q":
+                # The rest of the same message: the server would not have looked at it.
+                for rest in self._queue:
+                    if rest is not head and rest.own is None:
+                        rest.own = Reply()
         else:
             head.own.error = error
             head.own.raw = raw
+            if head.kind in "BE":
+                self._left.add(OWN)
             if error.sqlstate == "26000":
                 # Someone deallocated our statement from within SQL: prepare it again next time.
                 self._prepared.clear()
@@ -344,6 +369,15 @@ class Exchange:
                 skipped.own.skipped = True
             if skipped.done is not None:
                 skipped.done(False)
+
+
+def _moved(error: b.ErrorResponse, offset: int) -> bytes:
+    """The error with its place counted from the beginning of the client's message (the server saw one statement of it)."""
+    fields = tuple(
+        (code, str(int(text) + offset) if code == "P" and text.isdigit() else text)
+        for code, text in error.fields
+    )
+    return encode(b.ErrorResponse(fields))
 
 
 def _row(raw: bytes) -> tuple[bytes | None, ...]:

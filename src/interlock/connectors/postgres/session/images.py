@@ -57,7 +57,9 @@ class _Query:
 def _query(worker: "Worker", item: Item) -> _Query | None:
     info = item.info
     if (
-        info is None
+        worker.tx is None
+        or worker.tx.read_only  # the statement will fail, and with its own error
+        or info is None
         or info.target is None
         or not info.target.simple
         or not worker.channel.server.has_observer

@@ -42,7 +42,7 @@ class Portal:
 @dataclass(slots=True)
 class Item:
     """One message to the server. `kind` is as in `exchange`; `info`, `asked` and `bind` are set when it executes a statement for
-    the first time. `reads` is False for a Bind of what is not a pure read."""
+    the first time. `reads` is False for a Bind of what is not a pure read, `portal` is what an Execute runs."""
 
     kind: str
     raw: bytes
@@ -52,6 +52,7 @@ class Item:
     types: tuple[int, ...] = ()
     done: Callable[[bool], None] | None = None
     reads: bool = True
+    portal: Portal | None = None
 
     @property
     def plain(self) -> bool:

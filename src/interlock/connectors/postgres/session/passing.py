@@ -106,20 +106,22 @@ class Passing:
             infos = channel.classify(raw[5:-1].decode())
         except (UnicodeDecodeError, Rejected):
             return False  # the worker meets it again, and answers it
-        return bool(infos) and all(info.way is Way.PASS for info in infos) and channel.may(infos)
+        return bool(infos) and all(_passes(info) for info in infos) and channel.may(infos)
 
     def _are_reads(self, count: int) -> bool:
         channel = self._channel
         frames = [channel.inbox[n] for n in range(count)]
         if any(kind not in _PASSABLE for kind, _ in frames):
             return False
+        channel.in_transaction = False
+        channel.names.portals.clear()
         try:
             items = segment.items(frames[:-1], channel)
         except (Mistake, ProtocolViolation):
             return False
         infos: list[StatementInfo] = []
         for item in items:
-            if not item.reads or (item.kind == "E" and (item.info is None or item.info.way is not Way.PASS)):
+            if not item.reads or (item.kind == "E" and (item.info is None or not _passes(item.info))):
                 return False
             if item.info is not None:
                 infos.append(item.info)
@@ -189,6 +191,11 @@ class Passing:
         for item in items:
             assert item.done is not None
             item.done(False)
+
+
+def _passes(info: StatementInfo) -> bool:
+    """A pure read. What SQL prepares and forgets is followed by the worker."""
+    return info.way is Way.PASS and info.prepares is None and info.deallocates is None
 
 
 def virtual_status(data: bytes, start: int, end: int) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from interlock.connectors.postgres.classify import SqlSyntax, StatementInfo, Way
 from interlock.connectors.postgres.codec import build, decode_frontend
 from interlock.connectors.postgres.codec import frontend as f
+from interlock.connectors.postgres.queries import ident
 from interlock.connectors.postgres.session.channel import Channel
 from interlock.connectors.postgres.session.items import Item, Mistake, Portal, Prepared, own_name
 from interlock.connectors.postgres.session.record import Asked
@@ -26,11 +27,18 @@ def unreadable(error: Rejected) -> bytes:
     return build.error_response("ERROR", "42601", str(error), **position)
 
 
+def no_statement(name: str) -> bytes:
+    """The error for a prepared statement that does not exist."""
+    what = f'prepared statement "{name}"' if name else "unnamed prepared statement"
+    return build.error_response("ERROR", "26000", f"{what} does not exist")
+
+
 @dataclass(slots=True)
 class _Reading:
     channel: Channel
     parsed: dict[str, Prepared] = field(default_factory=dict)
     bound: dict[str, Portal] = field(default_factory=dict)
+    executed: list[Portal] = field(default_factory=list)
 
     def item(self, kind: int, raw: bytes) -> Item:
         message = decode_frontend(kind, raw)
@@ -65,22 +73,14 @@ class _Reading:
         prepared = Prepared(
             message.name, infos[0] if infos else None, message.sql, message.types, self.channel.basis()
         )
-        known = message.name and (
-            message.name in self.channel.names.statements or message.name in self.parsed
-        )
-        if not known:  # otherwise the server refuses it, and the old one stays
-            self.parsed[message.name] = prepared
+        # Should the server refuse it, it will not look at the rest of the segment either.
+        self.parsed[message.name] = prepared
         return Item("P", raw, done=self.channel.names.parsed(prepared))
 
     def _statement(self, name: str) -> Prepared:
         found = self.parsed.get(name) or self.channel.names.statements.get(name)
         if found is None:
-            text = (
-                f'prepared statement "{name}" does not exist'
-                if name
-                else "unnamed prepared statement does not exist"
-            )
-            raise Mistake(build.error_response("ERROR", "26000", text))
+            raise Mistake(no_statement(name))
         basis = self.channel.basis()
         if found.info is not None and found.basis != basis:
             # Another function, view or search_path may have made another statement of it since.
@@ -93,11 +93,7 @@ class _Reading:
                 build.error_response("ERROR", "42P03", "this portal name is reserved for Interlock")
             )
         portal = Portal(self._statement(message.statement), message)
-        known = message.portal and (
-            message.portal in self.channel.names.portals or message.portal in self.bound
-        )
-        if not known:
-            self.bound[message.portal] = portal
+        self.bound[message.portal] = portal
 
         def done(ok: bool) -> None:
             if ok:
@@ -111,16 +107,21 @@ class _Reading:
     def _execute(self, message: f.Execute, raw: bytes) -> Item:
         portal = self.bound.get(message.portal) or self.channel.names.portals.get(message.portal)
         if portal is None:
-            # Perhaps a cursor of SQL (DECLARE): the server knows, and inside a transaction it is measured as all is.
-            if self.channel.in_transaction:
-                return Item("E", raw)
+            return self._fetch(message, raw)
+        info = portal.prepared.info
+        if info is None or portal.started or any(portal is seen for seen in self.executed):
+            return Item("E", raw)
+        self.executed.append(portal)
+        return Item("E", raw, info, _asked(info, portal), portal.bind, portal.prepared.types, portal=portal)
+
+    def _fetch(self, message: f.Execute, raw: bytes) -> Item:
+        """Perhaps a cursor of SQL (DECLARE): the server knows. Inside a transaction it is measured as all is, and recorded as the
+        FETCH that it amounts to."""
+        if not self.channel.in_transaction:
             text = f'portal "{message.portal}" does not exist'
             raise Mistake(build.error_response("ERROR", "34000", text))
-        info = portal.prepared.info
-        if portal.started or info is None:
-            return Item("E", raw)
-        portal.started = True
-        return Item("E", raw, info, _asked(info, portal), portal.bind, portal.prepared.types)
+        sql = f"FETCH {max(message.max_rows, 0) or 'ALL'} FROM {ident(message.portal)}"
+        return Item("E", raw, self.channel.classify(sql)[0], Asked(sql))
 
     def _close(self, message: f.Close, raw: bytes) -> Item:
         (self.parsed if message.kind == "S" else self.bound).pop(message.name, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from interlock.connectors.postgres.classify import StatementInfo
+from interlock.connectors.postgres.classify import StatementInfo, Way
 from interlock.connectors.postgres.session.images import Image
 from interlock.connectors.postgres.session.record import Asked
 
@@ -34,6 +34,11 @@ class Transaction:
     savepoints: list[Savepoint] = field(default_factory=list)
     settings: dict[str, str] = field(default_factory=dict)
     tags: list[bytes] = field(default_factory=list)
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything ran in it that is no pure read."""
+        return any(info.way is not Way.PASS for info in self.infos)
 
     def begin_sql(self) -> str:
         """The gateway's own BEGIN: the only way by which a session becomes read-write."""

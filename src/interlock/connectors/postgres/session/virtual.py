@@ -1,10 +1,9 @@
 """Settings: which the server is told, which the gateway answers itself as if real, which are refused."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from interlock.connectors.postgres import answer
-from interlock.connectors.postgres.classify import Setting, StatementInfo, Way
+from interlock.connectors.postgres.classify import Control, Setting, StatementInfo, Way
 from interlock.connectors.postgres.codec import backend as b
 from interlock.connectors.postgres.codec import build, encode
 from interlock.connectors.postgres.session import control
@@ -27,21 +26,18 @@ def passes(info: StatementInfo) -> bool:
     return info.way is Way.SETTING and info.setting is not None and info.setting.verdict == "pass"
 
 
-def succeeded(worker: "Worker", items: Sequence[Item]) -> None:
-    """The server has accepted these: remember what they set."""
-    for item in items:
-        info = item.info
-        if info is None:
-            continue
-        if info.deallocates is not None:
-            _deallocated(worker, info.deallocates)
-        if info.prepares is not None and info.inner is not None:
-            worker.channel.names.statements[info.prepares] = Prepared(
-                info.prepares, info.inner, info.inner.text
-            )
-        for setting in (info.setting, *info.settings):
-            if setting is not None:
-                _remember(worker, setting)
+def succeeded(worker: "Worker", item: Item) -> None:
+    """The server has accepted this: remember what it sets and prepares."""
+    info = item.info
+    if info is None:
+        return
+    if info.deallocates is not None:
+        _deallocated(worker, info.deallocates)
+    if info.prepares is not None and info.inner is not None:
+        worker.channel.names.statements[info.prepares] = Prepared(info.prepares, info.inner, info.inner.text)
+    for setting in (info.setting, *info.settings):
+        if setting is not None:
+            _remember(worker, setting)
 
 
 def _remember(worker: "Worker", setting: Setting) -> None:
@@ -89,8 +85,13 @@ async def perform(worker: "Worker", item: Item) -> bool:
     if info.setting.kind == "show":
         _show(worker, item)
         return True
-    if not apply(worker, info.setting.name, info.setting.value):
+    name, value = info.setting.name, info.setting.value
+    if not apply(worker, name, value):
         return False
+    if name == "transaction_read_only" and worker.tx is not None:
+        wish = Control("set_transaction", read_only=_boolean(value or "off") == "on")
+        if not await control.set_modes(worker, worker.tx, wish):
+            return False
     worker.complete("RESET" if info.setting.kind == "reset" else "SET")
     return True
 
@@ -110,6 +111,18 @@ def apply(worker: "Worker", name: str, value: str | None) -> bool:
             )
             return False
         channel.wait_s = seconds
+    elif name.endswith("transaction_read_only"):
+        flag = _boolean(value or "off")
+        if flag is None:
+            worker.fail(
+                build.error_response("ERROR", "22023", f'parameter "{name}" requires a Boolean value')
+            )
+            return False
+        if name == "default_transaction_read_only":
+            if channel.settings.get(name, "off") != flag:
+                worker.write(encode(b.ParameterStatus(name, flag)))
+            channel.settings[name] = flag
+        return True
     if value is None:
         channel.settings.pop(name, None)
     else:
@@ -128,6 +141,21 @@ def duration_s(text: str) -> float | None:
     except ValueError:
         return None
     return None if factor is None or not 0 <= number < 1e9 else number * factor
+
+
+def read_only(worker: "Worker") -> bool:
+    """Whether the client wants its transactions to be read-only (`default_transaction_read_only`)."""
+    return worker.channel.settings.get("default_transaction_read_only") == "on"
+
+
+def _boolean(text: str) -> str | None:
+    """As `parse_bool` of the server: `on` or `off`, or None for what is neither."""
+    word = text.strip().lower()
+    if word and ("true".startswith(word) or "yes".startswith(word) or word in ("on", "1")):
+        return "on"
+    if word and ("false".startswith(word) or "no".startswith(word) or word in ("of", "off", "0")):
+        return "off"
+    return None
 
 
 def _show(worker: "Worker", item: Item) -> None:

@@ -5,7 +5,7 @@ the decision, so that an error can come instead of it.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from interlock.connectors.postgres import answer
 from interlock.connectors.postgres.classify import StatementInfo, Way
@@ -41,6 +41,7 @@ class Worker:
         self._kept: list[bytes] | None = None
         self._imaging: list[images.Image] = []
         self._skip_sync = False
+        self._together = False
         # The Sync behind an Execute of COPY FROM STDIN is swallowed by the COPY; another follows the data.
         self._swallowed = False
 
@@ -95,6 +96,11 @@ class Worker:
         if self.tx is not None:
             self.tx.poisoned = True
 
+    def reject(self, error: bytes) -> None:
+        """An error of a statement that was not run; what came before it did complete."""
+        self.release()
+        self.fail(error)
+
     def ready(self) -> None:
         self.release()
         self.write(build.ready(self.status))
@@ -145,6 +151,7 @@ class Worker:
 
     async def _simple(self, raw: bytes) -> None:
         self._frames.clear()
+        self._note_transaction()
         try:
             query = decode_frontend(81, raw)
             assert isinstance(query, f.Query)
@@ -162,6 +169,7 @@ class Worker:
 
     async def _segment(self, *, sync: bool) -> None:
         frames, self._frames = self._frames, []
+        self._note_transaction()
         if self._skip_sync:
             # After an error everything up to the Sync is ignored (manual, section 55.2.3).
             self._skip_sync = not sync
@@ -188,11 +196,16 @@ class Worker:
                 self.ready()
         else:
             self._swallowed = False
-            if ok and self.tx is not None and not self.tx.explicit and self._withheld:
+            if ok and self.tx is not None and not self.tx.explicit and self._withheld and self.tx.writes:
                 # The client wants to see the result now: it may, once it is decided and done.
                 ok = await finish.commit(self)
             self._skip_sync = not ok
             self.release()
+
+    def _note_transaction(self) -> None:
+        self.channel.in_transaction = self.tx is not None
+        if self.tx is None:
+            self.channel.names.portals.clear()  # they ended with their transaction
 
     # Statements
 
@@ -201,6 +214,19 @@ class Worker:
         the error has been sent, and nothing of an implicit transaction is left."""
         if self.tx is None and not await self._may_begin(items):
             return False
+        asked = [item.info for item in items if item.info is not None]
+        if self.tx is None and (len(asked) > 1 or not end):
+            # Several statements succeed or fail together, and what is flushed must last until the Sync.
+            self._together = True
+        elif self.tx is None and len(asked) == 1 and control.needs_block(asked[0]):
+            self.reject(control.no_block("LOCK TABLE" if asked[0].node == "LockStmt" else asked[0].verb))
+            return False
+        try:
+            return await self._each(items, end=end, alone=len(asked) == 1)
+        finally:
+            self._together = False
+
+    async def _each(self, items: Sequence[Item], *, end: bool, alone: bool) -> bool:
         batch: list[Item] = []
         for place, item in enumerate(items):
             if item.info is None or item.plain or virtual.passes(item.info):
@@ -220,7 +246,7 @@ class Worker:
                 sending, batch = batch, []
                 if not await self.send(sending):
                     return await self._abandon_implicit()
-            if not await self._special(item, alone=len([i for i in items if i.info is not None]) == 1):
+            if not await self._special(item, alone=alone):
                 return await self._abandon_implicit()
         if batch and not await self.send(batch):
             return await self._abandon_implicit()
@@ -261,20 +287,24 @@ class Worker:
         decision = self.channel.gate.check(self.channel.principal, operations)
         assert isinstance(decision, Forbid)
         self.channel.gate.refused(self.channel.principal, operations, decision)
-        self.fail(answer.forbidden(decision.why))
+        self.reject(answer.forbidden(decision.why))
 
     async def send(self, items: Sequence[Item], *, last: bool = False) -> bool:
         """Send statements (and what belongs to them) in one write, with the gateway's SQL around. True when all went well."""
         if self.tx is not None and self.tx.poisoned:
             if any(item.info is not None or item.kind != "C" for item in items):
-                self.fail(control.IN_FAILED)
+                self.reject(control.IN_FAILED)
                 return False
             return True
         # `suspicious`: the server said that what looked like a read writes.
         gated = self.suspicious or any(item.way is Way.GATED for item in items)
         self.suspicious = False
+        if self._together and any(item.info is not None or item.kind == "B" for item in items):
+            gated = True
         if self.tx is None and gated:
-            self.tx = Transaction(explicit=False, settings=dict(self.channel.settings))
+            self.tx = Transaction(
+                explicit=False, read_only=virtual.read_only(self), settings=dict(self.channel.settings)
+            )
         taken: list[images.Image | None] = [None for _ in items]
         if self.tx is not None:
             try:
@@ -293,7 +323,10 @@ class Worker:
         for item, early in zip(items, taken, strict=True):
             image = early or (images.add(self, batch, item) if self.tx is not None else None)
             self._imaging += [] if image is None else [image]
-            batch.client(item.kind, item.raw, item.done)
+            offset = item.info.offset if item.kind == "Q" and item.info is not None else 0
+            batch.client(item.kind, item.raw, self._done(item), offset)
+            if item.portal is not None:
+                item.portal.started = True
             if item.info is not None and item.asked is not None:
                 self.record(item.info, item.asked)
         copies = items[-1].info is not None and items[-1].info.copy == "in"
@@ -316,10 +349,23 @@ class Worker:
             return False
         if self.tx is not None:
             self.tx.images += self._imaging
-        virtual.succeeded(self, items)
         if measured is not None:
             return await finish.decide(self, measured)
         return True
+
+    def _done(self, item: Item) -> Callable[[bool], None] | None:
+        """What to do when the server has answered a message. Each for itself: what one statement prepares or sets stays when the
+        next one of the same message fails."""
+        if item.info is None:
+            return item.done
+
+        def done(ok: bool) -> None:
+            if item.done is not None:
+                item.done(ok)
+            if ok:
+                virtual.succeeded(self, item)
+
+        return done
 
     async def _timed(self, batch: Batch) -> ErrorResponse | None:
         """Run a batch; a statement that takes too long is cancelled, as the server would by statement_timeout (which is the
@@ -343,6 +389,9 @@ class Worker:
     async def _special(self, item: Item, *, alone: bool) -> bool:
         info = item.info
         assert info is not None
+        if item.bind is not None:
+            # The server has it, and is not asked to run it.
+            self.channel.exchange.leave(item.bind.portal)
         match info.way:
             case Way.CONTROL:
                 return await control.perform(self, info)
@@ -355,9 +404,12 @@ class Worker:
             case Way.GATED:
                 return await finish.immediate(self, item, alone=alone)
             case Way.REFUSED | Way.PASS:
+                if info.executes is not None and info.executes not in self.channel.names.statements:
+                    self.reject(segment.no_statement(info.executes))
+                    return False
                 why = info.why or "this statement is not known to be safe"
                 self.channel.gate.refused(self.channel.principal, info.operations, Forbid(why, ("unknown",)))
-                self.fail(answer.forbidden(why))
+                self.reject(answer.forbidden(why))
                 return False
 
     async def _copy_in(self, *, extended: bool) -> ErrorResponse | None:
