@@ -28,11 +28,9 @@ class Lasting(ToyTarget):
     """A target whose commits outlive the gateway."""
 
     def __init__(self) -> None:
-        facts = (
-            json.loads(FACTS.read_text())
-            if FACTS.exists()
-            else {"rows": {"a": "1"}, "committed": [], "last": 0}
-        )
+        facts: dict[str, Any] = {"rows": {"a": "1"}, "committed": [], "last": 0}
+        if FACTS.exists():
+            facts = json.loads(FACTS.read_text())
         super().__init__(facts["rows"])
         self.committed, self._last = facts["committed"], facts["last"]
 
