@@ -139,7 +139,7 @@ class Catalog:
         functions = [_function(row) for row in rows["functions"]]
         relations = [_relation(row) for row in rows["relations"]]
         types = [_type(row) for row in rows["types"]]
-        operators = [Operator(_text(r[0]), _text(r[1]), *_pairs(r[2])[0]) for r in rows["operators"]]
+        operators = [Operator(_text(r[0]), _text(r[1]), *_first(r[2])) for r in rows["operators"]]
         return cls(
             fingerprint=digest.hexdigest(),
             version=int(version or 0),
@@ -214,6 +214,12 @@ def _pairs(value: str | None) -> list[tuple[int, str]]:
     """`oid:name` pairs; functions that are absent (0) are left out, names only matter for built-in ones."""
     found = [(int(oid), name) for oid, name in _PAIR.findall(value or "")]
     return [pair for pair in found if pair[0]]
+
+
+def _first(value: str | None) -> tuple[int, str]:
+    """The only pair; an operator that is merely announced has no function yet."""
+    found = _pairs(value)
+    return found[0] if found else (0, "")
 
 
 def _function(row: Row) -> Function:

@@ -102,7 +102,7 @@ def _call(catalog: Catalog, call: Call) -> str:
         return ""
     if name.schema in ("", "pg_catalog"):
         rule = rule_of(name.name, len(call.args))
-        if rule is None and not others:
+        if rule is None and not others and not call.syntax:
             return f"{name}() is not known"
         if rule is not None and rule.kind is not FunctionKind.READ:
             return f"{name}() {rule.reason}"

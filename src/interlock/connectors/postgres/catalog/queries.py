@@ -192,6 +192,7 @@ _PARTS = (
             "pg_event_trigger",
             "pg_rewrite",
             "pg_constraint",
+            "pg_statistic_ext",
             "pg_attrdef",
             "pg_enum",
             "pg_extension",
@@ -214,5 +215,6 @@ _PARTS = (
 )
 
 FINGERPRINT_QUERY = "SELECT pg_catalog.md5(pg_catalog.concat_ws(',',\n" + ",\n".join(_PARTS) + "))"
-"""One row, one text: differs when anything differs that :data:`QUERIES` would read (rows are told apart by the transaction
-that wrote them, tables by what matters of them, so that TRUNCATE and VACUUM change nothing)."""
+"""One row, one text: differs when anything differs that :data:`QUERIES` would read, but for names of
+columns (rows are told apart by the transaction that wrote them, tables by what matters of them, so that TRUNCATE and VACUUM
+change nothing)."""

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from interlock.connectors.postgres import settings
-from interlock.connectors.postgres.catalog.model import FIRST_USER_OID, Catalog, Function
+from interlock.connectors.postgres.catalog.model import FIRST_USER_OID, Catalog, Function, Operator
 from interlock.connectors.postgres.parse.body import Body, look_through, plain
+from interlock.connectors.postgres.parse.facts import Name
 from interlock.connectors.postgres.verbs.functions import EXTENSION_ROWS, ROWS, rule_of
 from interlock.connectors.postgres.verbs.rules import FunctionKind
 
@@ -65,6 +66,7 @@ def reach(
     reads: Iterable[int] = (),
     writes: Iterable[int] = (),
     types: Iterable[int] = (),
+    operators: Iterable[Name] = (),
     bodies: Iterable[tuple[str, str]] = (),
 ) -> Reach:
     """Follow everything from where a statement begins. `bodies` are texts that it runs itself, with a label each (DO)."""
@@ -73,6 +75,8 @@ def reach(
     start.steps += [Step("r", oid) for oid in reads]
     start.steps += [Step("w", oid) for oid in writes]
     start.steps += [Step("t", oid) for oid in types]
+    for name in operators:
+        _operators(start, catalog.named_operators(name))
     for label, text in bodies:
         _add_body(catalog, start, label, look_through(text))
     # A cast between built-in types may run for any value.
@@ -158,7 +162,7 @@ def _add_body(catalog: Catalog, found: _Collected, label: str, body: Body) -> No
     for name in body.calls:
         found.steps += [Step("f", oid) for oid in index.functions.get(name, ())]
     for name in body.operators:
-        _operators(catalog, found, name, label)
+        _operators(found, catalog.operators_named.get(name, ()))
     for name in body.words:
         found.steps += [Step("f", oid) for oid in index.attributes.get(name, ())]
         found.steps += [Step("t", oid) for oid in index.types.get(name, ())]
@@ -168,8 +172,9 @@ def _add_body(catalog: Catalog, found: _Collected, label: str, body: Body) -> No
                 found.steps.append(Step("w", oid))
 
 
-def _operators(catalog: Catalog, found: _Collected, text: str, label: str) -> None:
-    for operator in catalog.operators_named.get(text, ()):
+def _operators(found: _Collected, operators: Iterable[Operator]) -> None:
+    for operator in operators:
+        label = f"operator {operator.schema}.{operator.name}"
         _support(found, ((operator.function, operator.builtin),), label)
 
 

@@ -18,12 +18,10 @@ _DEEPEST = 5
 
 
 def functions_of(ctx: Context, facts: Facts) -> set[int]:
-    """The ids of all functions that are not built in and that a statement may call itself."""
+    """The ids of all functions that are not built in and that a statement may call by name."""
     found = {f.oid for call in facts.calls for f in ctx.catalog.named_functions(_loose(call))}
     for name in facts.attributes & ctx.catalog.attributes:
         found |= {f.oid for f in ctx.catalog.functions_named[name] if f.attribute}
-    for name_ in facts.operators:
-        found |= {o.function for o in ctx.catalog.named_operators(name_)}
     return found
 
 
@@ -49,7 +47,7 @@ def apply(ctx: Context, draft: Draft, facts: Facts, *, runs: bool = True) -> Non
         user = [f for f in named if not f.trusted]
         if user:
             draft.need(Action.READ, ctx.function_resources(_loose(call)))
-        elif not named and rule_of(call.name.name) is None:
+        elif not named and not call.syntax and rule_of(call.name.name) is None:
             _unknown(ctx, draft, call)
         for rule in _rules(call, user):
             if runs:
@@ -112,7 +110,7 @@ def predicted(resource: Resource, change: ChangeKind, reason: str) -> Effect:
 
 def _resource(ctx: Context, call: Call, rule: FunctionRule) -> Resource:
     """What the first argument names, when it is a literal; else all of its kind."""
-    first = constant(call.args[0]) if call.args else None
+    first = constant(call.args[0]) if call.args and "boolval" not in call.args[0].get("A_Const", ()) else None
     kind = rule.resource or "server"
     if first is None or kind == "server":
         return Resource(kind, "*")

@@ -21,6 +21,9 @@ KINDS = {
 """`pg_class.relkind` → resource kind. A relation of the server's own is a `catalog`."""
 
 
+OWN_ROLE = "an agent must not change the role it runs as; ask an administrator"
+
+
 @dataclass(slots=True)
 class Context:
     """One message's classification. `search_path` lists schemas as resolved (without `$user`), or is None when not known: then an
@@ -101,3 +104,8 @@ class Context:
 
 def _distinct(resources: Iterable[Resource]) -> tuple[Resource, ...]:
     return tuple(dict.fromkeys(resources))
+
+
+def own_role(ctx: Context, name: str) -> bool:
+    """Whether a role's name (as `objects.role` gives it) means the role the session runs as."""
+    return name in ("CURRENT_USER", "SESSION_USER", "CURRENT_ROLE") or (bool(ctx.user) and name == ctx.user)

@@ -3,13 +3,13 @@
 from interlock.connectors.postgres import settings
 from interlock.connectors.postgres.catalog import reach
 from interlock.connectors.postgres.classify import calls, objects
-from interlock.connectors.postgres.classify.context import Context
+from interlock.connectors.postgres.classify.context import OWN_ROLE, Context, own_role
 from interlock.connectors.postgres.classify.draft import Draft
 from interlock.connectors.postgres.parse import Facts, Name, Node, RawStatement, collect
 from interlock.connectors.postgres.parse.facts import relation
 from interlock.connectors.postgres.parse.walk import strings
 from interlock.connectors.postgres.verbs import alter_table
-from interlock.connectors.postgres.verbs.rules import StatementRule, Way
+from interlock.connectors.postgres.verbs.rules import StatementRule
 from interlock.connectors.postgres.verbs.statements import ROWS
 from interlock.model.effect import ChangeKind
 from interlock.model.operation import Action, Resource
@@ -21,6 +21,9 @@ _LATER = frozenset(
     ("CreateFunctionStmt", "ViewStmt", "RuleStmt", "CreateTrigStmt", "CreatePolicyStmt", "AlterPolicyStmt")
 )
 """What they name runs later only."""
+
+RESETS = frozenset(("VAR_RESET", "VAR_RESET_ALL", "VAR_SET_DEFAULT"))
+"""Kinds of `VariableSetStmt` that take a setting back."""
 
 
 def any_ddl(ctx: Context, raw: RawStatement, draft: Draft, rule: StatementRule) -> None:
@@ -34,7 +37,10 @@ def any_ddl(ctx: Context, raw: RawStatement, draft: Draft, rule: StatementRule) 
         facts = Facts()
     reads = {r.oid for name in facts.reads for r in ctx.catalog.named_relations(name)}
     functions = calls.functions_of(ctx, facts) | {oid for _, oid in ctx.catalog.event_triggers}
-    draft.reaches(reach(ctx.catalog, functions=functions, reads=reads, types=calls.types_of(ctx, facts)))
+    types = calls.types_of(ctx, facts)
+    draft.reaches(
+        reach(ctx.catalog, functions=functions, reads=reads, types=types, operators=facts.operators)
+    )
 
 
 def made(ctx: Context, raw: RawStatement, draft: Draft, resources: tuple[Resource, ...]) -> None:
@@ -138,23 +144,21 @@ def drop(ctx: Context, raw: RawStatement, draft: Draft) -> None:
 
 def _about(ctx: Context, body: Node, type_field: str) -> tuple[Resource, ...]:
     rule = objects.rule_for(body.get(type_field, ""))
-    if "relation" in body and "object" not in body:
-        part = body.get("subname")
-        if rule.naming == "inner" and part:
-            return ctx.inner_resource(rule.kind, relation(body["relation"]), part)
-        return objects.range_var(ctx, rule.kind, body["relation"])
-    return (
-        objects.named(ctx, rule, body["object"])
-        if "object" in body
-        else (Resource(rule.kind, body.get("subname", "*")),)
-    )
+    part = body.get("subname")
+    if "object" in body:
+        return objects.named(ctx, rule, body["object"], part or "")
+    if "relation" not in body:
+        return (objects.unqualified(rule, part or "*"),)
+    if rule.naming == "inner" and part:
+        return ctx.inner_resource(rule.kind, relation(body["relation"]), part)
+    return objects.range_var(ctx, rule.kind, body["relation"])
 
 
 def rename(ctx: Context, raw: RawStatement, draft: Draft) -> None:
     """ALTER … RENAME TO."""
     rule = objects.rule_for(raw.body.get("renameType", ""))
-    if rule.kind == "role" and _own_role(ctx, raw.body.get("subname", "")):
-        draft.refuse(_OWN_ROLE)
+    if rule.kind == "role" and own_role(ctx, raw.body.get("subname", "")):
+        draft.refuse(OWN_ROLE)
     draft.verb = f"ALTER {rule.kind.upper().replace('_', ' ')} RENAME"
     resources = _about(ctx, raw.body, "renameType")
     draft.need(rule.alter, resources)
@@ -167,26 +171,6 @@ def about(ctx: Context, raw: RawStatement, draft: Draft) -> None:
     made(ctx, raw, draft, _about(ctx, raw.body, field))
     if schema := raw.body.get("newschema"):
         draft.need(Action.CREATE, (Resource("schema", schema, schema),))
-
-
-def grant(ctx: Context, raw: RawStatement, draft: Draft) -> None:
-    """GRANT and REVOKE on objects, and default privileges."""
-    body = raw.body.get("action", raw.body) if raw.tag == "AlterDefaultPrivilegesStmt" else raw.body
-    if raw.tag == "GrantStmt" and not body.get("is_grant"):
-        draft.verb = "REVOKE"
-    rule = objects.rule_for(body.get("objtype", ""))
-    found: list[Resource] = []
-    for node in body.get("objects", ()):
-        if body.get("targtype") == "ACL_TARGET_ALL_IN_SCHEMA":
-            schema = objects.plain(node)
-            found.append(Resource("schema", schema, schema))
-        elif "RangeVar" in node:
-            found += objects.range_var(ctx, rule.kind, node["RangeVar"])
-        elif "ObjectWithArgs" in node:
-            found += objects.named(ctx, objects.rule_for("OBJECT_FUNCTION"), node)
-        else:
-            found += objects.named(ctx, rule, node)
-    made(ctx, raw, draft, tuple(found) or (Resource("default_privileges", "*"),))
 
 
 # -- functions and types
@@ -217,13 +201,13 @@ def _function_settings(draft: Draft, options: list[Node] | tuple[()]) -> None:
         wish = item.get("DefElem", {})
         if wish.get("defname") == "set":
             node = wish.get("arg", {}).get("VariableSetStmt", {})
-            if why := settings.lasting(node.get("name", "")):
+            if node.get("kind") not in RESETS and (why := settings.lasting(node.get("name", ""))):
                 draft.refuse(f"a function must not set it: {why}")
 
 
 def create_type(ctx: Context, raw: RawStatement, draft: Draft) -> None:
     """CREATE TYPE (enum, range), CREATE DOMAIN, ALTER TYPE, ALTER DOMAIN."""
-    names = raw.body.get("typeName") or raw.body.get("domainname")
+    names = raw.body.get("domainname") or raw.body.get("typeName")
     name = Name.of(strings(names))
     existing = raw.tag.startswith("Alter")
     made(ctx, raw, draft, ctx.type_resources(name) if existing else (ctx.new("type", name),))
@@ -270,29 +254,27 @@ def by_name(ctx: Context, raw: RawStatement, draft: Draft) -> None:
     if "relation" in body or "table" in body:
         owner = relation(body.get("relation") or body["table"])
         name = body.get("trigname") or body.get("policy_name") or body.get("rulename") or "*"
-        resources = ctx.inner_resource(rule.kind, owner, name)
+        made(ctx, raw, draft, ctx.inner_resource(rule.kind, owner, name))
     elif rule.kind == "sequence":
-        resources = ctx.relation_resources(relation(body["sequence"]), "sequence")
+        made(ctx, raw, draft, ctx.relation_resources(relation(body["sequence"]), "sequence"))
     else:
-        resources = (_named(ctx, rule.kind, body),)
-    made(ctx, raw, draft, resources)
+        made(ctx, raw, draft, (_named(ctx, rule.kind, body),))
 
 
 _LISTS = ("defnames", "opclassname", "opfamilyname", "conversion_name", "cfgname", "dictname", "collname")
-_TEXTS = (
-    "pubname",
-    "subname",
-    "servername",
-    "fdwname",
-    "trigname",
-    "plname",
-    "amname",
-    "tablespacename",
-    "dbname",
-)
+_TEXTS = ("pubname", "servername", "fdwname", "trigname", "plname", "amname", "tablespacename", "dbname")
 
 
 def _named(ctx: Context, kind: str, body: Node) -> Resource:
+    if "user" in body:
+        return Resource(kind, f"{objects.role(body['user'])}@{body.get('servername', '')}")
+    if "sourcetype" in body:
+        ends = (Name.of(strings(body[end].get("names"))) for end in ("sourcetype", "targettype"))
+        return Resource(kind, "/".join(str(end) for end in ends))
+    if "type_name" in body:
+        return Resource(kind, f"{Name.of(strings(body['type_name'].get('names')))}/{body.get('lang', '')}")
+    if "opername" in body:
+        return ctx.new(kind, Name.of(strings(body["opername"].get("objname"))))
     for field in _LISTS:
         if field in body:
             return ctx.new(kind, Name.of(strings(body[field])))
@@ -302,99 +284,8 @@ def _named(ctx: Context, kind: str, body: Node) -> Resource:
     return Resource(kind, "*")
 
 
-# -- roles and databases
-
-_OWN_ROLE = "an agent must not change the role it runs as; ask an administrator"
-
-
-def _own_role(ctx: Context, name: str) -> bool:
-    return name in ("CURRENT_USER", "SESSION_USER", "CURRENT_ROLE") or (bool(ctx.user) and name == ctx.user)
-
-
-def roles(ctx: Context, raw: RawStatement, draft: Draft) -> None:
-    """CREATE, ALTER, DROP, GRANT of roles; DROP OWNED, REASSIGN OWNED."""
-    body = raw.body
-    if isinstance(body.get("role"), dict):
-        names = [objects.role(body["role"])]
-    elif "role" in body:
-        names = [str(body["role"])]
-    else:
-        names = [
-            objects.role(n["RoleSpec"]) if "RoleSpec" in n else n.get("AccessPriv", {}).get("priv_name", "*")
-            for n in body.get("roles") or body.get("granted_roles") or ()
-        ]
-    made(ctx, raw, draft, tuple(Resource("role", name) for name in names or ["*"]))
-    if raw.tag in ("AlterRoleStmt", "DropRoleStmt") and any(_own_role(ctx, n) for n in names):
-        draft.refuse(_OWN_ROLE)
-    if raw.tag == "DropOwnedStmt":
-        draft.need(Action.DELETE, tuple(Resource("role", name) for name in names))
-
-
-def role_setting(ctx: Context, raw: RawStatement, draft: Draft) -> None:
-    """ALTER ROLE … SET, ALTER DATABASE … SET: what sessions begin with."""
-    wish = raw.body.get("setstmt", {})
-    if raw.tag == "AlterRoleSetStmt":
-        name = objects.role(raw.body["role"]) if "role" in raw.body else "*"
-        made(ctx, raw, draft, (Resource("role", name),))
-        if name == "*" or _own_role(ctx, name):
-            draft.refuse(_OWN_ROLE)
-    else:
-        made(ctx, raw, draft, (Resource("database", raw.body.get("dbname", "")),))
-    if wish.get("kind") == "VAR_RESET_ALL":
-        return
-    if why := settings.lasting(wish.get("name", "")):
-        draft.refuse(f"sessions must not begin with it: {why}")
-
-
-def database(ctx: Context, raw: RawStatement, draft: Draft) -> None:
-    """ALTER DATABASE."""
-    made(ctx, raw, draft, (Resource("database", raw.body.get("dbname", "")),))
-    if any(item["DefElem"].get("defname") == "tablespace" for item in raw.body.get("options", ())):
-        draft.refuse(
-            "ALTER DATABASE SET TABLESPACE cannot run in a transaction; let a person run it outside the gate"
-        )
-
-
 def refused(ctx: Context, raw: RawStatement, draft: Draft) -> None:
     """What a row refuses altogether."""
     rule = ROWS[raw.tag]
     draft.need(rule.action, ())
     draft.refuse(f"{rule.verb} {rule.reason}")
-
-
-def maintenance(ctx: Context, raw: RawStatement, draft: Draft) -> None:
-    """VACUUM, ANALYZE, REINDEX, CLUSTER: run read-only, but the code in index expressions and statistics runs."""
-    body = raw.body
-    if raw.tag == "VacuumStmt" and not body.get("is_vacuumcmd"):
-        draft.verb = "ANALYZE"
-    draft.at_least(Way.OUTSIDE, ROWS[raw.tag].reason)
-    nodes = [
-        item["VacuumRelation"]["relation"]
-        for item in body.get("rels", ())
-        if "relation" in item["VacuumRelation"]
-    ]
-    nodes += [body["relation"]] if "relation" in body else []
-    names = [relation(node) for node in nodes]
-    found = [r for name in names for r in ctx.catalog.named_relations(name)]
-    if names:
-        kind = "index" if body.get("kind") == "REINDEX_OBJECT_INDEX" else "table"
-        draft.need(Action.UPDATE, [r for name in names for r in objects.qualified(ctx, kind, name)])
-    else:
-        draft.need(Action.UPDATE, (Resource("database", body.get("name") or ctx.catalog.database or "*"),))
-    oids = {r.oid for r in found} or set(ctx.catalog.relations)
-    texts = [
-        (f"statistics of {ctx.catalog.relations[oid].label}", text)
-        for oid in sorted(oids)
-        for kind, text in ctx.catalog.expressions.get(oid, ())
-        if kind == "statistics"
-    ]
-    draft.reaches(reach(ctx.catalog, reads=oids, bodies=texts))
-    draft.changes_catalog = False
-
-
-def checkpoint(ctx: Context, raw: RawStatement, draft: Draft) -> None:
-    """CHECKPOINT."""
-    server = Resource("server", "*")
-    draft.at_least(Way.IMMEDIATE, "writes out the server's buffers")
-    draft.need(Action.ADMIN, (server,))
-    draft.immediate.append(calls.predicted(server, ChangeKind.SETTING, "a checkpoint is not undone"))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias, TypeVar
 
 from interlock.connectors.postgres.catalog import Catalog
-from interlock.connectors.postgres.classify import definitions, query, session
+from interlock.connectors.postgres.classify import definitions, maintenance, query, rights, session
 from interlock.connectors.postgres.classify.context import Context
 from interlock.connectors.postgres.classify.draft import Draft
 from interlock.connectors.postgres.classify.info import StatementInfo
@@ -53,10 +53,10 @@ _ROWS: dict[str, Refine] = {
     "VariableShowStmt": session.show,
     "ConstraintsSetStmt": session.constraints,
     "TransactionStmt": session.transaction,
-    "VacuumStmt": definitions.maintenance,
-    "ReindexStmt": definitions.maintenance,
-    "ClusterStmt": definitions.maintenance,
-    "CheckPointStmt": definitions.checkpoint,
+    "VacuumStmt": maintenance.maintenance,
+    "ReindexStmt": maintenance.maintenance,
+    "ClusterStmt": maintenance.maintenance,
+    "CheckPointStmt": maintenance.checkpoint,
 }
 
 _DDL: dict[str, Refine] = {
@@ -75,8 +75,8 @@ _DDL: dict[str, Refine] = {
     "AlterOwnerStmt": definitions.about,
     "CommentStmt": definitions.about,
     "SecLabelStmt": definitions.about,
-    "GrantStmt": definitions.grant,
-    "AlterDefaultPrivilegesStmt": definitions.grant,
+    "GrantStmt": rights.grant,
+    "AlterDefaultPrivilegesStmt": rights.grant,
     "CreateFunctionStmt": definitions.create_function,
     "AlterFunctionStmt": definitions.alter_function,
     "CreateEnumStmt": definitions.create_type,
@@ -91,15 +91,15 @@ _DDL: dict[str, Refine] = {
     "AlterExtensionStmt": definitions.extension,
     "AlterExtensionContentsStmt": definitions.extension,
     "ImportForeignSchemaStmt": definitions.import_schema,
-    "GrantRoleStmt": definitions.roles,
-    "CreateRoleStmt": definitions.roles,
-    "AlterRoleStmt": definitions.roles,
-    "DropRoleStmt": definitions.roles,
-    "DropOwnedStmt": definitions.roles,
-    "ReassignOwnedStmt": definitions.roles,
-    "AlterRoleSetStmt": definitions.role_setting,
-    "AlterDatabaseSetStmt": definitions.role_setting,
-    "AlterDatabaseStmt": definitions.database,
+    "GrantRoleStmt": rights.roles,
+    "CreateRoleStmt": rights.roles,
+    "AlterRoleStmt": rights.roles,
+    "DropRoleStmt": rights.roles,
+    "DropOwnedStmt": rights.roles,
+    "ReassignOwnedStmt": rights.roles,
+    "AlterRoleSetStmt": rights.role_setting,
+    "AlterDatabaseSetStmt": rights.role_setting,
+    "AlterDatabaseStmt": rights.database,
 }
 
 

@@ -74,8 +74,8 @@ class StatementInfo:
 
     `escapes` are hazards: what may outlive a rollback or evades measuring ("setval() in public.reset_ids()"). With any, the
     statement must be decided before it runs; its operations carry the same as `evidence_unknown`, `immediate_effects` an effect
-    of unknown evidence. For `Way.IMMEDIATE`, `immediate_effects` are the predicted ones. `side_effects` are those of a gated statement that
-    measuring does not show (NOTIFY).
+    of unknown evidence. For `Way.IMMEDIATE`, `immediate_effects` are the predicted ones. `side_effects` are those of a gated
+    statement that measuring does not show (NOTIFY).
 
     `changes_catalog`: what is known of the catalogs may be wrong after it. `unresolved` are names that the snapshot does not have:
     when the statement runs all the same, the snapshot is out of date. `prepares`, `executes`, `deallocates` are names (`ALL` for

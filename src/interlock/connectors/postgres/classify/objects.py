@@ -18,12 +18,16 @@ def rule_for(object_type: str) -> ObjectRule:
     return ROWS[object_type]
 
 
-def named(ctx: Context, rule: ObjectRule, node: Node) -> tuple[Resource, ...]:
-    """The resources that one entry of `objects` (or an `object`) names."""
+def unqualified(rule: ObjectRule, name: str) -> Resource:
+    """An object that lies in no schema; a schema is its own group."""
+    return Resource(rule.kind, name, name if rule.kind == "schema" else "")
+
+
+def named(ctx: Context, rule: ObjectRule, node: Node, part: str = "") -> tuple[Resource, ...]:
+    """The resources that one entry of `objects` (or an `object`) names; `part` is the name of a constraint apart from it."""
     match rule.naming:
         case "plain" | "number":
-            name = plain(node)
-            return (Resource(rule.kind, name, name if rule.kind == "schema" else ""),)
+            return (unqualified(rule, plain(node)),)
         case "callable":
             return _callable(ctx, rule, node)
         case "type":
@@ -32,9 +36,9 @@ def named(ctx: Context, rule: ObjectRule, node: Node) -> tuple[Resource, ...]:
             return _inner(ctx, rule.kind, _parts(node))
         case "domain":
             items = _items(node)
-            owners = ctx.type_resources(_type_name(items[0])) if items else ()
-            last = plain(items[-1]) if items else ""
-            return tuple(Resource(rule.kind, f"{owner.name}.{last}", owner.group) for owner in owners)
+            name = Name.of(strings(items)) if part else _type_name(items[0])
+            owners = ctx.type_resources(name)
+            return tuple(Resource(rule.kind, f"{o.name}.{part or plain(items[-1])}", o.group) for o in owners)
         case "typed":
             return (Resource(rule.kind, "/".join(_piece(item) for item in _items(node))),)
         case "am":

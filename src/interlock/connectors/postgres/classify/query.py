@@ -94,6 +94,7 @@ def follow(ctx: Context, draft: Draft, facts: Facts, bodies: Iterable[tuple[str,
         reads={r.oid for name in facts.reads for r in ctx.catalog.named_relations(name)},
         writes={r.oid for write in facts.writes for r in ctx.catalog.named_relations(write.relation)},
         types=calls.types_of(ctx, facts),
+        operators=facts.operators,
         bodies=bodies,
     )
     draft.reaches(found)

@@ -62,6 +62,8 @@ def outline(sql: str, limit: int = MAX_SQL) -> str:
         if message.startswith("stack depth limit"):
             raise SqlTooComplex("the statement is nested too deeply") from None
         place = error.args[1] if len(error.args) > 1 else None
+        if place is None and message.endswith("at end of input"):
+            place = len(sql)
         raise SqlSyntax(message, None if place is None else place + 1) from None
     return tree
 

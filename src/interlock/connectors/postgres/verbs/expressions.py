@@ -31,9 +31,8 @@ _ANALYSED = """
 Aggref AlternativeSubPlan ArrayCoerceExpr ArrayExpr CallContext CaseTestExpr CoerceToDomain CoerceToDomainValue CoerceViaIO
 CollateExpr ConvertRowtypeExpr FieldSelect FieldStore FromExpr FuncExpr InferenceElem InlineCodeBlock
 JsonConstructorExpr JsonExpr MergeAction OnConflictExpr OpExpr Param Query RTEPermissionInfo RangeTblEntry RangeTblFunction
-RangeTblRef RelabelType ReturningExpr RowCompareExpr RowMarkClause ScalarArrayOpExpr SetOperationStmt SortGroupClause SubPlan
+RangeTblRef RelabelType ReturningExpr RowCompareExpr RowMarkClause ScalarArrayOpExpr SortGroupClause SubPlan
 SubscriptingRef TableFunc TableSampleClause TargetEntry Var WindowClause WindowFunc WindowFuncRunCondition WithCheckOption
-DistinctExpr NullIfExpr
 """
 
 PARTS: dict[str, Part] = {

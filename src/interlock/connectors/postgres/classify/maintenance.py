@@ -1,0 +1,50 @@
+"""VACUUM, ANALYZE, REINDEX, CLUSTER, CHECKPOINT."""
+
+from interlock.connectors.postgres.catalog import reach
+from interlock.connectors.postgres.classify import calls, objects
+from interlock.connectors.postgres.classify.context import Context
+from interlock.connectors.postgres.classify.draft import Draft
+from interlock.connectors.postgres.parse import RawStatement
+from interlock.connectors.postgres.parse.facts import relation
+from interlock.connectors.postgres.verbs.rules import Way
+from interlock.connectors.postgres.verbs.statements import ROWS
+from interlock.model.effect import ChangeKind
+from interlock.model.operation import Action, Resource
+
+
+def maintenance(ctx: Context, raw: RawStatement, draft: Draft) -> None:
+    """VACUUM, ANALYZE, REINDEX, CLUSTER: run read-only, but the code in index expressions and statistics runs."""
+    body = raw.body
+    if raw.tag == "VacuumStmt" and not body.get("is_vacuumcmd"):
+        draft.verb = "ANALYZE"
+    draft.at_least(Way.OUTSIDE, ROWS[raw.tag].reason)
+    nodes = [
+        item["VacuumRelation"]["relation"]
+        for item in body.get("rels", ())
+        if "relation" in item["VacuumRelation"]
+    ]
+    nodes += [body["relation"]] if "relation" in body else []
+    names = [relation(node) for node in nodes]
+    found = [r for name in names for r in ctx.catalog.named_relations(name)]
+    if names:
+        kind = "index" if body.get("kind") == "REINDEX_OBJECT_INDEX" else "table"
+        draft.need(Action.UPDATE, [r for name in names for r in objects.qualified(ctx, kind, name)])
+    else:
+        draft.need(Action.UPDATE, (Resource("database", body.get("name") or ctx.catalog.database or "*"),))
+    oids = {r.oid for r in found} or set(ctx.catalog.relations)
+    texts = [
+        (f"statistics of {ctx.catalog.relations[oid].label}", text)
+        for oid in sorted(oids)
+        for kind, text in ctx.catalog.expressions.get(oid, ())
+        if kind == "statistics"
+    ]
+    draft.reaches(reach(ctx.catalog, reads=oids, bodies=texts))
+    draft.changes_catalog = False
+
+
+def checkpoint(ctx: Context, raw: RawStatement, draft: Draft) -> None:
+    """CHECKPOINT."""
+    server = Resource("server", "*")
+    draft.at_least(Way.IMMEDIATE, "writes out the server's buffers")
+    draft.need(Action.ADMIN, (server,))
+    draft.immediate.append(calls.predicted(server, ChangeKind.SETTING, "a checkpoint is not undone"))
