@@ -376,3 +376,35 @@ def test_observing_lets_pass_and_reports() -> None:
         assert made.store.entries("decision")[0].body["observed"] is True
 
     asyncio.run(run())
+
+
+def test_a_full_agent_keeps_an_approved_change_and_can_still_outgrow_it() -> None:
+    async def run() -> None:
+        made = await Installation.make()
+        agent = await made.principal()
+        change = await held(made)
+        for number in range(4):
+            assert isinstance(await made.send(agent, [*MANY, ["put", "x", str(number)]]), Held)
+        await made.approve(change)
+        refused = await made.send(agent, [*MANY, ["put", "x", "9"]])
+        assert isinstance(refused, Refused)
+        assert (await made.change(change.id)).state is S.APPROVED
+        made.toy.definitions = "v2"
+        answer = await made.send(agent, MANY)
+        assert isinstance(answer, Held)
+        assert answer.change.replaces == change.id
+
+    asyncio.run(run())
+
+
+def test_what_is_held_anew_needs_all_that_policy_asks_without_evidence() -> None:
+    async def run() -> None:
+        made = await Installation.make()
+        change = await held(made)
+        await made.approve(change)
+        made.toy.definitions = "v2"
+        answer = await made.send(await made.principal(), MANY)
+        assert isinstance(answer, Held)
+        assert answer.change.decision == change.decision
+
+    asyncio.run(run())

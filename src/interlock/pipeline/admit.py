@@ -130,14 +130,16 @@ def _people(work: Work, target: Target, preview: Preview, decision: Decision) ->
         case ChangeState.HELD:
             return Stop(Held(found, again=True))
         case ChangeState.APPROVED:
-            return (yield from _use(work, target, preview, found))
+            return (yield from _use(work, target, preview, found, decision))
         case _:
             why = f"the same work is under way as {found.id}, and its outcome is not known yet"
             return Stop(Refused("in_doubt", why, retry=True, change=found))
 
 
-def _use(work: Work, target: Target, preview: Preview, found: Change) -> Steps[Verdict]:
-    """Approved: verify every approval again, ask policy again, and compare the effect with the approved one (P4, P5)."""
+def _use(work: Work, target: Target, preview: Preview, found: Change, decision: Decision) -> Steps[Verdict]:
+    """Approved: verify every approval again, ask policy again, and compare the effect with the approved one (P4, P5). What is not
+    covered is held anew, and needs all that `decision` (made without evidence) asks for."""
+    needs = decision if isinstance(decision, Hold | Rehearse) else found.decision
     evidence = yield from ask(c.GatherEvidence(found.id))
     decided = yield from _decide_effects(work, target, preview.measurement, evidence)
     match decided.decision:
@@ -145,11 +147,11 @@ def _use(work: Work, target: Target, preview: Preview, found: Change) -> Steps[V
             return No(decided.decision, preview.measurement)
         case Hold() | Rehearse():
             grown: tuple[str, ...] = ("the approvals given do not suffice (any more) for this effect",)
-            return Wait(decided.decision, preview.measurement, found, grown)
+            return Wait(needs, preview.measurement, found, grown)
         case Permit():
             grown = grown_beyond(found, target, preview.measurement)
             if grown:
-                return Wait(found.decision, preview.measurement, found, grown)
+                return Wait(needs, preview.measurement, found, grown)
             return Go(decided.decision, preview, decided.basis, evidence, found)
         case _:
             assert_never(decided.decision)

@@ -121,29 +121,33 @@ def hold(tx: Tx, ask: c.RecordHold, terms: Terms, nonce: str) -> Held | Refused:
     if same is not None and expired(tx, same):
         expire(tx, same)
         same = None
-    if same is not None and same.state is ChangeState.HELD:
+    if same is not None and same.state in OPEN and (ask.replaces is None or same.id != ask.replaces.id):
         return Held(same, again=True)
-    replaced = _withdraw_outgrown(tx, ask)
-    if tx.open_changes(principal.agent) >= limits.OPEN_CHANGES:
+    outgrown = _outgrown(tx, ask)
+    if tx.open_changes(principal.agent) - (outgrown is not None) >= limits.OPEN_CHANGES:
         why = f"{limits.OPEN_CHANGES} changes of this agent wait already; let people answer, or withdraw one"
         return Refused("forbidden", why, retry=True)
+    if outgrown is not None:
+        _withdraw(tx, outgrown, "; ".join(ask.grown))
     fresh = draft(ask.work, ask.target, ask.measurement, ask.decision, tx, nonce=nonce)
-    fresh = msgspec.structs.replace(fresh, replaces=replaced, **_revert_fields(tx, ask, terms))
+    fresh = msgspec.structs.replace(
+        fresh, replaces=outgrown.id if outgrown else "", **_revert_fields(tx, ask, terms)
+    )
     change = tx.new_change(move(fresh, E.HOLD, expires_at=tx.now() + limits.HELD_FOR))
     payloads = {CONTENT: tx.put_payload(change.id, CONTENT, ask.work.payload)}
     tx.append("change.held", bodies.held(change, payloads))
     return Held(change, grown=ask.grown)
 
 
-def _withdraw_outgrown(tx: Tx, ask: c.RecordHold) -> str:
-    """Withdraw the approved change that the unit outgrew; one that has moved on meanwhile is left alone."""
+def _outgrown(tx: Tx, ask: c.RecordHold) -> Change | None:
+    """The approved change that the unit outgrew; one that has moved on meanwhile is left alone."""
     before = tx.change(ask.replaces.id) if ask.replaces else None
-    if before is None or not MACHINE.allows(before.state, E.WITHDRAW):
-        return ""
-    why = "; ".join(ask.grown)
+    return before if before is not None and MACHINE.allows(before.state, E.WITHDRAW) else None
+
+
+def _withdraw(tx: Tx, before: Change, why: str) -> None:
     after = tx.save_change(move(before, E.WITHDRAW, note=bodies.cut(why)))
     tx.append("change.moved", bodies.moved(after, before, "interlock", why))
-    return before.id
 
 
 def _revert_fields(tx: Tx, ask: c.RecordHold, terms: Terms) -> dict[str, object]:

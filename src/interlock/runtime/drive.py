@@ -8,6 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
 
+from interlock.model.errors import InterlockError
 from interlock.pipeline.commands import Command, Gone, Steps
 
 R = TypeVar("R")
@@ -50,7 +51,8 @@ class Drive(Generic[R]):
             except Exception as met:  # noqa: BLE001  # the pipeline decides what an error means
                 error = met
                 if not isinstance(met, Gone):
-                    _log.error("command.failed", command=type(command).__name__, **described(met))
+                    log = _log.warning if isinstance(met, InterlockError) else _log.error
+                    log("command.failed", command=type(command).__name__, **described(met))
 
     async def _perform(self, command: Command[Any]) -> Any:
         if command.PATIENT:
