@@ -5,6 +5,7 @@ Everything that people do goes through the command line, as they would do it; th
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -38,9 +39,9 @@ targets:
     connector: postgres
     environment: production
     listen: "127.0.0.1:{port}"
-    upstream: {{dsn: "{upstream}"}}
-    observer: {{dsn: "{observer}"}}
-    maintainer: {{dsn: "{maintainer}"}}
+    upstream: {{dsn: "postgresql://shop_agent@{server}", password: {{file: password}}}}
+    observer: {{dsn: "postgresql://shop_observer@{server}", password: {{file: password}}}}
+    maintainer: {{dsn: "postgresql://shop_owner@{server}", password: {{file: password}}}}
 quorums: {{two-sre: {{count: 2, group: sre}}, two-admins: {{count: 2, group: admin}}}}
 """
 
@@ -141,9 +142,14 @@ def _environment(folder: Path) -> dict[str, str]:
 @contextmanager
 def stage() -> Iterator[Stage]:
     """Build it, and take it down again."""
-    with tempfile.TemporaryDirectory(prefix="interlock-demo-") as name, PgCluster.start("18") as cluster:
+    with (
+        tempfile.TemporaryDirectory(prefix="interlock-demo-") as name,
+        PgCluster.start("18", password=(password := secrets.token_hex(16))) as cluster,
+    ):
         folder = Path(name)
-        database = _shop(cluster)
+        (folder / "password").touch(mode=0o600)
+        (folder / "password").write_text(password)
+        database = _shop(cluster, password)
         api, port = _free_port(), _free_port()
         _write_config(folder, database, api, port)
         with (folder / "server.log").open("wb") as log:
@@ -166,10 +172,11 @@ def stage() -> Iterator[Stage]:
                 server.wait()
 
 
-def _shop(cluster: PgCluster) -> PgDatabase:
+def _shop(cluster: PgCluster, password: str) -> PgDatabase:
+    # Nobody but the gateway knows the password, so that nobody can pass it by.
     cluster.psql(
-        "CREATE ROLE shop_agent LOGIN; CREATE ROLE shop_observer LOGIN BYPASSRLS; CREATE ROLE shop_owner LOGIN;"
-        "GRANT shop_agent TO shop_owner;"
+        f"CREATE ROLE shop_agent LOGIN PASSWORD '{password}'; CREATE ROLE shop_owner LOGIN PASSWORD '{password}';"
+        f"CREATE ROLE shop_observer LOGIN BYPASSRLS PASSWORD '{password}'; GRANT shop_agent TO shop_owner;"
         "GRANT pg_read_all_data TO shop_observer"
     )
     database = cluster.create_database("shop")
@@ -189,9 +196,7 @@ def _write_config(folder: Path, database: PgDatabase, api: int, port: int) -> No
             folder=folder,
             api=api,
             port=port,
-            upstream=f"postgresql://shop_agent@{address}",
-            observer=f"postgresql://shop_observer@{address}",
-            maintainer=f"postgresql://shop_owner@{address}",
+            server=address,
         )
     )
     # It finds the configuration, and makes the state directory with its keys, and the store.

@@ -10,6 +10,7 @@ from interlock.connectors.postgres.catalogs import Catalogs
 from interlock.connectors.postgres.classify import StatementInfo
 from interlock.connectors.postgres.codec import frontend as f
 from interlock.connectors.postgres.config import Roles, TargetConfig
+from interlock.connectors.postgres.examination import examine
 from interlock.connectors.postgres.pool import Pool
 from interlock.connectors.postgres.queries import OBSERVER_SETTINGS, QueryFailed, Rows, Statement
 from interlock.connectors.postgres.rerun import apply_unit, revert_unit
@@ -48,6 +49,7 @@ class PgLive:
     ) -> None:
         self._target = target
         self.name = target.name
+        self.forced = FORCED
         self.config = config
         self.roles = roles
         self.tls = tls
@@ -73,6 +75,11 @@ class PgLive:
     @property
     def target(self) -> Target:
         return self.gate.target
+
+    @property
+    def about(self) -> Target:
+        """The target as configured; known before anything is connected."""
+        return self._target
 
     @property
     def has_observer(self) -> bool:
@@ -163,8 +170,6 @@ class PgLive:
         return await revert_unit(self, change, parts, force=force, principal=principal)
 
     async def doctor(self) -> Sequence[Finding]:
-        from interlock.connectors.postgres.examination import examine
-
         return await examine(self)
 
     def reverting_role(self) -> UpstreamConfig:
