@@ -19,6 +19,8 @@ CREATE TRIGGER touch BEFORE UPDATE ON leads FOR EACH ROW EXECUTE FUNCTION touch(
 CREATE TYPE mood AS ENUM ('good', 'bad');
 CREATE SEQUENCE numbers;
 CREATE SCHEMA extra;
+CREATE TABLE parts (k int) PARTITION BY LIST (k);
+CREATE TABLE parts_1 PARTITION OF parts DEFAULT;
 INSERT INTO leads (name) SELECT 'l' || i FROM generate_series(1, 30) i;
 INSERT INTO visits SELECT i, (i - 1) % 30 + 1, 'v' FROM generate_series(1, 60) i;
 ANALYZE;
@@ -50,6 +52,19 @@ CREATED = [
     ("CREATE TABLE t AS SELECT * FROM leads", {"created table public.t", "created 30 rows public.t"}),
     ("CREATE SCHEMA s; CREATE TABLE s.t (id int)", {"created schema s", "created table s.t"}),
     ("CREATE VIEW v AS SELECT 1", {"created view public.v"}),
+    ("CREATE TABLE t () INHERITS (visits)", {"created table public.t"}),
+    ("CREATE TABLE t (LIKE leads INCLUDING ALL)", {"created table public.t"}),
+    (
+        "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY, g int GENERATED ALWAYS AS (1) STORED)",
+        {"created table public.t"},
+    ),
+    ("CREATE TABLE parts_2 PARTITION OF parts FOR VALUES IN (2)", {"created table public.parts_2"}),
+    ("CREATE INDEX everywhere ON parts (k)", {"created index public.everywhere"}),
+    ("CREATE TYPE span AS RANGE (subtype = int)", {"created type public.span"}),
+    (
+        "CREATE AGGREGATE total(int) (SFUNC = int4pl, STYPE = int)",
+        {"created aggregate public.total(integer)"},
+    ),
     (
         "CREATE MATERIALIZED VIEW v AS SELECT 1 AS a",
         {"created materialized view public.v", "created 1 rows public.v"},

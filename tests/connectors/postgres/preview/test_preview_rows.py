@@ -406,3 +406,56 @@ def test_definitions_notice_a_changed_trigger_function(shop: Rig) -> None:
     assert first == shop.work(sql).measurement.definitions
     shop.script(body.format("NULL;"))
     assert first != shop.work(sql).measurement.definitions
+
+
+def test_materialized_view_is_not_reversible(fresh_db: PgDatabase) -> None:
+    setup = (
+        "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1); CREATE MATERIALIZED VIEW m AS SELECT * FROM t;"
+        "CREATE UNIQUE INDEX ON m (id); INSERT INTO t VALUES (2)"
+    )
+    with rig(fresh_db, setup) as made:
+        assert "updated materialized view public.m!" in told(made.work("REFRESH MATERIALIZED VIEW m"))
+        assert "created 1 rows public.m!" in told(made.work("REFRESH MATERIALIZED VIEW CONCURRENTLY m"))
+
+
+def test_row_security_of_the_agent(fresh_db: PgDatabase) -> None:
+    """Way 1 sees through the policies by which the statement found its rows; way 2 must not trust them."""
+    setup = """
+        CREATE TABLE t (id int PRIMARY KEY, who text, v int);
+        INSERT INTO t SELECT i, CASE WHEN i % 2 = 0 THEN 'us' ELSE 'them' END, i FROM generate_series(1, 20) i;
+        ALTER TABLE t ENABLE ROW LEVEL SECURITY;
+        ALTER TABLE t FORCE ROW LEVEL SECURITY;
+        CREATE POLICY p ON t USING (who = 'us');
+    """
+    with rig(fresh_db, setup) as made:
+        made.begin()
+        made.capture(Predicate("public", "t", "v < 10"), "UPDATE t SET v = 0 WHERE v < 10")
+        result = made.measure()
+        assert told(result) == {"updated 4 rows public.t"}
+        assert (made.rounds, result.measurement.undo_how) == (1, "predicate")
+        made.rollback()
+        result = made.work("UPDATE t SET v = 0 WHERE v < 10")
+        assert told(result) == {"updated 4 rows public.t!"}
+        assert "row security" in effect(result, ChangeKind.UPDATED, "public.t").reason
+
+
+def test_table_that_the_agent_may_not_read(fresh_db: PgDatabase) -> None:
+    """A function with its owner's rights works on a table that is closed to the agent."""
+    with rig(fresh_db, "CREATE TABLE unused ()") as made:
+        fresh_db.psql(
+            "CREATE TABLE secret (id int); INSERT INTO secret SELECT generate_series(1, 5);"
+            "CREATE FUNCTION purge() RETURNS void LANGUAGE sql SECURITY DEFINER AS 'DELETE FROM public.secret WHERE id < 3'"
+        )
+        result = made.work("SELECT purge()")
+        assert told(result) == {"deleted 2 rows public.secret!"}
+        found = effect(result, ChangeKind.DELETED, "public.secret")
+        assert (found.before, "may be read" in found.reason) == (5, True)
+
+
+def test_many_rows_at_once(shop: Rig) -> None:
+    shop.database.psql("ANALYZE")
+    result = shop.applied("INSERT INTO log SELECT now(), 'x' || i FROM generate_series(1, 20000) i")
+    assert told(result) == {"created 20000 rows public.log"}
+    result = shop.work("UPDATE log SET what = 'y'")
+    assert told(result) == {"updated 20000 rows public.log"}
+    assert effect(result, ChangeKind.UPDATED, "public.log").columns == ("what",)

@@ -39,7 +39,8 @@ SELECT r.oid::pg_catalog.text, n.nspname::pg_catalog.text, c.relname::pg_catalog
        c.relpersistence::pg_catalog.text, s.ins::pg_catalog.text, s.upd::pg_catalog.text, s.del::pg_catalog.text,
        r.alone::pg_catalog.text, c.reltuples::pg_catalog.int8::pg_catalog.text,
        CASE WHEN c.relkind OPERATOR(pg_catalog.=) ANY ('{r,m}'::pg_catalog."char"[])
-            THEN pg_catalog.pg_relation_size(r.oid::pg_catalog.regclass)::pg_catalog.text END
+            THEN pg_catalog.pg_relation_size(r.oid::pg_catalog.regclass)::pg_catalog.text END,
+       c.relrowsecurity::pg_catalog.text
   FROM (SELECT l.relation AS oid,
                pg_catalog.bool_or(l.mode OPERATOR(pg_catalog.=) 'RowExclusiveLock') AS writes,
                pg_catalog.bool_or(l.mode OPERATOR(pg_catalog.=) 'AccessExclusiveLock') AS alone
@@ -113,9 +114,12 @@ def read_identity(rows: Sequence[Rows]) -> Identity:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """One relation that the transaction wrote to (or a sequence or foreign table that it locked for writing). `alone` tells that it
-    holds an ACCESS EXCLUSIVE lock: nobody else can read the relation now. `rows` is the planner's estimate (-1 none), `size`
-    bytes of the main fork. `name` is None when the relation's row is invisible to the transaction's snapshot."""
+    """One relation that the transaction wrote to (or a sequence or foreign table that it locked for writing).
+
+    `alone` tells that it holds an ACCESS EXCLUSIVE lock: nobody else can read the relation now. `rows` is the planner's estimate
+    (-1 none), `size` bytes of the main fork, `secured` whether it has row security. `name` is None when the relation's row
+    is invisible to the transaction's snapshot.
+    """
 
     oid: int
     schema: str
@@ -128,6 +132,7 @@ class Counts:
     alone: bool = False
     rows: int = -1
     size: int = 0
+    secured: bool = False
 
     @property
     def any(self) -> bool:
@@ -165,7 +170,7 @@ def read(rows: Sequence[Rows]) -> Facts:
 
 
 def _counts(row: tuple[str | None, ...]) -> Counts:
-    oid, schema, name, kind, persistence, ins, upd, dele, alone, tuples, size = row
+    oid, schema, name, kind, persistence, ins, upd, dele, alone, tuples, size, secured = row
     return Counts(
         int(oid or 0),
         schema or "",
@@ -178,6 +183,7 @@ def _counts(row: tuple[str | None, ...]) -> Counts:
         alone == "true",
         int(tuples or -1),
         int(size or 0),
+        secured == "true",
     )
 
 

@@ -14,13 +14,15 @@ from interlock.connectors.postgres.preview.context import Context
 from interlock.connectors.postgres.preview.first import Counts, Facts
 from interlock.connectors.postgres.preview.snapshot import Snapshot
 from interlock.connectors.postgres.preview.touched import CHUNK, Touched
-from interlock.connectors.postgres.queries import Ask, QueryFailed, Statement, Steps, answered, ask
+from interlock.connectors.postgres.queries import Ask, QueryFailed, Rows, Statement, Steps, answered, ask
 
 _TAIL_BLOCKS = 16
 """How many blocks at a table's end are searched for new rows before the whole table is."""
 _OTHERS = 5_000
 """How many new versions of other, younger transactions a search may meet besides the own ones."""
 _VISIBILITY_CHUNK = 20_000
+_ROW_SECURITY_ON: Statement = ("SELECT pg_catalog.set_config('row_security', 'on', true)", ())
+_ROW_SECURITY_OFF: Statement = ("SELECT pg_catalog.set_config('row_security', 'off', true)", ())
 _SNAPSHOT: Statement = ("SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text", ())
 
 _REASONS = {
@@ -42,6 +44,8 @@ def plan(counts: Counts, context: Context) -> Touched:
         table.reason = "a table came into being while the transaction was open"
     elif counts.alone:
         table.reason = f"{table.label} was altered in the same transaction"
+    elif counts.kind == "m":
+        table.reason = "a materialized view is refreshed again, not undone"
     return table
 
 
@@ -100,10 +104,10 @@ def _by_predicate(table: Touched, context: Context, own: str) -> Steps[bool]:
             agent.append(_tail_statement(table, context))
         observer, rows = yield (
             Ask("observer", (touched.old_versions(table.sql, chunk),)),
-            Ask("agent", tuple(agent)),
+            Ask("agent", tuple(_as_allowed(table, agent))),
         )
         table.add_old(answered(observer)[0])
-        visible, chain, news, *tail = answered(rows)
+        visible, chain, news, *tail = _without_switches(table, answered(rows))
         untouched |= {row[0] or "" for row in visible}
         table.chain |= {old or "": new or "" for old, new in chain}
         for found in (news, *tail):
@@ -111,6 +115,16 @@ def _by_predicate(table: Touched, context: Context, own: str) -> Steps[bool]:
         if _too_much(table, context):
             return True
     return not untouched
+
+
+def _as_allowed(table: Touched, statements: list[Statement]) -> list[Statement]:
+    """With row security the agent may look through its policies here: the statement found the rows by the same ones, and the
+    numbers must agree exactly. (Way 2 may not: rows that a policy hides would look gone.)"""
+    return [_ROW_SECURITY_ON, *statements, _ROW_SECURITY_OFF] if table.counts.secured else statements
+
+
+def _without_switches(table: Touched, replies: list[Rows]) -> list[Rows]:
+    return replies[1:-1] if table.counts.secured else replies
 
 
 # ---- way 2 ------------------------------------------------------------------------------------------------------------
@@ -165,8 +179,14 @@ def _candidates(table: Touched, facts: Facts, context: Context, own: str) -> Ste
 
 
 def _tail_statement(table: Touched, context: Context) -> Statement:
-    blocks = table.counts.size // context.identity.block_size
-    return touched.new_versions(table.sql, max(0, blocks - _TAIL_BLOCKS), _most_new(table))
+    """From the block on where as many new rows begin when they all lie at the end, and a few blocks before it."""
+    counts = table.counts
+    blocks = counts.size // context.identity.block_size
+    new = counts.inserted + counts.updated
+    at_end = blocks if counts.rows < 0 else min(blocks, 2 * blocks * new // max(1, counts.rows + new))
+    if counts.size > context.limits.scan_bytes and counts.rows < 0:
+        at_end = 0
+    return touched.new_versions(table.sql, max(0, blocks - at_end - _TAIL_BLOCKS), _most_new(table))
 
 
 def _most_new(table: Touched) -> int:
