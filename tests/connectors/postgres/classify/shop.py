@@ -20,6 +20,7 @@ CREATE VIEW open_names AS SELECT DISTINCT name FROM open_orders;
 CREATE MATERIALIZED VIEW totals AS SELECT customer_id, sum(amount) FROM orders GROUP BY 1;
 CREATE TYPE mood AS ENUM ('good', 'bad');
 CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+CREATE DOMAIN small AS int;
 CREATE TYPE pair AS (a int, b positive);
 CREATE TABLE notes (id int, feeling mood, rating positive, both_parts pair);
 CREATE TABLE parts (id int, region text) PARTITION BY LIST (region);

@@ -179,6 +179,8 @@ _CLASS = f"""(SELECT pg_catalog.concat_ws('/', pg_catalog.count(*), pg_catalog.s
 FROM pg_catalog.pg_class AS x WHERE x.oid {_USER} AND x.relpersistence OPERATOR(pg_catalog.<>) 't'
     AND x.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c'))"""
 
+_TEMP_SCHEMAS = "SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname OPERATOR(pg_catalog.~) '^pg_(temp|toast_temp)'"
+
 _PARTS = (
     _CLASS,
     *(
@@ -191,14 +193,18 @@ _PARTS = (
             "pg_trigger",
             "pg_event_trigger",
             "pg_rewrite",
-            "pg_constraint",
             "pg_statistic_ext",
-            "pg_attrdef",
             "pg_enum",
             "pg_extension",
-            "pg_namespace",
         )
     ),
+    _sum("pg_constraint", where=f"x.oid {_USER} AND x.connamespace NOT IN ({_TEMP_SCHEMAS})"),
+    _sum(
+        "pg_attrdef",
+        where=f"x.oid {_USER} AND NOT EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid OPERATOR(pg_catalog.=) x.adrelid"
+        " AND c.relpersistence OPERATOR(pg_catalog.=) 't')",
+    ),
+    _sum("pg_namespace", where=f"x.oid {_USER} AND x.oid NOT IN ({_TEMP_SCHEMAS})"),
     _sum(
         "pg_index",
         "indexrelid",

@@ -29,7 +29,8 @@ MAX_TREE = 64 << 20
 _BIG = 1 << 20
 _decoder = msgspec.json.Decoder()
 # In JSON a quote inside a string is always escaped, so neither pattern can match what a client wrote.
-_PLACES = re.compile(r'"[a-z_]*(?:location|list_start|list_end|stmt_len)":-?\d+,?')
+_PLACE = r'"[a-z_]*(?:location|list_start|list_end|stmt_len)":-?\d+'
+_PLACES = re.compile(f",{_PLACE}|{_PLACE},?")
 _CONSTANT = re.compile(
     r'"A_Const":\{(?:"isnull":true|"[a-z]+val":\{(?:"[a-z]+val":(?:"(?:[^"\\]|\\.)*"|true|-?\d+))?\})'
     r'(?:,"location":-?\d+)?\}'
