@@ -65,7 +65,7 @@ class PgSession:
         self._at_rest = self._alone = False
         self._principal: Principal | None = None
         self._closed = False
-        self._stopping = False
+        self._why_over = ""
         self.key = b.BackendKeyData(secrets.randbelow(1 << 30) + 1, secrets.token_bytes(4))
 
     # From the client
@@ -270,6 +270,9 @@ class PgSession:
         self._passing.known.forget()
         await self._worker.run()
         self._task = None
+        if self._why_over:
+            self._ended(self._why_over)
+            return
         self._pump()
         self._look()
 
@@ -333,7 +336,7 @@ class PgSession:
     def _ended(self, why: str) -> None:
         """The core ends the session (agent disabled, token rotated)."""
         if self._worker is not None and self._worker.committing:
-            self._stopping = True
+            self._why_over = why  # once it is carried through
             return
         self._fatal("57P01", f"terminating connection: {why}")
 
