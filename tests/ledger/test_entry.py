@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +36,26 @@ def test_entries_round_trip(kind: str, body: dict[str, Any], at: datetime) -> No
     data = entry.encode(value)
     assert entry.decode(data) == value
     assert json.loads(data)["body"] == body
+
+
+ASCII = st.text(st.characters(max_codepoint=127), max_size=20)
+ASCII_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-entry.MAX_INT, entry.MAX_INT) | ASCII,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ASCII, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(VALUES | ASCII_VALUES)
+def test_the_fast_way_gives_the_bytes_of_rfc_8785(value: Any) -> None:
+    assert entry.canonical(value) == rfc8785.dumps(value)
+
+
+def test_names_are_sorted_by_their_utf_16_units() -> None:
+    assert (
+        entry.canonical({"\ufb33": 1, "\U0001f600": 2, "a": 3})
+        == '{"a":3,"\U0001f600":2,"\ufb33":1}'.encode()
+    )
 
 
 def test_a_time_of_another_zone_is_written_in_utc() -> None:

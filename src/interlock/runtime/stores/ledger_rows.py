@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import Executable, insert, select, update
+from sqlalchemy import Executable, bindparam, insert, select, update
 
 from interlock.ledger import log
 from interlock.ledger.merkle import Frontier
 from interlock.ledger.tiles import HEIGHT
 from interlock.model.errors import Unavailable
 from interlock.runtime.stores import schema
+
+# Built once: they are part of each commit.
+_HEAD = select(schema.ledger_head.c.size, schema.ledger_head.c.edge)
+_HEAD_LOCKED = _HEAD.with_for_update()
+_NEW_ENTRIES = insert(schema.ledger_entries)
+_NEW_NODES = insert(schema.ledger_nodes)
+_MOVE_HEAD = (
+    update(schema.ledger_head)
+    .where(schema.ledger_head.c.size == bindparam("before"))
+    .values(size=bindparam("after"), edge=bindparam("new_edge"))
+)
 
 
 class Runner(Protocol):
@@ -26,8 +37,7 @@ class Runner(Protocol):
 
 def read_head(runner: Runner, *, lock: bool = False) -> Frontier:
     """The log's edge; with ``lock`` no other replica can append before this transaction ends."""
-    query = select(schema.ledger_head.c.size, schema.ledger_head.c.edge)
-    rows = runner.execute(query.with_for_update() if lock else query)
+    rows = runner.execute(_HEAD_LOCKED if lock else _HEAD)
     try:
         ((size, edge),) = rows
         return Frontier.decode(size, bytes(edge))
@@ -39,13 +49,13 @@ def append(runner: Runner, frontier: Frontier, entries: Sequence[bytes]) -> Fron
     """Append entries after ``frontier``, which must be the stored head, and move the head."""
     done = log.append(frontier, entries)
     rows = enumerate(zip(done.leaves, entries, strict=True), done.first)
-    runner.write(insert(schema.ledger_entries), [{"number": i, "leaf": h, "data": e} for i, (h, e) in rows])
+    runner.write(_NEW_ENTRIES, [{"number": i, "leaf": h, "data": e} for i, (h, e) in rows])
     if done.nodes:
         nodes = [{"level": n.level, "number": n.index, "hash": n.hash} for n in done.nodes]
-        runner.write(insert(schema.ledger_nodes), nodes)
-    head, after = schema.ledger_head, done.frontier
-    moved = update(head).where(head.c.size == frontier.size).values(size=after.size, edge=after.encode())
-    if runner.write(moved) != 1:
+        runner.write(_NEW_NODES, nodes)
+    after = done.frontier
+    moved = {"before": frontier.size, "after": after.size, "new_edge": after.encode()}
+    if runner.write(_MOVE_HEAD, [moved]) != 1:
         raise Unavailable("the ledger's head moved under its lock: something else writes to the store")
     return after
 

@@ -131,7 +131,7 @@ class SqlStore:
         """
         begun = time.monotonic()
         try:
-            return await asyncio.wrap_future(self._writer.submit(work))
+            return await self._writer.submit(work)
         finally:
             self._took("write", begun)
 

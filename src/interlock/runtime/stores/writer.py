@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
@@ -36,7 +37,7 @@ class Job:
     """One transaction that someone waits for."""
 
     work: Callable[[SqlTx], Any]
-    future: Future[Any] = field(default_factory=Future)
+    future: asyncio.Future[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,10 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="interlock-store-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[SqlTx], T]) -> Future[T]:
-        """Queue a transaction. The future fails with Unavailable when the store is closed or too many wait."""
-        job = Job(work)
+    def submit(self, work: Callable[[SqlTx], T]) -> asyncio.Future[T]:
+        """Queue a transaction; a future of the running event loop. It fails with Unavailable when the store is closed or too
+        many wait."""
+        job = Job(work, asyncio.get_running_loop().create_future())
         with self._lock:
             if self._closed:
                 job.future.set_exception(Unavailable("the store is closed"))
@@ -105,7 +107,7 @@ class Writer:
                 self._queue.put(None)  # for the next call, after these jobs
                 break
             # A caller that gave up while waiting must not find its transaction done later.
-            if job.future.set_running_or_notify_cancel():
+            if not job.future.cancelled():
                 jobs.append(job)
         return jobs
 
@@ -115,12 +117,7 @@ class Writer:
         except Exception as fault:  # noqa: BLE001  # one that is ours: nobody may wait for ever, and others go on
             _log.error("store.writer_fault", error=type(fault).__name__)
             outcomes = [Failed(Unavailable("the store's writer failed")) for _ in jobs]
-        for job, outcome in zip(jobs, outcomes, strict=True):
-            match outcome:
-                case Done(value):
-                    job.future.set_result(value)
-                case Failed(error):
-                    job.future.set_exception(error)
+        _deliver(jobs, outcomes)
 
     def _commit(self, jobs: list[Job]) -> list[Outcome]:
         try:
@@ -185,3 +182,28 @@ class Writer:
     def _count(self, durable: bool, transactions: int) -> None:
         self.statistics.commits += durable
         self.statistics.transactions += transactions
+
+
+def _deliver(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> None:
+    """Wake each event loop once for all that wait there: a call for each would cost more than the commit."""
+    waiting = defaultdict(list)
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        waiting[job.future.get_loop()].append((job.future, outcome))
+    for loop, settled in waiting.items():
+        try:
+            loop.call_soon_threadsafe(_settle, settled)
+        except RuntimeError:
+            _log.warning("store.nobody_waits", transactions=len(settled))  # that loop has been closed
+
+
+def _settle(settled: Sequence[tuple[asyncio.Future[Any], Outcome]]) -> None:
+    for future, outcome in settled:
+        if future.done():
+            continue  # who waited has given up meanwhile
+        match outcome:
+            case Done(value):
+                future.set_result(value)
+            case Failed(StopIteration() as error):
+                future.set_exception(RuntimeError(f"{error!r} in a transaction"))  # a future cannot hold it
+            case Failed(error):
+                future.set_exception(error)
