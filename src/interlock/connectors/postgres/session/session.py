@@ -216,11 +216,13 @@ class PgSession:
     async def _start_tls(self) -> None:
         assert self._login is not None
         assert self._server.tls is not None
+        if self._early:
+            raise ProtocolViolation("bytes follow a request for encryption (CVE-2021-23214)")
         await self._wire.start_tls(self._server.tls)
         self._login.secure = True
         self._task = None
         early, self._early = self._early, b""
-        if early:
+        if early:  # by now they came through TLS
             self.received(early)
 
     async def _enter(self) -> None:
