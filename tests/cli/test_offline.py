@@ -54,7 +54,7 @@ def test_init_makes_the_store_of_a_configuration_that_is_there(place: Place) -> 
 
 
 def test_the_configuration_is_found_in_three_ways(installed: Place, tmp_path: Path) -> None:
-    elsewhere = Place(tmp_path / "elsewhere", env={})
+    elsewhere = Place(tmp_path / "elsewhere", inside=True)
     elsewhere.folder.mkdir()
     said = elsewhere.no("ledger", "verify")
     assert "interlock init" in said.err
@@ -154,7 +154,7 @@ def serving(place: Place) -> subprocess.Popen[str]:
     server = serve(place)
     assert server.stderr is not None
     seen = ""
-    while f"127.0.0.1:{place.port}" not in seen:
+    while '"event": "ready"' not in seen:
         line = server.stderr.readline()
         assert line, seen
         seen += line
@@ -188,6 +188,7 @@ def test_serve_begins_loudly_and_ends_in_order(installed: Place) -> None:
 
 
 def test_serve_refuses_what_is_not_in_order(installed: Place) -> None:
+    installed.inside = False
     (installed.folder / "var").chmod(0o750)
     assert "chmod 700" in installed.no("serve").err
     (installed.folder / "var").chmod(0o700)
@@ -218,7 +219,7 @@ def test_a_store_is_backed_up_while_it_serves_and_restored_after(installed: Plac
 
 
 def test_only_a_store_of_this_installation_is_restored(installed: Place, tmp_path: Path) -> None:
-    other = Place(tmp_path / "other")
+    other = Place(tmp_path / "other", inside=True)
     other.folder.mkdir()
     other.ok("init")
     other.ok("backup", str(tmp_path / "foreign.db"))
@@ -256,12 +257,14 @@ def test_migrate_leaves_a_current_store_as_it_is(installed: Place) -> None:
     ],
 )
 def test_wrong_usage_is_two(place: Place, words: list[str]) -> None:
+    place.inside = False
     said = place.run(*words)
     assert said.code == 2
     assert said.out + said.err
 
 
 def test_help_and_version(place: Place) -> None:
+    place.inside = False
     assert place.ok("--version").out.strip().count(".") == 2
     assert "approve" in place.ok("--help").out
     assert json.loads(place.ok("keys", "new", "k", "--json").out)

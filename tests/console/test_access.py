@@ -3,6 +3,7 @@
 import base64
 import json
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.console.conftest import URL, Api, bearer
@@ -193,6 +194,15 @@ async def test_who_asked_is_recorded(api: Api) -> None:
 @pytest.mark.parametrize("path", ["/healthz", "/metrics", "/openapi.json", "/ledger/checkpoint"])
 async def test_what_is_public_is_public(api: Api, path: str) -> None:
     assert (await api.tcp.get(path)).status_code == 200
+
+
+async def test_metrics_can_be_kept_for_people(api: Api) -> None:
+    config = api.runtime.config
+    api.runtime.config = msgspec.structs.replace(
+        config, api=msgspec.structs.replace(config.api, metrics="people")
+    )
+    assert (await api.tcp.get("/metrics")).status_code == 401
+    assert (await api.signed("GET", "/metrics")).status_code == 200
 
 
 def test_the_list_of_what_is_public_is_short() -> None:

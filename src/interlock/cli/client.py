@@ -14,7 +14,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from interlock.console import httpsig
-from interlock.console.schemas import PROBLEM_MEDIA, Problem
+from interlock.console.schemas import MODE, PROBLEM_MEDIA, Problem
 from interlock.model.base import Value
 from interlock.model.errors import InterlockError, Misconfigured
 
@@ -52,6 +52,8 @@ class Client:
 
     def __init__(self, url: str, unix: Path | None, signer: Signer | None) -> None:
         self._url, self._unix, self._signer = url.rstrip("/"), unix, signer
+        self.mode = ""
+        """What the server said of its mode in its last answer."""
 
     def get(self, path: str, into: type[T], **query: object) -> T:
         """GET and read the answer as `into`. Query values that are None or empty are left out."""
@@ -105,6 +107,7 @@ class Client:
         try:
             connection.request(method, self._prefix() + path, data or None, headers)
             response = connection.getresponse()
+            self.mode = response.headers.get(MODE, "")
             return response.status, response.headers.get_content_type(), response.read()
         except FileNotFoundError:
             raise Unreachable(
@@ -146,9 +149,13 @@ def by_socket(path: Path) -> Client:
 
 def by_url(url: str, signer: Signer) -> Client:
     """A client of the API at its public address. Misconfigured unless it is https, or http on this machine."""
+    from interlock.runtime.config import is_loopback
+
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise Misconfigured(f"{url!r} is not the address of a server (https://HOST[:PORT])")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise Misconfigured(f"{url}: without https, what the server answers could be read on the way")
     return Client(url, None, signer)
 
 

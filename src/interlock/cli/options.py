@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 import typer
 
-from interlock.cli import client, keyfile
+from interlock.cli import client, keyfile, out
 from interlock.cli.client import Client, Signer
 from interlock.model.errors import Misconfigured, Rejected
 from interlock.model.ids import parse_change_id
@@ -84,6 +84,12 @@ def connect(config: Path | None, url: str, person: str, key: Path | None) -> Cli
 def connect_as(config: Path | None, url: str, who: Signer) -> Client:
     """As `connect`, with the key read already."""
     return client.by_url(url, who) if url else client.by_socket(socket_path(config_path(config)))
+
+
+def note_mode(server: Client) -> None:
+    """Say it when what was just added took effect on one word."""
+    if server.mode == "try-out":
+        out.warn("try-out mode: whoever may use the admin socket adds people, agents and grants at once.")
 
 
 def socket_path(config: Path) -> Path:

@@ -13,9 +13,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from interlock.console import problems
 from interlock.console.access import Doorkeeper, admit
 from interlock.console.metrics import Metrics
-from interlock.console.operations import Call, Operation, Raw
+from interlock.console.operations import Access, Call, Operation, Raw
 from interlock.console.problems import Refusal
 from interlock.console.routes import OPERATIONS
+from interlock.console.schemas import MODE
 from interlock.runtime.runtime import Runtime
 
 MAX_BODY = 256 * 1024
@@ -90,7 +91,7 @@ class _Resource:
         caller = await self._keeper.caller(request, body)
         # Who may not know the resource learns nothing of its methods either.
         known = operation or next(iter(self.methods.values()))
-        admit(caller, known.access)
+        admit(caller, self._access(known))
         if operation is None:
             raise Refusal("method_not_allowed", headers={"Allow": ", ".join(sorted(self.methods))})
         query = _query(request, operation)
@@ -102,7 +103,15 @@ class _Resource:
             query,
             _decode(request, operation, body),
         )
-        return _respond(await operation.handler(call), operation)
+        response = _respond(await operation.handler(call), operation)
+        response.headers[MODE] = self._runtime.mode
+        return response
+
+    def _access(self, operation: Operation) -> Access:
+        """Who may ask: as the table says, but for the metrics, which a configuration may keep for people."""
+        if operation.id == "metrics" and self._runtime.config.api.metrics == "people":
+            return Access.PERSON
+        return operation.access
 
 
 def _respond(answer: object, operation: Operation) -> Response:

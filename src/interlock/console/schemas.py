@@ -15,6 +15,8 @@ from interlock.model.people import Agent, Grant, Person
 from interlock.sdk.connector import Finding
 
 PROBLEM_MEDIA = "application/problem+json"
+MODE = "interlock-mode"
+"""A field of every good answer: `try-out` or `governed`, so that clients can say it loudly."""
 
 
 class Problem(Value, frozen=True, omit_defaults=False):

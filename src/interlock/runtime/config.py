@@ -21,11 +21,12 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}", re.ASCII)
 
 
 class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The HTTP API and console. Without `tls` only loopback is accepted."""
+    """The HTTP API and console. Without `tls` only loopback is accepted. `metrics` says who may read them: anyone, or people."""
 
     listen: str = "127.0.0.1:8470"
     public_url: str = "http://127.0.0.1:8470"
     tls: "Tls | None" = None
+    metrics: Literal["public", "people"] = "public"
 
 
 class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

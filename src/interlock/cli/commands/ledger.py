@@ -59,16 +59,18 @@ def verify(
 ) -> None:
     """Recompute the whole log, every signature in it included. Exit status 1 names what does not hold."""
     notes = [_read(file) for file in pushed or ()]
-    report = asyncio.run(_verified(config_path(config), export, vkey, notes))
+    report, signatures = asyncio.run(_verified(config_path(config), export, vkey, notes))
     if json:
-        out.json(_as_json(report))
+        out.json(_as_json(report, signatures))
     else:
-        _print(report)
+        _print(report, signatures)
     if not report.ok:
         raise typer.Exit(1)
 
 
-async def _verified(config: Path, export: Path | None, vkey: str, pushed: Sequence[bytes]) -> Report:
+async def _verified(
+    config: Path, export: Path | None, vkey: str, pushed: Sequence[bytes]
+) -> tuple[Report, int]:
     from interlock.cli.offline import opened
     from interlock.cli.signatures import SignatureCheck
     from interlock.ledger.verify import verify_export
@@ -76,12 +78,13 @@ async def _verified(config: Path, export: Path | None, vkey: str, pushed: Sequen
 
     if export and vkey:
         key = _key(vkey)
-        return verify_export(FolderExport(export), key, pushed, [SignatureCheck(key.name)])
+        check = SignatureCheck(key.name)
+        return verify_export(FolderExport(export), key, pushed, [check]), check.checked
     async with opened(config) as store:
-        checks = [SignatureCheck(store.origin)]
+        check = SignatureCheck(store.origin)
         if export:
-            return verify_export(FolderExport(export), store.verifier, pushed, checks)
-        return await store.verify(pushed, checks)
+            return verify_export(FolderExport(export), store.verifier, pushed, [check]), check.checked
+        return await store.verify(pushed, [check]), check.checked
 
 
 def _key(vkey: str) -> VerifierKey:
@@ -91,10 +94,11 @@ def _key(vkey: str) -> VerifierKey:
         raise typer.BadParameter(str(error), param_hint="--vkey") from None
 
 
-def _as_json(report: Report) -> object:
+def _as_json(report: Report, signatures: int) -> object:
     checkpoint = report.checkpoint
     return {
         "ok": report.ok,
+        "signatures": signatures,
         "size": checkpoint.size if checkpoint else None,
         "root": checkpoint.root.hex() if checkpoint else None,
         "findings": [
@@ -103,10 +107,13 @@ def _as_json(report: Report) -> object:
     }
 
 
-def _print(report: Report) -> None:
+def _print(report: Report, signatures: int) -> None:
     if report.ok and report.checkpoint:
         size, root = report.checkpoint.size, report.checkpoint.root.hex()
-        out.say(f"The log verifies: {size:,} signed entries, root {root[:16]}…", style="bold green")
+        people = f"{signatures:,} signatures of people"
+        out.say(
+            f"The log verifies: {size:,} signed entries with {people}, root {root[:16]}…", style="bold green"
+        )
         return
     out.say("The log does NOT verify:", style="bold red")
     for finding in report.findings[:MOST_SHOWN]:

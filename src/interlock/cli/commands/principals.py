@@ -7,7 +7,7 @@ from urllib.parse import quote
 import typer
 
 from interlock.cli import keyfile, out
-from interlock.cli.options import As, Config, Json, Key, Url, connect, seconds
+from interlock.cli.options import As, Config, Json, Key, Url, connect, note_mode, seconds
 from interlock.console.schemas import Agents, Empty, Grants, NewAgent, NewGrant, NewPerson, NewToken, People
 from interlock.model.operation import Action
 from interlock.model.people import Agent, Grant, Person
@@ -39,7 +39,9 @@ def add_person(
 ) -> None:
     """Enrol a person."""
     new = NewPerson(name, tuple(group), keyfile.read_public(pubkey))
-    person = connect(config, url, as_, key).post("/api/v1/people", Person, new)
+    server = connect(config, url, as_, key)
+    person = server.post("/api/v1/people", Person, new)
+    note_mode(server)
     if json:
         out.json(person)
     else:
@@ -86,7 +88,10 @@ def add_agent(
     json: Json = False,
 ) -> None:
     """Add an agent and print its token, once."""
-    _print_token(connect(config, url, as_, key).post("/api/v1/agents", NewToken, NewAgent(name, owner)), json)
+    server = connect(config, url, as_, key)
+    new = server.post("/api/v1/agents", NewToken, NewAgent(name, owner))
+    note_mode(server)
+    _print_token(new, json)
 
 
 @agents.command("rotate")
@@ -177,7 +182,9 @@ def add_grant(
         max_rows,
         tuple(name.strip() for name in resources.split(",") if name.strip()),
     )
-    grant = connect(config, url, as_, key).post("/api/v1/grants", Grant, new)
+    server = connect(config, url, as_, key)
+    grant = server.post("/api/v1/grants", Grant, new)
+    note_mode(server)
     if json:
         out.json(grant)
     else:

@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from interlock.cli import out
 from interlock.cli.options import Config, Json, Yes, config_path
 from interlock.model.errors import Rejected
 from interlock.sdk.connector import Finding
+
+if TYPE_CHECKING:
+    from interlock.runtime.serve import Server
 
 _STYLE = {"error": "bold red", "warning": "yellow", "ok": "green"}
 
@@ -28,7 +31,14 @@ def serve(
 
     loaded = configuration.load(config_path(config))
     log.set_up(level=log_level)
-    server.serve(loaded, doors())
+    server.serve(loaded, doors(), ready=_ready)
+
+
+def _ready(server: "Server") -> None:
+    import structlog
+
+    targets = {t.name: t.address or f"not served: {t.why}" for t in server.runtime.statuses()}
+    structlog.get_logger().info("ready", api=server.addresses, targets=targets)
 
 
 def doctor(
