@@ -119,6 +119,7 @@ class Gateway:
         }
         self.file = folder / "interlock.yaml"
         self.file.write_text(yaml.safe_dump(config, sort_keys=False), "utf-8")
+        self._made = False
         self._loop: asyncio.AbstractEventLoop
         self._thread: threading.Thread | None = None
         self._ends: asyncio.Event
@@ -130,14 +131,15 @@ class Gateway:
         """Serve. Makes the store, people, agents and grants the first time. Raises Misconfigured, Unavailable."""
         config = load(self.file)
         make_state_dir(config.state_dir)
-        if self._furnish and not self.tokens:
+        if self._furnish and not self._made:
             asyncio.run(open_configured(config, create=True).close())
         ready: Future[None] = Future()
         self._thread = threading.Thread(target=self._serve, args=(ready,), name="gateway", daemon=True)
         self._thread.start()
         ready.result(PATIENCE_S)
-        if self._furnish and not self.tokens:
+        if self._furnish and not self._made:
             self.run(self._people())
+        self._made = True
         return self
 
     def _serve(self, ready: "Future[None]") -> None:
@@ -235,6 +237,11 @@ class Gateway:
             self.run(self._add_agent(name, actions, max_rows))
         else:
             self.tokens[name] = self.run(self.runtime.agents.add(name, OWNER, by=BY)).token
+
+    def reread(self) -> None:
+        """Have the catalogs read again now: something was changed past the gateway."""
+        live = self.runtime.targets[TARGET].live
+        self.run(live._catalogs.load())  # type: ignore[attr-defined]
 
     # -- changes
 

@@ -7,6 +7,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
+import msgspec
+
 from interlock.connectors.postgres.catalog import FINGERPRINT_QUERY, QUERIES, Catalog
 from interlock.connectors.postgres.classify import StatementInfo, Way, classify
 
@@ -36,7 +38,10 @@ class _Read:
         """The statement of the same shape that `sql` is."""
         info = self.info
         text = sql[info.offset : len(sql) - self.behind]
-        return info if text == info.text else dataclasses.replace(info, text=text)
+        if text == info.text:
+            return info
+        operations = tuple(msgspec.structs.replace(o, native=text) for o in info.operations)
+        return dataclasses.replace(info, text=text, operations=operations)
 
 
 class Catalogs:

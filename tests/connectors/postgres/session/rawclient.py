@@ -68,7 +68,7 @@ class RawClient:
 
     def login(self, user: str, token: str = "", database: str = "shop", **parameters: str) -> list[Message]:
         """Log in up to the first ReadyForQuery, or the error. Returns what was said."""
-        self.start(user, database, **parameters)
+        self.start(user, database, f.VERSION_3_0, **parameters)
         return self.authenticate(user, token)
 
     def authenticate(self, user: str, token: str) -> list[Message]:

@@ -5,6 +5,7 @@ client's messages is passed on (rows in pieces, as they come), what answers the 
 """
 
 import asyncio
+import functools
 import struct
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -117,7 +118,7 @@ class Batch:
     ) -> None:
         """Bind, execute and close a portal of one of our statements; the result is text."""
         for left in self._exchange.take_left():
-            self._put("C", f.Close("P", left), reply)
+            self._put("C", f.Close(*left), Reply(), functools.partial(self._exchange.closed, left))
         self._put("B", f.Bind(OWN, name, formats, values), reply)
         self._put("E", f.Execute(OWN), reply)
         self._put("C", f.Close("P", OWN), reply)
@@ -169,7 +170,7 @@ class Exchange:
         self._prepared: dict[str, str] = {}
         self._number = 0
         self._lost: Exception | None = None
-        self._left: set[str] = set()
+        self._left: set[tuple[str, str]] = set()
         self.status = "I"
         self.error: b.ErrorResponse | None = None
         self.copying_in = False
@@ -199,9 +200,19 @@ class Exchange:
     def leave(self, portal: str) -> None:
         """A portal is in the way: it is closed before the next statement of ours. The server would complain of it at the end of
         a failed transaction, or when its name is used again."""
-        self._left.add(portal)
+        self._left.add(("P", portal))
 
-    def take_left(self) -> set[str]:
+    def renew(self) -> None:
+        """Prepare our statements anew, under new names: who knows what has become of the old ones."""
+        self._left.update(("S", name) for name in self._prepared.values())
+        self._prepared.clear()
+
+    def closed(self, left: tuple[str, str], ok: bool) -> None:
+        """What was in the way has been closed, or is to be closed later."""
+        if not ok:
+            self._left.add(left)
+
+    def take_left(self) -> set[tuple[str, str]]:
         left, self._left = self._left, set()
         return left
 
@@ -353,7 +364,7 @@ class Exchange:
             head.own.error = error
             head.own.raw = raw
             if head.kind in "BE":
-                self._left.add(OWN)
+                self.leave(OWN)
             if error.sqlstate == "26000":
                 # Someone deallocated our statement from within SQL: prepare it again next time.
                 self._prepared.clear()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from interlock.connectors.postgres import answer, preview
 from interlock.connectors.postgres.queries import Rows
 from interlock.connectors.postgres.session import control, replay
-from interlock.connectors.postgres.session.exchange import Batch, Reply
+from interlock.connectors.postgres.session.exchange import Batch, Lost, Reply
 from interlock.connectors.postgres.session.items import Item
 from interlock.connectors.postgres.session.record import Record
 from interlock.connectors.postgres.session.transaction import Transaction
@@ -44,6 +44,9 @@ def add_measuring(worker: "Worker", batch: Batch) -> Measured:
     """Add the end of the transaction, up to the decision, to a write."""
     tx = worker.tx
     assert tx is not None
+    if tx.opaque:
+        # Code that could not be looked through may have put other statements in the place of ours.
+        worker.channel.exchange.renew()
     steps = [
         batch.once(f"RELEASE SAVEPOINT {_quoted(name)}")
         for name in [s.name for s in tx.savepoints[:1]] * _same(tx)
@@ -220,7 +223,12 @@ async def undo(batch: Batch, worker: "Worker") -> None:
     batch.own("ROLLBACK")
     batch.own(control.FLUSH_COUNTERS)
     batch.sync()
-    await worker.channel.exchange.run(batch)
+    exchange = worker.channel.exchange
+    await exchange.run(batch)
+    if exchange.status != "I":
+        # Never go on with a transaction that is believed to be over: end the connection, the server rolls back.
+        worker.channel.upstream.abort()
+        raise Lost
 
 
 async def immediate(worker: "Worker", item: Item, *, alone: bool) -> bool:

@@ -29,6 +29,7 @@ _PASSABLE = frozenset(b"PBDECS")
 _READY, _ERROR, STATUS = b"ZES"
 _INTEREST = b"ZES123"
 _PARSED = 49
+_PARSE = 80
 _IDLE = build.ready("I")
 _LENGTH = struct.Struct(">I").unpack_from
 _FORCED_READ_ONLY = encode(b.ParameterStatus("default_transaction_read_only", "on"))
@@ -132,10 +133,12 @@ class Passing:
 
     def answered(self, data: bytes) -> bool:
         """Pass the answer on, if it is there as a whole and there is nothing in it to look at."""
-        if not self._fresh or data[-6:] != _IDLE or data[0] == _ERROR or _FORCED_READ_ONLY in data:
+        if not self._fresh or data[-6:] != _IDLE or _FORCED_READ_ONLY in data:
             return False
         position, last = 0, len(data) - 6
         while position < last:
+            if data[position] == _ERROR:
+                return False
             position += _LENGTH(data, position + 1)[0] + 1
         if position != last:
             return False
@@ -162,7 +165,7 @@ class Passing:
                 data, behind = data[:end], data[end:]
                 break
             if kind == _ERROR:
-                self._swallowing = first and start == 0 and _READ_ONLY_VIOLATION in data[:end]
+                self._swallowing = first and _READ_ONLY_VIOLATION in data[start:end] and self._repeatable()
                 self._not_done()
             elif kind == STATUS:
                 statuses.append((start, end))
@@ -179,6 +182,10 @@ class Passing:
             self._scanner = Scanner(backend_limits(), _INTEREST)
             self._not_done()
         return behind
+
+    def _repeatable(self) -> bool:
+        """Whether the segment may be sent once more: what it prepares under a name is there already."""
+        return all(kind in b"QBDES" or (kind == _PARSE and not raw[5]) for kind, raw in self.frames)
 
     def again(self) -> bool:
         """Whether what has ended wrote, was kept from the client, and is to be run again."""

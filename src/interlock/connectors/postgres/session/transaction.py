@@ -40,6 +40,11 @@ class Transaction:
         """Whether anything ran in it that is no pure read."""
         return any(info.way is not Way.PASS for info in self.infos)
 
+    @property
+    def opaque(self) -> bool:
+        """Whether code ran in it that classification could not look through."""
+        return any(operation.evidence_unknown for info in self.infos for operation in info.operations)
+
     def begin_sql(self) -> str:
         """The gateway's own BEGIN: the only way by which a session becomes read-write."""
         mode = "READ ONLY" if self.read_only else "READ WRITE"

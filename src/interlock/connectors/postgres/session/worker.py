@@ -5,6 +5,7 @@ the decision, so that an error can come instead of it.
 """
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Sequence
 
 from interlock.connectors.postgres import answer
@@ -16,7 +17,7 @@ from interlock.connectors.postgres.queries import QueryFailed
 from interlock.connectors.postgres.session import control, finish, images, segment, virtual
 from interlock.connectors.postgres.session.channel import Channel
 from interlock.connectors.postgres.session.exchange import Batch
-from interlock.connectors.postgres.session.items import Item, Mistake, simple
+from interlock.connectors.postgres.session.items import Item, Mistake, own_name, simple
 from interlock.connectors.postgres.session.record import Asked, Record
 from interlock.connectors.postgres.session.transaction import Transaction
 from interlock.model.decision import Forbid
@@ -26,6 +27,7 @@ from interlock.sdk.connector import Held
 from interlock.wire import InvalidText, ProtocolViolation
 
 _COMPLETE = frozenset(b"CI")
+_RESERVED = "names of prepared statements that begin with _interlock_ are kept for Interlock"
 
 
 class Worker:
@@ -229,6 +231,8 @@ class Worker:
     async def _each(self, items: Sequence[Item], *, end: bool, alone: bool) -> bool:
         batch: list[Item] = []
         for place, item in enumerate(items):
+            if item.info is not None and _reserved(item.info):
+                item.info = dataclasses.replace(item.info, way=Way.REFUSED, why=_RESERVED)
             if item.info is None or item.plain or virtual.passes(item.info):
                 if not self._allowed(item):
                     if batch and not await self.send(batch):
@@ -404,7 +408,8 @@ class Worker:
             case Way.GATED:
                 return await finish.immediate(self, item, alone=alone)
             case Way.REFUSED | Way.PASS:
-                if info.executes is not None and info.executes not in self.channel.names.statements:
+                known = self.channel.names.statements
+                if info.executes is not None and info.executes not in known and info.why != _RESERVED:
                     self.reject(segment.no_statement(info.executes))
                     return False
                 why = info.why or "this statement is not known to be safe"
@@ -445,6 +450,11 @@ def operations_of(info: StatementInfo) -> tuple[Operation, ...]:
         return info.operations
     resources = tuple(r for o in info.operations for r in o.resources)
     return (*info.operations, Operation(Action.READ, info.verb, resources))
+
+
+def _reserved(info: StatementInfo) -> bool:
+    """Whether SQL reaches for a prepared statement of the gateway's: with one in the place of another it would measure nothing."""
+    return any(name and own_name(name) for name in (info.prepares, info.executes, info.deallocates))
 
 
 def _bad_text() -> bytes:
