@@ -277,3 +277,16 @@ def test_output_is_for_eighty_columns_without_colour(furnished: Place) -> None:
         said = furnished.run(*words)
         assert "\x1b" not in said.out
         assert max(map(len, said.out.splitlines())) <= 80
+
+
+def test_a_key_with_a_passphrase_signs(furnished: Place) -> None:
+    (furnished.folder / "words").write_text("open sesame\n")
+    furnished.ok("keys", "new", "eve", "--passphrase-file", "words")
+    furnished.ok("people", "add", "eve", "--group", "sre", "--pubkey", "eve.pub")
+    change = held(furnished)
+    assert "--passphrase-file" in furnished.no("approve", change, *furnished.signing("eve"), "--yes").err
+    (furnished.folder / "wrong").write_text("open barley\n")
+    said = furnished.no("approve", change, *furnished.signing("eve"), "--passphrase-file", "wrong", "--yes")
+    assert "passphrase does not open" in said.err
+    furnished.ok("approve", change, *furnished.signing("eve"), "--passphrase-file", "words", "--yes")
+    furnished.ok("people", "disable", "eve")

@@ -1,6 +1,7 @@
 """Options that commands share, and what they lead to."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -58,6 +59,10 @@ def passphrase(file: Path | None) -> Callable[[], bytes]:
 
     def ask() -> bytes:
         if file is None:
+            if not sys.stdin.isatty():
+                raise Misconfigured(
+                    "the key has a passphrase, and there is no terminal to ask for it: --passphrase-file FILE"
+                )
             return str(typer.prompt("Passphrase of the key", hide_input=True, err=True)).encode()
         try:
             return file.read_bytes().split(b"\n", 1)[0]

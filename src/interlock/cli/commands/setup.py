@@ -1,6 +1,7 @@
 """Setting up: files, keys, roles; and what comes with governed mode."""
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -103,6 +104,8 @@ def _new_passphrase(ask: bool, file: Path | None) -> bytes | None:
         except OSError as error:
             raise Misconfigured(f"cannot read {file}: {error.strerror}") from None
     elif ask:
+        if not sys.stdin.isatty():
+            raise Rejected("there is no terminal to ask for the passphrase: --passphrase-file FILE")
         secret = str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)).encode()
     else:
         return None
