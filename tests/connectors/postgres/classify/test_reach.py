@@ -4,7 +4,7 @@ import pytest
 from tests.connectors.postgres.classify.shop import read
 
 from interlock.connectors.postgres.catalog import Catalog
-from interlock.connectors.postgres.classify import StatementInfo, Way, classify
+from interlock.connectors.postgres.classify import StatementInfo, Way, classify, held_back
 from interlock.connectors.postgres.parse.body import look_through
 from interlock.model.effect import Evidence, totals
 from interlock.testing.pg import PgDatabase
@@ -28,7 +28,13 @@ HAZARDS = {
     "DO $$ BEGIN PERFORM dblink_exec('x', 'y'); EXECUTE 'SELECT setval(''numbers'', 1)'; END $$": "setval() in DO",
     "CREATE EXTENSION hstore": "the script of extension hstore",
     "SELECT ts_stat('SEL' || 'ECT 1')": "ts_stat() runs SQL that it is given",
-    "CREATE TABLE t (id int DEFAULT setval('numbers', 1))": "setval() in a definition",
+    "ALTER TABLE customers ADD COLUMN x int DEFAULT setval('numbers', 1)": "setval() in a definition",
+    "CREATE INDEX ON customers ((setval('numbers', id)))": "setval() in a definition",
+    "SELECT pg_temp.f(1)": "the temporary pg_temp.f",
+    "SELECT 1 OPERATOR(pg_temp.+) 2": "the temporary pg_temp.+",
+    "DO $$ BEGIN CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; END $$": "CREATE FUNCTION in DO",
+    "CREATE TEMP TABLE t (id int DEFAULT setval('numbers', 1))": "setval() in a definition",
+    "CREATE TEMP VIEW v AS SELECT reset_ids() IS NULL": "setval() in public.reset_ids()",
 }
 
 
@@ -228,6 +234,52 @@ def test_trusted_extensions_are_reads(fresh_db: PgDatabase) -> None:
     ):
         assert one(catalog, sql).way is Way.PASS, one(catalog, sql).why
     assert one(catalog, "SELECT set_limit(0.5)").way is Way.GATED
+
+
+INTRODUCES = {
+    "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT setval('numbers', 1)::int $$": "setval() in f()",
+    "CREATE OR REPLACE FUNCTION cleanup() RETURNS int LANGUAGE plpgsql AS $$ BEGIN EXECUTE x; END $$": (
+        "dynamic EXECUTE in cleanup()"
+    ),
+    "CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN setval('numbers', 1)": "setval() in a definition",
+    "CREATE FUNCTION f() RETURNS int LANGUAGE plpython3u AS 'x'": "language plpython3u in f()",
+    "CREATE TABLE t (id int DEFAULT setval('numbers', 1))": "setval() in a definition",
+    "CREATE VIEW v AS SELECT reset_ids() IS NULL": "setval() in public.reset_ids()",
+    "CREATE RULE r AS ON INSERT TO customers DO ALSO SELECT reset_ids()": "setval() in public.reset_ids()",
+    "CREATE TRIGGER t AFTER INSERT ON customers FOR EACH ROW EXECUTE FUNCTION reset_ids()": "setval() in public.reset_ids()",
+    "CREATE POLICY p ON customers USING (reset_ids() IS NULL)": "setval() in public.reset_ids()",
+    "CREATE DOMAIN d AS int CHECK (setval('numbers', VALUE) > 0)": "setval() in a definition",
+    "CREATE AGGREGATE a (text, bool) (sfunc = set_config, stype = text)": "set_config() in a definition",
+    "CREATE OPERATOR #! (leftarg = regclass, rightarg = bigint, function = setval)": "setval() in a definition",
+    "CREATE CAST (mood AS int) WITH FUNCTION reset_ids(mood)": "setval() in public.reset_ids()",
+}
+
+
+@pytest.mark.parametrize("sql", INTRODUCES)
+def test_definitions_tell_what_they_bring_in(shop: Catalog, sql: str) -> None:
+    info = one(shop, sql)
+    assert INTRODUCES[sql] in info.introduces
+    assert info.escapes == ()
+    later = held_back(one(shop, "SELECT f()"), info.introduces)
+    assert later.escapes == info.introduces
+    assert later.operations[0].evidence_unknown
+    assert totals(later.immediate_effects).unknown == len(info.introduces)
+    read = one(shop, "SELECT 1")
+    assert held_back(read, info.introduces) is read
+    # With temporary objects around, it counts at once: they are in no snapshot.
+    (temporary,) = classify(sql, shop, temp=True)
+    assert INTRODUCES[sql] in temporary.escapes
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE OPERATOR pg_temp.+ (leftarg = int, rightarg = int, function = int4pl)",
+    ],
+)
+def test_temporary_code_is_refused(shop: Catalog, sql: str) -> None:
+    assert one(shop, sql).way is Way.REFUSED
 
 
 def test_definitions_changed_underway_are_told(shop: Catalog) -> None:

@@ -122,7 +122,8 @@ def _operator(catalog: Catalog, name: Name) -> str:
     for other in catalog.named_operators(name):
         if not _harmless(catalog, other.function, other.builtin):
             return f"the operator {other.schema}.{other.name} is user-defined"
-    if name.name not in OPERATORS and not catalog.named_operators(name):
+    builtin = name.schema in ("", "pg_catalog") and name.name in OPERATORS
+    if not builtin and not catalog.named_operators(name):
         return f"the operator {name} is not known"
     return ""
 

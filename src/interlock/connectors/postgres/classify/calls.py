@@ -42,6 +42,9 @@ def _loose(call: Call) -> Name:
 
 def apply(ctx: Context, draft: Draft, facts: Facts, *, runs: bool = True) -> None:
     """Add what a statement's calls mean. `runs` is False where they only stand in a definition, to run later or for each row."""
+    strange = {n for n in facts.operators if n.schema.startswith("pg_temp")}
+    strange |= {c.name for c in facts.calls if c.name.schema.startswith("pg_temp")}
+    draft.hazards += [f"the temporary {name}" for name in sorted(strange)]
     for call in facts.calls:
         named = ctx.catalog.named_functions(_loose(call))
         user = [f for f in named if not f.trusted]

@@ -2,10 +2,10 @@
 
 from interlock.connectors.postgres import settings
 from interlock.connectors.postgres.catalog import reach
-from interlock.connectors.postgres.classify import calls, objects
+from interlock.connectors.postgres.classify import calls, later, objects
 from interlock.connectors.postgres.classify.context import OWN_ROLE, Context, own_role
 from interlock.connectors.postgres.classify.draft import Draft
-from interlock.connectors.postgres.parse import Facts, Name, Node, RawStatement, collect
+from interlock.connectors.postgres.parse import Name, Node, RawStatement, collect
 from interlock.connectors.postgres.parse.facts import relation
 from interlock.connectors.postgres.parse.walk import strings
 from interlock.connectors.postgres.verbs import alter_table
@@ -17,11 +17,6 @@ from interlock.model.operation import Action, Resource
 CONCURRENT = (
     "{} CONCURRENTLY cannot run in a transaction, so it cannot be measured or undone; leave CONCURRENTLY out"
 )
-_LATER = frozenset(
-    ("CreateFunctionStmt", "ViewStmt", "RuleStmt", "CreateTrigStmt", "CreatePolicyStmt", "AlterPolicyStmt")
-)
-"""What they name runs later only."""
-
 RESETS = frozenset(("VAR_RESET", "VAR_RESET_ALL", "VAR_SET_DEFAULT"))
 """Kinds of `VariableSetStmt` that take a setting back."""
 
@@ -30,16 +25,21 @@ def any_ddl(ctx: Context, raw: RawStatement, draft: Draft, rule: StatementRule) 
     """What holds for each change of definitions: event triggers fire, and expressions may be evaluated."""
     draft.at_least(rule.way, "changes definitions")
     draft.changes_catalog = draft.changes_catalog or rule.ddl
+    later.brings(ctx, raw, draft)
+    functions = {oid for _, oid in ctx.catalog.event_triggers}
+    if raw.tag in later.LATER:
+        draft.reaches(reach(ctx.catalog, functions=functions))
+        return
     facts = collect(raw.tag, raw.body)
-    if raw.tag not in _LATER:
-        calls.apply(ctx, draft, facts, runs=False)
-    else:
-        facts = Facts()
-    reads = {r.oid for name in facts.reads for r in ctx.catalog.named_relations(name)}
-    functions = calls.functions_of(ctx, facts) | {oid for _, oid in ctx.catalog.event_triggers}
-    types = calls.types_of(ctx, facts)
+    calls.apply(ctx, draft, facts, runs=False)
     draft.reaches(
-        reach(ctx.catalog, functions=functions, reads=reads, types=types, operators=facts.operators)
+        reach(
+            ctx.catalog,
+            functions=functions | calls.functions_of(ctx, facts),
+            reads={r.oid for name in facts.reads for r in ctx.catalog.named_relations(name)},
+            types=calls.types_of(ctx, facts),
+            operators=facts.operators,
+        )
     )
 
 

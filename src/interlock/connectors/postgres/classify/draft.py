@@ -1,5 +1,6 @@
 """A classification being made."""
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +29,7 @@ class Draft:
     why: str = ""
     operations: dict[tuple[Action, str], list[Resource]] = field(default_factory=dict)
     hazards: list[str] = field(default_factory=list)
+    introduces: list[str] = field(default_factory=list)
     immediate: list[Effect] = field(default_factory=list)
     side_effects: list[Effect] = field(default_factory=list)
     declared: list[Declared] = field(default_factory=list)
@@ -71,6 +73,7 @@ class Draft:
         if not effects:
             return
         self.hazards += [h for h in other.escapes if h not in self.hazards]
+        self.introduces += [h for h in other.introduces if h not in self.introduces]
         self.side_effects += other.side_effects
         self.declared += other.declared
         self.settings += other.settings
@@ -110,6 +113,7 @@ class Draft:
             why=self.why,
             immediate_effects=immediate,
             escapes=hazards,
+            introduces=tuple(self.introduces),
             side_effects=tuple(self.side_effects),
             declared=tuple(self.declared),
             settings=tuple(self.settings),
@@ -119,6 +123,21 @@ class Draft:
             relations=tuple(sorted(self.relations)),
             **self.more,
         )
+
+
+def held_back(info: StatementInfo, hazards: Iterable[str]) -> StatementInfo:
+    """The same statement when hazards count for it that it does not name itself: those that earlier statements of the open
+    transaction have introduced."""
+    more = tuple(hazard for hazard in hazards if hazard not in info.escapes)
+    if not more or info.way not in (Way.GATED, Way.IMMEDIATE):
+        return info
+    escapes = (*info.escapes, *more)
+    operations = tuple(
+        Operation(o.action, o.verb, o.resources, o.native, evidence_unknown=_short(escapes))
+        for o in info.operations
+    )
+    effects = (*info.immediate_effects, *(_unknown(operations, hazard) for hazard in more))
+    return dataclasses.replace(info, operations=operations, escapes=escapes, immediate_effects=effects)
 
 
 def _short(hazards: tuple[str, ...]) -> str:

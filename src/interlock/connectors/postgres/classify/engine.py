@@ -26,6 +26,9 @@ LONGEST_REMEMBERED = 8192
 
 _DEEPEST = 20
 
+_SELECT = '"stmts":[{"stmt":{"SelectStmt":'
+"""How the tree of a message begins whose first statement is a SELECT."""
+
 _ROWS: dict[str, Refine] = {
     "SelectStmt": query.rows,
     "InsertStmt": query.rows,
@@ -140,11 +143,9 @@ def _made(sql: str, tree: str, ctx: Context) -> tuple[tuple[StatementInfo, ...],
     A pure read is a pure read whatever its constants are, so those of one shape are looked through once.
     """
     shapes: dict[object, StatementInfo] = ctx.catalog.memo.setdefault("shapes", {})
-    key = (
-        (shape(tree), ctx.temp, ctx.search_path, ctx.user, sql.isascii())
-        if len(sql) <= LONGEST_REMEMBERED
-        else None
-    )
+    key = None
+    if len(sql) <= LONGEST_REMEMBERED and tree.find(_SELECT, 0, 80) > 0:
+        key = (shape(tree), ctx.temp, ctx.search_path, ctx.user, sql.isascii())
     known = shapes.get(key) if key is not None else None
     if known is not None:
         (text, offset) = _only(sql, tree)

@@ -77,6 +77,9 @@ class StatementInfo:
     of unknown evidence. For `Way.IMMEDIATE`, `immediate_effects` are the predicted ones. `side_effects` are those of a gated
     statement that measuring does not show (NOTIFY).
 
+    `introduces` are hazards in code that a definition makes or links: they count for whatever runs after it in the same transaction
+    (`held_back` adds them), because the snapshot does not show it yet.
+
     `changes_catalog`: what is known of the catalogs may be wrong after it. `unresolved` are names that the snapshot does not have:
     when the statement runs all the same, the snapshot is out of date. `prepares`, `executes`, `deallocates` are names (`ALL` for
     DEALLOCATE ALL); `inner` is what PREPARE prepares. `settings` are those set by `set_config` in a query.
@@ -99,6 +102,7 @@ class StatementInfo:
     deallocates: str | None = None
     immediate_effects: tuple[Effect, ...] = ()
     escapes: tuple[str, ...] = ()
+    introduces: tuple[str, ...] = ()
     side_effects: tuple[Effect, ...] = ()
     declared: tuple[Declared, ...] = ()
     settings: tuple[Setting, ...] = ()

@@ -19,7 +19,7 @@ _ACTIONS = {
     "MergeStmt": Action.DELETE,
 }
 _MOST_WIDE = 4096
-"""Non-ASCII characters in a statement whose predicate is looked for (the scanner is quadratic in them)."""
+"""Bytes beyond ASCII in a statement whose predicate is looked for (the scanner is quadratic in them)."""
 
 
 def dml_target(ctx: Context, raw: RawStatement) -> DmlTarget:
@@ -86,7 +86,7 @@ def _where(raw: RawStatement) -> str | None:
     """The text after WHERE, up to RETURNING; empty without one, None when it cannot be told for sure."""
     if "whereClause" not in raw.body:
         return ""
-    if sum(1 for c in raw.text if ord(c) > 127) > _MOST_WIDE:
+    if not raw.text.isascii() and len(raw.text.encode()) - len(raw.text) > _MOST_WIDE:
         return None
     depth = start = end = 0
     for token in parser.scan(raw.text):

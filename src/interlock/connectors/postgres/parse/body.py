@@ -22,7 +22,6 @@ MAX_BODY = 1 << 20
 _WRITES = words("insert update delete merge truncate copy execute refresh")
 _DEFINES = words("create alter drop grant revoke comment security reassign import execute")
 _NON_ASCII = re.compile(r"[^\x00-\x7f]")
-_TAG = re.compile(r"\$[^$\s]*[^\x00-\x7f$\s][^$\s]*\$")
 _ENDS_LITERAL = words("; using into loop")
 _KINDS = {
     FunctionKind.LASTING: "{}()",
@@ -60,7 +59,7 @@ def look_through(text: str) -> Body:
     """The words of a body in SQL or PL/pgSQL. What cannot be read is a hazard."""
     if len(text) > MAX_BODY:
         return Body(writes=True, defines=True, hazards=("a body too long to be read",))
-    if _TAG.search(text) or "\0" in text:
+    if _strange_tags(text) or "\0" in text:
         return Body(writes=True, defines=True, hazards=("quoting that cannot be read",))
     try:
         tokens = _tokens(_NON_ASCII.sub("z", text))
@@ -80,6 +79,13 @@ def look_through(text: str) -> Body:
     for other in inner:
         body = _joined(body, other)
     return body
+
+
+def _strange_tags(text: str) -> bool:
+    """Whether a dollar quote may have a tag outside ASCII: two that differ would look alike after the replacement."""
+    return not text.isascii() and any(
+        not piece.isascii() and not any(c.isspace() for c in piece) for piece in text.split("$")[1:-1]
+    )
 
 
 def _joined(a: Body, b: Body) -> Body:
@@ -128,6 +134,8 @@ def _at(tokens: Sequence[_Token], place: int) -> Iterator[tuple[str, str]]:
                 yield "dynamic EXECUTE", ""
         case "copy":
             yield "COPY", ""
+        case "create" if {token.word for token in after} & {"function", "procedure"}:
+            yield "CREATE FUNCTION", ""
         case "load" | "checkpoint" if after and (after[0].kind == "literal" or after[0].text == ";"):
             yield tokens[place].word.upper(), ""
         case "set" | "reset":
