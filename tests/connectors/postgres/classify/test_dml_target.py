@@ -64,6 +64,11 @@ def test_predicates(shop: Catalog, sql: str) -> None:
     assert (found.where_sql, found.simple) == PREDICATES[sql]
 
 
+def test_very_long_statements_have_no_predicate_of_their_own(shop: Catalog) -> None:
+    found = target(shop, f"DELETE FROM customers WHERE id IN ({','.join(map(str, range(100_000)))})")
+    assert (found.where_sql, found.simple) == ("", False)
+
+
 def test_names(shop: Catalog) -> None:
     found = target(shop, "DELETE FROM ONLY customers AS c WHERE c.id = 1 RETURNING *")
     assert (found.action, found.schema, found.table, found.only, found.alias) == (

@@ -18,6 +18,9 @@ _ACTIONS = {
     "DeleteStmt": Action.DELETE,
     "MergeStmt": Action.DELETE,
 }
+_LONGEST = 256 << 10
+"""Characters of a statement whose predicate is looked for."""
+
 _MOST_WIDE = 4096
 """Bytes beyond ASCII in a statement whose predicate is looked for (the scanner is quadratic in them)."""
 
@@ -86,6 +89,8 @@ def _where(raw: RawStatement) -> str | None:
     """The text after WHERE, up to RETURNING; empty without one, None when it cannot be told for sure."""
     if "whereClause" not in raw.body:
         return ""
+    if len(raw.text) > _LONGEST:
+        return None
     if not raw.text.isascii() and len(raw.text.encode()) - len(raw.text) > _MOST_WIDE:
         return None
     depth = start = end = 0
