@@ -1,15 +1,19 @@
 """Who may ask for what: agents see their own changes and nothing else, people sign, nobody else gets past what is public."""
 
+import asyncio
 import base64
 import json
 
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tests.console.conftest import URL, Api, bearer
+from tests.console.conftest import URL, Api, Reachable, bearer, client
 
+from interlock.console.app import create_app
 from interlock.console.operations import Access, Operation
 from interlock.console.routes import OPERATIONS
+from interlock.runtime.opening import open_configured
+from interlock.runtime.runtime import Runtime
 from interlock.testing.signing import key_of
 
 pytestmark = pytest.mark.anyio
@@ -129,6 +133,32 @@ async def test_a_signed_request_is_good_once(api: Api, method: str) -> None:
     assert "used already" in again.json()["detail"]
     same_nonce = await api.signed(method, path, body, nonce=nonce)
     assert same_nonce.status_code == 401
+
+
+async def test_of_many_copies_at_once_one_is_taken(api: Api) -> None:
+    send = [api.signed("POST", "/api/v1/agents/other/disable", {}, nonce="n" * 24) for _ in range(10)]
+    answers = await asyncio.gather(*send)
+    assert sorted(a.status_code for a in answers) == [200] + [401] * 9
+
+
+async def test_another_replica_takes_no_copy_either(api: Api) -> None:
+    kept: dict[str, str] = {}
+
+    def keep(headers: dict[str, str]) -> dict[str, str]:
+        kept.update(headers)
+        return headers
+
+    path = "/api/v1/agents/other/disable"
+    assert (await api.signed("POST", path, {}, alter=keep)).status_code == 200
+    config = api.runtime.config
+    store = await asyncio.to_thread(open_configured, config)
+    connector = Reachable({"shop": api.toy})
+    replica = client(create_app(Runtime(config, store, "gw-2", find=lambda name: connector)))
+    headers = {**kept, "content-type": "application/json"}
+    again = await replica.post(path, content=b"{}", headers=headers)
+    await replica.aclose()
+    await store.close()
+    assert (again.status_code, again.json()["code"]) == (401, "bad_signature")
 
 
 async def test_a_nonce_counts_for_its_person_alone(api: Api) -> None:
