@@ -10,6 +10,7 @@ import psycopg
 from psycopg import pq
 
 from interlock.connectors.postgres import preview, undo
+from interlock.connectors.postgres.preview.layout import Layout
 from interlock.connectors.postgres.queries import (
     CANONICAL_SETTINGS,
     OBSERVER_SETTINGS,
@@ -95,6 +96,7 @@ class Rig:
         self.captured: list[preview.Captured] = []
         self.losses: tuple[preview.Loss, ...] = ()
         self.rounds = 0
+        self.layouts: dict[tuple[int, str], Layout] = {}
         self.measured: Preview
 
     def step(self, question: Ask) -> list[Rows]:
@@ -161,6 +163,7 @@ class Rig:
             losses=self.losses,
             observer=observer,
             limits=limits or preview.Limits(),
+            layouts=self.layouts,
         )
         self.rounds = 0
         return self.drive(preview.examine(rows, context))

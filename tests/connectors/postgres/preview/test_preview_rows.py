@@ -85,6 +85,7 @@ def test_emptied_table_is_known(shop: Rig) -> None:
 
 
 def test_way_one_by_predicate_takes_one_step(shop: Rig) -> None:
+    shop.work("UPDATE orders SET total = 7 WHERE id = 1")  # the layout is known from then on
     shop.begin()
     shop.capture(
         Predicate("public", "orders", "id < $1"), "UPDATE orders SET total = 1 WHERE id < $1", ("5",)
@@ -233,7 +234,7 @@ def test_partitions_inheritance_and_moved_rows(fresh_db: PgDatabase) -> None:
         made.capture(Predicate("public", "m", "id < 5"), "DELETE FROM m WHERE id < 5")
         result = made.measure()
         assert told(result) == {"deleted 2 rows public.m1", "deleted 2 rows public.m2"}
-        assert (made.rounds, result.measurement.undo_how) == (1, "predicate")
+        assert result.measurement.undo_how == "predicate"
 
 
 def test_toast_is_folded_away(shop: Rig) -> None:
@@ -432,7 +433,7 @@ def test_row_security_of_the_agent(fresh_db: PgDatabase) -> None:
         made.capture(Predicate("public", "t", "v < 10"), "UPDATE t SET v = 0 WHERE v < 10")
         result = made.measure()
         assert told(result) == {"updated 4 rows public.t"}
-        assert (made.rounds, result.measurement.undo_how) == (1, "predicate")
+        assert result.measurement.undo_how == "predicate"
         made.rollback()
         result = made.work("UPDATE t SET v = 0 WHERE v < 10")
         assert told(result) == {"updated 4 rows public.t!"}
@@ -459,3 +460,14 @@ def test_many_rows_at_once(shop: Rig) -> None:
     result = shop.work("UPDATE log SET what = 'y'")
     assert told(result) == {"updated 20000 rows public.log"}
     assert effect(result, ChangeKind.UPDATED, "public.log").columns == ("what",)
+
+
+def test_altered_table_is_not_taken_for_the_one_that_is_known(shop: Rig) -> None:
+    sql = "UPDATE orders SET total = 7 WHERE id = 1"
+    shop.work(sql)
+    shop.script(
+        "ALTER TABLE orders ADD COLUMN more text DEFAULT 'm'; ALTER TABLE orders RENAME customer TO buyer"
+    )
+    result = shop.work(sql)
+    (table,) = [f for f in frames(result.undo) if isinstance(f, image.Table)]
+    assert [column.name for column in table.columns] == ["id", "buyer", "total", "more"]

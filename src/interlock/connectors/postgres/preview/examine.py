@@ -16,11 +16,13 @@ from interlock.connectors.postgres.preview.names import resource
 from interlock.connectors.postgres.preview.rows import count_before, image, plan
 from interlock.connectors.postgres.preview.touched import Touched, at_most
 from interlock.connectors.postgres.queries import Ask, QueryFailed, Rows, Steps, together
+from interlock.model.base import digest_of
 from interlock.model.change import Measurement
 from interlock.model.effect import ChangeKind, Effect, Unit
 from interlock.sdk.connector import Preview
 
 _ROWS = frozenset("rm")
+_MOST_LAYOUTS = 5_000
 
 
 def examine(first_rows: Sequence[Rows], context: Context) -> Steps[Preview]:
@@ -81,19 +83,33 @@ class _Work:
         return plan(counts, self.context)
 
     def _layouts(self) -> Steps[None]:
-        oids = list(self.tables)
         if not self.context.observer:
             return
-        statements = (*layout_statements(oids), definition_statement(oids, self.context.functions))
-        (reply,) = yield (Ask("observer", statements),)
+        definitions = definition_statement(list(self.tables), self.context.functions)
+        (reply,) = yield (Ask("observer", (definitions,)),)
         if isinstance(reply, QueryFailed):
             for table in self.tables.values():
                 table.reason = table.reason or "the observer may not read the catalogs"
             return
-        layouts = read_layouts(reply[:3])
-        self.definitions = reply[3][0][0] or ""
-        for table in self.tables.values():
-            table.layout = layouts.get(table.counts.oid)
+        digests = {int(oid or 0): digest or "" for oid, digest in reply[0]}
+        self.definitions = digest_of(sorted(digests.values()))
+        yield from self._learn({(oid, digest) for oid, digest in digests.items() if oid})
+        for oid, table in self.tables.items():
+            table.layout = self.context.layouts.get((oid, digests.get(oid, "")))
+
+    def _learn(self, wanted: set[tuple[int, str]]) -> Steps[None]:
+        """Ask for layouts that are not known yet. Nobody can alter a table that the transaction has written to."""
+        known = self.context.layouts
+        missing = sorted(wanted - known.keys())
+        if not missing:
+            return
+        (reply,) = yield (Ask("observer", layout_statements([oid for oid, _ in missing])),)
+        if isinstance(reply, QueryFailed):
+            return
+        if len(known) > _MOST_LAYOUTS:
+            known.clear()
+        layouts = read_layouts(reply)
+        known.update({(oid, digest): layouts[oid] for oid, digest in missing if oid in layouts})
 
     # -- tables that were emptied or rewritten
 

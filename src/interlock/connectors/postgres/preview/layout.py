@@ -57,30 +57,34 @@ SELECT k.indrelid::pg_catalog.text, a.attname::pg_catalog.text,
 
 # What foreign keys of other tables do here shows in the internal triggers (pg_constraint has no index by confrelid).
 _DEFINITIONS = """
-SELECT pg_catalog.md5(pg_catalog.string_agg(d.what, E'\\n' ORDER BY d.what)) FROM (
-  SELECT pg_catalog.format('c %s %s %s', c.oid, c.relrowsecurity, c.relforcerowsecurity) AS what
+SELECT d.rel::pg_catalog.text, pg_catalog.md5(pg_catalog.string_agg(d.what, E'\\n' ORDER BY d.what)) FROM (
+  SELECT c.oid AS rel, pg_catalog.format('c %s %s %s %s %s %s', c.oid, c.relnamespace, c.relname, c.relispartition,
+                                         c.relrowsecurity, c.relforcerowsecurity) AS what
     FROM pg_catalog.pg_class AS c WHERE c.oid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])
   UNION ALL
-  SELECT pg_catalog.format('a %s %s %s %s %s %s %s', a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull,
-                           a.attgenerated)
+  SELECT a.attrelid, pg_catalog.format('a %s %s %s %s %s %s %s', a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod,
+                           a.attnotnull, a.attgenerated)
     FROM pg_catalog.pg_attribute AS a
    WHERE a.attrelid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[]) AND a.attnum OPERATOR(pg_catalog.>) 0
   UNION ALL
-  SELECT pg_catalog.format('d %s', d) FROM pg_catalog.pg_attrdef AS d
+  SELECT d.adrelid, pg_catalog.format('d %s', d) FROM pg_catalog.pg_attrdef AS d
    WHERE d.adrelid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])
   UNION ALL
-  SELECT pg_catalog.format('t %s %s', t, p) FROM pg_catalog.pg_trigger AS t
+  SELECT t.tgrelid, pg_catalog.format('t %s %s', t, p) FROM pg_catalog.pg_trigger AS t
     JOIN pg_catalog.pg_proc AS p ON p.oid OPERATOR(pg_catalog.=) t.tgfoid
    WHERE t.tgrelid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])
   UNION ALL
-  SELECT pg_catalog.format('r %s', r) FROM pg_catalog.pg_rewrite AS r
+  SELECT r.ev_class, pg_catalog.format('r %s', r) FROM pg_catalog.pg_rewrite AS r
    WHERE r.ev_class OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])
   UNION ALL
-  SELECT pg_catalog.format('k %s', k) FROM pg_catalog.pg_constraint AS k
+  SELECT k.conrelid, pg_catalog.format('k %s', k) FROM pg_catalog.pg_constraint AS k
    WHERE k.conrelid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])
   UNION ALL
-  SELECT pg_catalog.format('p %s', p) FROM pg_catalog.pg_proc AS p
-   WHERE p.oid OPERATOR(pg_catalog.=) ANY ($2::pg_catalog.oid[])) AS d
+  SELECT i.indrelid, pg_catalog.format('i %s', i) FROM pg_catalog.pg_index AS i
+   WHERE i.indrelid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])
+  UNION ALL
+  SELECT 0::pg_catalog.oid, pg_catalog.format('p %s', p) FROM pg_catalog.pg_proc AS p
+   WHERE p.oid OPERATOR(pg_catalog.=) ANY ($2::pg_catalog.oid[])) AS d GROUP BY d.rel ORDER BY d.rel
 """
 
 
@@ -111,7 +115,7 @@ def layout_statements(oids: Sequence[int]) -> tuple[Statement, ...]:
 
 
 def definition_statement(oids: Sequence[int], functions: Sequence[int]) -> Statement:
-    """One statement with one row: a digest of what determines how the tables behave."""
+    """A digest of what determines how each table behaves and what its `Layout` is, by oid; that of the functions under oid 0."""
     return (_DEFINITIONS, (array([str(o) for o in oids]), array([str(f) for f in functions])))
 
 

@@ -7,7 +7,7 @@ of the revert (a line in an audit table) stays, and shows when the revert is mea
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from interlock.connectors.postgres.image import Row
@@ -18,7 +18,6 @@ from interlock.connectors.postgres.undo.attempt import Group, in_some_order
 from interlock.connectors.postgres.undo.load import Image, Stored, load
 from interlock.connectors.postgres.undo.objects import drops
 from interlock.connectors.postgres.undo.present import (
-    Restore,
     Todo,
     astray,
     compare,
@@ -160,22 +159,31 @@ def _inserts(todo: Todo) -> list[Group]:
 
 
 def _updates(todo: Todo) -> list[Group]:
-    single = [
-        _update(todo.stored, restore, places)
-        for restore in todo.restore
-        if (places := _settable(todo.stored, restore.changed))
-    ]
-    return [
-        Group(todo.stored.label, tuple(single[start : start + _UPDATES]))
-        for start in range(0, len(single), _UPDATES)
-    ]
+    """Rows of which the same columns changed are set back together, but those with another key one by one: their order matters."""
+    stored = todo.stored
+    alike: dict[tuple[int, ...], list[tuple[Row, Row]]] = {}
+    single: list[Statement] = []
+    for restore in todo.restore:
+        places = _settable(stored, restore.changed)
+        values = tuple(restore.old[place] for place in places)
+        if not places:
+            continue
+        if not stored.key:
+            single.append(statements.update_at(stored, places, values, restore.ctid))
+        elif set(places) & set(stored.key_places):
+            single.append(statements.update(stored, places, values, stored.key_of(restore.new)))
+        else:
+            alike.setdefault(tuple(places), []).append((values, stored.key_of(restore.new)))
+    groups = [Group(stored.label, (statement,)) for statement in _together(stored, alike)]
+    for start in range(0, len(single), _UPDATES):
+        groups.append(Group(stored.label, tuple(single[start : start + _UPDATES])))
+    return groups
 
 
-def _update(stored: Stored, restore: Restore, places: list[int]) -> Statement:
-    values = tuple(restore.old[place] for place in places)
-    if stored.key:
-        return statements.update(stored, places, values, stored.key_of(restore.new))
-    return statements.update_at(stored, places, values, restore.ctid)
+def _together(stored: Stored, alike: dict[tuple[int, ...], list[tuple[Row, Row]]]) -> Iterator[Statement]:
+    for places, rows in alike.items():
+        for chunk in statements.chunks(rows, len(places) + len(stored.key)):
+            yield statements.update_many(stored, places, chunk)
 
 
 def _settable(stored: Stored, places: Sequence[int]) -> list[int]:

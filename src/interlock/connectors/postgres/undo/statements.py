@@ -1,11 +1,13 @@
 """SQL that reads rows by key and puts them back. Values are parameters in text format; each has the type of its column."""
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from interlock.connectors.postgres.image import Row
 from interlock.connectors.postgres.queries import Statement, array, ident
 from interlock.connectors.postgres.undo.load import Stored
 
+T = TypeVar("T")
 _PARAMETERS = 20_000
 """Parameters of one statement (the protocol has room for 65,535)."""
 _ROWS = 500
@@ -57,6 +59,19 @@ def update(stored: Stored, places: Sequence[int], values: Row, key: Row) -> Stat
     return f"UPDATE ONLY {stored.sql} AS t SET {sets} WHERE {where}", (*values, *key)
 
 
+def update_many(stored: Stored, places: Sequence[int], rows: Sequence[tuple[Row, Row]]) -> Statement:
+    """Set the same columns of many rows, given as (values, key); none of the columns belongs to the key."""
+    columns = [stored.table.columns[place] for place in (*places, *stored.key_places)]
+    names = [f"v{n}" for n in range(len(places))] + [f"k{n}" for n in range(len(stored.key))]
+    sets = ", ".join(f"{ident(columns[n].name)} = k.v{n}" for n in range(len(places)))
+    values = _typed([column.type for column in columns], len(rows))
+    return (
+        f"UPDATE ONLY {stored.sql} AS t SET {sets} FROM (VALUES {values}) AS k({', '.join(names)})"
+        f" WHERE {_key_matches(stored)}",
+        tuple(value for values, key in rows for value in (*values, *key)),
+    )
+
+
 def update_at(stored: Stored, places: Sequence[int], values: Row, ctid: str) -> Statement:
     """Set columns of the row version at a place (tables without a key)."""
     sets = ", ".join(f"{ident(stored.table.columns[p].name)} = ${n}" for n, p in enumerate(places, 1))
@@ -82,7 +97,7 @@ def delete_at(stored: Stored, ctids: Sequence[str]) -> Statement:
     )
 
 
-def chunks(rows: Sequence[Row], width: int) -> Iterator[Sequence[Row]]:
+def chunks(rows: Sequence[T], width: int) -> Iterator[Sequence[T]]:
     """Rows in portions that fit into one statement's parameters."""
     step = max(1, min(_ROWS, _PARAMETERS // max(1, width)))
     return (rows[start : start + step] for start in range(0, len(rows), step))
@@ -90,13 +105,16 @@ def chunks(rows: Sequence[Row], width: int) -> Iterator[Sequence[Row]]:
 
 def _key_values(stored: Stored, keys: Sequence[Row]) -> tuple[str, tuple[str | None, ...]]:
     types = [stored.table.columns[place].type for place in stored.key_places]
+    return _typed(types, len(keys)), tuple(value for key in keys for value in key)
+
+
+def _typed(types: Sequence[str], rows: int) -> str:
+    """The rows of VALUES with a cast at each parameter: a cast in one row says nothing about the parameters of another."""
     width = len(types)
-    # The casts of one row give the parameters of all rows their types only in that row, so each row has them.
-    rows = (
-        "(" + ", ".join(f"${r * width + n}::{kind}" for n, kind in enumerate(types, 1)) + ")"
-        for r in range(len(keys))
+    return ", ".join(
+        "(" + ", ".join(f"${row * width + n}::{kind}" for n, kind in enumerate(types, 1)) + ")"
+        for row in range(rows)
     )
-    return ", ".join(rows), tuple(value for key in keys for value in key)
 
 
 def _key_names(stored: Stored) -> str:
