@@ -66,6 +66,11 @@ def error(answer: Held | Refused | Permitted) -> bytes:
     assert_never(answer)
 
 
+def unavailable(why: str) -> bytes:
+    """The error when the gate cannot decide now."""
+    return build.error_response("ERROR", UNAVAILABLE, f"refused: {why}", hint="It can be tried again later.")
+
+
 def forbidden(why: str, hint: str = "Trying the same again does not help.") -> bytes:
     """The error for a statement that is refused before it reaches the server."""
     return build.error_response("ERROR", FORBIDDEN, f"refused: {why}", hint=hint)

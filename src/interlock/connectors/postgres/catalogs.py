@@ -4,13 +4,15 @@ import asyncio
 import dataclasses
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
 
-from interlock.connectors.postgres.catalog import FINGERPRINT_QUERY, QUERIES, Catalog
+from interlock.connectors.postgres.catalog import FINGERPRINT_QUERY, QUERIES, Catalog, impure_type
 from interlock.connectors.postgres.classify import StatementInfo, Way, classify
+from interlock.connectors.postgres.queries import QueryFailed
+from interlock.model.errors import Unavailable
 
 Rows: TypeAlias = list[tuple[str | None, ...]]
 Ask: TypeAlias = Callable[[list[tuple[str, tuple[str | None, ...]]]], Awaitable[list[Rows]]]
@@ -18,6 +20,8 @@ Ask: TypeAlias = Callable[[list[tuple[str, tuple[str | None, ...]]]], Awaitable[
 _Key: TypeAlias = tuple[str, str | None, str]
 """A shape, and whatever else decides what its names mean."""
 
+RELOAD_S = 10.0
+"""How long (seconds) a statement waits for the catalogs to be read again before it is refused."""
 POLL_S = 1.0
 """How often (seconds) the catalogs are looked at for changes that did not come through this gateway."""
 _REMEMBERED = 4096
@@ -58,6 +62,7 @@ class Catalogs:
         """Replaced whenever `classify` may answer otherwise than before."""
         self._loading = asyncio.Lock()
         self._wanted = asyncio.Event()
+        self._loaded = asyncio.Event()
 
     @property
     def fresh(self) -> bool:
@@ -78,6 +83,37 @@ class Catalogs:
             self._reads.clear()
             self.proven.clear()
             self._stale, self.epoch = self._wanted.is_set(), object()
+            self._loaded.set()
+            self._loaded = asyncio.Event()
+
+    async def settled(self) -> None:
+        """Wait until the catalogs are known again. Raises Unavailable when that takes too long."""
+        if not self._stale:
+            return
+        try:
+            async with asyncio.timeout(RELOAD_S):
+                while self._stale:
+                    await self._loaded.wait()
+        except TimeoutError:
+            raise Unavailable(
+                "what the catalogs say now cannot be read, so no statement can be looked through"
+            ) from None
+
+    async def look(self) -> bool:
+        """Look whether the catalogs have changed, and read them again if so. True when they had."""
+        try:
+            if not self._stale and await self._ask([(FINGERPRINT_QUERY, ())]) == self._seen:
+                return False
+        except QueryFailed:
+            pass  # then they count as changed, and `settled` says what is wrong
+        self.changed()
+        await self.settled()
+        return True
+
+    def impure(self, types: Sequence[int]) -> bool:
+        """Whether parameters of these types (object ids) may run somebody's code when they are read in."""
+        assert self._catalog is not None
+        return any(impure_type(self._catalog, oid) for oid in types)
 
     def changed(self) -> None:
         """They have changed, or may have."""

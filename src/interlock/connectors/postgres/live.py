@@ -12,6 +12,7 @@ from interlock.connectors.postgres.codec import frontend as f
 from interlock.connectors.postgres.config import Roles, TargetConfig
 from interlock.connectors.postgres.examination import examine
 from interlock.connectors.postgres.pool import Pool
+from interlock.connectors.postgres.preview.layout import Layout
 from interlock.connectors.postgres.queries import OBSERVER_SETTINGS, QueryFailed, Rows, Statement
 from interlock.connectors.postgres.rerun import apply_unit, revert_unit
 from interlock.connectors.postgres.run import run
@@ -64,6 +65,7 @@ class PgLive:
             predicate_rows=config.limits.predicate_rows,
             image_bytes=config.limits.image_bytes,
         )
+        self.layouts: dict[tuple[int, str], Layout] = {}
         self.identity: preview.Identity
         self.gate: Gate
         self.mock_secret = b""
@@ -193,6 +195,15 @@ class PgLive:
         return self._catalogs.classify(
             sql, user=self._role(agent).user, temp=temp, search_path=search_path, prepared=prepared
         )
+
+    async def settled(self) -> None:
+        await self._catalogs.settled()
+
+    async def look(self) -> bool:
+        return await self._catalogs.look()
+
+    def impure(self, types: Sequence[int]) -> bool:
+        return self._catalogs.impure(types)
 
     def schema_changed(self) -> None:
         self._catalogs.changed()

@@ -42,7 +42,8 @@ class Portal:
 @dataclass(slots=True)
 class Item:
     """One message to the server. `kind` is as in `exchange`; `info`, `asked` and `bind` are set when it executes a statement for
-    the first time. `reads` is False for a Bind of what is not a pure read, `portal` is what an Execute runs."""
+    the first time. `reads` is False for a Bind of what is not a pure read, `portal` is what an Execute runs; `ends` tells that a Parse
+    or Bind is of a statement that ends a transaction, and so is in place in a failed one too."""
 
     kind: str
     raw: bytes
@@ -53,6 +54,7 @@ class Item:
     done: Callable[[bool], None] | None = None
     reads: bool = True
     portal: Portal | None = None
+    ends: bool = False
 
     @property
     def plain(self) -> bool:
@@ -64,6 +66,14 @@ class Item:
     @property
     def way(self) -> Way | None:
         return None if self.info is None else self.info.way
+
+
+_ENDS = frozenset(("commit", "rollback", "rollback_to", "prepare"))
+
+
+def ends_transaction(info: StatementInfo | None) -> bool:
+    """As the server's `IsTransactionExitStmt`."""
+    return info is not None and info.control is not None and info.control.kind in _ENDS
 
 
 def simple(info: StatementInfo) -> Item:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from interlock.connectors.postgres.classify import StatementInfo, Way
 from interlock.connectors.postgres.codec import encode
 from interlock.connectors.postgres.codec import frontend as f
-from interlock.connectors.postgres.session import control, finish
+from interlock.connectors.postgres.session import control, finish, statements
 from interlock.connectors.postgres.session.exchange import OWN
 from interlock.connectors.postgres.session.items import Item
 from interlock.connectors.postgres.session.record import Asked
@@ -70,7 +70,7 @@ async def _statement(worker: "Worker", asked: Asked) -> bool:
     if info.way is Way.CONTROL:
         return await control.perform(worker, info)
     items = _extended(info, asked) if asked.extended else [_simple(info, asked)]
-    return await worker.send(items)
+    return await statements.send(worker, items)
 
 
 def _simple(info: StatementInfo, asked: Asked) -> Item:

@@ -1,5 +1,6 @@
 """Turns the messages of a segment into items, following names of statements and portals as the server will."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -8,7 +9,14 @@ from interlock.connectors.postgres.codec import build, decode_frontend
 from interlock.connectors.postgres.codec import frontend as f
 from interlock.connectors.postgres.queries import ident
 from interlock.connectors.postgres.session.channel import Channel
-from interlock.connectors.postgres.session.items import Item, Mistake, Portal, Prepared, own_name
+from interlock.connectors.postgres.session.items import (
+    Item,
+    Mistake,
+    Portal,
+    Prepared,
+    ends_transaction,
+    own_name,
+)
 from interlock.connectors.postgres.session.record import Asked
 from interlock.model.errors import Rejected
 
@@ -70,12 +78,12 @@ class _Reading:
         if len(infos) > 1:
             text = "cannot insert multiple commands into a prepared statement"
             raise Mistake(build.error_response("ERROR", "42601", text))
-        prepared = Prepared(
-            message.name, infos[0] if infos else None, message.sql, message.types, self.channel.basis()
-        )
+        info = self._judged(infos[0], message.types) if infos else None
+        prepared = Prepared(message.name, info, message.sql, message.types, self.channel.basis())
         # Should the server refuse it, it will not look at the rest of the segment either.
         self.parsed[message.name] = prepared
-        return Item("P", raw, done=self.channel.names.parsed(prepared))
+        ends = ends_transaction(prepared.info)
+        return Item("P", raw, done=self.channel.names.parsed(prepared), ends=ends)
 
     def _statement(self, name: str) -> Prepared:
         found = self.parsed.get(name) or self.channel.names.statements.get(name)
@@ -84,8 +92,15 @@ class _Reading:
         basis = self.channel.basis()
         if found.info is not None and found.basis != basis:
             # Another function, view or search_path may have made another statement of it since.
-            found.info, found.basis = self.channel.classify(found.sql)[0], basis
+            found.info = self._judged(self.channel.classify(found.sql)[0], found.types)
+            found.basis = basis
         return found
+
+    def _judged(self, info: StatementInfo, types: tuple[int, ...]) -> StatementInfo:
+        """A read whose parameters run somebody's code when they are read in is none."""
+        if info.way is Way.PASS and types and self.channel.server.impure(types):
+            return dataclasses.replace(info, way=Way.GATED)
+        return info
 
     def _bind(self, message: f.Bind, raw: bytes) -> Item:
         if own_name(message.portal):
@@ -102,7 +117,8 @@ class _Reading:
                 self.channel.names.portals.pop("", None)
 
         info = portal.prepared.info
-        return Item("B", raw, done=done, reads=info is None or info.way is Way.PASS)
+        reads = info is None or info.way is Way.PASS
+        return Item("B", raw, done=done, reads=reads, ends=ends_transaction(info))
 
     def _execute(self, message: f.Execute, raw: bytes) -> Item:
         portal = self.bound.get(message.portal) or self.channel.names.portals.get(message.portal)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 from interlock.connectors.postgres.classify import StatementInfo
 from interlock.connectors.postgres.codec import frontend as f
 from interlock.connectors.postgres.preview import Identity, Limits
+from interlock.connectors.postgres.preview.layout import Layout
 from interlock.connectors.postgres.upstream import Upstream
 from interlock.model.decision import Target
 from interlock.sdk.connector import Gate, Principal, Settled, TlsContext
@@ -29,6 +30,7 @@ class Server(Protocol):
     idle_timeout_s: float
     identity: Identity
     limits: Limits
+    layouts: dict[tuple[int, str], Layout]
 
     @property
     def catalog_epoch(self) -> object:
@@ -56,6 +58,15 @@ class Server(Protocol):
         prepared: Callable[[], Mapping[str, StatementInfo]],
     ) -> tuple[StatementInfo, ...]:
         """Classify by the catalogs as they are known now. Raises Rejected (SqlSyntax, SqlTooLarge, SqlTooComplex)."""
+
+    async def settled(self) -> None:
+        """Wait until the catalogs are known: what runs while they are not could not be looked through. Raises Unavailable."""
+
+    async def look(self) -> bool:
+        """Whether the catalogs have changed behind our back; they are known again then. Raises Unavailable."""
+
+    def impure(self, types: Sequence[int]) -> bool:
+        """Whether parameters of these types may run somebody's code."""
 
     def schema_changed(self) -> None:
         """Something changed the catalogs: nothing passes as a read before they are read again."""

@@ -34,6 +34,8 @@ class Transaction:
     savepoints: list[Savepoint] = field(default_factory=list)
     settings: dict[str, str] = field(default_factory=dict)
     tags: list[bytes] = field(default_factory=list)
+    introduced: list[str] = field(default_factory=list)
+    """Hazards in code that this transaction has made; the catalogs that others see do not show it yet."""
 
     @property
     def writes(self) -> bool:

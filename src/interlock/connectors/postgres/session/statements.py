@@ -1,0 +1,275 @@
+"""Runs the statements of one segment in order, each as its way demands: with the gateway's SQL around them, or by the parts for
+transaction control, settings and what must be decided before it runs."""
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from interlock.connectors.postgres import answer
+from interlock.connectors.postgres.classify import StatementInfo, Way, held_back
+from interlock.connectors.postgres.codec import build
+from interlock.connectors.postgres.codec.backend import ErrorResponse
+from interlock.connectors.postgres.queries import QueryFailed
+from interlock.connectors.postgres.session import control, finish, images, segment, virtual
+from interlock.connectors.postgres.session.exchange import Batch
+from interlock.connectors.postgres.session.items import Item, own_name
+from interlock.connectors.postgres.session.record import Record
+from interlock.connectors.postgres.session.transaction import Transaction
+from interlock.model.decision import Forbid
+from interlock.model.operation import Action, Operation
+from interlock.sdk.connector import Held
+from interlock.wire import ProtocolViolation
+
+if TYPE_CHECKING:
+    from interlock.connectors.postgres.session.worker import Worker
+
+
+_RESERVED = "names of prepared statements that begin with _interlock_ are kept for Interlock"
+
+
+async def perform(worker: "Worker", items: Sequence[Item], *, end: bool) -> bool:
+    """Run the items of one segment in order; `end` when an implicit transaction ends with them. True when all went well; else
+    the error has been sent, and nothing of an implicit transaction is left."""
+    if worker.tx is None and not await _may_begin(worker, items):
+        return False
+    asked = [item.info for item in items if item.info is not None]
+    if worker.tx is None and (len(asked) > 1 or not end):
+        # Several statements succeed or fail together, and what is flushed must last until the Sync.
+        worker.together = True
+    elif worker.tx is None and len(asked) == 1 and control.needs_block(asked[0]):
+        worker.reject(control.no_block("LOCK TABLE" if asked[0].node == "LockStmt" else asked[0].verb))
+        return False
+    try:
+        return await _each(worker, items, end=end, alone=len(asked) == 1)
+    finally:
+        worker.together = False
+
+
+async def _each(worker: "Worker", items: Sequence[Item], *, end: bool, alone: bool) -> bool:
+    batch: list[Item] = []
+    introduced = [] if worker.tx is None else list(worker.tx.introduced)
+    for place, item in enumerate(items):
+        if item.info is not None:
+            item.info = held_back(item.info, introduced)
+            introduced += item.info.introduces
+        if item.info is not None and _reserved(item.info):
+            item.info = dataclasses.replace(item.info, way=Way.REFUSED, why=_RESERVED)
+        if item.info is None or item.plain or virtual.passes(item.info):
+            if not _allowed(worker, item):
+                if batch and not await send(worker, batch):
+                    return False
+                _refuse(worker, item)
+                return await _abandon_implicit(worker)
+            batch.append(item)
+            last = end and place == len(items) - 1
+            if (item.info is not None and item.info.copy == "in") or last:
+                sending, batch = batch, []
+                if not await send(worker, sending, last=last):
+                    return await _abandon_implicit(worker)
+            continue
+        if batch:
+            sending, batch = batch, []
+            if not await send(worker, sending):
+                return await _abandon_implicit(worker)
+        if not await _special(worker, item, alone=alone):
+            return await _abandon_implicit(worker)
+    if batch and not await send(worker, batch):
+        return await _abandon_implicit(worker)
+    if end and worker.tx is not None and not worker.tx.explicit:
+        return await finish.commit(worker)
+    return True
+
+
+async def _abandon_implicit(worker: "Worker") -> bool:
+    if worker.tx is not None and not worker.tx.explicit:
+        await finish.roll_back(worker)
+    return False
+
+
+async def _may_begin(worker: "Worker", items: Sequence[Item]) -> bool:
+    """Whether an implicit transaction may touch the target at all: not when this very content waits already."""
+    infos = [item.info for item in items if item.info is not None]
+    if not infos or any(info.way is not Way.GATED for info in infos):
+        return True
+    asked = tuple(item.asked for item in items if item.asked is not None)
+    operations = [operation for info in infos for operation in info.operations]
+    record = Record(
+        worker.channel.target.fingerprint, worker.channel.principal.agent, asked, worker.channel.meaning()
+    )
+    change = worker.channel.gate.lift(worker.channel.principal, operations, record.digest())
+    if change is None:
+        return True
+    worker.fail(answer.held(Held(change, again=True)))
+    return False
+
+
+def _allowed(worker: "Worker", item: Item) -> bool:
+    if item.info is None:
+        return True
+    decision = worker.channel.gate.check(worker.channel.principal, operations_of(item.info))
+    return not isinstance(decision, Forbid)
+
+
+def _refuse(worker: "Worker", item: Item) -> None:
+    assert item.info is not None
+    operations = operations_of(item.info)
+    decision = worker.channel.gate.check(worker.channel.principal, operations)
+    assert isinstance(decision, Forbid)
+    worker.channel.gate.refused(worker.channel.principal, operations, decision)
+    worker.reject(answer.forbidden(decision.why))
+
+
+async def send(worker: "Worker", items: Sequence[Item], *, last: bool = False) -> bool:
+    """Send statements (and what belongs to them) in one write, with the gateway's SQL around. True when all went well."""
+    if worker.tx is not None and worker.tx.poisoned:
+        if any(item.info is not None or item.kind != "C" for item in items):
+            worker.reject(control.IN_FAILED)
+            return False
+        return True
+    # `suspicious`: the server said that what looked like a read writes.
+    gated = worker.suspicious or any(item.way is Way.GATED for item in items)
+    worker.suspicious = False
+    if worker.together and any(item.info is not None or item.kind == "B" for item in items):
+        gated = True
+    if worker.tx is None and gated:
+        worker.tx = Transaction(
+            explicit=False, read_only=virtual.read_only(worker), settings=dict(worker.channel.settings)
+        )
+    taken: list[images.Image | None] = [None for _ in items]
+    if worker.tx is not None:
+        try:
+            taken = [await images.take(worker, item) for item in items]
+        except QueryFailed as lost:
+            worker.fail(
+                build.error_response("ERROR", lost.sqlstate, "the transaction failed while it was prepared")
+            )
+            return False
+    exchange = worker.channel.exchange
+    batch = exchange.batch()
+    begun = control.begin(worker, batch)
+    worker.imaging = []
+    for item, early in zip(items, taken, strict=True):
+        image = early or (images.add(worker, batch, item) if worker.tx is not None else None)
+        worker.imaging += [] if image is None else [image]
+        offset = item.info.offset if item.kind == "Q" and item.info is not None else 0
+        batch.client(item.kind, item.raw, _done(worker, item), offset)
+        if item.portal is not None:
+            item.portal.started = True
+        if item.info is not None and item.asked is not None:
+            worker.record(item.info, item.asked)
+    copies = items[-1].info is not None and items[-1].info.copy == "in"
+    measured = None
+    if last and worker.tx is not None and not worker.tx.explicit and not copies:
+        measured = finish.add_measuring(worker, batch)
+    elif not (copies or items[-1].kind == "Q"):
+        batch.sync()
+    error = await _timed(worker, batch)
+    if exchange.copying_in:
+        error = await _copy_in(worker, extended=items[-1].kind != "Q")
+    if begun is not None and begun.error is not None:
+        worker.write(begun.raw)
+        return False
+    broken = next((i.reply for i in worker.imaging if i.reply is not None and i.reply.failed), None)
+    if error is None and broken is not None:
+        worker.write(broken.raw)
+    if error is not None or broken is not None:
+        worker.withheld = b""
+        return False
+    if worker.tx is not None:
+        worker.tx.images += worker.imaging
+    if measured is not None:
+        return await finish.decide(worker, measured)
+    return True
+
+
+def _done(worker: "Worker", item: Item) -> Callable[[bool], None] | None:
+    """What to do when the server has answered a message. Each for itself: what one statement prepares or sets stays when the
+    next one of the same message fails."""
+    if item.info is None:
+        return item.done
+
+    def done(ok: bool) -> None:
+        if item.done is not None:
+            item.done(ok)
+        if ok:
+            virtual.succeeded(worker, item)
+
+    return done
+
+
+async def _timed(worker: "Worker", batch: Batch) -> ErrorResponse | None:
+    """Run a batch; a statement that takes too long is cancelled, as the server would by statement_timeout (which is the
+    agent's to change)."""
+    channel = worker.channel
+    loop = asyncio.get_running_loop()
+    timer = loop.call_later(channel.server.statement_timeout_s, channel.server.cancelling, channel.upstream)
+    try:
+        return await channel.exchange.run(batch)
+    finally:
+        timer.cancel()
+
+
+async def _special(worker: "Worker", item: Item, *, alone: bool) -> bool:
+    info = item.info
+    assert info is not None
+    if item.bind is not None:
+        # The server has it, and is not asked to run it.
+        worker.channel.exchange.leave(item.bind.portal)
+    match info.way:
+        case Way.CONTROL:
+            return await control.perform(worker, info)
+        case Way.SETTING:
+            return await virtual.perform(worker, item)
+        case Way.OUTSIDE:
+            return await control.outside(worker, item, alone=alone)
+        case Way.IMMEDIATE:
+            return await finish.immediate(worker, item, alone=alone)
+        case Way.GATED:
+            return await finish.immediate(worker, item, alone=alone)
+        case Way.REFUSED | Way.PASS:
+            known = worker.channel.names.statements
+            if info.executes is not None and info.executes not in known and info.why != _RESERVED:
+                worker.reject(segment.no_statement(info.executes))
+                return False
+            why = info.why or "this statement is not known to be safe"
+            worker.channel.gate.refused(worker.channel.principal, info.operations, Forbid(why, ("unknown",)))
+            worker.reject(answer.forbidden(why))
+            return False
+
+
+async def _copy_in(worker: "Worker", *, extended: bool) -> ErrorResponse | None:
+    """Relay COPY data from the client until it ends it, or the server has had enough."""
+    exchange = worker.channel.exchange
+    worker.swallowed = extended
+    ended = False
+    while exchange.copying_in:
+        frame = await worker.channel.next_frame(in_transaction=True, while_copying=exchange)
+        if frame is None:
+            break
+        kind, raw = frame
+        if kind == 100:  # d
+            worker.channel.upstream.write(raw)
+            await worker.channel.upstream.drain()
+        elif kind in (99, 102):  # c, f
+            worker.channel.upstream.write(raw)
+            exchange.end_copy(sync=extended)
+            ended = True
+        elif kind not in (72, 83):  # Flush and Sync are ignored here, as the server does
+            raise ProtocolViolation(f"unexpected message type 0x{kind:02x} during COPY")
+    if extended and not ended:
+        exchange.end_copy(sync=True)
+    return await exchange.settled()
+
+
+def operations_of(info: StatementInfo) -> tuple[Operation, ...]:
+    """What a statement needs the right to. Rows that a write returns are read."""
+    if not info.returns_rows or any(o.action is Action.READ for o in info.operations):
+        return info.operations
+    resources = tuple(r for o in info.operations for r in o.resources)
+    return (*info.operations, Operation(Action.READ, info.verb, resources))
+
+
+def _reserved(info: StatementInfo) -> bool:
+    """Whether SQL reaches for a prepared statement of the gateway's: with one in the place of another it would measure nothing."""
+    return any(name and own_name(name) for name in (info.prepares, info.executes, info.deallocates))
