@@ -42,10 +42,11 @@ class Pool:
         return await SqlConnection.open(self._config, self._settings)
 
     async def ask(self, statements: Sequence[Statement]) -> list[Rows]:
-        """Run statements, each a transaction of its own, so that each sees what is committed then. Raises QueryFailed."""
+        """Run statements in one round trip, each a transaction of its own, so that each sees what is committed then. Raises
+        QueryFailed."""
         try:
             async with self.connection() as connection:
-                return [rows_of(await connection.query(sql, params)) for sql, params in statements]
+                return [rows_of(result) for result in await connection.each(statements)]
         except SqlError as error:
             raise QueryFailed(error.sqlstate, error.message) from None
         except UpstreamError as error:

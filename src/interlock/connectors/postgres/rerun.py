@@ -139,6 +139,7 @@ class RevertUnit:
             self._server.identity,
             captured=reverted.captured,
             observer=self._server.has_observer,
+            layouts=self._server.layouts,
             limits=self._server.limits,
         )
         found = await self._run(preview.examine(first, context))

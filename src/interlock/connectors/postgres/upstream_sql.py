@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from interlock.connectors.postgres.codec import CopyData, Framer, backend_limits, build, encode
+from interlock.connectors.postgres.codec import CopyData, Frame, Framer, backend_limits, build, encode
 from interlock.connectors.postgres.codec import frontend as f
 from interlock.connectors.postgres.codec.backend import Column, CopyInResponse, CopyOutResponse
+from interlock.connectors.postgres.kept import Kept
 from interlock.connectors.postgres.upstream import Upstream, open_upstream
 from interlock.connectors.postgres.upstream_config import UpstreamConfig
 from interlock.connectors.postgres.upstream_errors import SqlError, Stage, UpstreamError
@@ -39,6 +40,7 @@ class SqlConnection:
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
         self._framer = Framer(backend_limits())
+        self._kept = Kept()
         self._busy = False
         self.parameters = dict(upstream.parameters)
         self.status = "I"
@@ -79,6 +81,30 @@ class SqlConnection:
         with self._exclusively():
             self._upstream.write(pipelined(statements))
             return (await self._collect()).results
+
+    async def each(self, statements: Sequence[Statement]) -> list[Result]:
+        """Run several statements in one round trip, each a transaction of its own. What comes again is kept prepared.
+
+        All of them run, whatever becomes of the others; then the first error is raised. The results have no ``columns``.
+        """
+        with self._exclusively():
+            asked = [self._kept.execution(statement) for statement in statements]
+            self._upstream.write(b"".join([data for data, _ in asked]))
+            done: list[Collector] = []
+            collector = self._collector()
+            while len(done) < len(asked):
+                for frame in self._frames(await self._receive(collector)):
+                    self._take(collector, [frame])
+                    if collector.done:
+                        done.append(collector)
+                        collector = self._collector()
+            self.status = done[-1].status if done else "I"
+        for (sql, _), (_, fresh), answer in zip(statements, asked, done, strict=True):
+            if fresh and answer.error is not None:
+                self._kept.forget(sql)
+        for answer in done:
+            answer.check()
+        return [result for answer in done for result in answer.results]
 
     async def simple(self, sql: str) -> list[Result]:
         """Run ``sql``, which may be several statements, through the simple protocol."""
@@ -245,7 +271,9 @@ class SqlConnection:
             raise UpstreamError(Stage.SESSION, str(violation), "08P01") from None
 
     def _feed(self, collector: Collector, data: bytes) -> None:
-        frames = self._frames(data)
+        self._take(collector, self._frames(data))
+
+    def _take(self, collector: Collector, frames: Iterable[Frame]) -> None:
         try:
             collector.feed(frames)
         except ProtocolViolation as violation:
