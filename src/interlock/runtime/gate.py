@@ -122,6 +122,8 @@ class TargetGate:
         found = self._core.watch.waiting(principal.agent, self.target.name, content)
         if found is None or found.fingerprint != self.target.fingerprint:
             return None
+        if found.expires_at is not None and found.expires_at <= self._core.directory.now():
+            return None
         return None if isinstance(self.check(principal, operations), Forbid) else found
 
     async def admit(self, work: Work, unit: Unit) -> Answer:

@@ -122,11 +122,9 @@ def _refuse(worker: "Worker", item: Item) -> None:
 
 async def send(worker: "Worker", items: Sequence[Item], *, last: bool = False) -> bool:
     """Send statements (and what belongs to them) in one write, with the gateway's SQL around. True when all went well."""
-    if worker.tx is not None and worker.tx.poisoned:
-        if any(item.info is not None or item.kind != "C" for item in items):
-            worker.reject(control.IN_FAILED)
-            return False
-        return True
+    if worker.tx is not None and worker.tx.poisoned and not all(_in_place(item) for item in items):
+        worker.reject(control.IN_FAILED)
+        return False
     # `suspicious`: the server said that what looked like a read writes.
     gated = worker.suspicious or any(item.way is Way.GATED for item in items)
     worker.suspicious = False
@@ -268,6 +266,11 @@ def operations_of(info: StatementInfo) -> tuple[Operation, ...]:
         return info.operations
     resources = tuple(r for o in info.operations for r in o.resources)
     return (*info.operations, Operation(Action.READ, info.verb, resources))
+
+
+def _in_place(item: Item) -> bool:
+    """Whether the server would take a message in a failed transaction."""
+    return item.kind in "Ct" or item.ends
 
 
 def _reserved(info: StatementInfo) -> bool:
