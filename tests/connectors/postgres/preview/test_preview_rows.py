@@ -471,3 +471,16 @@ def test_altered_table_is_not_taken_for_the_one_that_is_known(shop: Rig) -> None
     result = shop.work(sql)
     (table,) = [f for f in frames(result.undo) if isinstance(f, image.Table)]
     assert [column.name for column in table.columns] == ["id", "buyer", "total", "more"]
+
+
+def test_row_that_others_hold_a_share_of(shop: Rig) -> None:
+    """A key share of another transaction and the agent's update make the row's xmax a multixact."""
+    with shop.database.connect() as other:
+        other.execute("SELECT FROM orders WHERE id <= 2 FOR KEY SHARE")
+        shop.begin()
+        shop.run("UPDATE orders SET total = 0 WHERE id = 1")
+        result = shop.measure()
+        assert told(result) == {"updated 1 rows public.orders"}
+        (updated,) = [f for f in frames(result.undo) if isinstance(f, image.Updated)]
+        assert [old[0] for old, _ in updated.rows] == ["1"]
+        other.rollback()

@@ -26,27 +26,39 @@ class Group:
     statements: tuple[Statement, ...]
 
 
-def in_some_order(groups: Sequence[Group], search_path: str) -> Steps[None]:
-    """Run all groups, in the order given where that works. `search_path` is for the users' triggers, which may depend on one.
-    Raises Rejected when constraints leave no way, or on any other error."""
+def in_some_order(stages: Sequence[Sequence[Group]], search_path: str) -> Steps[None]:
+    """Run all groups, in the order given where that works; a stage is begun when nothing of those before it gets any further.
+    `search_path` is for the users' triggers, which may depend on one. Raises Rejected when constraints leave no way, or on any
+    other error."""
     yield from ask(Ask("maintainer", (_DEFER, (_PATH, (search_path,)))))
-    waiting = list(groups)
-    while waiting:
-        left: list[Group] = []
-        why = ""
-        for group in waiting:
-            failed = yield from attempt(group)
-            if failed is not None:
-                left.append(group)
-                why = failed.sqlstate
-        if len(left) == len(waiting):
-            labels = ", ".join(dict.fromkeys(group.label for group in left))
-            raise Rejected(f"other rows or objects stand in the way of undoing {labels} ({why})")
-        waiting = left
+    waiting: list[Group] = []
+    why = ""
+    for stage in stages:
+        waiting += stage
+        why = yield from _as_far_as_it_goes(waiting)
+    if waiting:
+        labels = ", ".join(dict.fromkeys(group.label for group in waiting))
+        raise Rejected(f"other rows or objects stand in the way of undoing {labels} ({why})")
     failed = yield from attempt(Group("the constraints", (("SET CONSTRAINTS ALL IMMEDIATE", ()),)))
     if failed is not None:
         raise Rejected(f"rows that came since refer to what would be undone ({failed.sqlstate})")
     yield from ask(Ask("maintainer", ((_PATH, ("",)),)))
+
+
+def _as_far_as_it_goes(waiting: list[Group]) -> Steps[str]:
+    """Run groups, and take them from the list, until none of those left works. Returns the last SQLSTATE."""
+    why = ""
+    progress = True
+    while waiting and progress:
+        progress = False
+        for group in list(waiting):
+            failed = yield from attempt(group)
+            if failed is None:
+                waiting.remove(group)
+                progress = True
+            else:
+                why = failed.sqlstate
+    return why
 
 
 def attempt(group: Group) -> Steps[QueryFailed | None]:

@@ -88,11 +88,11 @@ def plan(
         raise Rejected(f"rows were changed since: {'; '.join(conflicts)}")
     objects, gone = yield from drops(image.created, force=force)
     contents = yield from _contents(todos)
-    yield from in_some_order([*(yield from _row_groups(image, todos)), *objects], search_path)
+    yield from in_some_order([*(yield from _row_stages(image, todos)), objects], search_path)
     inexact = yield from _verify(todos, contents, search_path)
     if sum(inexact) and not force:
         labels = [f"{n} of {todo.stored.label}" for n, todo in zip(inexact, todos, strict=True) if n]
-        raise Rejected(f"triggers keep rows from being as they were: {', '.join(labels)}")
+        raise Rejected(f"triggers or cascades keep rows from being as they were: {', '.join(labels)}")
     return Reverted(
         tuple(_report(todo, n) for todo, n in zip(todos, inexact, strict=True)),
         tuple(group.label for group in objects),
@@ -123,14 +123,14 @@ def _captured(todo: Todo) -> Captured:
 # ---- order ------------------------------------------------------------------------------------------------------------
 
 
-def _row_groups(image: Image, todos: Sequence[Todo]) -> Steps[list[Group]]:
-    """Rows come back parents first, then changed ones are set back, then new ones go, children first."""
+def _row_stages(image: Image, todos: Sequence[Todo]) -> Steps[list[list[Group]]]:
+    """Rows come back parents first, and changed ones are set back; when all that is done, new ones go, children first.
+    (Earlier they might take with them, by a cascade, what has yet to be set back.)"""
     order = yield from _parents_first(image)
     ranked = sorted(todos, key=lambda todo: order.get(todo.stored.table.oid, 0))
-    groups = [group for todo in ranked for group in _inserts(todo)]
-    groups += [group for todo in ranked for group in _updates(todo)]
-    groups += [group for todo in reversed(ranked) for group in _deletes(todo)]
-    return groups
+    back = [group for todo in ranked for group in _inserts(todo)]
+    back += [group for todo in ranked for group in _updates(todo)]
+    return [back, [group for todo in reversed(ranked) for group in _deletes(todo)]]
 
 
 def _parents_first(image: Image) -> Steps[dict[int, int]]:
@@ -230,7 +230,7 @@ def _verify(todos: Sequence[Todo], contents: dict[int, Counter[Row]], search_pat
             again += _fix(todo, different)
         if not again or attempt == _PASSES - 1:
             break
-        yield from in_some_order(again, search_path)
+        yield from in_some_order([again], search_path)
     return inexact
 
 

@@ -95,34 +95,53 @@ def compare(stored: Stored, *, force: bool) -> Steps[Todo]:
 
 def _by_key(todo: Todo, force: bool) -> Steps[None]:
     stored = todo.stored
-    left = yield from rows_by_key(
-        stored, [*map(stored.key_of, stored.inserted), *(stored.key_of(new) for _, new in stored.updated)]
-    )
-    for row in stored.inserted:
+    inserted, deleted, updated = by_keys(stored)
+    keys = [*map(stored.key_of, inserted), *(stored.key_of(new) for _, new in updated)]
+    left = yield from rows_by_key(stored, keys)
+    for row in inserted:
         present = left.get(stored.key_of(row))
         if _usable(todo, present, row, force):
             assert present is not None
             todo.remove.append((row, present[0]))
-    for old, new in stored.updated:
+    for old, new in updated:
         present = left.get(stored.key_of(new))
         if _usable(todo, present, new, force):
             assert present is not None
             todo.restore.append(Restore(old, new, present[0], present[1] != new))
-    own = {stored.key_of(new) for _, new in stored.updated}
-    successors = {stored.key_of(row): (row, ctid) for row, ctid in todo.remove}
-    there = yield from rows_by_key(stored, [stored.key_of(row) for row in stored.deleted])
-    for row in stored.deleted:
-        key = stored.key_of(row)
-        present = there.get(key)
-        if key in successors:
-            # Deleted and made anew under the same key: set back, so that nobody who refers to it notices.
-            made = successors.pop(key)
-            todo.restore.append(Restore(row, made[0], made[1], present is not None and present[1] != made[0]))
-        elif present is None or key in own:
+    there = yield from rows_by_key(stored, [stored.key_of(row) for row in deleted])
+    for row in deleted:
+        present = there.get(stored.key_of(row))
+        if present is None:
             todo.insert.append(row)
         elif present[1] != row:
             todo.taken += 1
-    todo.remove = list(successors.values())
+
+
+def by_keys(stored: Stored) -> tuple[list[Row], list[Row], list[tuple[Row, Row]]]:
+    """What became of the keys: rows inserted, deleted and updated.
+
+    A row that got another key stays the same row (whoever refers to it follows), unless its old or new key was another row's
+    before or after: then keys, not rows, are put back, because those who refer to a key cannot be told apart.
+    """
+    key = stored.key_of
+    before = {key(row) for row in stored.deleted} | {key(old) for old, _ in stored.updated}
+    after = {key(row) for row in stored.inserted} | {key(new) for _, new in stored.updated}
+    made = {key(row): row for row in stored.inserted}
+    lost = {key(row): row for row in stored.deleted}
+    updated: list[tuple[Row, Row]] = []
+    for old, new in stored.updated:
+        if key(old) != key(new) and (key(old) in after or key(new) in before):
+            lost[key(old)] = old
+            made[key(new)] = new
+        else:
+            updated.append((old, new))
+    both = made.keys() & lost.keys()
+    updated += [(lost[k], made[k]) for k in lost if k in both]
+    return (
+        [row for k, row in made.items() if k not in both],
+        [row for k, row in lost.items() if k not in both],
+        updated,
+    )
 
 
 def _usable(todo: Todo, present: tuple[str, Row] | None, expected: Row, force: bool) -> bool:
