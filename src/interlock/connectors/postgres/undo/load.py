@@ -78,13 +78,20 @@ def load(parts: Iterable[bytes]) -> Image:
             case Table():
                 image.tables[frame.oid] = Stored(frame, schema=frame.schema, name=frame.name, key=frame.key)
             case Inserted(table, rows):
-                image.tables[table].inserted += rows
+                _table(image, table).inserted += rows
             case Deleted(table, rows):
-                image.tables[table].deleted += rows
+                _table(image, table).deleted += rows
             case Updated(table, pairs):
-                image.tables[table].updated += pairs
+                _table(image, table).updated += pairs
             case Created():
                 image.created.append(frame)
             case _:
                 assert_never(frame)
     return image
+
+
+def _table(image: Image, oid: int) -> Stored:
+    stored = image.tables.get(oid)
+    if stored is None:
+        raise Damaged("a stored before-image has rows of no table")
+    return stored
