@@ -40,7 +40,13 @@ def test_a_cut_image_is_refused(cut: int) -> None:
 
 
 def test_garbage_and_missing_head_are_refused() -> None:
-    for parts in ([], [b"\x00\x00\x00\x01\xff"], image.encode([TABLE]), image.encode([HEAD, HEAD])):
+    for parts in (
+        [],
+        [b"\x00\x00\x00\x01\xff"],
+        image.encode([TABLE]),
+        image.encode([HEAD, HEAD]),
+        image.encode([HEAD, image.Deleted(8, ())]),
+    ):
         with pytest.raises(image.Damaged):
             load(parts)
 

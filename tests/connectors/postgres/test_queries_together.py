@@ -57,8 +57,8 @@ def test_one_question_for_each_connection_and_round() -> None:
         ["agent"],
         ["agent"],
     ]
-    texts = [text for text, _ in inside_rows([[(text, ())] for text, _ in asked[0][0].statements])[0]]  # type: ignore[misc]
-    assert texts == ["a1"]
+    sent: list[Rows] = [[(text,)] for text, _ in asked[0][0].statements]
+    assert inside_rows(sent) == [[("a1",)], [("c1",)]]
 
 
 def test_an_error_reaches_only_its_own_part() -> None:
