@@ -2,7 +2,8 @@
 
 import itertools
 import secrets
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -87,6 +88,11 @@ class Shop:
         (change,) = self.changes(ChangeState.HELD)
         return change
 
+    def sessions(self) -> list[str]:
+        """The names of agents of this test that are connected."""
+        gate = self.gateway.runtime.targets["shop"].gate
+        return [p.agent for p in gate.sessions if p.agent == self.agent]
+
     def approve_held(self) -> Change:
         return self.gateway.approve(self.held().id)
 
@@ -110,6 +116,13 @@ def fails(*sqlstates: str) -> Iterator[Error]:
         yield error
     error.caught = caught.value
     assert error.sqlstate in sqlstates, f"{error.sqlstate}: {caught.value}"
+
+
+def until(holds: Callable[[], Any]) -> Any:
+    """Ask until it holds: for what another thread or process does. What never holds ends the test by its time limit."""
+    while not (found := holds()):
+        time.sleep(0.01)
+    return found
 
 
 @pytest.fixture(scope="module")

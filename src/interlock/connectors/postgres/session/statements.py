@@ -270,7 +270,7 @@ def operations_of(info: StatementInfo) -> tuple[Operation, ...]:
 
 def _in_place(item: Item) -> bool:
     """Whether the server would take a message in a failed transaction."""
-    return item.kind in "Ct" or item.ends
+    return item.kind in "Ctp" or item.ends
 
 
 def _reserved(info: StatementInfo) -> bool:
