@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Executable, NestedTransaction, text
+from sqlalchemy import Connection, Executable, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from interlock.model.errors import InterlockError, Rejected, Unavailable
@@ -17,6 +17,10 @@ from interlock.runtime.stores.errors import CommitUnknown
 from interlock.runtime.stores.writing import SqlTx
 
 T = TypeVar("T")
+# Not SQLAlchemy's nested transactions: those cost as much as all the rest of a small one.
+_SAVEPOINT, _UNDO, _RELEASE = (
+    f"{words} one_of_group" for words in ("SAVEPOINT", "ROLLBACK TO SAVEPOINT", "RELEASE SAVEPOINT")
+)
 _SETTLE_SECONDS = 5.0
 _SETTLE_PAUSE = 0.1
 _OWN_XID = text("SELECT CAST(pg_catalog.pg_current_xact_id() AS text)")
@@ -49,9 +53,9 @@ class Plain:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def execute(self, query: Executable) -> Sequence[Any]:
-        """The rows of a query."""
-        return self._connection.execute(query).fetchall()
+    def execute(self, query: Executable, values: Mapping[str, Any] | None = None) -> Sequence[Any]:
+        """The rows of a query; `values` are those of its parameters."""
+        return self._connection.execute(query, values).fetchall()
 
     def write(self, statement: Executable, rows: Sequence[dict[str, Any]] | None = None) -> int:
         """How many rows a statement changed."""
@@ -64,15 +68,15 @@ class Step:
 
     def __init__(self, connection: Connection) -> None:
         self._connection, self._plain = connection, Plain(connection)
-        self._savepoint: NestedTransaction | None = None
+        self._begun = False
         self._closed = False
         self.failed: InterlockError | None = None
         self.lost: BatchLost | None = None
         self.wrote = False
 
-    def execute(self, query: Executable) -> Sequence[Any]:
-        """The rows of a query."""
-        return self._guard(lambda: self._plain.execute(query))
+    def execute(self, query: Executable, values: Mapping[str, Any] | None = None) -> Sequence[Any]:
+        """The rows of a query; `values` are those of its parameters."""
+        return self._guard(lambda: self._plain.execute(query, values))
 
     def write(self, statement: Executable, rows: Sequence[dict[str, Any]] | None = None) -> int:
         """How many rows a statement changed."""
@@ -85,8 +89,9 @@ class Step:
         if self.failed is not None:
             raise self.failed
         try:
-            if self._savepoint is None:
-                self._savepoint = self._connection.begin_nested()
+            if not self._begun:
+                self._begun = True
+                self._connection.exec_driver_sql(_SAVEPOINT)
             return run()
         except SQLAlchemyError as error:
             self.failed = errors.translate(error)
@@ -102,13 +107,12 @@ class Step:
         self._closed = True
         if self.lost is not None:
             raise self.lost
-        if self._savepoint is None:
+        if not self._begun:
             return
         try:
-            if keep:
-                self._savepoint.commit()
-            else:
-                self._savepoint.rollback()
+            if not keep:
+                self._connection.exec_driver_sql(_UNDO)
+            self._connection.exec_driver_sql(_RELEASE)
         except SQLAlchemyError as error:
             raise lost(error) from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from sqlalchemy import Executable, bindparam, insert, select, update
@@ -28,8 +28,8 @@ _MOVE_HEAD = (
 class Runner(Protocol):
     """Executes statements and turns database errors into the port's."""
 
-    def execute(self, query: Executable) -> Sequence[Any]:
-        """The rows of a query."""
+    def execute(self, query: Executable, values: Mapping[str, Any] | None = None) -> Sequence[Any]:
+        """The rows of a query; `values` are those of its parameters."""
 
     def write(self, statement: Executable, rows: Sequence[dict[str, Any]] | None = None) -> int:
         """How many rows a statement changed."""

@@ -16,7 +16,7 @@ from interlock.model.errors import NotFound, Unavailable
 from interlock.model.people import Agent, AgentCredential, Grant, Person
 from interlock.runtime import crypto
 from interlock.runtime.crypto import CannotOpen, MasterKey
-from interlock.runtime.stores import schema
+from interlock.runtime.stores import built, schema
 from interlock.runtime.stores.ledger_rows import Runner
 
 V = TypeVar("V")
@@ -69,7 +69,7 @@ class SqlReadTx:
     # -- changes
 
     def change(self, change_id: str) -> Change | None:
-        return self._one(Change, select(schema.changes.c.doc).where(schema.changes.c.id == change_id))
+        return self._one(Change, built.column_by(schema.changes, "doc", "id"), id=change_id)
 
     def changes(self, which: ChangeFilter) -> Sequence[Change]:
         limit = max(1, min(which.limit, MAX_LISTED))
@@ -83,11 +83,8 @@ class SqlReadTx:
         return int(self._scalar(count))
 
     def change_by_content(self, agent: str, target: str, content: str) -> Change | None:
-        table = schema.changes
-        states = [s.value for s in (*WAITING, *UNRESOLVED)]
-        same = (table.c.agent == agent, table.c.target == target, table.c.content == content)
-        query = select(table.c.doc).where(*same, table.c.state.in_(states))
-        return self._one(Change, query.order_by(table.c.id.desc()).limit(1))
+        query = built.by_content(*WAITING, *UNRESOLVED)
+        return self._one(Change, query, agent=agent, target=target, content=content)
 
     def changes_in_doubt(self) -> Sequence[Change]:
         table = schema.changes
@@ -119,8 +116,8 @@ class SqlReadTx:
         return sorted(name for (name,) in rows if name.startswith(prefix))
 
     def _data_key(self, change_id: str) -> bytes | None:
-        table = schema.payload_keys
-        sealed = self._scalar(select(table.c.sealed).where(table.c.change_id == change_id))
+        query = built.column_by(schema.payload_keys, "sealed", "change_id")
+        sealed = self._scalar(query, change_id=change_id)
         if sealed is None:
             return None
         try:
@@ -159,7 +156,7 @@ class SqlReadTx:
         return self._all(Grant, _listed(schema.grants))
 
     def revision(self) -> int:
-        return int(self._scalar(select(schema.revision.c.value)))
+        return int(self._scalar(built.value_of(schema.revision, "value")))
 
     def breakers(self) -> Sequence[Breaker]:
         return self._all(Breaker, _listed(schema.breakers))
@@ -178,20 +175,20 @@ class SqlReadTx:
 
     # -- how
 
-    def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
-        rows: Sequence[Row[Any]] = self.runner.execute(query)
+    def _rows(self, query: Select[Any], **values: Any) -> Sequence[Row[Any]]:
+        rows: Sequence[Row[Any]] = self.runner.execute(query, values)
         return rows
 
-    def _scalar(self, query: Select[Any]) -> Any:
-        rows = self._rows(query)
+    def _scalar(self, query: Select[Any], **values: Any) -> Any:
+        rows = self._rows(query, **values)
         return rows[0][0] if rows else None
 
-    def _one(self, kind: type[V], query: Select[Any]) -> V | None:
-        doc = self._scalar(query)
+    def _one(self, kind: type[V], query: Select[Any], **values: Any) -> V | None:
+        doc = self._scalar(query, **values)
         return None if doc is None else _decode(kind, doc)
 
-    def _all(self, kind: type[V], query: Select[Any]) -> Sequence[V]:
-        return [_decode(kind, doc) for (doc,) in self._rows(query)]
+    def _all(self, kind: type[V], query: Select[Any], **values: Any) -> Sequence[V]:
+        return [_decode(kind, doc) for (doc,) in self._rows(query, **values)]
 
 
 def _listed(table: Table) -> Select[Any]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Table, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from interlock.ledger import entry
 from interlock.ledger.entry import Entry, EntryError
@@ -22,7 +21,7 @@ from interlock.model.errors import Conflict, NotFound, Rejected
 from interlock.model.people import Agent, AgentCredential, Grant, Person
 from interlock.runtime import crypto
 from interlock.runtime.crypto import MasterKey
-from interlock.runtime.stores import schema
+from interlock.runtime.stores import built, schema
 from interlock.runtime.stores.ledger_rows import Runner
 from interlock.runtime.stores.reading import SqlReadTx, key_label, milliseconds, payload_label
 
@@ -43,7 +42,8 @@ class SqlTx(SqlReadTx):
         durable: Frontier,
     ) -> None:
         super().__init__(runner, clock, master)
-        self._upsert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+        self._dialect = dialect
+        self._data_keys: dict[str, bytes] = {}
         self._first = first
         self.durable = durable
         """The log's edge when the group began: everything up to it is durable already."""
@@ -69,15 +69,15 @@ class SqlTx(SqlReadTx):
         change = msgspec.structs.replace(
             draft, id=self._free_id(at), version=1, requested_at=at, updated_at=at
         )
-        self.runner.write(insert(schema.changes).values(**_change_row(change)))
+        self.runner.write(built.new_row(schema.changes), [_change_row(change)])
         return change
 
     def _free_id(self, at: datetime) -> str:
         """The first free id from the clock's on; so ids keep the order in which changes came."""
-        number, table = ids.change_number(at), schema.changes
+        number = ids.change_number(at)
         while True:
-            window = table.c.id.between(ids.change_id(number), ids.change_id(number + _ID_WINDOW - 1))
-            taken = {change_id for (change_id,) in self._rows(select(table.c.id).where(window))}
+            window = {"first": ids.change_id(number), "last": ids.change_id(number + _ID_WINDOW - 1)}
+            taken = {change_id for (change_id,) in self._rows(built.ids_between(), **window)}
             for candidate in range(number, number + _ID_WINDOW):
                 if (change_id := ids.change_id(candidate)) not in taken:
                     return change_id
@@ -85,10 +85,8 @@ class SqlTx(SqlReadTx):
 
     def save_change(self, change: Change) -> Change:
         saved = msgspec.structs.replace(change, version=change.version + 1, updated_at=self.now())
-        table = schema.changes
-        fenced = (table.c.id == change.id, table.c.version == change.version)
-        done = self.runner.write(update(table).where(*fenced).values(**_change_row(saved)))
-        if done != 1:
+        row = {**_change_row(saved), **built.fenced(change.id, change.version)}
+        if self.runner.write(built.fenced_change(), [row]) != 1:
             if self.change(change.id) is None:
                 raise NotFound(f"no change {change.id}")
             raise Conflict(f"{change.id} was moved by someone else: read it again")
@@ -105,7 +103,8 @@ class SqlTx(SqlReadTx):
     # -- payloads
 
     def put_payload(self, change_id: str, name: str, data: bytes) -> str:
-        key = self._data_key(change_id) or self._new_data_key(change_id)
+        key = self._data_keys.get(change_id) or self._data_key(change_id) or self._new_data_key(change_id)
+        self._data_keys[change_id] = key
         sealed = crypto.seal(key, payload_label(change_id, name), data)
         self._put(schema.payloads, change_id=change_id, name=name, sealed=sealed)
         return hashlib.sha256(sealed).hexdigest()
@@ -113,10 +112,11 @@ class SqlTx(SqlReadTx):
     def _new_data_key(self, change_id: str) -> bytes:
         key = crypto.new_key()
         sealed = self._master.seal(key_label(change_id), key)
-        self.runner.write(insert(schema.payload_keys).values(change_id=change_id, sealed=sealed))
+        self.runner.write(built.new_row(schema.payload_keys), [{"change_id": change_id, "sealed": sealed}])
         return key
 
     def destroy_payloads(self, change_id: str) -> None:
+        self._data_keys.pop(change_id, None)
         for table in (schema.payload_keys, schema.payloads):
             self.runner.write(delete(table).where(table.c.change_id == change_id))
 
@@ -152,21 +152,18 @@ class SqlTx(SqlReadTx):
 
     def reserve(self, scopes: Sequence[str]) -> Breaker | None:
         wanted = sorted(set(scopes)) or [""]  # asking for nothing admits nothing
-        table = schema.breakers
         # FOR SHARE reads what is committed once a concurrent move has ended, and keeps the next one waiting until this
         # transaction ends (P8). On SQLite the write lock that is held already does the same.
-        query = select(table.c.doc).where(table.c.scope.in_(wanted)).order_by(table.c.scope)
-        found = {b.scope: b for b in self._all(Breaker, query.with_for_update(read=True))}
+        scopes_given = {f"scope_{place}": scope for place, scope in enumerate(wanted)}
+        rows_read = self._all(Breaker, built.locked_breakers(len(wanted)), **scopes_given)
+        found = {b.scope: b for b in rows_read}
         rows = (found.get(s) or Breaker(s, state=BreakerState.OPEN, reason="missing") for s in wanted)
         return next((row for row in rows if row.frozen or row.state is BreakerState.OPEN), None)
 
     # -- how
 
     def _put(self, table: Table, **values: Any) -> None:
-        statement = self._upsert(table).values(**values)
-        keys = [column.name for column in table.primary_key.columns]
-        changed = {name: statement.excluded[name] for name in values if name not in keys}
-        self.runner.write(statement.on_conflict_do_update(index_elements=keys, set_=changed))
+        self.runner.write(built.upsert(self._dialect, table, tuple(values)), [values])
 
     def _revise(self) -> None:
         self.runner.write(update(schema.revision).values(value=schema.revision.c.value + 1))

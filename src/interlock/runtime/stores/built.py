@@ -1,0 +1,79 @@
+"""Statements of the way of every change, built once: building one costs more than running it."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Insert, Select, Table, Update, bindparam, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from interlock.model.change import ChangeState
+from interlock.runtime.stores import schema
+
+_BY_ID = "old_id"
+_BY_VERSION = "old_version"
+
+
+@cache
+def column_by(table: Table, column: str, *keys: str) -> Select[Any]:
+    """One column of the rows with given values in ``keys``, which are the parameters."""
+    return select(table.c[column]).where(*(table.c[key] == bindparam(key) for key in keys))
+
+
+@cache
+def by_content(*states: ChangeState) -> Select[Any]:
+    """The newest change of an ``agent`` on a ``target`` with a ``content`` that is in one of the states."""
+    table = schema.changes
+    same = [table.c[key] == bindparam(key) for key in ("agent", "target", "content")]
+    # Spelt out: an IN is put together anew each time it is run.
+    in_state = or_(*(table.c.state == state.value for state in states))
+    return select(table.c.doc).where(*same, in_state).order_by(table.c.id.desc()).limit(1)
+
+
+@cache
+def locked_breakers(number: int) -> Select[Any]:
+    """The breakers of that many scopes (parameters ``scope_0`` …), in fixed order, locked against moves."""
+    table = schema.breakers
+    wanted = or_(*(table.c.scope == bindparam(f"scope_{n}") for n in range(number)))
+    return select(table.c.doc).where(wanted).order_by(table.c.scope).with_for_update(read=True)
+
+
+@cache
+def ids_between() -> Select[Any]:
+    """Ids of changes from ``first`` to ``last``."""
+    column = schema.changes.c.id
+    return select(column).where(column.between(bindparam("first"), bindparam("last")))
+
+
+@cache
+def value_of(table: Table, column: str) -> Select[Any]:
+    """A column of a table with one row."""
+    return select(table.c[column])
+
+
+@cache
+def new_row(table: Table) -> Insert:
+    """One row; its values are the parameters."""
+    return insert(table)
+
+
+@cache
+def fenced_change() -> Update:
+    """A change, if it still has the version that the parameters of `fenced` name."""
+    table = schema.changes
+    return update(table).where(table.c.id == bindparam(_BY_ID), table.c.version == bindparam(_BY_VERSION))
+
+
+def fenced(change_id: str, version: int) -> dict[str, Any]:
+    """Parameters of `fenced_change`, beside the new values."""
+    return {_BY_ID: change_id, _BY_VERSION: version}
+
+
+@cache
+def upsert(dialect: str, table: Table, columns: tuple[str, ...]) -> Insert:
+    """One row, in the place of the one with its primary key."""
+    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
+    keys = [column.name for column in table.primary_key.columns]
+    changed = {name: statement.excluded[name] for name in columns if name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
