@@ -104,8 +104,9 @@ async def apply_unit(
 class RevertUnit:
     """Puts back what a change did, in one transaction, measured like any other."""
 
-    def __init__(self, server: Reverts, parts: Sequence[bytes], *, force: bool) -> None:
+    def __init__(self, server: Reverts, parts: Sequence[bytes], *, force: bool, search_path: str) -> None:
         self._server = server
+        self._search_path = search_path
         self._parts = parts
         self._force = force
         self._connection: SqlConnection | None = None
@@ -119,7 +120,10 @@ class RevertUnit:
             self._connection = await SqlConnection.open(self._server.reverting_role(), settings)
             await self._connection.query("BEGIN READ WRITE")
             fingerprint = self._server.identity.fingerprint
-            reverted = await self._run(undo.plan(self._parts, force=self._force, fingerprint=fingerprint))
+            plan = undo.plan(
+                self._parts, force=self._force, fingerprint=fingerprint, search_path=self._search_path
+            )
+            reverted = await self._run(plan)
             statements = preview.first().statements
             ending: list[Statement] = [
                 ("SET CONSTRAINTS ALL IMMEDIATE", ()),
@@ -192,4 +196,5 @@ async def revert_unit(
     )
     payload = f"{REVERT}{change.id}{' (forced)' if force else ''}".encode()
     work = Work(principal, operations, digest_of(payload), payload, reverts=change.id)
-    return work, RevertUnit(server, parts, force=force)
+    path = change.marker.get("search_path", undo.DEFAULT_PATH)
+    return work, RevertUnit(server, parts, force=force, search_path=path)

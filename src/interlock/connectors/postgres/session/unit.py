@@ -49,6 +49,10 @@ class GatedUnit:
         )
         found = await run_steps(self._channel, preview.examine(self._first, context))
         found = with_side_effects(found, self._tx)
+        path = self._tx.settings.get("search_path")
+        if path is not None and found.marker:
+            # A revert must run under it, too: users' triggers may depend on it.
+            found = msgspec.structs.replace(found, marker={**found.marker, "search_path": path})
         self._marker = dict(found.marker)
         return found
 

@@ -3,6 +3,6 @@
 plan()   a sans-io part for the maintainer's connection, inside one open transaction
 """
 
-from interlock.connectors.postgres.undo.plan import Reverted, TableReverted, plan
+from interlock.connectors.postgres.undo.plan import DEFAULT_PATH, Reverted, TableReverted, plan
 
-__all__ = ["Reverted", "TableReverted", "plan"]
+__all__ = ["DEFAULT_PATH", "Reverted", "TableReverted", "plan"]
