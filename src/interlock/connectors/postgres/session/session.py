@@ -25,7 +25,7 @@ from interlock.connectors.postgres.session.exchange import Exchange, Lost
 from interlock.connectors.postgres.session.login import Login, Wants
 from interlock.connectors.postgres.session.passing import STATUS, Passing, virtual_status
 from interlock.connectors.postgres.session.server import Server
-from interlock.connectors.postgres.session.worker import Worker
+from interlock.connectors.postgres.session.worker import Left, Worker
 from interlock.connectors.postgres.settings import Verdict
 from interlock.connectors.postgres.upstream import Upstream
 from interlock.connectors.postgres.upstream_errors import UpstreamError
@@ -287,6 +287,8 @@ class PgSession:
             await stage
         except ProtocolViolation as error:
             self._fatal("08P01", str(error))
+        except Left:
+            self._close()
         except IdleTooLong:
             self._fatal("25P03", "terminating connection due to idle-in-transaction timeout")
         except Lost:

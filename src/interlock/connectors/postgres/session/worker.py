@@ -22,6 +22,10 @@ _COMPLETE = frozenset(b"CI")
 _RESERVED = "names of prepared statements that begin with _interlock_ are kept for Interlock"
 
 
+class Left(Exception):
+    """The client has taken its leave; what is open is rolled back with its connection."""
+
+
 class Worker:
     """The gated part of a session. `channel` is what it works on; `run` takes messages until nothing is open any more."""
 
@@ -140,6 +144,8 @@ class Worker:
         elif letter == "F":
             self.fail(answer.forbidden("function calls by the fast path are not passed; use SELECT"))
             self.ready()
+        elif letter == "X":
+            raise Left
         elif letter not in "dcf":  # those are what is left of a COPY that failed: ignored, as the server does
             raise ProtocolViolation(f"unexpected message type 0x{kind:02x}")
 
