@@ -18,6 +18,9 @@ from interlock.wire import ProtocolViolation
 OWN = "_interlock_"
 """Names of the gateway's own prepared statements and portals begin so; a client's may not."""
 
+_ONCE = OWN + "once"
+_EXECUTE_OWN, _CLOSE_OWN = encode(f.Execute(OWN)), encode(f.Close("P", OWN))
+_CLOSE_ONCE = encode(f.Close("S", _ONCE))
 _HEADER = struct.Struct(">BI").unpack_from
 _LIMITS = backend_limits()
 _BULK = frozenset(b"Dd")
@@ -75,6 +78,11 @@ class _Expected:
         self.offset = offset
 
 
+@functools.lru_cache(1024)
+def _bare_bind(name: str) -> bytes:
+    return encode(f.Bind(OWN, name))
+
+
 class Lost(Exception):
     """The server's connection ended while an answer was awaited."""
 
@@ -93,7 +101,8 @@ class Batch:
         name, fresh = self._exchange.prepared(sql)
         reply = Reply(name)
         if fresh:
-            self._put("P", f.Parse(name, sql, types), reply, lambda ok: self._exchange.confirm(sql, ok))
+            parse = encode(f.Parse(name, sql, types))
+            self._add("P", parse, reply, lambda ok: self._exchange.confirm(sql, ok))
         values = tuple(v.encode() if isinstance(v, str) else v for v in params)
         self.bound(name, (), values, reply)
         return reply
@@ -107,9 +116,9 @@ class Batch:
     ) -> Reply:
         """One statement that is not worth keeping prepared: the client's own transaction control, say."""
         reply = Reply()
-        name = OWN + "once"
-        self._put("C", f.Close("S", name), reply)
-        self._put("P", f.Parse(name, sql, types), reply)
+        name = _ONCE
+        self._add("C", _CLOSE_ONCE, reply)
+        self._add("P", encode(f.Parse(name, sql, types)), reply)
         self.bound(name, formats, tuple(v.encode() if isinstance(v, str) else v for v in params), reply)
         return reply
 
@@ -118,10 +127,11 @@ class Batch:
     ) -> None:
         """Bind, execute and close a portal of one of our statements; the result is text."""
         for left in self._exchange.take_left():
-            self._put("C", f.Close(*left), Reply(), functools.partial(self._exchange.closed, left))
-        self._put("B", f.Bind(OWN, name, formats, values), reply)
-        self._put("E", f.Execute(OWN), reply)
-        self._put("C", f.Close("P", OWN), reply)
+            self._add("C", encode(f.Close(*left)), Reply(), functools.partial(self._exchange.closed, left))
+        bind = encode(f.Bind(OWN, name, formats, values)) if values or formats else _bare_bind(name)
+        self._add("B", bind, reply)
+        self._add("E", _EXECUTE_OWN, reply)
+        self._add("C", _CLOSE_OWN, reply)
 
     def client(
         self, kind: str, raw: bytes, done: Callable[[bool], None] | None = None, offset: int = 0
@@ -141,11 +151,11 @@ class Batch:
         self.data.append(build.SYNC)
         self.expected.append(_Expected("S", reply or Reply()))
 
-    def _put(
-        self, kind: str, message: f.FrontendMessage, reply: Reply, done: Callable[[bool], None] | None = None
+    def _add(
+        self, kind: str, message: bytes, reply: Reply, done: Callable[[bool], None] | None = None
     ) -> None:
         self._open = True
-        self.data.append(encode(message))
+        self.data.append(message)
         self.expected.append(_Expected(kind, reply, done))
 
 
