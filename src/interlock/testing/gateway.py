@@ -363,6 +363,10 @@ class GatewayProcess:
     def connect(self, agent: str = "bot", **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
         return psycopg.connect(self.dsn(agent), **{"autocommit": True, **options})
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def kill(self) -> None:
         """`kill -9`, and wait until it is gone."""
         self._process.kill()
