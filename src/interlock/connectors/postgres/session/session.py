@@ -23,6 +23,7 @@ from interlock.connectors.postgres.session import virtual
 from interlock.connectors.postgres.session.channel import Channel, IdleTooLong
 from interlock.connectors.postgres.session.exchange import Exchange, Lost
 from interlock.connectors.postgres.session.login import Login, Wants
+from interlock.connectors.postgres.session.outbox import Outbox
 from interlock.connectors.postgres.session.passing import STATUS, Passing, virtual_status
 from interlock.connectors.postgres.session.server import Server
 from interlock.connectors.postgres.session.worker import Left, Worker
@@ -43,6 +44,7 @@ class PgSession:
 
     def __init__(self, wire: Wire, server: Server) -> None:
         self._wire = wire
+        self._out = Outbox(wire.write)
         self._server = server
         self._login: Login | None = Login(
             wire.write,
@@ -201,7 +203,7 @@ class PgSession:
         """What the server says unasked: notices, notifications, parameter changes, and its farewell."""
         if kind == STATUS:
             raw = virtual_status(raw, 0, len(raw))
-        self._wire.write(raw)
+        self._out.write(raw)
         if kind == 69:
             self._close()
 
@@ -237,7 +239,7 @@ class PgSession:
         if self._closed:
             upstream.abort()
             return
-        channel = Channel(self._server, self._server.gate, self._principal, upstream, self._wire.write)
+        channel = Channel(self._server, self._server.gate, self._principal, upstream, self._out.write)
         worker = Worker(channel)
         channel.exchange = Exchange(upstream.write, worker.sink, self._aside)
         channel.exchange.on_copy_end = channel.arrived.set
@@ -260,7 +262,7 @@ class PgSession:
             for status in (encode(b.ParameterStatus(n, v)) for n, v in upstream.parameters.items())
         ]
         self._wire.write(b"".join([*greeting, encode(self.key), build.ready("I")]))
-        self._passing = Passing(channel, self._wire.write)
+        self._passing = Passing(channel, self._out.write_now)
         self._worker, self._channel, self._task = worker, channel, None
         early, self._early = self._early, b""
         self._look()
@@ -346,11 +348,12 @@ class PgSession:
 
     def _fatal(self, sqlstate: str, text: str) -> None:
         if not self._closed:
-            self._wire.write(build.error_response("FATAL", sqlstate, text))
+            self._out.write(build.error_response("FATAL", sqlstate, text))
             self._close()
 
     def _close(self) -> None:
         if not self._closed:
+            self._out.flush()
             self._wire.close()
             self._end()
 
