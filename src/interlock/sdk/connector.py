@@ -231,8 +231,8 @@ class Recorded(Value, frozen=True):
 class Connector(Protocol):
     """A kind of target.
 
-    Two more members are optional. `recorded(payload: bytes) -> Recorded`: with it, people check on their own machine what they sign,
-    instead of taking the server's word for the statements. `connection: str`: how agents write the address of a target, with
+    Two more members are optional. `recorded(payload: bytes) -> Recorded`: with it, people check on their own machine what they
+    sign, instead of taking the server's word for the statements. `connection: str`: how agents write the address of a target, with
     the words AGENT, TOKEN, ADDRESS (host and port) and TARGET in it.
     """
 
