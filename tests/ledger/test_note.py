@@ -147,3 +147,19 @@ def test_a_private_key_does_not_show() -> None:
 def test_notes_may_hold_empty_lines() -> None:
     data = note.sign("a\n\nb\n", KEY).encode()
     assert note.verify_note(note.parse_note(data), KEY.verifier) == "a\n\nb\n"
+
+
+@given(st.lists(st.integers(0, 10**18), max_size=5))
+def test_a_file_of_notes_is_split(sizes: list[int]) -> None:
+    notes = tuple(note.sign_checkpoint(Checkpoint(ORIGIN, size, bytes(32), ("x",)), KEY) for size in sizes)
+    assert note.split_notes(b"".join(data + b"\n" for data in notes)) == notes
+    assert note.split_notes(b"\n".join(notes)) == notes, "the last empty line may be missing"
+
+
+@given(st.integers(1, len(signed()) - 1))
+def test_a_write_that_was_interrupted_does_not_spoil_the_file(end: int) -> None:
+    torn = note.split_notes(signed() + b"\n" + signed()[:end])
+    assert torn[0] == signed()
+    assert all(piece.endswith(b"\n") for piece in torn)
+    assert note.split_notes(signed()[:end]), "a file with nothing else in it is not taken for an empty one"
+    assert note.split_notes(b"") == ()

@@ -162,6 +162,16 @@ def test_a_rewritten_past_shows_against_a_pushed_checkpoint() -> None:
     assert [f.problem for f in verify(other.export(), same_size).findings] == [Problem.FORKED]
 
 
+def test_many_pushed_checkpoints_make_one_finding_of_each_kind() -> None:
+    pushed = [memory_log(size).export().files["checkpoint"] for size in (5, 7, 9)]
+    other = MemoryLog()
+    other.append([sample_entry(1), *(sample_entry(i) for i in range(1, 7))])
+    found = verify(other.export(), *pushed).findings
+    assert [f.problem for f in found] == [Problem.TRUNCATED, Problem.FORKED]
+    assert "7 entries here, but 9" in found[0].message
+    assert "the first 5 entries" in found[1].message
+
+
 def test_a_pushed_checkpoint_of_another_key_is_not_believed() -> None:
     stranger = SignerKey(ORIGIN, Ed25519PrivateKey.from_private_bytes(bytes(32)))
     forged = note.sign_checkpoint(Checkpoint(ORIGIN, 9, bytes(32)), stranger)

@@ -19,6 +19,7 @@ ED25519 = 0x01
 _EM_DASH = "\u2014"
 _MAX_SIGNATURES = 100
 _NAME = re.compile(r"[^\s+\x00-\x1f]{1,255}")
+_BETWEEN = re.compile(rb"(?<=\n)\n+(?!\n|\xe2\x80\x94)")
 
 
 class NoteError(ValueError):
@@ -116,6 +117,17 @@ def parse_note(data: bytes) -> Note:
     if len(signatures) > _MAX_SIGNATURES:
         raise NoteError(f"a note of over {_MAX_SIGNATURES} signatures")
     return Note(body + "\n", tuple(map(_parse_signature, signatures)))
+
+
+def split_notes(data: bytes) -> tuple[bytes, ...]:
+    """The notes of a file in which an empty line ends each; one note alone is such a file, too. Nothing is verified.
+
+    What a write that was interrupted left at the end is dropped: it never was a note.
+    """
+    found = [piece for piece in _BETWEEN.split(data) if piece]
+    if len(found) > 1 and not found[-1].endswith(b"\n"):
+        found.pop()
+    return tuple(found)
 
 
 def verify_note(note: Note, key: VerifierKey) -> str:

@@ -160,17 +160,18 @@ class _Run:
                 opened.append(note.open_checkpoint(data, self._key))
             except NoteError as error:
                 yield Finding(Problem.CHECKPOINT, f"a pushed checkpoint cannot be trusted: {error}")
-        roots = self._roots({checkpoint.size for checkpoint in opened})
-        for checkpoint in opened:
-            yield from self._compare_pushed(checkpoint, roots.get(checkpoint.size))
+        yield from self._compare_pushed(opened)
 
-    def _compare_pushed(self, pushed: Checkpoint, root: bytes | None) -> Iterator[Finding]:
-        size = self._checkpoint.size
-        if pushed.size > size:
-            message = f"the log was cut: {size} entries here, but {pushed.size} were signed and pushed"
+    def _compare_pushed(self, pushed: Sequence[Checkpoint]) -> Iterator[Finding]:
+        """At most two findings, however many there are: what is true of one is true of all later ones."""
+        size, roots = self._checkpoint.size, self._roots({checkpoint.size for checkpoint in pushed})
+        longest = max((c.size for c in pushed), default=0)
+        if longest > size:
+            message = f"the log was cut: {size} entries here, but {longest} were signed and pushed"
             yield Finding(Problem.TRUNCATED, message, size)
-        elif root != pushed.root:
-            message = f"the first {pushed.size} entries are not those of a checkpoint pushed earlier"
+        forked = [c.size for c in pushed if c.size <= size and roots.get(c.size) != c.root]
+        if forked:
+            message = f"the first {min(forked)} entries are not those of a checkpoint pushed earlier"
             yield Finding(Problem.FORKED, message)
 
     def _roots(self, sizes: set[int]) -> dict[int, bytes]:
