@@ -124,10 +124,10 @@ class Performer:
     async def _refuse(self, ask: c.RecordRefusal) -> Change:
         return await self._core.store.transact(lambda tx: records.refuse(tx, ask))
 
-    async def _conclude(self, ask: c.Conclude) -> Change:
+    async def _conclude(self, ask: c.Conclude, *, later: bool = False) -> Change:
         try:
             change = await self._core.store.transact(
-                lambda tx: records.conclude(tx, ask.change, ask.settled, recovered=ask.recovered)
+                lambda tx: records.conclude(tx, ask.change, ask.settled, recovered=ask.recovered), later=later
             )
         finally:
             # Without an outcome, recovery takes over from here.
@@ -143,7 +143,7 @@ class Performer:
 
     async def _conclude_logged(self, ask: c.Conclude) -> None:
         try:
-            await self._conclude(ask)
+            await self._conclude(ask, later=True)
         except InterlockError as error:
             # The change stays `executing`: recovery asks the target and writes the outcome.
             _log.error("outcome.not_recorded", change=ask.change.id, **described(error))

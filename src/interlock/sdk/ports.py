@@ -103,10 +103,11 @@ class Tx(ReadTx, Protocol):
 class Store(Protocol):
     """Everything durable: records, payloads and the ledger, in one database."""
 
-    async def transact(self, work: Callable[[Tx], T]) -> T:
+    async def transact(self, work: Callable[[Tx], T], *, later: bool = False) -> T:
         """Run `work` in a transaction and return its result once it is durable (group commit: one durable commit serves all
         waiting calls). `work` runs in another thread, may be run again after a serialisation failure, must not block on
-        anything else, and when it raises, nothing of it is kept and the exception comes out here."""
+        anything else, and when it raises, nothing of it is kept and the exception comes out here. With `later`, nobody waits
+        for it: it is kept back a little (10 ms at most) to share a commit with what comes next."""
 
     async def read(self, work: Callable[[ReadTx], T]) -> T:
         """Run a read in a consistent snapshot."""

@@ -287,7 +287,7 @@ class FakeStore:
         if hit:
             raise Unavailable("the store did not answer")
 
-    async def transact(self, work: Callable[[FakeTx], T]) -> T:
+    async def transact(self, work: Callable[[FakeTx], T], *, later: bool = False) -> T:
         if self.unavailable:
             raise Unavailable("the store is lost")
         return await asyncio.to_thread(self.now, work)

@@ -124,14 +124,14 @@ class SqlStore:
         """Durable commits and the transactions they served, since opening."""
         return self._writer.statistics
 
-    async def transact(self, work: Callable[[SqlTx], T]) -> T:
+    async def transact(self, work: Callable[[SqlTx], T], *, later: bool = False) -> T:
         """Run ``work`` in a transaction; see ``sdk.ports.Store``.
 
         Raises what ``work`` raises, and Unavailable (CommitUnknown among them) when it cannot be made durable.
         """
         begun = time.monotonic()
         try:
-            return await self._writer.submit(work)
+            return await self._writer.submit(work, later=later)
         finally:
             self._took("write", begun)
 

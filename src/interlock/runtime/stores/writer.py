@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 MAX_GROUP = 256
 MAX_WAITING = 10_000
+LATER = 0.01
 _TRIES = 3
 
 
@@ -38,6 +40,8 @@ class Job:
 
     work: Callable[[SqlTx], Any]
     future: asyncio.Future[Any]
+    due: float = 0
+    """When (`time.monotonic`) it must have been taken, though nothing else comes that it could go with; 0 is at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +73,11 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="interlock-store-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[SqlTx], T]) -> asyncio.Future[T]:
+    def submit(self, work: Callable[[SqlTx], T], *, later: bool = False) -> asyncio.Future[T]:
         """Queue a transaction; a future of the running event loop. It fails with Unavailable when the store is closed or too
-        many wait."""
-        job = Job(work, asyncio.get_running_loop().create_future())
+        many wait. With `later` it waits up to `LATER` seconds for others to share a commit with."""
+        due = time.monotonic() + LATER if later else 0
+        job = Job(work, asyncio.get_running_loop().create_future(), due)
         with self._lock:
             if self._closed:
                 job.future.set_exception(Unavailable("the store is closed"))
@@ -100,7 +105,7 @@ class Writer:
         jobs: list[Job] = []
         while len(jobs) < MAX_GROUP:
             try:
-                job = self._queue.get(block=not jobs)
+                job = self._queue.get(timeout=_patience(jobs)) if jobs else self._queue.get()
             except queue.Empty:
                 break
             if job is None:
@@ -182,6 +187,11 @@ class Writer:
     def _count(self, durable: bool, transactions: int) -> None:
         self.statistics.commits += durable
         self.statistics.transactions += transactions
+
+
+def _patience(jobs: Sequence[Job]) -> float:
+    """How long (seconds) these may wait for others."""
+    return max(0.0, min(job.due for job in jobs) - time.monotonic())
 
 
 def _deliver(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> None:
