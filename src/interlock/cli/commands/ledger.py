@@ -10,7 +10,7 @@ import typer
 from interlock.cli import out
 from interlock.cli.options import As, Config, Json, Key, Url, config_path, connect
 from interlock.console.schemas import LedgerEntries, LedgerHead
-from interlock.ledger.note import NoteError, VerifierKey, parse_vkey
+from interlock.ledger.note import NoteError, VerifierKey, parse_vkey, split_notes
 from interlock.ledger.verify import Report
 from interlock.model.errors import Misconfigured, Rejected
 
@@ -52,13 +52,17 @@ def verify(
     ] = "",
     pushed: Annotated[
         list[Path] | None,
-        typer.Option("--pushed", metavar="FILE", help="A checkpoint that left the machine earlier."),
+        typer.Option(
+            "--pushed",
+            metavar="FILE",
+            help="Checkpoints that left the machine earlier: one, or a witness's file.",
+        ),
     ] = None,
     config: Config = None,
     json: Json = False,
 ) -> None:
     """Recompute the whole log, every signature in it included. Exit status 1 names what does not hold."""
-    notes = [_read(file) for file in pushed or ()]
+    notes = [note for file in pushed or () for note in _notes(file)]
     report, signatures = asyncio.run(_verified(config_path(config), export, vkey, notes))
     if json:
         out.json(_as_json(report, signatures))
@@ -189,6 +193,13 @@ async def _export(config: Path, folder: Path) -> tuple[int, str]:
     async with opened(config) as store:
         checkpoint = await store.export(folder)
         return checkpoint.size, str(store.verifier)
+
+
+def _notes(file: Path) -> Sequence[bytes]:
+    found = split_notes(_read(file))
+    if not found:
+        raise Misconfigured(f"there is no checkpoint in {file}")
+    return found
 
 
 def _read(file: Path) -> bytes:
