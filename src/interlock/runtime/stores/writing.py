@@ -43,7 +43,9 @@ class SqlTx(SqlReadTx):
     ) -> None:
         super().__init__(runner, clock, master)
         self._dialect = dialect
-        self._data_keys: dict[str, bytes] = {}
+        self._revision: int | None = None
+        # Of changes whose key has been looked for; None when there was none.
+        self._data_keys: dict[str, bytes | None] = {}
         self._first = first
         self.durable = durable
         """The log's edge when the group began: everything up to it is durable already."""
@@ -70,6 +72,7 @@ class SqlTx(SqlReadTx):
             draft, id=self._free_id(at), version=1, requested_at=at, updated_at=at
         )
         self.runner.write(built.new_row(schema.changes), [_change_row(change)])
+        self._data_keys[change.id] = None
         return change
 
     def _free_id(self, at: datetime) -> str:
@@ -103,7 +106,9 @@ class SqlTx(SqlReadTx):
     # -- payloads
 
     def put_payload(self, change_id: str, name: str, data: bytes) -> str:
-        key = self._data_keys.get(change_id) or self._data_key(change_id) or self._new_data_key(change_id)
+        if change_id not in self._data_keys:
+            self._data_keys[change_id] = self._data_key(change_id)
+        key = self._data_keys[change_id] or self._new_data_key(change_id)
         self._data_keys[change_id] = key
         sealed = crypto.seal(key, payload_label(change_id, name), data)
         self._put(schema.payloads, change_id=change_id, name=name, sealed=sealed)
@@ -165,7 +170,13 @@ class SqlTx(SqlReadTx):
     def _put(self, table: Table, **values: Any) -> None:
         self.runner.write(built.upsert(self._dialect, table, tuple(values)), [values])
 
+    def revision(self) -> int:
+        if self._revision is None:  # nobody else can move it while this transaction's group holds the append lock
+            self._revision = super().revision()
+        return self._revision
+
     def _revise(self) -> None:
+        self._revision = None
         self.runner.write(update(schema.revision).values(value=schema.revision.c.value + 1))
 
 
