@@ -14,7 +14,8 @@ import pytest
 import interlock
 
 ROOT = Path(__file__).parent.parent
-MAX_LINES = 400
+MAX_LINES = {"src": 400, "bench": 400, "tests": 800}
+"""Tests may be longer: what belongs to one subject is easier to read in one place."""
 CODE = ("src", "tests", "bench")
 LOCKS = ("requirements/dev.txt", "requirements/lock.txt", "requirements/verifier.txt")
 REQUIRED = (
@@ -100,7 +101,8 @@ def test_no_tool_is_named() -> None:
 
 
 def test_no_file_is_long() -> None:
-    long = {str(p.relative_to(ROOT)): n for p in tracked() if in_code(p) and (n := line_count(p)) > MAX_LINES}
+    code = {p: p.relative_to(ROOT) for p in tracked() if in_code(p)}
+    long = {str(name): n for p, name in code.items() if (n := line_count(p)) > MAX_LINES[name.parts[0]]}
     assert long == {}
 
 

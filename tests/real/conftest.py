@@ -2,7 +2,7 @@
 
 import itertools
 import secrets
-import time
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -118,10 +118,14 @@ def fails(*sqlstates: str) -> Iterator[Error]:
     assert error.sqlstate in sqlstates, f"{error.sqlstate}: {caught.value}"
 
 
+_MOMENT = threading.Event()
+"""Never set."""
+
+
 def until(holds: Callable[[], Any]) -> Any:
     """Ask until it holds: for what another thread or process does. What never holds ends the test by its time limit."""
     while not (found := holds()):
-        time.sleep(0.01)
+        _MOMENT.wait(0.01)
     return found
 
 

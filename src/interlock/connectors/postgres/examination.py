@@ -52,7 +52,7 @@ async def _as(live: Examined, role: UpstreamConfig) -> list[Finding]:
             wanted[name] = (config, OBSERVER_SETTINGS)
     for name, (config, settings) in wanted.items():
         try:
-            opened[name] = await SqlConnection.open(config, settings)
+            opened[name] = await SqlConnection.connect(config, settings)
         except UpstreamError:
             continue  # whoever asks it gets an answer that says so
 
@@ -103,7 +103,7 @@ async def _passwordless(role: UpstreamConfig) -> bool | None:
     if role.host.startswith("/") or _loopback(role.host):
         return None
     try:
-        connection = await SqlConnection.open(
+        connection = await SqlConnection.connect(
             msgspec.structs.replace(role, password=None, password_again=None)
         )
     except UpstreamError:

@@ -39,7 +39,7 @@ class Pool:
             connection = self._free.pop()
             if not connection.is_lost:
                 return connection
-        return await SqlConnection.open(self._config, self._settings)
+        return await SqlConnection.connect(self._config, self._settings)
 
     async def ask(self, statements: Sequence[Statement]) -> list[Rows]:
         """Run statements in one round trip, each a transaction of its own, so that each sees what is committed then. Raises

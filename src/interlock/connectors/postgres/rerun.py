@@ -117,7 +117,7 @@ class RevertUnit:
         """Run the inverse steps and measure them. Raises Rejected when rows were modified since, Unavailable."""
         settings = {**CANONICAL_SETTINGS, "default_transaction_read_only": "on", "synchronous_commit": "on"}
         try:
-            self._connection = await SqlConnection.open(self._server.reverting_role(), settings)
+            self._connection = await SqlConnection.connect(self._server.reverting_role(), settings)
             await self._connection.query("BEGIN READ WRITE")
             fingerprint = self._server.identity.fingerprint
             plan = undo.plan(

@@ -47,7 +47,7 @@ class SqlConnection:
         """``I`` idle, ``T`` in a transaction, ``E`` in a failed one."""
 
     @classmethod
-    async def open(
+    async def connect(
         cls,
         config: UpstreamConfig,
         startup_params: dict[str, str] | None = None,

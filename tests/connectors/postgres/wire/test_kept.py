@@ -14,7 +14,7 @@ ADD = "SELECT $1::int + 1"
 
 
 async def opened(database: PgDatabase) -> SqlConnection:
-    return await SqlConnection.open(UpstreamConfig.parse(database.dsn()))
+    return await SqlConnection.connect(UpstreamConfig.parse(database.dsn()))
 
 
 def test_the_answers_come_in_order(fresh_db: PgDatabase, run: Run) -> None:

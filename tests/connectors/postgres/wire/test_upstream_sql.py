@@ -17,7 +17,7 @@ from interlock.testing.pg import PgDatabase
 
 
 async def opened(database: PgDatabase) -> SqlConnection:
-    return await SqlConnection.open(UpstreamConfig.parse(database.dsn()))
+    return await SqlConnection.connect(UpstreamConfig.parse(database.dsn()))
 
 
 def test_parameters_and_results(fresh_db: PgDatabase, run: Run) -> None:
@@ -313,7 +313,7 @@ def test_nonsense_from_the_server_ends_the_session(run: Run, said: bytes) -> Non
             await reader.read()
 
         async with peer(babble) as where:
-            sql = await SqlConnection.open(where)
+            sql = await SqlConnection.connect(where)
             with pytest.raises(UpstreamError) as caught:
                 await sql.query("SELECT 1")
             assert caught.value.sqlstate == "08P01"

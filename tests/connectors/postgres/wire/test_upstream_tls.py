@@ -27,7 +27,7 @@ def config(
 
 
 async def used_tls(where: UpstreamConfig) -> bool:
-    async with await SqlConnection.open(where) as connection:
+    async with await SqlConnection.connect(where) as connection:
         result = await connection.query("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
         told = result.rows == [(b"t",)]
         assert told == (connection.upstream.tls is not None)
@@ -113,9 +113,9 @@ def test_prefer_does_without_when_there_is_none(roles: PgCluster, run: Run) -> N
 
 def test_cancel_goes_over_tls_too(tls_cluster: PgCluster, run: Run) -> None:
     async def work() -> None:
-        async with await SqlConnection.open(config(tls_cluster, sslmode=SslMode.REQUIRE)) as connection:
+        async with await SqlConnection.connect(config(tls_cluster, sslmode=SslMode.REQUIRE)) as connection:
             running = asyncio.ensure_future(connection.query("SELECT pg_sleep(600)"))
-            async with await SqlConnection.open(config(tls_cluster, "postgres")) as other:
+            async with await SqlConnection.connect(config(tls_cluster, "postgres")) as other:
                 assert connection.upstream.key is not None
                 pid = connection.upstream.key.pid
                 asleep = "SELECT wait_event FROM pg_stat_activity WHERE pid = $1"

@@ -9,7 +9,7 @@ from interlock.connectors.postgres import answer
 from interlock.connectors.postgres.classify import Control, StatementInfo
 from interlock.connectors.postgres.codec import build
 from interlock.connectors.postgres.session import finish, virtual
-from interlock.connectors.postgres.session.exchange import Batch, Reply
+from interlock.connectors.postgres.session.batch import Batch, Reply
 from interlock.connectors.postgres.session.items import Item, own_name
 from interlock.connectors.postgres.session.transaction import Savepoint, Transaction
 from interlock.model.decision import Forbid

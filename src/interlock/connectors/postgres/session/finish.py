@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from interlock.connectors.postgres import answer, preview
 from interlock.connectors.postgres.queries import Rows
 from interlock.connectors.postgres.session import control, replay
-from interlock.connectors.postgres.session.exchange import Batch, Lost, Reply
+from interlock.connectors.postgres.session.batch import Batch, Reply
+from interlock.connectors.postgres.session.exchange import Lost
 from interlock.connectors.postgres.session.items import Item
 from interlock.connectors.postgres.session.record import Record
 from interlock.connectors.postgres.session.transaction import Transaction

@@ -12,7 +12,7 @@ from interlock.connectors.postgres import preview
 from interlock.connectors.postgres.preview import Captured, Losing, Loss, Predicate
 from interlock.connectors.postgres.queries import QueryFailed, ident
 from interlock.connectors.postgres.session import control
-from interlock.connectors.postgres.session.exchange import Batch, Reply
+from interlock.connectors.postgres.session.batch import Batch, Reply
 from interlock.connectors.postgres.session.items import Item
 from interlock.connectors.postgres.session.steps import run_steps
 

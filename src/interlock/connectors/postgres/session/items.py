@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from interlock.connectors.postgres.classify import StatementInfo, Way
 from interlock.connectors.postgres.codec import encode
 from interlock.connectors.postgres.codec import frontend as f
-from interlock.connectors.postgres.session.exchange import OWN
+from interlock.connectors.postgres.session.batch import OWN
 from interlock.connectors.postgres.session.record import Asked
 
 

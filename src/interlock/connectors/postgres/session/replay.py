@@ -7,7 +7,7 @@ from interlock.connectors.postgres.classify import StatementInfo, Way
 from interlock.connectors.postgres.codec import encode
 from interlock.connectors.postgres.codec import frontend as f
 from interlock.connectors.postgres.session import control, finish, statements
-from interlock.connectors.postgres.session.exchange import OWN
+from interlock.connectors.postgres.session.batch import OWN
 from interlock.connectors.postgres.session.items import Item
 from interlock.connectors.postgres.session.record import Asked
 from interlock.connectors.postgres.session.transaction import Transaction

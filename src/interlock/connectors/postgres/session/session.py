@@ -159,12 +159,14 @@ class PgSession:
 
     def _from_server(self, data: bytes) -> None:
         channel = self._channel
-        if channel is None or self._closed:
+        if channel is None:
             return
         try:
             passing = self._passing
-            if not passing.active:
+            if not passing.active:  # also when the client is gone: what is being committed needs its answers
                 channel.exchange.received(data)
+            elif self._closed:
+                return
             elif not passing.answered(data):
                 self._pass_back(channel, data)
             elif self._alone:
@@ -173,9 +175,10 @@ class PgSession:
             else:
                 self._pump()
         except ProtocolViolation as error:
+            channel.exchange.lost(error)
             self._fatal("08006", f"the server's connection cannot be understood: {error}")
         self._look()
-        if self._wire.buffered() > OUTBOX_BYTES and self._upstream is not None:
+        if not self._closed and self._wire.buffered() > OUTBOX_BYTES and self._upstream is not None:
             self._upstream.pause_reading()
 
     def _pass_back(self, channel: Channel, data: bytes) -> None:
@@ -365,6 +368,7 @@ class PgSession:
         if self._closed:
             return
         self._closed, self._at_rest = True, False
+        self.writable(True)  # a client that did not read may have had the server wait
         asyncio.get_running_loop().create_task(self._leave())
 
     async def _leave(self) -> None:

@@ -12,7 +12,7 @@ from interlock.connectors.postgres.codec import build
 from interlock.connectors.postgres.codec.backend import ErrorResponse
 from interlock.connectors.postgres.queries import QueryFailed
 from interlock.connectors.postgres.session import control, finish, images, segment, virtual
-from interlock.connectors.postgres.session.exchange import Batch
+from interlock.connectors.postgres.session.batch import Batch
 from interlock.connectors.postgres.session.items import Item, own_name
 from interlock.connectors.postgres.session.record import Record
 from interlock.connectors.postgres.session.transaction import Transaction
