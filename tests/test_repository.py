@@ -14,7 +14,7 @@ import pytest
 import interlock
 
 ROOT = Path(__file__).parent.parent
-MAX_LINES = {"src": 400, "bench": 400, "tests": 800}
+MAX_LINES = {"src": 400, "bench": 400, "tests": 900}
 """Tests may be longer: what belongs to one subject is easier to read in one place."""
 CODE = ("src", "tests", "bench")
 LOCKS = ("requirements/dev.txt", "requirements/lock.txt", "requirements/verifier.txt")
