@@ -201,3 +201,17 @@ def test_two_names_of_one_system_share_the_stricter_rules(tmp_path: Path) -> Non
             ]
 
     asyncio.run(run())
+
+
+def test_a_target_that_was_stopped_is_not_served_again(tmp_path: Path) -> None:
+    """What tries unreachable targets again may do so while a shutdown waits for a commit."""
+
+    async def run() -> None:
+        async with serving(tmp_path) as server:
+            target = server.runtime.targets["shop"]
+            await target.stop(timedelta(seconds=5))
+            await target.reach()
+            await target.serve()
+            assert (target.reached, target.serving, target.why) == (False, False, "stopped")
+
+    asyncio.run(run())

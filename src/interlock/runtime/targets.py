@@ -43,7 +43,7 @@ class TargetServer:
         self.gate = TargetGate(core, target)
         self._listener: asyncio.Server | None = None
         self._connections: set[Connection] = set()
-        self._started = False
+        self._started = self._stopped = False
         self.findings: Sequence[Finding] = ()
         self.why = "not started"
 
@@ -87,7 +87,7 @@ class TargetServer:
 
     async def reach(self) -> None:
         """Connect to the target and learn what it is; a failure is kept in `why`."""
-        if self._started:
+        if self._started or self._stopped:
             return
         try:
             await self.live.start(self.gate)
@@ -109,6 +109,8 @@ class TargetServer:
             return
         try:
             self.findings = await self.live.doctor()
+            if self._stopped:
+                return
             self._refuse_defeated()
             self._listener = await self._listen()
         except (InterlockError, OSError) as error:
@@ -152,10 +154,10 @@ class TargetServer:
 
     async def stop(self, grace: timedelta) -> None:
         """Take no more clients, let what is committing finish, roll back the rest, and disconnect."""
+        self._stopped, self.why = True, "stopped"
         if self._listener is not None:
             self._listener.close()
             self._listener = None
-        self.why = "stopped"
         sessions = [c.session for c in self._connections if c.session is not None]
         ended = await asyncio.gather(*(s.stop(grace) for s in sessions), return_exceptions=True)
         for result in ended:
