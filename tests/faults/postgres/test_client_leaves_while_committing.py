@@ -1,4 +1,4 @@
-"""A client that goes away, or is sent away, while its change is being decided: what was begun is carried through and recorded, and no
+"""A client that goes away, or is sent away, while its change is decided: what was begun is carried through and recorded, and no
 transaction stays open on the target (P10)."""
 
 import secrets
