@@ -15,6 +15,8 @@ from interlock.connectors.postgres.session.batch import OWN, Batch, Expected, Re
 from interlock.wire import ProtocolViolation
 
 _HEADER = struct.Struct(">BI").unpack_from
+_COUNT = struct.Struct(">H").unpack_from
+_SIZE = struct.Struct(">i").unpack_from
 _LIMITS = backend_limits()
 _BULK = frozenset(b"Dd")
 _ASIDE = frozenset(b"NAS")
@@ -280,15 +282,20 @@ def _moved(error: b.ErrorResponse, offset: int) -> bytes:
 
 
 def _row(raw: bytes) -> tuple[bytes | None, ...]:
-    count = int.from_bytes(raw[5:7], "big")
-    position = 7
+    """The values of a DataRow. Raises ProtocolViolation. (Long images come as many rows: this is worth its brevity.)"""
     values: list[bytes | None] = []
-    for _ in range(count):
-        length = int.from_bytes(raw[position : position + 4], "big", signed=True)
-        position += 4
-        if length < 0:
-            values.append(None)
-        else:
-            values.append(raw[position : position + length])
-            position += length
+    try:
+        (count,), position = _COUNT(raw, 5), 7
+        for _ in range(count):
+            (length,) = _SIZE(raw, position)
+            position += 4
+            if length < 0:
+                values.append(None)
+            else:
+                values.append(raw[position : position + length])
+                position += length
+    except struct.error:
+        position = -1
+    if position != len(raw):
+        raise ProtocolViolation("a DataRow with an impossible length")
     return tuple(values)
