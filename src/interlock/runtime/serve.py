@@ -1,6 +1,7 @@
 """The server process: open, start, wait for a signal, stop in order."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable
 
@@ -98,6 +99,9 @@ async def _run(made: Server, ready: Callable[[Server], None] | None) -> None:
         loop.add_signal_handler(signal.SIGHUP, reload)
         if ready is not None:
             ready(server)
+        # What is there now stays: the collector need not go through all of it again and again while sessions wait.
+        gc.collect()
+        gc.freeze()
         await stop.wait()
         _log.info("shutdown.begun")
     _log.info("shutdown.done")
