@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from interlock.model.errors import Misconfigured
 from interlock.model.people import Quorum
-from interlock.runtime.config import Config, address, build, is_loopback, load
+from interlock.runtime.config import Config, FileWitness, HttpWitness, address, build, is_loopback, load
 from interlock.runtime.durations import parse
 from interlock.runtime.yaml_source import Source
 
@@ -31,6 +31,7 @@ limits: {rows_deleted: 50}
 retention: {payloads: 30d, trash: 7d}
 notify: []
 master_key: {env: MASTER}
+witness: [{file: seen}, {url: "https://witness.example/interlock", token: {env: WITNESS_TOKEN}}]
 """
 
 
@@ -54,6 +55,9 @@ def test_the_designs_example_is_read() -> None:
     assert config.environments["other"].protection == "strict"
     assert set(config.targets["shop"].own) == {"listen", "upstream"}
     assert (config.limits.rows_deleted, config.limits.rows_updated) == (50, 1000)
+    assert config.witness[0] == FileWitness(Path("/etc/interlock/seen"))
+    assert isinstance(config.witness[1], HttpWitness)
+    assert config.witness[1].url == "https://witness.example/interlock"
     assert (config.retention_payloads, config.retention_trash) == (timedelta(days=30), timedelta(days=7))
 
 
@@ -102,6 +106,14 @@ def test_the_designs_example_is_read() -> None:
         ("notify: []", "notify: &a [*a]", "no aliases"),
         ("notify: []", "notify: !!python/object:os.system []", "not valid YAML"),
         ("targets:\n", "targets: 7\nx:\n", "unknown key"),
+        ("witness: [", "witness: 7 # [", "yaml:18: witness: expected a list"),
+        ("{file: seen}", "{fil: seen}", "yaml:18: witness.0.fil: unknown key; did you mean 'file'?"),
+        ("{file: seen}", "seen", "yaml:18: witness.0: expected keys and values"),
+        ("{file: seen}", "{file: 7}", "yaml:18: witness.0.file: expected a text"),
+        ("{file: seen}", "{file: seen, token: {env: X}}", "yaml:18: witness.0: a witness is {file: PATH} or"),
+        ("{file: seen}", "{}", "yaml:18: witness.0: a witness is"),
+        (", token: {env: WITNESS_TOKEN}", "", "yaml:18: witness.1: a witness is"),
+        ("{env: WITNESS_TOKEN}", "hunter2", "yaml:18: witness.1.token: a secret is {env: NAME}"),
     ],
 )
 def test_mistakes_are_named_with_their_place(old: str, new: str, said: str) -> None:
@@ -110,6 +122,36 @@ def test_mistakes_are_named_with_their_place(old: str, new: str, said: str) -> N
         assert "listens" in read(FULL.replace("    listen:", "    listens:")).targets["shop"].own
         return
     assert said in complaint(text)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://witness.example/interlock", "plain http is accepted for a loopback address only"),
+        ("ftp://witness.example/", "expected https://"),
+        ("witness.example/interlock", "expected https://"),
+        ("https:///interlock", "expected https://"),
+        ("https://witness.example:0/", "expected https://"),
+        ("https://witness.example:x/", "not a URL"),
+        ("https://[::1/", "not a URL"),
+        ("https://ann:hunter2@witness.example/", "expected https://"),
+        ("https://witness.example/?token=hunter2", "expected https://"),
+        ("https://witness.example/#a", "expected https://"),
+        ("https://witness.example/a b", "expected https://"),
+        ("https://witness.example/\\r\\nA: b", "expected https://"),
+    ],
+)
+def test_addresses_of_witnesses(url: str, said: str) -> None:
+    text = complaint(FULL.replace("https://witness.example/interlock", url))
+    assert text.startswith("interlock.yaml:18: witness.1.url: ")
+    assert said in text
+    assert "hunter2" not in text
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080/w", "http://[::1]/", "https://w.example"])
+def test_witnesses_on_loopback_need_no_tls(url: str) -> None:
+    config = read(FULL.replace("https://witness.example/interlock", url))
+    assert [w.url for w in config.witness if isinstance(w, HttpWitness)] == [url]
 
 
 def test_a_written_secret_is_never_repeated() -> None:

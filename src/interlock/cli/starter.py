@@ -38,6 +38,8 @@ policies: policies/                    # your own rules beside them: *.cedar, an
 
 retention: {payloads: 30d, trash: 7d}
 notify: []
+witness: []                            # where signed checkpoints go, so that a cut log shows (docs/ledger.md), such as
+# witness: [{file: /mnt/elsewhere/checkpoints}, {url: "https://…", token: {env: WITNESS_TOKEN}}]
 """
 
 POLICY = """\

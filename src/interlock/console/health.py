@@ -6,9 +6,10 @@ from interlock.runtime.targets import TargetStatus
 
 
 class Health(Value, frozen=True, omit_defaults=False):
-    """Whether this replica can decide and record; `mode` is `try-out` or `governed`."""
+    """Whether this replica can decide and record; `mode` is `try-out` or `governed`. `degraded` tells that something else fails."""
 
     ok: bool
+    degraded: bool
     mode: str
     version: str
     checks: tuple[Check, ...] = ()

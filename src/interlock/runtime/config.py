@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -56,6 +57,19 @@ class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trash: str = "7d"
 
 
+class FileWitness(msgspec.Struct, frozen=True):
+    """A file to which each new checkpoint of the ledger is appended."""
+
+    file: Path
+
+
+class HttpWitness(msgspec.Struct, frozen=True):
+    """An address to which each new checkpoint is posted, with a bearer token. Plain http is for loopback only."""
+
+    url: str
+    token: secrets.Secret
+
+
 class TargetConfig(msgspec.Struct, frozen=True):
     """One target. `own` are the connector's keys."""
 
@@ -88,6 +102,7 @@ class Config(msgspec.Struct, frozen=True):
     retention_payloads: timedelta
     retention_trash: timedelta
     notify: tuple[str, ...]
+    witness: tuple[FileWitness | HttpWitness, ...]
     origin: str
     master_key: secrets.Secret | None
     source: Source
@@ -110,7 +125,7 @@ class Config(msgspec.Struct, frozen=True):
 
 TOP = (
     "store", "state_dir", "api", "environments", "targets", "quorums", "policies", "guardrails", "limits",
-    "retention", "notify", "origin", "master_key",
+    "retention", "notify", "witness", "origin", "master_key",
 )  # fmt: skip
 
 
@@ -144,8 +159,14 @@ def build(source: Source, path: Path) -> Config:
         retention_payloads=_length(source, retention.payloads, ("retention", "payloads")),
         retention_trash=_length(source, retention.trash, ("retention", "trash")),
         notify=_notify(source, top.get("notify", [])),
+        witness=tuple(
+            _witness(source, item, at, folder)
+            for item, at in _list(source, top.get("witness", []), ("witness",))
+        ),
         origin=_text(source, top["origin"], ("origin",)) if "origin" in top else "",
-        master_key=_secret(source, top["master_key"], folder) if "master_key" in top else None,
+        master_key=_secret(source, top["master_key"], folder, ("master_key",))
+        if "master_key" in top
+        else None,
         source=source,
     )
 
@@ -258,11 +279,11 @@ def _store(source: Source, value: object, folder: Path) -> str:
     return url
 
 
-def _secret(source: Source, value: object, folder: Path) -> secrets.Secret:
+def _secret(source: Source, value: object, folder: Path, at: Key) -> secrets.Secret:
     try:
         return secrets.parse(value, folder)
     except Misconfigured as error:
-        raise source.wrong(("master_key",), str(error)) from None
+        raise source.wrong(at, str(error)) from None
 
 
 def _length(source: Source, text: str, at: Key) -> timedelta:
@@ -278,14 +299,40 @@ def _text(source: Source, value: object, at: Key) -> str:
     return value
 
 
-def _texts(source: Source, value: object, at: Key) -> tuple[str, ...]:
+def _list(source: Source, value: object, at: Key) -> list[tuple[Any, Key]]:
+    """The items, each with the way to it."""
     if not isinstance(value, list):
         raise source.wrong(at, "expected a list")
-    return tuple(_text(source, item, (*at, str(place))) for place, item in enumerate(value))
+    return [(item, (*at, str(place))) for place, item in enumerate(value)]
+
+
+def _witness(source: Source, value: object, at: Key, folder: Path) -> FileWitness | HttpWitness:
+    keys = source.mapping(value, at)
+    source.known(keys, ("file", "url", "token"), at)
+    if keys.keys() == {"file"}:
+        return FileWitness(folder / _text(source, keys["file"], (*at, "file")))
+    if keys.keys() == {"url", "token"}:
+        url = _witness_url(source, _text(source, keys["url"], (*at, "url")), (*at, "url"))
+        return HttpWitness(url, _secret(source, keys["token"], folder, (*at, "token")))
+    raise source.wrong(at, "a witness is {file: PATH} or {url: https://…, token: SECRET}")
+
+
+def _witness_url(source: Source, url: str, at: Key) -> str:
+    """People and logs are shown it: it holds nothing secret, and a complaint does not repeat it."""
+    try:
+        parts = urlsplit(url)
+        host, fit = parts.hostname or "", re.fullmatch("[!-~]+", url) and parts.port != 0
+    except ValueError:
+        raise source.wrong(at, "not a URL") from None
+    if not (host and fit) or parts.scheme not in ("http", "https") or set("@?#") & set(url):
+        raise source.wrong(at, "expected https://HOST[:PORT]/PATH, without user, query and fragment")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise source.wrong(at, "plain http is accepted for a loopback address only")
+    return url
 
 
 def _notify(source: Source, value: object) -> tuple[str, ...]:
-    urls = _texts(source, value, ("notify",))
+    urls = tuple(_text(source, item, at) for item, at in _list(source, value, ("notify",)))
     if urls:
         # Nobody shall wait for a message that never comes.
         raise source.wrong(("notify",), "notifications are not built yet; leave the list empty")

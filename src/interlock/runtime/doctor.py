@@ -64,6 +64,10 @@ async def online(runtime: Runtime) -> Sequence[Finding]:
     found = [*offline(runtime.config), *principals(facts, runtime.config.quorums)]
     found += clock(facts.now, datetime.now(UTC))
     found += _mode(runtime)
+    if runtime.signing_refused:
+        what = f"no checkpoint is signed: {runtime.signing_refused}"
+        found.append(Finding("error", "ledger", what, "interlock ledger verify --pushed FILE"))
+    found += runtime.witnesses.findings()
     found += same_system({s.name: s.fingerprint for s in runtime.statuses()})
     for name in sorted(runtime.targets):
         found += await _target(runtime, name)

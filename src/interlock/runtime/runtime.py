@@ -27,6 +27,7 @@ from interlock.runtime.service.report import Report, report
 from interlock.runtime.service.switches import Switches
 from interlock.runtime.stores import SqlStore
 from interlock.runtime.targets import TargetServer, TargetStatus
+from interlock.runtime.witnesses import Witnesses
 from interlock.sdk.connector import Connector
 from interlock.sdk.ports import Tx
 
@@ -37,11 +38,12 @@ GRACE = timedelta(seconds=20)
 
 
 class Check(Value, frozen=True, omit_defaults=False):
-    """One thing that must work. `why` is empty when it does."""
+    """One thing that must work. `why` is empty when it does. Without what is not `vital` the gateway can decide and record."""
 
     name: str
     ok: bool
     why: str = ""
+    vital: bool = True
 
 
 class Runtime:
@@ -80,7 +82,10 @@ class Runtime:
         self.switches = Switches(self.core, self.governance)
         self._chores = tickers.Chores(self.core)
         self._tickers: list[asyncio.Task[None]] = []
-        self._signing_refused = ""
+        self.witnesses = Witnesses(config.witness)
+        self._compared = False
+        self.signing_refused = ""
+        """Why no checkpoint is signed; empty while they are."""
 
     def _target(self, name: str, found: Mapping[str, Connector]) -> TargetServer:
         keys = self.config.targets[name]
@@ -102,6 +107,8 @@ class Runtime:
     async def start(self) -> None:
         """Begin to serve. Raises Unavailable when the store does not answer; targets that do not are tried again."""
         await self.core.directory.refresh()
+        if self.config.witness:
+            await self.sign()  # before anything is added to a log that may have been cut
         await self.store.transact(self._furnish)
         await self.core.directory.refresh()
         if self.governance.mode == TryOut.mode:
@@ -157,6 +164,7 @@ class Runtime:
             (t.SIGN, "sign", self.sign),
             (t.RETRY, "targets", self._retry_targets),
             (t.RETAIN, "retention", self._retain),
+            *((t.WITNESS, w.name, w.push) for w in self.witnesses.all),
         ]
         self._tickers = [asyncio.create_task(self.core.directory.run(), name="directory")]
         self._tickers += [asyncio.create_task(t.every(s, name, work), name=name) for s, name, work in jobs]
@@ -172,6 +180,7 @@ class Runtime:
         await asyncio.gather(*self._tickers, return_exceptions=True)
         await self.core.refusals.flush()
         await tickers.once("sign", self.sign)
+        await tickers.once("witness", self.witnesses.push)
 
     async def reload(self) -> None:
         """What SIGHUP asks for: policies are read again; a changed configuration is checked, and said to need a restart."""
@@ -196,14 +205,19 @@ class Runtime:
         await self.store.transact(lambda tx: _record(tx, "policy", entry))
 
     async def sign(self) -> None:
-        """Sign a checkpoint. A refusal is an alarm: the store contradicts what was signed before."""
+        """Sign a checkpoint, for the witnesses too. A refusal is an alarm: the store contradicts what was signed before."""
         try:
-            await self.store.sign()
+            if not self._compared:
+                await self.witnesses.compare(self.store.check_continues)
+                self._compared = True
+            signed = await self.store.sign()
         except SigningRefused as error:
-            self._signing_refused = str(error)
-            _log.critical("ledger.signing_refused", why=self._signing_refused)
+            self.signing_refused = str(error)
+            _log.critical("ledger.signing_refused", why=self.signing_refused)
             return
-        self._signing_refused = ""
+        self.signing_refused = ""
+        if signed is not None:
+            self.witnesses.offer(signed)
 
     async def _retain(self) -> None:
         before = self.core.directory.now() - self.config.retention_payloads
@@ -227,9 +241,10 @@ class Runtime:
         checks = [
             Check("store", core.directory.fresh, "" if core.directory.fresh else "the store does not answer"),
             Check("policies", not broken, broken and f"the last good set is in force: {broken}"),
-            Check("ledger", not self._signing_refused, self._signing_refused),
+            Check("ledger", not self.signing_refused, self.signing_refused),
             Check("halt", not core.halted, "the halt file stops all changes" if core.halted else ""),
         ]
+        checks += (Check(w.name, not w.why, w.why, vital=False) for w in self.witnesses.all)
         return [*checks, *(Check(f"target/{t.name}", t.serving, t.status.why) for t in self.targets.values())]
 
     def statuses(self) -> Sequence[TargetStatus]:

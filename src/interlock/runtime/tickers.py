@@ -68,6 +68,6 @@ class Chores:
         await self._core.refusals.flush()
 
 
-LOOK, HEARTBEAT, RECOVER, EXPIRE, POLICIES, SIGN, RETRY = 0.5, 5.0, 10.0, 5.0, 1.0, 10.0, 15.0
+LOOK, HEARTBEAT, RECOVER, EXPIRE, POLICIES, SIGN, WITNESS, RETRY = 0.5, 5.0, 10.0, 5.0, 1.0, 10.0, 1.0, 15.0
 """Seconds between two runs."""
 RETAIN = timedelta(hours=1).total_seconds()

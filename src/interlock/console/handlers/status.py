@@ -20,7 +20,8 @@ async def health(call: Call[Nothing, None]) -> Raw:
     """200 when this replica can decide and record, else 503 with the reasons."""
     runtime = call.runtime
     checks = tuple(runtime.health())
-    found = Health(all(check.ok for check in checks), runtime.mode, runtime.version, checks)
+    ok, degraded = all(c.ok for c in checks if c.vital), not all(c.ok for c in checks if not c.vital)
+    found = Health(ok, degraded, runtime.mode, runtime.version, checks)
     return Raw(msgspec.json.encode(found), "application/json", 200 if found.ok else 503)
 
 

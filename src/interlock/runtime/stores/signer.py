@@ -88,10 +88,10 @@ class Signer:
         self._memory.keep(signed)
         return signed
 
-    def check_head(self, head: Frontier, rows: LedgerReader) -> None:
-        """Compare a store's head with what was signed. Raises SigningRefused."""
+    def check_head(self, head: Frontier, rows: LedgerReader, *witnessed: bytes) -> None:
+        """Compare a store's head with what was signed: here, and as far as witnesses have it. Raises SigningRefused."""
         candidate = Checkpoint(self._key.name, head.size, head.root())
-        for earlier in (rows.checkpoint(), self._memory.recall()):
+        for earlier in (rows.checkpoint(), self._memory.recall(), *witnessed):
             self._check(earlier, candidate, rows)
 
     def release(self, tx: SqlTx) -> None:

@@ -195,6 +195,14 @@ class SqlStore:
         """
         return await self.transact(self._signer.sign)
 
+    async def check_continues(self, *witnessed: bytes) -> None:
+        """Raise SigningRefused unless the log as it stands continues each of these checkpoints, and what was signed here."""
+
+        def check(tx: SqlReadTx) -> None:
+            self._signer.check_head(ledger_rows.read_head(tx.runner), LedgerReader(tx.runner), *witnessed)
+
+        await self.read(check)
+
     async def checkpoint(self) -> bytes:
         """The newest signed checkpoint, a note."""
         return await self.read(lambda tx: evidence.newest(tx.runner))
