@@ -47,7 +47,8 @@ class Loss:
 class Context:
     """`identity` is what the connection said at its start. `captured` are the replies of way 1, one for each statement that
     had one; `losses` what `losing` found before TRUNCATE and DROP. `observer` is False when the target has no observer: nothing is
-    reversible then. `functions` are oids of functions known to take part (their definitions are digested with the rest).
+    reversible then. `functions` and `relations` (views that are read, say) are oids of what is known to take part: their
+    definitions are digested with the rest.
 
     `layouts` is a cache, by table and digest of its definition: keep one per target, to save a round for each transaction.
     """
@@ -57,5 +58,6 @@ class Context:
     losses: tuple[Loss, ...] = ()
     observer: bool = True
     functions: tuple[int, ...] = ()
+    relations: tuple[int, ...] = ()
     layouts: dict[tuple[int, str], Layout] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)

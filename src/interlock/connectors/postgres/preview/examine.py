@@ -68,7 +68,7 @@ class _Work:
         for oid in self.ddl.rewritten:
             if oid not in self.tables and oid not in self.ddl.made:
                 self.tables[oid] = self._unwritten(oid)
-        if not self.tables:
+        if not self.tables and not self.ddl.effects:
             return
         parts: list[Steps[None]] = [self._layouts()]
         for table in self.tables.values():
@@ -83,9 +83,8 @@ class _Work:
         return plan(counts, self.context)
 
     def _layouts(self) -> Steps[None]:
-        if not self.context.observer:
-            return
-        definitions = definition_statement(list(self.tables), self.context.functions)
+        # Without an observer this asks as the upstream role, outside the transaction: the catalogs are anyone's to read.
+        definitions = definition_statement(list(self.tables), self.context.functions, self.context.relations)
         (reply,) = yield (Ask("observer", (definitions,)),)
         if isinstance(reply, QueryFailed):
             for table in self.tables.values():
@@ -93,6 +92,8 @@ class _Work:
             return
         digests = {int(oid or 0): digest or "" for oid, digest in reply[0]}
         self.definitions = digest_of(sorted(digests.values()))
+        if not self.context.observer:
+            return
         yield from self._learn({(oid, digest) for oid, digest in digests.items() if oid})
         for oid, table in self.tables.items():
             table.layout = self.context.layouts.get((oid, digests.get(oid, "")))

@@ -77,6 +77,9 @@ SELECT d.rel::pg_catalog.text, pg_catalog.md5(pg_catalog.string_agg(d.what, E'\\
   SELECT r.ev_class, pg_catalog.format('r %s', r) FROM pg_catalog.pg_rewrite AS r
    WHERE r.ev_class OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])
   UNION ALL
+  SELECT l.polrelid, pg_catalog.format('l %s', l) FROM pg_catalog.pg_policy AS l
+   WHERE l.polrelid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])
+  UNION ALL
   SELECT k.conrelid, pg_catalog.format('k %s', k) FROM pg_catalog.pg_constraint AS k
    WHERE k.conrelid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])
   UNION ALL
@@ -84,7 +87,13 @@ SELECT d.rel::pg_catalog.text, pg_catalog.md5(pg_catalog.string_agg(d.what, E'\\
    WHERE i.indrelid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])
   UNION ALL
   SELECT 0::pg_catalog.oid, pg_catalog.format('p %s', p) FROM pg_catalog.pg_proc AS p
-   WHERE p.oid OPERATOR(pg_catalog.=) ANY ($2::pg_catalog.oid[])) AS d GROUP BY d.rel ORDER BY d.rel
+   WHERE p.oid OPERATOR(pg_catalog.=) ANY ($2::pg_catalog.oid[])
+  UNION ALL
+  SELECT 0::pg_catalog.oid, pg_catalog.format('r %s', r) FROM pg_catalog.pg_rewrite AS r
+   WHERE r.ev_class OPERATOR(pg_catalog.=) ANY ($3::pg_catalog.oid[])
+  UNION ALL
+  SELECT 0::pg_catalog.oid, pg_catalog.format('l %s', l) FROM pg_catalog.pg_policy AS l
+   WHERE l.polrelid OPERATOR(pg_catalog.=) ANY ($3::pg_catalog.oid[])) AS d GROUP BY d.rel ORDER BY d.rel
 """
 
 
@@ -114,9 +123,12 @@ def layout_statements(oids: Sequence[int]) -> tuple[Statement, ...]:
     return ((_TABLES, given), (_COLUMNS, given), (_KEYS, given))
 
 
-def definition_statement(oids: Sequence[int], functions: Sequence[int]) -> Statement:
-    """A digest of what determines how each table behaves and what its `Layout` is, by oid; that of the functions under oid 0."""
-    return (_DEFINITIONS, (array([str(o) for o in oids]), array([str(f) for f in functions])))
+def definition_statement(
+    oids: Sequence[int], functions: Sequence[int], relations: Sequence[int]
+) -> Statement:
+    """A digest of what determines how each table behaves and what its `Layout` is, by oid; that of the functions, and of what views
+    and policies of other `relations` say, under oid 0."""
+    return (_DEFINITIONS, tuple(array([str(oid) for oid in given]) for given in (oids, functions, relations)))
 
 
 def read_layouts(replies: Sequence[Rows]) -> dict[int, Layout]:

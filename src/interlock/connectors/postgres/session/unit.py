@@ -44,6 +44,7 @@ class GatedUnit:
             losses=tuple(loss for image in self._tx.images for loss in image.losses),
             observer=self._channel.server.has_observer,
             functions=tuple(sorted({oid for info in self._tx.infos for oid in info.functions})),
+            relations=tuple(sorted({oid for info in self._tx.infos for oid in info.relations})),
             layouts=self._channel.server.layouts,
             limits=self._channel.server.limits,
         )
