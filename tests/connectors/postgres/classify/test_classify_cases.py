@@ -1,7 +1,7 @@
 """Statements and what they are, as data."""
 
 import tomllib
-from pathlib import Path
+from importlib.resources import files
 
 import pytest
 
@@ -11,7 +11,7 @@ from interlock.model.operation import Action
 
 CASES = [
     case
-    for group in tomllib.loads((Path(__file__).parent / "cases.toml").read_text("utf-8")).values()
+    for group in tomllib.loads(files("interlock.connectors.postgres").joinpath("cases.toml").read_text("utf-8")).values()
     for case in group
 ]
 PATH = ("public",)

@@ -1,7 +1,7 @@
 """Every statement that passes is run on real servers, in a read-only transaction that watches for functions of anybody's."""
 
 import tomllib
-from pathlib import Path
+from importlib.resources import files
 
 import psycopg
 from tests.connectors.postgres.classify.shop import SHOP, read
@@ -9,7 +9,7 @@ from tests.connectors.postgres.classify.shop import SHOP, read
 from interlock.connectors.postgres.classify import Way, classify
 from interlock.testing.pg import PgDatabase
 
-CASES = tomllib.loads((Path(__file__).parent / "cases.toml").read_text("utf-8"))
+CASES = tomllib.loads(files("interlock.connectors.postgres").joinpath("cases.toml").read_text("utf-8"))
 WATCH = "SELECT coalesce(sum(calls), 0) FROM pg_catalog.pg_stat_xact_user_functions WHERE funcid >= 16384"
 
 
