@@ -1,5 +1,5 @@
-"""The tables of docs/cli.md and docs/api.md, made from what they describe. `python tests/doc_tables.py` writes them anew;
-`tests/test_doc_tables.py` fails while they are out of date."""
+"""The tables of docs/cli.md, docs/api.md and docs/ledger.md, made from what they describe. `python tests/doc_tables.py` writes
+them anew; `tests/test_doc_tables.py` fails while they are out of date."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +10,7 @@ import typer.main
 from interlock.cli.main import app
 from interlock.console.problems import CODES
 from interlock.console.routes import OPERATIONS
+from interlock.ledger.entry import KINDS
 
 DOCS = Path(__file__).parent.parent / "docs"
 COMMON = {"--config", "--url", "--as", "--key", "--json", "--passphrase-file", "--yes", "--full"}
@@ -74,11 +75,20 @@ def code_table() -> str:
     return "\n".join(["| code | status | meaning |", "|---|---|---|", *rows])
 
 
+def kind_table() -> str:
+    rows = [f"| `{kind}` | {_cell(meaning)} |" for kind, meaning in KINDS.items()]
+    return "\n".join(["| kind | meaning |", "|---|---|", *rows])
+
+
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-TABLES = {"cli.md": {"commands": command_table}, "api.md": {"resources": resource_table, "codes": code_table}}
+TABLES = {
+    "cli.md": {"commands": command_table},
+    "api.md": {"resources": resource_table, "codes": code_table},
+    "ledger.md": {"kinds": kind_table},
+}
 
 
 def written(name: str, text: str) -> str:
