@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import sqlite3
+import ssl
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
@@ -57,7 +58,12 @@ class Remote(HTTPServer):
         self.taken: list[tuple[str, str, bytes]] = []
         self.url = f"http://127.0.0.1:{self.server_port}/logs/shop"
 
-    def begin(self) -> None:
+    def begin(self, certificate: Path | None = None) -> None:
+        if certificate is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+            self.url = self.url.replace("http:", "https:")
         self.server_activate()
         threading.Thread(target=self.serve_forever, args=[0.01], daemon=True).start()
         self.begun = True
@@ -205,6 +211,19 @@ def test_a_missing_token_is_a_failure_like_others(remote: Remote, token: Path) -
     token.unlink()
     with pytest.raises(Unavailable, match="secret file"):
         HttpPlace(remote.url, secret(token)).take(NOTES[1])
+
+
+def test_a_token_goes_only_to_one_whose_certificate_is_known(
+    remote: Remote, token: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote.begin(certificate)
+    place = HttpPlace(remote.url, secret(token))
+    with pytest.raises(Unavailable, match="certificate verify failed"):
+        place.take(NOTES[1])
+    assert remote.asked == 0
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    place.take(NOTES[2])
+    assert [body for _, _, body in remote.taken] == [NOTES[2]]
 
 
 @pytest.mark.parametrize("answer", [b"", b"no http\r\n\r\n", b"HTTP/1.1 2"])
