@@ -30,6 +30,7 @@ from interlock.connectors.postgres.session.worker import Left, Worker
 from interlock.connectors.postgres.settings import Verdict
 from interlock.connectors.postgres.upstream import Upstream
 from interlock.connectors.postgres.upstream_errors import UpstreamError
+from interlock.connectors.postgres.upstream_sql import SqlConnection
 from interlock.model.errors import InterlockError
 from interlock.sdk.connector import Principal, Wire
 from interlock.wire import ProtocolViolation
@@ -251,6 +252,8 @@ class PgSession:
             n.lower(): v for n, v in upstream.parameters.items() if n.lower() in reviewed.MEANING
         }
         channel.settings.update(wishes)
+        if "search_path" not in channel.settings:
+            channel.settings["search_path"] = await _search_path(upstream)
         channel.startup_settings = dict(channel.settings)
         for name, value in login.options.items():
             if reviewed.judge(name, value).verdict is Verdict.VIRTUAL and not virtual.apply(
@@ -340,6 +343,9 @@ class PgSession:
         """The client asks to cancel what runs. What is being committed is past that."""
         if self._upstream is None or self._worker is None or self._worker.committing:
             return
+        if self._channel is not None and self._channel.gives_up is not None:
+            self._channel.gives_up.set()
+            return
         self._server.cancelling(self._upstream)
 
     def _ended(self, why: str) -> None:
@@ -395,3 +401,10 @@ class PgSession:
         except TimeoutError:
             self._server.gate.log("postgres.shutdown_while_committing")
         self._fatal("57P01", "terminating connection due to administrator command")
+
+
+async def _search_path(upstream: Upstream) -> str:
+    """What a session begins with. It is the role's or the database's own, and servers before 18 do not report it."""
+    shown = await SqlConnection(upstream).query("SHOW search_path")
+    ((path,),) = shown.rows
+    return (path or b"").decode()
