@@ -28,7 +28,10 @@ _READ_ONLY_VIOLATION = b"C25006\0"
 _PASSABLE = frozenset(b"PBDECS")
 _READY, _ERROR, STATUS = b"ZES"
 _INTEREST = b"ZES123"
+_LOOKED_AT = b"ES"
 _PARSED = 49
+_ROW = 68
+_LONGEST_START = 4096
 _PARSE = 80
 _IDLE = build.ready("I")
 _LENGTH = struct.Struct(">I").unpack_from
@@ -44,7 +47,9 @@ class Passing:
         "_fresh",
         "_items",
         "_scanner",
+        "_send",
         "_sent",
+        "_start",
         "_swallowing",
         "_write",
         "active",
@@ -54,6 +59,9 @@ class Passing:
     def __init__(self, channel: Channel, write: Callable[[bytes], None]) -> None:
         self._channel = channel
         self._write = write
+        self._send = channel.upstream.write
+        # How the last answer began, up to its first row: the next one's description is mostly the same.
+        self._start = b""
         self._scanner = Scanner(backend_limits(), _INTEREST)
         self._fresh = False
         self._swallowing = False
@@ -74,13 +82,10 @@ class Passing:
             return False
         if items:
             self._items = list(items)
-        self._send(data)
-        return True
-
-    def _send(self, data: bytes) -> None:
         self._sent = data
         self.active = self._fresh = True
-        self._channel.upstream.write(data)
+        self._send(data)
+        return True
 
     def try_pass(self) -> bool:
         """Send the first segment of the inbox straight to the server, if it is complete and nothing but reads."""
@@ -98,6 +103,8 @@ class Passing:
         data = b"".join([raw for _, raw in frames])
         channel.taken(len(data))
         self.known.learn(frames, self._items)
+        self._sent = data
+        self.active = self._fresh = True
         self._send(data)
         return True
 
@@ -133,15 +140,23 @@ class Passing:
 
     def answered(self, data: bytes) -> bool:
         """Pass the answer on, if it is there as a whole and there is nothing in it to look at."""
-        if not self._fresh or data[-6:] != _IDLE or _FORCED_READ_ONLY in data:
+        if not self._fresh or data[-6:] != _IDLE:
             return False
-        position, last = 0, len(data) - 6
+        if not data.startswith(self._start):
+            self._start = b""
+        position = start = len(self._start)
+        last = len(data) - 6
         while position < last:
-            if data[position] == _ERROR:
+            kind = data[position]
+            if kind in _LOOKED_AT:
                 return False
+            if kind == _ROW and not start:
+                start = position
             position += _LENGTH(data, position + 1)[0] + 1
         if position != last:
             return False
+        if start != len(self._start) and start < _LONGEST_START:
+            self._start = data[:start]
         if self._items:
             if len(self._items) > 1 or data[0] != _PARSED:
                 return False
