@@ -11,15 +11,13 @@ from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
 
-from interlock.connectors.postgres import settings as reviewed
 from interlock.connectors.postgres.codec import (
     Framer,
     build,
-    encode,
     frontend_limits,
 )
 from interlock.connectors.postgres.codec import backend as b
-from interlock.connectors.postgres.session import virtual
+from interlock.connectors.postgres.session import opening
 from interlock.connectors.postgres.session.channel import Channel, IdleTooLong
 from interlock.connectors.postgres.session.exchange import Exchange, Lost
 from interlock.connectors.postgres.session.login import Login, Wants
@@ -27,10 +25,8 @@ from interlock.connectors.postgres.session.outbox import Outbox
 from interlock.connectors.postgres.session.passing import STATUS, Passing, virtual_status
 from interlock.connectors.postgres.session.server import Server
 from interlock.connectors.postgres.session.worker import Left, Worker
-from interlock.connectors.postgres.settings import Verdict
 from interlock.connectors.postgres.upstream import Upstream
 from interlock.connectors.postgres.upstream_errors import UpstreamError
-from interlock.connectors.postgres.upstream_sql import SqlConnection
 from interlock.model.errors import InterlockError
 from interlock.sdk.connector import Principal, Wire
 from interlock.wire import ProtocolViolation
@@ -237,7 +233,7 @@ class PgSession:
         assert login is not None
         assert login.principal is not None
         self._principal = await self._server.gate.enter(login.principal, self._ended)
-        wishes = {n: v for n, v in login.options.items() if reviewed.judge(n, v).verdict is Verdict.PASS}
+        wishes = opening.wishes(login.options)
         upstream = await self._server.connect(self._principal.agent, wishes)
         self._upstream = upstream
         if self._closed:
@@ -248,26 +244,13 @@ class PgSession:
         channel.exchange = Exchange(upstream.write, worker.sink, self._aside)
         channel.exchange.on_copy_end = channel.arrived.set
         channel.taken = self._took
-        channel.settings = {
-            n.lower(): v for n, v in upstream.parameters.items() if n.lower() in reviewed.MEANING
-        }
-        channel.settings.update(wishes)
-        if "search_path" not in channel.settings:
-            channel.settings["search_path"] = await _search_path(upstream)
-        channel.startup_settings = dict(channel.settings)
-        for name, value in login.options.items():
-            if reviewed.judge(name, value).verdict is Verdict.VIRTUAL and not virtual.apply(
-                worker, name, value
-            ):
-                self._close()
-                return
+        await opening.settle_settings(channel, wishes)
+        if not opening.keep_virtual(worker, login.options):
+            self._close()
+            return
         upstream.set_receiver(self._from_server, self._server_lost, self._server_writable)
         self._server.joined(self)
-        greeting = [
-            virtual_status(status, 0, len(status))
-            for status in (encode(b.ParameterStatus(n, v)) for n, v in upstream.parameters.items())
-        ]
-        self._wire.write(b"".join([*greeting, encode(self.key), build.ready("I")]))
+        self._wire.write(opening.greeting(upstream, self.key))
         self._passing = Passing(channel, self._out.write_now)
         self._worker, self._channel, self._task = worker, channel, None
         early, self._early = self._early, b""
@@ -341,12 +324,8 @@ class PgSession:
 
     def cancel(self) -> None:
         """The client asks to cancel what runs. What is being committed is past that."""
-        if self._upstream is None or self._worker is None or self._worker.committing:
-            return
-        if self._channel is not None and self._channel.gives_up is not None:
-            self._channel.gives_up.set()
-            return
-        self._server.cancelling(self._upstream)
+        if self._channel is not None and self._worker is not None and not self._worker.committing:
+            self._channel.cancel()
 
     def _ended(self, why: str) -> None:
         """The core ends the session (agent disabled, token rotated)."""
@@ -401,10 +380,3 @@ class PgSession:
         except TimeoutError:
             self._server.gate.log("postgres.shutdown_while_committing")
         self._fatal("57P01", "terminating connection due to administrator command")
-
-
-async def _search_path(upstream: Upstream) -> str:
-    """What a session begins with. It is the role's or the database's own, and servers before 18 do not report it."""
-    shown = await SqlConnection(upstream).query("SHOW search_path")
-    ((path,),) = shown.rows
-    return (path or b"").decode()
