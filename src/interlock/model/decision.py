@@ -9,6 +9,10 @@ from interlock.model.effect import Totals
 from interlock.model.operation import Action, Resource
 
 
+UNDECIDED = "undecided"
+"""The reason of a Forbid that is no policy's word: nothing can be decided now, and trying again later helps."""
+
+
 class Permit(Value, frozen=True, tag=True):
     """Allowed. `reasons` are the ids of the policies that allowed it."""
 

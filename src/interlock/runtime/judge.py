@@ -4,7 +4,15 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 
-from interlock.model.decision import Decision, EvidenceHeld, Forbid, Request, Target, worst
+from interlock.model.decision import (
+    UNDECIDED,
+    Decision,
+    EvidenceHeld,
+    Forbid,
+    Request,
+    Target,
+    worst,
+)
 from interlock.model.effect import Totals
 from interlock.model.operation import Operation
 from interlock.pipeline import commands as c
@@ -39,7 +47,7 @@ class Judge:
     def check(self, principal: Principal, target: Target, operations: Sequence[Operation]) -> Decision:
         """What is known before any effect. Synchronous and cached for a second at most; doubt is a Forbid."""
         if not self._directory.fresh:
-            return Forbid("the gate's store does not answer, so nothing can be decided")
+            return Forbid("the gate's store does not answer, so nothing can be decided", (UNDECIDED,))
         return self._before(principal, target, before(tuple(operations), target))
 
     def decide(self, ask: c.Decide) -> c.Decided:

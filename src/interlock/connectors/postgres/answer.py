@@ -3,7 +3,8 @@
 from typing import assert_never
 
 from interlock.connectors.postgres.codec import build
-from interlock.model.decision import Hold, Rehearse
+from interlock.model.change import Change, ChangeState
+from interlock.model.decision import UNDECIDED, Forbid, Hold, Rehearse
 from interlock.model.words import effects_words, remedy_words
 from interlock.sdk.connector import Held, Permitted, Refused
 
@@ -13,6 +14,11 @@ BREAKER = "IL003"
 REHEARSAL = "IL004"
 UNAVAILABLE = "IL005"
 
+_LATER = "It can be tried again later."
+_NEVER = "Trying the same again does not help."
+_BREAKER_HINT = (
+    "People stopped changes here, or a breaker did. Trying again helps only after people have ended that."
+)
 _CODES = {
     "forbidden": FORBIDDEN,
     "breaker": BREAKER,
@@ -22,9 +28,34 @@ _CODES = {
 }
 
 
+_NOT_ASKED_FOR = (
+    "no change of a row or an object was measured; it is held for the kind of statement that it is"
+)
+_OVER = {
+    ChangeState.DENIED: (
+        FORBIDDEN,
+        "denied: people said no to {}; nothing was changed",
+        "Ask your people what to do instead.",
+    ),
+    ChangeState.EXPIRED: (
+        HELD,
+        "expired: nobody decided about {} in time; nothing was changed",
+        "Send the same transaction again to ask anew.",
+    ),
+    ChangeState.WITHDRAWN: (
+        HELD,
+        "withdrawn: {} was replaced or given up; nothing was changed",
+        "Send the same transaction again to ask anew.",
+    ),
+}
+"""What a client hears of a change for which it waited in vain."""
+
+
 def held(answer: Held) -> bytes:
     """The error for a held change: what it would do, what it waits for, what to do next."""
     change = answer.change
+    if change.state is not ChangeState.HELD:
+        return _over(change)
     decision = change.decision
     remedies = decision.remedies if isinstance(decision, Hold | Rehearse) else ()
     code = REHEARSAL if isinstance(decision, Rehearse) else HELD
@@ -34,9 +65,23 @@ def held(answer: Held) -> bytes:
         "ERROR",
         code,
         f"{what}: {change.id} waits for {remedy_words(remedies)}; nothing was changed",
-        detail="\n".join(lines) or "the effect is not known",
+        detail="\n".join(lines) or _NOT_ASKED_FOR,
         hint=f"Tell your people about {change.id}. When it is approved, send exactly the same transaction again, or have it "
         f"applied with: interlock apply {change.id}. Trying again before that does not help.",
+    )
+
+
+def _over(change: Change) -> bytes:
+    """The error for a change that does not wait any more: the client must not take it for one that does."""
+    carried_out = (
+        HELD,
+        f"{{}} is {change.state.value.replace('_', ' ')}: people had it applied meanwhile",
+        "Do not send it again; look first what became of it.",
+    )
+    code, what, hint = _OVER.get(change.state, carried_out)
+    lines = effects_words(change.measurement.effects)
+    return build.error_response(
+        "ERROR", code, what.format(change.id), detail="\n".join(lines) or None, hint=hint
     )
 
 
@@ -44,7 +89,7 @@ def refused(answer: Refused) -> bytes:
     """The error for what will not happen."""
     lines = effects_words(answer.change.measurement.effects) if answer.change is not None else []
     about = f" ({answer.change.id})" if answer.change is not None else ""
-    again = "It can be tried again later." if answer.retry else "Trying the same again does not help."
+    again = _BREAKER_HINT if answer.code == "breaker" else _LATER if answer.retry else _NEVER
     return build.error_response(
         "ERROR",
         _CODES.get(answer.code, UNAVAILABLE),
@@ -68,9 +113,14 @@ def error(answer: Held | Refused | Permitted) -> bytes:
 
 def unavailable(why: str) -> bytes:
     """The error when the gate cannot decide now."""
-    return build.error_response("ERROR", UNAVAILABLE, f"refused: {why}", hint="It can be tried again later.")
+    return build.error_response("ERROR", UNAVAILABLE, f"refused: {why}", hint=_LATER)
 
 
-def forbidden(why: str, hint: str = "Trying the same again does not help.") -> bytes:
+def refusal(decision: Forbid) -> bytes:
+    """The error for what may not be, or cannot be decided now."""
+    return unavailable(decision.why) if UNDECIDED in decision.reasons else forbidden(decision.why)
+
+
+def forbidden(why: str, hint: str = _NEVER) -> bytes:
     """The error for a statement that is refused before it reaches the server."""
     return build.error_response("ERROR", FORBIDDEN, f"refused: {why}", hint=hint)
