@@ -12,6 +12,7 @@ import pytest
 
 from interlock.model.change import Change, ChangeState
 from interlock.model.operation import Action
+from interlock.runtime import directory
 from interlock.testing.gateway import EVERYTHING, ROLES, Gateway, prepare
 from interlock.testing.pg import PgCluster, PgDatabase
 
@@ -129,6 +130,12 @@ def until(holds: Callable[[], Any]) -> Any:
     return found
 
 
+@pytest.fixture(autouse=True, scope="session")
+def patient() -> None:
+    """A busy machine is no lost store."""
+    directory.STALE = 60.0
+
+
 @pytest.fixture(scope="module")
 def served(pg: PgCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """On each version in turn."""
@@ -136,6 +143,8 @@ def served(pg: PgCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     prepare(database, SETUP)
     with Gateway(database, tmp_path_factory.mktemp("gateway"), agents=()) as gateway:
         yield Shop(gateway)
+    for (gid,) in database.psql("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()"):
+        database.psql(f"ROLLBACK PREPARED '{gid}'")
     database.drop()
 
 

@@ -404,7 +404,7 @@ def test_a_waiting_client_gets_its_answer_when_people_approve(shop: Shop) -> Non
 def test_a_waiting_client_hears_of_a_denial(shop: Shop) -> None:
     result = waiting(shop)
     shop.gateway.deny(shop.held().id)
-    assert result() == HELD
+    assert result() == "IL002"
     assert shop.count("ten") == 10
 
 
