@@ -264,9 +264,8 @@ def test_the_role_has_another_search_path_by_now(shop: Shop) -> None:
         f'ALTER ROLE il_agent IN DATABASE "{shop.database.name}" SET search_path = elsewhere, public'
     )
     try:
-        with shop.connect() as agent:
-            with fails(HELD):
-                agent.execute(EMPTY)
+        with shop.connect() as agent, fails(HELD):
+            agent.execute(EMPTY)
         assert shop.held().replaces == ""
         assert shop.gateway.change(first.id).state is ChangeState.APPROVED
         assert shop.count("ten") == 10
