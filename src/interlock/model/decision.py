@@ -8,7 +8,6 @@ from interlock.model.base import Value
 from interlock.model.effect import Totals
 from interlock.model.operation import Action, Resource
 
-
 UNDECIDED = "undecided"
 """The reason of a Forbid that is no policy's word: nothing can be decided now, and trying again later helps."""
 
