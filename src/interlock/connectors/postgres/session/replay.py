@@ -32,6 +32,8 @@ async def run(worker: "Worker", old: Transaction) -> Again | Refused:
     """Run `old` again on the worker's connection. A Refused means that nothing of it is left open."""
     tx = Transaction(explicit=True, begin=old.begin, read_only=old.read_only, settings=dict(old.settings))
     worker.tx = tx
+    # What the client is still to be told is its own; the completions of this run are compared, not sent.
+    withheld, worker.withheld = worker.withheld, b""
     worker.hold_rows(True)
     try:
         for asked in old.asked:
@@ -52,6 +54,7 @@ async def run(worker: "Worker", old: Transaction) -> Again | Refused:
         return Again(work, unit, tx.tags)
     finally:
         worker.hold_rows(False)
+        worker.withheld = withheld
 
 
 def _code(error: bytes) -> str:
