@@ -5,15 +5,13 @@ import resource
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from typing import Any
 
-import psycopg
 import pytest
 from tests.promises.conftest import Serve
 from tests.real.conftest import Shop, fails
 
 from interlock.model.change import Change, ChangeState
-from interlock.model.errors import Rejected
+from interlock.model.errors import InterlockError, Rejected
 from interlock.sdk.connector import Permitted
 from interlock.testing.gateway import Gateway, GatewayProcess
 
@@ -226,9 +224,7 @@ def test_an_image_that_is_no_longer_what_it_was_brings_nothing_back(
         file = shop.gateway.folder / "var/interlock.db"
         with closing(sqlite3.connect(file, isolation_level=None)) as store:
             spoil(store)
-        with pytest.raises(Exception, match=r"cannot be reverted|does not open|damaged|payload") as error:
-            answer: Any = shop.gateway.revert(change.id)
-            raise Rejected(f"cannot be reverted: {answer.why}")
-        assert not isinstance(error.value, psycopg.Error)
+        with pytest.raises(InterlockError):
+            shop.gateway.revert(change.id)
         assert shop.database.psql("SELECT b FROM ten WHERE a <= 2 ORDER BY a") == [("new",), ("other",)]
         assert shop.gateway.change(change.id).state is ChangeState.APPLIED
