@@ -21,7 +21,7 @@ TELLS = (
 def agent(twins: Twins) -> Iterator[Any]:
     twins.fill()
     twins.gateway.database.psql(CALM)
-    with twins.gateway.connect(prepare_threshold=None) as connection:
+    with twins.gateway.connect() as connection:
         yield connection
 
 
@@ -33,7 +33,7 @@ def reader(twins: Twins) -> Iterator[Any]:
     twins.gateway.reread()
     name = f"reader-{secrets.token_hex(4)}"
     twins.gateway.add_agent(name, (Action.READ,))
-    with twins.gateway.connect(name, prepare_threshold=None) as connection:
+    with twins.gateway.connect(name) as connection:
         yield connection
 
 
