@@ -78,6 +78,22 @@ def store_held(store: PgDatabase) -> Iterator[Callable[[], Any]]:
         yield lambda: until(lambda: store.psql(_WAITING))
 
 
+@contextmanager
+def hang_commits(cluster: PgCluster) -> Iterator[None]:
+    """In the block commits wait, on disk but seen by nobody, for a standby that never comes."""
+
+    def wait_for(standby: str) -> None:
+        cluster.psql(f"ALTER SYSTEM SET synchronous_standby_names = '{standby}'")
+        cluster.psql("SELECT pg_reload_conf()")
+        until(lambda: cluster.psql("SHOW synchronous_standby_names") == [(standby,)])
+
+    wait_for("nobody")
+    try:
+        yield
+    finally:
+        wait_for("")
+
+
 def open_transactions(database: PgDatabase) -> list[tuple[Any, ...]]:
     """The agents' sessions that wait inside a transaction."""
     return database.psql(

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 import pytest
-from tests.promises.conftest import new_shop, open_transactions, store_held
+from tests.promises.conftest import hang_commits, new_shop, open_transactions, store_held
 from tests.real.conftest import FILL, SETUP, Shop, fails, until
 
 from interlock.model.change import Change, ChangeState
@@ -192,14 +192,6 @@ def test_killed_before_the_record_nothing_happened(
         assert shop.gateway.entries("intent") == []
 
 
-def hang_commits(cluster: PgCluster, yes: bool) -> None:
-    """Commits wait, on disk but invisible, for a standby that never comes; or go on."""
-    value = "'nobody'" if yes else "''"
-    cluster.psql(f"ALTER SYSTEM SET synchronous_standby_names = {value}")
-    cluster.psql("SELECT pg_reload_conf()")
-    until(lambda: cluster.psql("SHOW synchronous_standby_names") == [("nobody" if yes else "",)])
-
-
 _COMMITTING = "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = current_database()"
 
 
@@ -209,23 +201,24 @@ def test_killed_between_commit_and_outcome_the_record_is_there(
     """The commit hangs: nobody sees it yet, and its intent with the before-image is durable. What recovery cannot know stays in
     doubt until the target tells (and P6: the undo was stored before)."""
     database = furnished.database
-    with GatewayProcess(furnished) as process, process.connect() as agent, ThreadPoolExecutor(1) as pool:
-        hang_commits(stamped, True)
-        try:
-            lost = pool.submit(agent.execute, "UPDATE ten SET b = 'new' WHERE a = 1")
-            until(lambda: database.psql(_COMMITTING))
-            assert database.psql(NEW) == []
-            process.kill()
-            with pytest.raises(psycopg.OperationalError):
-                lost.result(60)
-            furnished.start()
-            (change,) = furnished.changes()
-            assert [e["body"]["change"] for e in furnished.entries("intent")] == [change.id]
-            assert furnished.entries("outcome") == []
-            assert change.state is ChangeState.IN_DOUBT
-            assert database.psql(NEW) == []
-        finally:
-            hang_commits(stamped, False)
+    with (
+        GatewayProcess(furnished) as process,
+        process.connect() as agent,
+        ThreadPoolExecutor(1) as pool,
+        hang_commits(stamped),
+    ):
+        lost = pool.submit(agent.execute, "UPDATE ten SET b = 'new' WHERE a = 1")
+        until(lambda: database.psql(_COMMITTING))
+        assert database.psql(NEW) == []
+        process.kill()
+        with pytest.raises(psycopg.OperationalError):
+            lost.result(60)
+        furnished.start()
+        (change,) = furnished.changes()
+        assert [e["body"]["change"] for e in furnished.entries("intent")] == [change.id]
+        assert furnished.entries("outcome") == []
+        assert change.state is ChangeState.IN_DOUBT
+        assert database.psql(NEW) == []
     until(lambda: not database.psql(_COMMITTING))
     assert len(database.psql(NEW)) == 1
     recover(furnished)

@@ -157,7 +157,8 @@ def test_a_client_that_waits_leaves_nothing_open(shop: Shop, work: Callable[[Age
 
 def test_approved_and_denied_changes_hold_nothing_either(shop: Shop) -> None:
     with shop.connect() as agent:
-        for n, end in enumerate((shop.gateway.deny, shop.gateway.approve)):
+        ends: list[Callable[[str], object]] = [shop.gateway.deny, shop.gateway.approve]
+        for n, end in enumerate(ends):
             with fails(HELD):
                 agent.execute(f"DELETE FROM ten WHERE a > {n - 5}".encode())
             with nothing_left(shop):

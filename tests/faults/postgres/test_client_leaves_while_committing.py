@@ -3,14 +3,13 @@ transaction stays open on the target (P10)."""
 
 import secrets
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.connectors.postgres.session.rawclient import RawClient
+from tests.real.conftest import until
 
 from interlock.connectors.postgres.codec import frontend as f
 from interlock.model.change import ChangeState
@@ -41,12 +40,6 @@ def store_locked(gateway: Gateway) -> Iterator[None]:
         store.execute("ROLLBACK")
     finally:
         store.close()
-
-
-def until(holds: Callable[[], Any]) -> None:
-    """What never holds ends the test by its time limit."""
-    while not holds():
-        time.sleep(0.01)
 
 
 def nobody_connected(gateway: Gateway) -> bool:
