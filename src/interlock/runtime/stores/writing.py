@@ -171,7 +171,8 @@ class SqlTx(SqlReadTx):
         self.runner.write(built.upsert(self._dialect, table, tuple(values)), [values])
 
     def revision(self) -> int:
-        if self._revision is None:  # nobody else can move it while this transaction's group holds the append lock
+        # Nobody else can move it while this transaction's group holds the append lock.
+        if self._revision is None:
             self._revision = super().revision()
         return self._revision
 
