@@ -16,10 +16,10 @@ from bench.deciding import deciding
 from bench.machine import describe, fsyncs_per_second
 from bench.measure import QUICK, Effort, Table, verdict
 from bench.memory import idle
-from bench.statements import Bench, reads, tpcb, updates
+from bench.statements import Bench, far, reads, tpcb, updates
 from bench.ways import Place, find_pooler, place
 
-PARTS = ("policy", "ledger", "reads", "updates", "cost", "tpcb", "copy", "memory")
+PARTS = ("policy", "ledger", "reads", "updates", "cost", "tpcb", "far", "copy", "memory")
 _ALONE = ("policy", "ledger")
 
 
@@ -75,8 +75,9 @@ def _served(parts: tuple[str, ...], effort: Effort, folder: Path, here: Place) -
         "updates": lambda: updates(bench),
         "cost": lambda: count(here, folder),
         "tpcb": lambda: tpcb(bench),
+        "far": lambda: far(bench, here, folder),
         "copy": lambda: copying(here, effort),
-        "memory": lambda: idle(here, effort),
+        "memory": lambda: idle(here, effort, folder),
     }
     for part in parts:
         if part in ways:

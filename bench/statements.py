@@ -1,11 +1,17 @@
 """pgbench: reads by key, single-row updates, and its own mix after TPC-B."""
 
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.gateway import AGENT, TARGET, running
 from bench.measure import DIRECT, GATEWAY, POOLER, Effort, Goal, Row, Table, interleaved
-from bench.ways import Place, Way
+from bench.turns import relay
+from bench.ways import DATABASE, OBSERVER, ROLE, Place, Way
+from interlock.testing.pg import PgDatabase
+
+_DELAY_S = 0.001
 
 _UPDATE = """\
 \\set aid random(1, 100000 * :scale)
@@ -56,10 +62,14 @@ class Bench:
             raise RuntimeError(f"pgbench {script.name}: {done.stderr}")
         return next(float(line.split()[2]) for line in done.stdout.splitlines() if line.startswith("tps"))
 
-    def compare(self, script: Script, clients: int, protocol: str) -> dict[str, float]:
+    def compare(
+        self, script: Script, clients: int, protocol: str, ways: Mapping[str, Way] | None = None
+    ) -> dict[str, float]:
         """The rates of all ways, run in turn."""
-        ways, repeats = self._place.ways, self._effort.repeats
-        return interleaved(ways, repeats, lambda way: self.rate(script, way, clients, protocol))
+        repeats = self._effort.repeats
+        return interleaved(
+            ways or self._place.ways, repeats, lambda way: self.rate(script, way, clients, protocol)
+        )
 
 
 def reads(bench: Bench) -> Table:
@@ -94,6 +104,21 @@ def updates(bench: Bench) -> Table:
     for clients in (8,):
         rates = bench.compare(bench.update, clients, "prepared")
         table.rows.append(Row(f"throughput, prepared, {_clients(clients)}", "tps", rates))
+    return table
+
+
+def far(bench: Bench, place: Place, folder: Path) -> Table:
+    """The same writes with a server that is not on the same machine: then round trips weigh more than computing."""
+    table = Table(f"Writes to a server {2000 * _DELAY_S:g} ms away (1 client, prepared)")
+    database = PgDatabase(place.cluster, DATABASE)
+    with relay(place.cluster.port, _DELAY_S) as distance:
+        direct = Way(distance.port, ROLE, DATABASE)
+        with running(folder / "far", database, ROLE, OBSERVER, server=distance.port) as gateway:
+            ways = {DIRECT: direct, GATEWAY: Way(gateway.port, AGENT, TARGET, gateway.token)}
+            for script in (bench.update, bench.tpcb):
+                rates = bench.compare(script, 1, "prepared", ways)
+                latencies = {name: 1000 / rate for name, rate in rates.items()}
+                table.rows.append(Row(f"latency, {script.name}", "ms", latencies, more_is_better=False))
     return table
 
 

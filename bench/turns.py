@@ -1,4 +1,4 @@
-"""Counts round trips: a relay in front of the server that notes when the direction changes."""
+"""A relay in front of the server: counts round trips, or makes the way to the server longer."""
 
 import asyncio
 import threading
@@ -10,10 +10,12 @@ from interlock.testing.pg import HOST
 
 
 class Relay:
-    """Passes bytes on. ``turns`` counts, for each role, how often a client spoke after the server had."""
+    """Passes bytes on, ``delay`` seconds later. ``turns`` counts, for each role, how often a client spoke after the server
+    had."""
 
-    def __init__(self, server: int) -> None:
+    def __init__(self, server: int, delay: float = 0) -> None:
         self._server = server
+        self._delay = delay
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.port = 0
@@ -40,12 +42,12 @@ class Relay:
                 if heard[0]:
                     self.turns[role] += 1
                     heard[0] = False
-                server_writer.write(data)
+                self._pass(server_writer, data)
 
         async def down() -> None:
             while data := await server_reader.read(65536):
                 heard[0] = True
-                writer.write(data)
+                self._pass(writer, data)
 
         with suppress(ConnectionError):
             _, pending = await asyncio.wait(
@@ -56,11 +58,17 @@ class Relay:
         server_writer.close()
         writer.close()
 
+    def _pass(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        if self._delay:
+            self._loop.call_later(self._delay, writer.write, data)
+        else:
+            writer.write(data)
+
 
 @contextmanager
-def relay(server: int) -> Iterator[Relay]:
-    """A relay to the server at that port, in a thread of its own."""
-    made = Relay(server)
+def relay(server: int, delay: float = 0) -> Iterator[Relay]:
+    """A relay to the server at that port, in a thread of its own. ``delay`` is in seconds, each way."""
+    made = Relay(server, delay)
     made.start()
     try:
         yield made

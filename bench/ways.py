@@ -97,14 +97,15 @@ def place(version: str, folder: Path) -> Iterator[Place]:
         ways = {DIRECT: Way(cluster.port, ROLE, DATABASE)}
         pooler = find_pooler()
         if pooler is not None:
-            ways[POOLER] = stack.enter_context(_pooler(pooler, cluster))
+            ways[POOLER] = stack.enter_context(pooling(pooler, cluster))
         gateway = stack.enter_context(running(folder, database, ROLE, OBSERVER))
         ways[GATEWAY] = Way(gateway.port, AGENT, TARGET, gateway.token, psutil.Process(gateway.pid))
         yield Place(cluster, ways, gateway)
 
 
 @contextlib.contextmanager
-def _pooler(program: Path, cluster: PgCluster) -> Iterator[Way]:
+def pooling(program: Path, cluster: PgCluster) -> Iterator[Way]:
+    """pgbouncer in front of the database, pooling sessions."""
     listen = free_port()
     user = server_user()
     ini = cluster.directory / "pgbouncer.ini"
