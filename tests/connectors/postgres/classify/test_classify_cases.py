@@ -11,7 +11,9 @@ from interlock.model.operation import Action
 
 CASES = [
     case
-    for group in tomllib.loads(files("interlock.connectors.postgres").joinpath("cases.toml").read_text("utf-8")).values()
+    for group in tomllib.loads(
+        files("interlock.connectors.postgres").joinpath("cases.toml").read_text("utf-8")
+    ).values()
     for case in group
 ]
 PATH = ("public",)
