@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 
 from interlock.connectors.postgres import settings as reviewed
 from interlock.connectors.postgres.classify import StatementInfo
@@ -11,6 +12,7 @@ from interlock.connectors.postgres.session.items import Names
 from interlock.connectors.postgres.session.record import meaning
 from interlock.connectors.postgres.session.server import Server
 from interlock.connectors.postgres.upstream import Upstream
+from interlock.model.change import Change
 from interlock.model.decision import Forbid, Target
 from interlock.sdk.connector import Gate, Principal
 
@@ -40,6 +42,7 @@ class Channel:
         self.startup_settings: dict[str, str] = {}
         self.reason = ""
         self.wait_s = 0.0
+        self.gives_up: asyncio.Event | None = None
         self.has_temp = False
         self.in_transaction = False
         self.inbox: deque[tuple[int, bytes]] = deque()
@@ -72,6 +75,27 @@ class Channel:
     def meaning(self, settings: Mapping[str, str] | None = None) -> dict[str, str]:
         """The settings that change what statements mean: of `settings`, or as they are now."""
         return meaning(self.settings if settings is None else settings, reviewed.MEANING)
+
+    async def wait_for_people(self, change: Change) -> Change:
+        """Wait until people have decided about a held change, as long as the client wishes; a cancel request ends it. Returns the
+        change as it is then. Nothing may be open on the target (P10)."""
+        self.gives_up = asyncio.Event()
+        decided = asyncio.ensure_future(self.gate.wait(change.id, timedelta(seconds=self.wait_s)))
+        given_up = asyncio.ensure_future(self.gives_up.wait())
+        try:
+            await asyncio.wait((decided, given_up), return_when=asyncio.FIRST_COMPLETED)
+            return decided.result() if decided.done() else change
+        finally:
+            self.gives_up = None
+            decided.cancel()
+            given_up.cancel()
+
+    def cancel(self) -> None:
+        """End a wait for people, or else what runs on the server."""
+        if self.gives_up is not None:
+            self.gives_up.set()
+        else:
+            self.server.cancelling(self.upstream)
 
     def waiting(self) -> bool:
         return bool(self.inbox)

@@ -9,7 +9,6 @@ After SET TRANSACTION READ ONLY nothing can change what was measured: deferred t
 
 import asyncio
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from interlock.connectors.postgres import answer, preview
@@ -21,7 +20,7 @@ from interlock.connectors.postgres.session.items import Item
 from interlock.connectors.postgres.session.record import Record
 from interlock.connectors.postgres.session.transaction import Transaction
 from interlock.connectors.postgres.session.unit import GatedUnit, ImmediateUnit
-from interlock.model.change import ChangeState
+from interlock.model.change import Change, ChangeState
 from interlock.model.decision import Forbid
 from interlock.model.operation import Operation
 from interlock.sdk.connector import Answer, Held, Permitted, Refused, Work
@@ -82,7 +81,7 @@ async def commit(worker: "Worker", prepare: str = "") -> bool:
         await roll_back(worker)
         return False
     held = _waiting(worker, tx)
-    if held is not None:
+    if held is not None and worker.channel.wait_s == 0:
         await roll_back(worker)
         worker.fail(answer.held(held))
         return False
@@ -97,6 +96,18 @@ def _waiting(worker: "Worker", tx: Transaction) -> Held | None:
     channel = worker.channel
     change = channel.gate.lift(channel.principal, _operations(tx), record_of(worker, tx).digest())
     return None if change is None else Held(change, again=True)
+
+
+async def approved_meanwhile(worker: "Worker", change: Change) -> bool:
+    """What waits already, and of which nothing has begun: wait for people if the client wishes. False when it was told that it
+    waits on, or is not to be."""
+    channel = worker.channel
+    if channel.wait_s > 0:
+        change = await channel.wait_for_people(change)
+        if change.state is ChangeState.APPROVED:
+            return True
+    worker.fail(answer.held(Held(change, again=True)))
+    return False
 
 
 def record_of(worker: "Worker", tx: Transaction) -> Record:
@@ -191,7 +202,7 @@ async def _wait(worker: "Worker", tx: Transaction, held: Held, unit: GatedUnit) 
     given: Answer = held
     for _ in range(MOST_REPLAYS):
         assert isinstance(given, Held)
-        change = await channel.gate.wait(given.change.id, timedelta(seconds=channel.wait_s))
+        change = await channel.wait_for_people(given.change)
         if change.state is not ChangeState.APPROVED:
             return Held(change, again=True), unit
         again = await replay.run(worker, tx)
@@ -201,7 +212,11 @@ async def _wait(worker: "Worker", tx: Transaction, held: Held, unit: GatedUnit) 
             await again.unit.abandon()
             why = "run again after the approval, the statements did not do what the client had been told"
             return Refused("failed", why, retry=True), unit
-        given = await asyncio.shield(channel.gate.admit(again.work, again.unit))
+        worker.committing = True
+        try:
+            given = await asyncio.shield(channel.gate.admit(again.work, again.unit))
+        finally:
+            worker.committing = False
         unit = again.unit
         if not isinstance(given, Held):
             break
@@ -249,8 +264,7 @@ async def immediate(worker: "Worker", item: Item, *, alone: bool) -> bool:
     worker.tx = Transaction(explicit=False, settings=dict(worker.channel.settings))
     worker.record(info, item.asked)
     held = _waiting(worker, worker.tx)
-    if held is not None:
+    if held is not None and not await approved_meanwhile(worker, held.change):
         worker.tx = None
-        worker.fail(answer.held(held))
         return False
     return await _admit(worker, worker.tx, ImmediateUnit(worker, item))

@@ -18,7 +18,6 @@ from interlock.connectors.postgres.session.record import Record
 from interlock.connectors.postgres.session.transaction import Transaction
 from interlock.model.decision import Forbid
 from interlock.model.operation import Action, Operation
-from interlock.sdk.connector import Held
 from interlock.wire import ProtocolViolation
 
 if TYPE_CHECKING:
@@ -98,10 +97,7 @@ async def _may_begin(worker: "Worker", items: Sequence[Item]) -> bool:
         worker.channel.target.fingerprint, worker.channel.principal.agent, asked, worker.channel.meaning()
     )
     change = worker.channel.gate.lift(worker.channel.principal, operations, record.digest())
-    if change is None:
-        return True
-    worker.fail(answer.held(Held(change, again=True)))
-    return False
+    return change is None or await finish.approved_meanwhile(worker, change)
 
 
 def _allowed(worker: "Worker", item: Item) -> bool:
