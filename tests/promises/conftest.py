@@ -46,6 +46,20 @@ def shop(served: Shop) -> Shop:
     return served
 
 
+@pytest.fixture(scope="session")
+def served18(pg18: PgCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """One for all promises that do not depend on the server's version."""
+    with new_shop(pg18, tmp_path_factory.mktemp("promises")) as shop:
+        yield shop
+
+
+@pytest.fixture
+def shop18(served18: Shop) -> Shop:
+    """With its first content and a new agent."""
+    served18.fill()
+    return served18
+
+
 @pytest.fixture
 def serve18(pg18: PgCluster, tmp_path: Path) -> Serve:
     """`new_shop` on 18, for tests that break the gateway itself."""
