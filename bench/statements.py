@@ -109,14 +109,14 @@ def updates(bench: Bench) -> Table:
 
 def far(bench: Bench, place: Place, folder: Path) -> Table:
     """The same writes with a server that is not on the same machine: then round trips weigh more than computing."""
-    table = Table(f"Writes to a server {2000 * _DELAY_S:g} ms away (1 client, prepared)")
+    table = Table(f"Writes to a server {2000 * _DELAY_S:g} ms away (1 client, simple)")
     database = PgDatabase(place.cluster, DATABASE)
     with relay(place.cluster.port, _DELAY_S) as distance:
         direct = Way(distance.port, ROLE, DATABASE)
         with running(folder / "far", database, ROLE, OBSERVER, server=distance.port) as gateway:
             ways = {DIRECT: direct, GATEWAY: Way(gateway.port, AGENT, TARGET, gateway.token)}
             for script in (bench.update, bench.tpcb):
-                rates = bench.compare(script, 1, "prepared", ways)
+                rates = bench.compare(script, 1, "simple", ways)
                 latencies = {name: 1000 / rate for name, rate in rates.items()}
                 table.rows.append(Row(f"latency, {script.name}", "ms", latencies, more_is_better=False))
     return table
