@@ -6,10 +6,10 @@ end of ``MIGRATIONS``; a released one never changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
-from sqlalchemy import Connection, func, insert, inspect, select, text, update
+from sqlalchemy import Connection, Table, func, insert, inspect, select, text, update
 
 from interlock.ledger.merkle import Frontier
 from interlock.model.errors import Misconfigured
@@ -28,22 +28,34 @@ def _first(connection: Connection) -> None:
 
 
 def _protect(connection: Connection) -> None:
-    """Triggers that refuse UPDATE and DELETE on what is append-only."""
+    """Triggers that refuse to alter or remove what is append-only."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(
             "CREATE FUNCTION refuse_rewriting() RETURNS trigger LANGUAGE plpgsql AS $$"
             " BEGIN RAISE EXCEPTION 'the ledger is append-only'; END $$"
         )
+    protect = _on_postgres if connection.dialect.name == "postgresql" else _on_sqlite
     for table in schema.APPEND_ONLY:
-        for action in ("UPDATE", "DELETE"):
-            connection.exec_driver_sql(_trigger(connection.dialect.name, table.name, action))
+        for statement in protect(table):
+            connection.exec_driver_sql(statement)
 
 
-def _trigger(dialect: str, table: str, action: str) -> str:
-    head = f"CREATE TRIGGER {table}_no_{action.lower()} BEFORE {action} ON {table}"
-    if dialect == "postgresql":
-        return f"{head} FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting()"
-    return f"{head} BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
+def _on_postgres(table: Table) -> Iterator[str]:
+    for action in ("UPDATE", "DELETE", "TRUNCATE"):
+        yield (
+            f"CREATE TRIGGER {table.name}_no_{action.lower()} BEFORE {action} ON {table.name}"
+            " FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting()"
+        )
+
+
+def _on_sqlite(table: Table) -> Iterator[str]:
+    refuse = "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
+    for action in ("UPDATE", "DELETE"):
+        yield f"CREATE TRIGGER {table.name}_no_{action.lower()} BEFORE {action} ON {table.name} {refuse}"
+    # INSERT OR REPLACE removes the old row without a word to triggers on DELETE.
+    same = " AND ".join(f"{column.name} = NEW.{column.name}" for column in table.primary_key.columns)
+    taken = f"EXISTS (SELECT 1 FROM {table.name} WHERE {same})"
+    yield f"CREATE TRIGGER {table.name}_no_replace BEFORE INSERT ON {table.name} WHEN {taken} {refuse}"
 
 
 MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (_first,)
