@@ -261,7 +261,7 @@ async def _second_phase(worker: "Worker", info: StatementInfo) -> bool:
     decision = worker.channel.gate.check(worker.channel.principal, info.operations)
     if isinstance(decision, Forbid):
         worker.channel.gate.refused(worker.channel.principal, info.operations, decision)
-        worker.fail(answer.forbidden(decision.why))
+        worker.fail(answer.refusal(decision))
         return False
     return await _forward(worker, info)
 
@@ -293,7 +293,7 @@ async def outside(worker: "Worker", item: Item, *, alone: bool) -> bool:
     decision = worker.channel.gate.check(worker.channel.principal, info.operations)
     if isinstance(decision, Forbid):
         worker.channel.gate.refused(worker.channel.principal, info.operations, decision)
-        worker.fail(answer.forbidden(decision.why))
+        worker.fail(answer.refusal(decision))
         return False
     exchange = worker.channel.exchange
     batch = exchange.batch()

@@ -259,7 +259,7 @@ async def immediate(worker: "Worker", item: Item, *, alone: bool) -> bool:
     decision = worker.channel.gate.check(worker.channel.principal, info.operations)
     if isinstance(decision, Forbid):
         worker.channel.gate.refused(worker.channel.principal, info.operations, decision)
-        worker.fail(answer.forbidden(decision.why))
+        worker.fail(answer.refusal(decision))
         return False
     worker.tx = Transaction(explicit=False, settings=dict(worker.channel.settings))
     worker.record(info, item.asked)

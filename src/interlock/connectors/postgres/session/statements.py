@@ -113,7 +113,7 @@ def _refuse(worker: "Worker", item: Item) -> None:
     decision = worker.channel.gate.check(worker.channel.principal, operations)
     assert isinstance(decision, Forbid)
     worker.channel.gate.refused(worker.channel.principal, operations, decision)
-    worker.reject(answer.forbidden(decision.why))
+    worker.reject(answer.refusal(decision))
 
 
 async def send(worker: "Worker", items: Sequence[Item], *, last: bool = False) -> bool:
