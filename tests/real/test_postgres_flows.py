@@ -404,7 +404,7 @@ def test_a_waiting_client_gets_its_answer_when_people_approve(shop: Shop) -> Non
 def test_a_waiting_client_hears_of_a_denial(shop: Shop) -> None:
     result = waiting(shop)
     shop.gateway.deny(shop.held().id)
-    assert result() == "IL002"
+    assert result() == FORBIDDEN
     assert shop.count("ten") == 10
 
 
@@ -478,7 +478,7 @@ def test_held_changes_expire(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Non
             shop.gateway.approve(first.id, "ann")
         with fails(HELD):
             agent.execute(ALL)
-        assert shop.gateway.change(first.id).state is ChangeState.EXPIRED
+        until(lambda: shop.gateway.change(first.id).state is ChangeState.EXPIRED)
         assert shop.held().id != first.id
     assert shop.count("ten") == 10
 

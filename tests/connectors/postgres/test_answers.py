@@ -1,0 +1,67 @@
+"""What a client hears of a change, in each state that it may find it in."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from interlock.connectors.postgres import answer
+from interlock.connectors.postgres.codec import backend as b
+from interlock.connectors.postgres.codec import decode_backend
+from interlock.model.change import Change, ChangeState, Measurement
+from interlock.model.decision import Hold
+from interlock.model.effect import ChangeKind, Effect, Evidence, Unit
+from interlock.model.operation import Resource
+from interlock.sdk.connector import Held, Refused
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LOST = Effect(
+    Resource("table", "public.t"), ChangeKind.DELETED, 7, Unit.ROWS, Evidence.MEASURED, reversible=True
+)
+UNTOUCHED = {ChangeState.HELD, ChangeState.DENIED, ChangeState.EXPIRED, ChangeState.WITHDRAWN}
+
+
+def change(state: ChangeState, *effects: Effect) -> Change:
+    return Change(
+        "CHG-1QGHPA7T",
+        "fixer",
+        "olga",
+        "shop",
+        "production",
+        "1/shop",
+        state,
+        1,
+        "00",
+        (),
+        Measurement(effects),
+        Hold(("quorum:two-sre",)),
+        NOW,
+        NOW,
+    )
+
+
+def said(raw: bytes) -> dict[str, str]:
+    message = decode_backend(raw[0], raw)
+    assert isinstance(message, b.ErrorResponse)
+    return dict(message.fields)
+
+
+@pytest.mark.parametrize("state", list(ChangeState))
+def test_what_is_said_of_a_change_is_true(state: ChangeState) -> None:
+    fields = said(answer.held(Held(change(state, LOST), again=True)))
+    assert "CHG-1QGHPA7T" in fields["M"]
+    assert ("nothing was changed" in fields["M"]) == (state in UNTOUCHED)
+    assert ("waits for" in fields["M"]) == (state is ChangeState.HELD)
+    assert fields["C"] == (answer.FORBIDDEN if state is ChangeState.DENIED else answer.HELD)
+    assert fields["D"] == "table public.t: 7 rows deleted"
+    assert fields["H"]
+
+
+def test_what_was_measured_to_change_nothing_is_not_called_unknown() -> None:
+    fields = said(answer.held(Held(change(ChangeState.HELD))))
+    assert fields["D"].startswith("no change of a row or an object was measured")
+
+
+def test_a_breaker_is_not_for_ever() -> None:
+    fields = said(answer.refused(Refused("breaker", "changes are frozen for environment/production: night")))
+    assert fields["C"] == answer.BREAKER
+    assert "after people have ended that" in fields["H"]
