@@ -134,9 +134,10 @@ class Gateway:
         if self._furnish and not self._made:
             asyncio.run(open_configured(config, create=True).close())
         ready: Future[None] = Future()
-        self._thread = threading.Thread(target=self._serve, args=(ready,), name="gateway", daemon=True)
-        self._thread.start()
-        ready.result(PATIENCE_S)
+        thread = threading.Thread(target=self._serve, args=(ready,), name="gateway", daemon=True)
+        thread.start()
+        ready.result(PATIENCE_S)  # a start that failed leaves nothing to stop
+        self._thread = thread
         if self._furnish and not self._made:
             self.run(self._people())
         self._made = True
