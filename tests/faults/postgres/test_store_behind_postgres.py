@@ -1,5 +1,6 @@
 """The gateway's own store fails while agents write to Postgres, replicas share one, and policies break: with real clients."""
 
+import functools
 import secrets
 import sqlite3
 import threading
@@ -206,7 +207,7 @@ def test_replicas_race_for_one_approval(replicas: tuple[Gateway, Gateway], datab
     one, two = replicas
     for _ in range(5):
         with one.connect() as agent:
-            until(lambda agent=agent: new_change(agent, one))
+            until(functools.partial(new_change, agent, one))
         change = two.approve(one.held().id)
         start = threading.Barrier(2)
 
