@@ -5,6 +5,7 @@ servers. A name that neither knows is refused, except names with a dot, which be
 """
 
 import enum
+import re
 from dataclasses import dataclass
 
 from interlock.connectors.postgres.verbs.rules import words
@@ -59,6 +60,8 @@ MEANING: tuple[str, ...] = (
     "xmloption",
 )
 """Settings that change what a statement means or what its text forms are: part of what people approve."""
+
+_OWN = re.compile(r"(?<![\w$])interlock(?![\w$])", re.IGNORECASE)
 
 VIRTUAL = words("default_transaction_read_only transaction_read_only interlock.reason interlock.wait")
 """Kept by the gateway whatever the value."""
@@ -165,6 +168,8 @@ def judge(name: str, value: str | None) -> Judgement:
         if value is None or value.lower() in ("none", "default"):
             return _TOLD
         return Judgement(Verdict.REFUSE, f"{name} cannot be set: {_OWN_ROLE}")
+    if name == "search_path" and value is not None and _OWN.search(value):
+        return Judgement(Verdict.REFUSE, "agents may not touch Interlock's own schema")
     if name in REFUSED:
         return Judgement(Verdict.REFUSE, f"{name} cannot be set: {REFUSED[name]}")
     if name in PASSED or name.startswith(PASSED_FAMILIES):

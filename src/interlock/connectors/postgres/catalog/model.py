@@ -15,6 +15,9 @@ Row: TypeAlias = Sequence[str | None]
 FIRST_USER_OID = 16384
 """Lower ids belong to what a server is born with (`FirstNormalObjectId`)."""
 
+OWN_SCHEMA = "interlock"
+"""Where Interlock's store keeps its tables, should it lie in the same database."""
+
 _PAIR = re.compile(r"(\d+):([a-z0-9_]*)")
 
 

@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from interlock.connectors.postgres import settings
-from interlock.connectors.postgres.catalog.model import FIRST_USER_OID, Catalog, Function, Operator
+from interlock.connectors.postgres.catalog.model import (
+    FIRST_USER_OID,
+    OWN_SCHEMA,
+    Catalog,
+    Function,
+    Operator,
+)
 from interlock.connectors.postgres.parse.body import Body, look_through, plain
 from interlock.connectors.postgres.parse.facts import Name
 from interlock.connectors.postgres.verbs.functions import EXTENSION_ROWS, ROWS, rule_of
@@ -167,6 +173,8 @@ def _add_body(catalog: Catalog, found: _Collected, label: str, body: Body) -> No
         found.steps += [Step("f", oid) for oid in index.attributes.get(name, ())]
         found.steps += [Step("t", oid) for oid in index.types.get(name, ())]
         for oid in index.relations.get(name, ()):
+            if catalog.relations[oid].schema == OWN_SCHEMA and OWN_SCHEMA not in body.words:
+                continue  # a common word (people, grants, changes); no search path leads there
             found.steps.append(Step("r", oid))
             if body.writes or body.defines:
                 found.steps.append(Step("w", oid))

@@ -2,7 +2,7 @@
 
 from interlock.connectors.postgres import settings
 from interlock.connectors.postgres.catalog import reach
-from interlock.connectors.postgres.classify import calls, later, objects
+from interlock.connectors.postgres.classify import calls, later, objects, own
 from interlock.connectors.postgres.classify.context import OWN_ROLE, Context, own_role
 from interlock.connectors.postgres.classify.draft import Draft
 from interlock.connectors.postgres.parse import Name, Node, RawStatement, collect
@@ -27,10 +27,11 @@ def any_ddl(ctx: Context, raw: RawStatement, draft: Draft, rule: StatementRule) 
     draft.changes_catalog = draft.changes_catalog or rule.ddl
     later.brings(ctx, raw, draft)
     functions = {oid for _, oid in ctx.catalog.event_triggers}
+    facts = collect(raw.tag, raw.body)
+    own.told(ctx, draft, facts)
     if raw.tag in later.LATER:
         draft.reaches(reach(ctx.catalog, functions=functions))
         return
-    facts = collect(raw.tag, raw.body)
     calls.apply(ctx, draft, facts, runs=False)
     draft.reaches(
         reach(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from interlock.connectors.postgres.catalog import impurity, reach
-from interlock.connectors.postgres.classify import calls
+from interlock.connectors.postgres.classify import calls, own
 from interlock.connectors.postgres.classify.context import Context
 from interlock.connectors.postgres.classify.draft import Draft
 from interlock.connectors.postgres.classify.info import StatementInfo
@@ -50,6 +50,7 @@ def whole(ctx: Context, draft: Draft, facts: Facts, *, reads: Iterable[Name] = (
         draft.need(Action.UNKNOWN, ())
         draft.refuse(f"{facts.unknown[0]} is not in the reviewed table")
     _relations(ctx, draft, facts, reads)
+    own.told(ctx, draft, facts)
     if not why:
         return
     calls.apply(ctx, draft, facts)

@@ -6,6 +6,7 @@ from interlock.connectors.postgres.classify.context import OWN_ROLE, Context, ow
 from interlock.connectors.postgres.classify.definitions import RESETS, made
 from interlock.connectors.postgres.classify.draft import Draft
 from interlock.connectors.postgres.parse import RawStatement
+from interlock.connectors.postgres.parse.walk import strings
 from interlock.model.operation import Action, Resource
 
 
@@ -15,7 +16,7 @@ def grant(ctx: Context, raw: RawStatement, draft: Draft) -> None:
     if raw.tag == "GrantStmt" and not body.get("is_grant"):
         draft.verb = "REVOKE"
     rule = objects.rule_for(body.get("objtype", ""))
-    found: list[Resource] = []
+    found = _schemas(raw)
     for node in body.get("objects", ()):
         if body.get("targtype") == "ACL_TARGET_ALL_IN_SCHEMA":
             schema = objects.plain(node)
@@ -27,6 +28,16 @@ def grant(ctx: Context, raw: RawStatement, draft: Draft) -> None:
         else:
             found += objects.named(ctx, rule, node)
     made(ctx, raw, draft, tuple(found) or (Resource("default_privileges", "*"),))
+
+
+def _schemas(raw: RawStatement) -> list[Resource]:
+    """The schemas of ALTER DEFAULT PRIVILEGES … IN SCHEMA."""
+    options = [item.get("DefElem", {}) for item in raw.body.get("options", ())]
+    lists = [
+        option.get("arg", {}).get("List", {}) for option in options if option.get("defname") == "schemas"
+    ]
+    names = [name for found in lists for name in strings(found.get("items"))]
+    return [Resource("schema", name, name) for name in names]
 
 
 def roles(ctx: Context, raw: RawStatement, draft: Draft) -> None:

@@ -1,0 +1,56 @@
+"""Interlock's own schema, when the store lies in the database that agents work on: policy is told of all that a statement names or
+reaches of it, through views, functions and triggers too. (Its invariants forbid every one.)"""
+
+from collections.abc import Iterable
+
+from interlock.connectors.postgres.catalog import reach
+from interlock.connectors.postgres.catalog.model import OWN_SCHEMA, Catalog
+from interlock.connectors.postgres.classify import calls
+from interlock.connectors.postgres.classify.context import KINDS, Context
+from interlock.connectors.postgres.classify.draft import Draft
+from interlock.connectors.postgres.parse import Facts, Name
+from interlock.connectors.postgres.parse.walk import constant
+from interlock.model.operation import Action, Resource
+
+_SHOWS = ("table_to_xml", "schema_to_xml")
+"""How the names of built-in functions begin that show what their first argument names."""
+
+
+def told(ctx: Context, draft: Draft, facts: Facts) -> None:
+    """Add an operation on whatever of Interlock's schema is named or reached. Costs nothing where the store lies elsewhere."""
+    if not _is_here(ctx.catalog):
+        return
+    found = reach(
+        ctx.catalog,
+        functions=calls.functions_of(ctx, facts),
+        reads=_named(ctx, facts.reads),
+        writes=_named(ctx, (write.relation for write in facts.writes)),
+        operators=facts.operators,
+    )
+    mine = [
+        r
+        for oid in sorted(found.relations)
+        if (r := ctx.catalog.relations.get(oid)) and r.schema == OWN_SCHEMA
+    ]
+    resources = [Resource(KINDS.get(r.kind, "table"), r.label, r.schema) for r in mine]
+    if any(_shown(facts)):
+        resources.append(Resource("schema", OWN_SCHEMA, OWN_SCHEMA))
+    if resources:
+        draft.need(Action.READ, resources)
+
+
+def _is_here(catalog: Catalog) -> bool:
+    known: bool | None = catalog.memo.get("own schema")
+    if known is None:
+        known = catalog.memo["own schema"] = any(r.schema == OWN_SCHEMA for r in catalog.relations.values())
+    return known
+
+
+def _named(ctx: Context, names: Iterable[Name]) -> set[int]:
+    return {relation.oid for name in names for relation in ctx.relations(name)}
+
+
+def _shown(facts: Facts) -> Iterable[bool]:
+    for call in facts.calls:
+        text = constant(call.args[0]) if call.args and call.name.name.startswith(_SHOWS) else None
+        yield text is not None and text.replace('"', "").partition(".")[0] == OWN_SCHEMA
