@@ -247,7 +247,7 @@ def grant(**more: Any) -> Grant:
 
 def found(*people: Person, grants: tuple[Grant, ...] = ()) -> list[tuple[str, str]]:
     facts = doctor.Facts(NOW, (Agent("fixer", "olga", NOW, past_owners=("past",)),), people, grants)
-    return [(f.level, f.what) for f in doctor.principals(facts, QUORUMS)]
+    return [(f.level, f.what) for f in doctor.principals(facts, QUORUMS, {"quorum:two-sre"})]
 
 
 def test_a_quorum_that_can_never_be_met() -> None:
@@ -259,6 +259,12 @@ def test_a_quorum_that_can_never_be_met() -> None:
     granted = found(person("gus", "sre"), person("ann", "sre"), grants=(grant(),))
     assert "only 1 of sre count" in granted[0][1]
     assert found(person("ann", "sre"), person("bob", "sre")) == []
+
+
+def test_a_quorum_that_nobody_asks_for_is_no_error() -> None:
+    facts = doctor.Facts(NOW, (), (), ())
+    (finding,) = doctor.principals(facts, QUORUMS, set())
+    assert (finding.level, finding.what.split(" (")[1]) == ("warning", "no policy asks for it now)")
 
 
 def test_unlimited_and_endless_grants() -> None:

@@ -111,7 +111,7 @@ class Client:
             return response.status, response.headers.get_content_type(), response.read()
         except FileNotFoundError:
             raise Unreachable(
-                f"no server: there is no socket {self._unix} (start one with `interlock serve`)"
+                f"no server runs: there is no socket {self._unix} (start one with `interlock serve`)"
             ) from None
         except PermissionError:
             raise Unreachable(

@@ -23,16 +23,18 @@ async def examine(file: Path, *, offline: bool) -> tuple[Finding, ...]:
     try:
         asked = await asyncio.to_thread(by_socket(config.admin_socket).get, "/api/v1/doctor", Findings)
     except Unreachable as error:
-        note = Finding("warning", "server", f"looked without the server: {error}", "interlock serve")
+        what = f"looked at files, store and targets without a server: {error}"
+        note = Finding("warning", "server", what, "interlock serve")
         return (note, *await _without_server(config))
     return asked.findings
 
 
 async def _without_server(config: "Config") -> tuple[Finding, ...]:
     """Files first: what is wrong there is told even when the store cannot be opened."""
-    from interlock.runtime import doctor
+    from interlock.runtime import doctor, log
     from interlock.runtime.opening import open_configured
 
+    log.set_up(level="critical")  # what a server would log is among the findings
     local = tuple(doctor.offline(config))
     try:
         store = await asyncio.to_thread(open_configured, config)

@@ -29,6 +29,12 @@ def say(text: str, style: str = "") -> None:
     console().print(Text(text, style=style), soft_wrap=True)
 
 
+def count(number: int, noun: str) -> str:
+    """`1 error`, `2 errors`, `1,204 entries`."""
+    many = noun.removesuffix("y") + "ies" if noun.endswith("y") else noun + "s"
+    return f"{number:,} {noun if number == 1 else many}"
+
+
 def warn(text: str) -> None:
     """One line about something that people should know, on standard error."""
     errors().print(Text(text, style="yellow"))

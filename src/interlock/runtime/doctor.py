@@ -4,7 +4,7 @@
 """
 
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from interlock.model.base import Value
@@ -61,7 +61,12 @@ def _private(name: str, mode: int) -> Iterator[Finding]:
 async def online(runtime: Runtime) -> Sequence[Finding]:
     """The installation as the running server sees it: principals, clocks, targets, and what connectors find."""
     facts = await runtime.store.read(_facts)
-    found = [*offline(runtime.config), *principals(facts, runtime.config.quorums)]
+    policies = runtime.core.policies
+    asked = {remedy for policy in policies.engine.policies.values() for remedy in policy.remedies}
+    found = [*offline(runtime.config), *principals(facts, runtime.config.quorums, asked)]
+    if policies.broken:
+        what = f"the last good policies are in force, the files say something else: {policies.broken}"
+        found.append(Finding("error", "policies", what, "mend the file; interlock policy check"))
     found += clock(facts.now, datetime.now(UTC))
     found += _mode(runtime)
     if runtime.signing_refused:
@@ -78,12 +83,18 @@ def _facts(tx: ReadTx) -> Facts:
     return Facts(tx.now(), tuple(tx.agents()), tuple(tx.people()), tuple(tx.grants()))
 
 
-def principals(facts: Facts, quorums: Mapping[str, Quorum]) -> Iterator[Finding]:
-    """Quorums that can't be met, and grants without limits."""
+def principals(facts: Facts, quorums: Mapping[str, Quorum], asked: Container[str]) -> Iterator[Finding]:
+    """Quorums that can't be met, and grants without limits. `asked` are the remedies that policies name: a quorum that none of them
+    asks for is no more than worth a word."""
     people = [p for p in facts.people if not p.disabled]
     agents = [a for a in facts.agents if not a.disabled]
     for quorum in quorums.values():
-        yield from _quorum(quorum, people, agents, facts.grants)
+        for finding in _quorum(quorum, people, agents, facts.grants):
+            if f"quorum:{quorum.name}" in asked:
+                yield finding
+            else:
+                what = f"{finding.what} (no policy asks for it now)"
+                yield Finding("warning", finding.check, what, finding.fix)
     for grant in facts.grants:
         if grant.revoked_at is None and facts.now < grant.expires_at:
             yield from _grant(grant)
@@ -96,7 +107,7 @@ def _quorum(
     if len(members) < quorum.count:
         what = f"the quorum {quorum.name} needs {quorum.count} of {quorum.group}, which has {len(members)}"
         fix = f"interlock people add NAME --group {quorum.group} --pubkey FILE.pub"
-        yield Finding("error", "quorum", f"{what}: nothing held can ever be approved", fix)
+        yield Finding("error", "quorum", f"{what}: nothing that waits for it can ever be approved", fix)
         return
     granted = {(g.agent, g.granted_by) for g in grants}
     for agent in agents:
@@ -149,10 +160,9 @@ def same_system(fingerprints: Mapping[str, str]) -> Iterator[Finding]:
 
 def _mode(runtime: Runtime) -> Iterator[Finding]:
     if runtime.mode == TRY_OUT:
-        what = "try-out mode: whoever may use the admin socket adds people, agents and grants at once"
-        yield Finding(
-            "warning", "mode", what, "interlock govern --admin NAME=FILE.pub --admin NAME2=FILE2.pub"
-        )
+        what = "try-out mode: whoever may use the admin socket adds people, agents and grants at once, alone"
+        fix = "let nobody use the socket who shall not decide alone (governed mode is not in this version)"
+        yield Finding("warning", "mode", what, fix)
     for status in runtime.statuses():
         if status.observe:
             what = f"{status.name} only observes: nothing is held"
@@ -163,7 +173,8 @@ async def _target(runtime: Runtime, name: str) -> Sequence[Finding]:
     """What the connector finds, with the target's name."""
     server = runtime.targets[name]
     if not server.reached:
-        return [Finding("error", "target", f"{name}: {server.why}", "see the log")]
+        fix = f"mend targets.{name} in the configuration, or what it names"
+        return [Finding("error", "target", f"{name} is not reached: {server.why}", fix)]
     try:
         found = await server.live.doctor()
     except InterlockError as error:

@@ -14,8 +14,8 @@ TRY_OUT = "try-out"
 GOVERNED = "governed"
 
 WARNING = (
-    "try-out mode: whoever may use the admin socket adds people, agents and grants at once; "
-    "enrol founding admins with `interlock govern` before protecting anything real"
+    "try-out mode: whoever may use the admin socket adds people, agents and grants at once, alone. "
+    "Let nobody use it who shall not decide alone; governed mode is not in this version"
 )
 
 

@@ -29,7 +29,13 @@ def check(config: Config = None, json: Json = False) -> None:
         out.json({"findings": found})
     else:
         rows = [(f.level, f"{f.file}{': ' + f.policy if f.policy else ''}", f.what, f.fix) for f in found]
-        out.print_table(out.table("", ("level", "where", "what", "mend"), rows))
+        if rows:
+            out.print_table(out.table("", ("level", "where", "what", "mend"), rows))
+        else:
+            names = sorted(name for name in _sources(loaded).extra if name.endswith(".cedar"))
+            beside = f" and {', '.join(names)}" if names else ""
+            shipped = "" if loaded.guardrails == "none" else "the shipped guardrails"
+            out.say(f"Nothing to find fault with in {shipped + beside or 'no policies at all'}.")
     if any(f.level == "error" for f in found):
         raise typer.Exit(1)
 

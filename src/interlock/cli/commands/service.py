@@ -58,7 +58,8 @@ def doctor(
     else:
         _print_findings(findings)
         warnings = sum(f.level == "warning" for f in findings)
-        out.say(f"{errors} errors, {warnings} warnings", style="bold red" if errors else "bold green")
+        said = f"{out.count(errors, 'error')}, {out.count(warnings, 'warning')}"
+        out.say(said, style="bold red" if errors else "bold green")
     if errors:
         raise typer.Exit(1)
 
@@ -94,7 +95,7 @@ def migrate(config: Config = None, json: Json = False) -> None:
     if json:
         out.json({"entries": size})
     else:
-        out.say(f"The store has this version's schema; its ledger has {size:,} entries.")
+        out.say(f"The store has this version's schema; its ledger has {out.count(size, 'entry')}.")
 
 
 def backup(

@@ -29,7 +29,7 @@ def init(
         return
     for name in written:
         out.say(f"wrote {name}")
-    out.say(f"The store is there: log {origin}, {entries:,} entries.")
+    out.say(f"The store is there: log {origin}, {out.count(entries, 'entry')}.")
     out.say("Next: name a target in interlock.yaml; then interlock doctor, interlock serve.", style="bold")
 
 
