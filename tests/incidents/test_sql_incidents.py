@@ -1,176 +1,200 @@
-"""Documented incidents and bypasses, replayed with real clients; what counts is the database afterwards.
+"""Documented incidents and bypasses, replayed through the gateway by real clients; what counts is the database afterwards.
 
-`incidents.jsonl` lies beside this file; INTERLOCK_INCIDENTS may name another. For each payload a database is made in which it
-would do what it says: every table, column, schema and role that it names is there and belongs to the role that agents run as.
+`incidents.jsonl` has one a line; `INTERLOCK_INCIDENTS` may name another file of the same form. Only those of the surface `sql`
+are for Postgres. `expected` tells what must come of it: `ALLOW` passes without anyone asked; everything else must not take effect
+unapproved, and so must what has no expectation.
 """
 
 import json
 import os
+import re
+import secrets
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pglast
 import psycopg
 import pytest
-from pglast import ast, visitors
+from psycopg import sql
+from tests.connectors.postgres.rig import dump
+from tests.incidents.scene import Scene, scene_of
 
+from interlock.connectors.postgres.roles import grants_sql
 from interlock.model.change import ChangeState
+from interlock.model.effect import Evidence
 from interlock.model.operation import Action
-from interlock.testing.gateway import EVERYTHING, Gateway, prepare
-from interlock.testing.pg import PgDatabase
+from interlock.testing.gateway import EVERYTHING, ROLES, Gateway, prepare
+from interlock.testing.pg import PgCluster, PgDatabase
 
-FILE = Path(os.environ.get("INTERLOCK_INCIDENTS") or Path(__file__).with_name("incidents.jsonl"))
-INCIDENTS: list[dict[str, Any]] = [
-    found for line in FILE.read_text("utf-8").splitlines() if (found := json.loads(line))["surface"] == "sql"
-]
-REFUSED = ("IL001", "IL002", "IL004")
-COMMON = ("public.orders", "public.payments", "public.customers", "public.users", "public.leads")
-"""Tables that are there in any case: payloads hide names in strings."""
-COLUMNS = {"status": "text", "amount": "numeric", "name": "text", "created_at": "timestamptz DEFAULT now()"}
+OWN = Path(__file__).with_name("incidents.jsonl")
+_STATE = re.compile(r"(?:ERROR|FATAL):\s+(\w{5}):")
 
 
-class Named(visitors.Visitor):
-    """Collects what a payload names."""
-
-    def __init__(self) -> None:
-        self.tables: set[str] = set()
-        self.columns: dict[str, str] = {}
-        self.roles: set[str] = set()
-        self.texts: list[str] = []
-
-    def visit_RangeVar(self, ancestors: Any, node: Any) -> None:
-        self.tables.add(f"{node.schemaname or 'public'}.{node.relname}")
-
-    def visit_DropStmt(self, ancestors: Any, node: Any) -> None:
-        if node.removeType == pglast.enums.ObjectType.OBJECT_TABLE:
-            for parts in node.objects:
-                names = [part.sval for part in parts]
-                self.tables.add(".".join(names if len(names) > 1 else ["public", *names]))
-
-    def visit_ColumnRef(self, ancestors: Any, node: Any) -> None:
-        if isinstance(node.fields[-1], ast.String):
-            self.columns.setdefault(str(node.fields[-1].sval), "text")
-
-    def visit_RoleSpec(self, ancestors: Any, node: Any) -> None:
-        if node.rolename:
-            self.roles.add(node.rolename)
-
-    def visit_A_Const(self, ancestors: Any, node: Any) -> None:
-        if isinstance(node.val, ast.String):
-            self.texts.append(str(node.val.sval))
+def read() -> list[dict[str, Any]]:
+    files = [OWN, *(Path(p) for p in [os.environ.get("INTERLOCK_INCIDENTS", "")] if p)]
+    lines = [line for file in files for line in file.read_text("utf-8").splitlines() if line.strip()]
+    found = {item["id"]: item for item in map(json.loads, lines)}
+    return [item for item in found.values() if item["surface"] == "sql"]
 
 
-def setup_of(payload: str) -> tuple[str, set[str]]:
-    """The SQL that makes what a payload names, and the roles it names."""
-    named = Named()
-    named(pglast.parse_sql(payload))
-    columns = {**named.columns, **COLUMNS}
-    columns.pop("id", None)
-    texts = named.texts or ["x"]
-    sql = []
-    for table in sorted(named.tables | set(COMMON)):
-        schema, name = table.split(".")
-        sql.append(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
-        made = ", ".join(f'"{column}" {kind}' for column, kind in columns.items())
-        sql.append(f'CREATE TABLE "{schema}"."{name}" (id int PRIMARY KEY, {made})')
-        filled = [column for column, kind in columns.items() if kind in ("text", "numeric")]
-        values = ", ".join(
-            f"(ARRAY[{', '.join(_literal(t) for t in texts)}])[1 + i % {len(texts)}]"
-            if columns[c] == "text"
-            else "i + 0.5"
-            for c in filled
+ALL = read()
+BENIGN = [i for i in ALL if (i["expected"] or "").startswith("ALLOW")]
+HARMFUL = [i for i in ALL if i not in BENIGN]
+
+
+def ids(incidents: list[dict[str, Any]]) -> list[str]:
+    return [incident["id"] for incident in incidents]
+
+
+class Stage:
+    """An incident's database behind a gateway, and the agent that an incident happens to."""
+
+    def __init__(self, gateway: Gateway, incident: dict[str, Any]) -> None:
+        self.gateway, self.incident = gateway, incident
+        self.payload: str = incident["payload"]
+        self.before = self.state()
+
+    @property
+    def database(self) -> PgDatabase:
+        return self.gateway.database
+
+    def state(self) -> tuple[Any, ...]:
+        """All of it: definitions, rows, rights, roles, settings."""
+        roles = self.database.psql(
+            "SELECT rolname, rolsuper, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolbypassrls, rolconfig,"
+            " rolpassword, rolvaliduntil FROM pg_authid LEFT JOIN LATERAL (SELECT setconfig AS rolconfig FROM pg_db_role_setting"
+            " s WHERE s.setrole = pg_authid.oid) s ON true ORDER BY 1, 8"
         )
-        names = ", ".join(f'"{c}"' for c in filled)
-        sql.append(
-            f'INSERT INTO "{schema}"."{name}" (id, {names}) SELECT i, {values} FROM generate_series(1, 60) i'
+        members = self.database.psql(
+            "SELECT roleid::regrole::text, member::regrole::text FROM pg_auth_members ORDER BY 1, 2"
         )
-    return "; ".join(sql), named.roles
+        return dump(self.database), tuple(roles), tuple(members)
+
+    def by_psycopg(self) -> str:
+        """What came of it: the SQLSTATE, or an empty text."""
+        with self.gateway.connect() as agent:
+            try:
+                cursor = agent.execute(self.payload.encode())
+                while cursor.nextset():
+                    pass
+            except psycopg.Error as error:
+                return error.sqlstate or "lost"
+        return ""
+
+    def by_transaction(self) -> str:
+        with self.gateway.connect() as agent:
+            try:
+                with agent.transaction():
+                    agent.execute(self.payload.encode())
+            except psycopg.Error as error:
+                return error.sqlstate or "lost"
+        return ""
+
+    def by_psql(self) -> str:
+        """Its script on standard input, as people paste it."""
+        return self._psql(script=f"\\set VERBOSITY verbose\n{self.payload}\n;\n")
+
+    def by_psql_command(self) -> str:
+        return self._psql("-v", "VERBOSITY=verbose", "-c", self.payload)
+
+    def _psql(self, *arguments: str, script: str | None = None) -> str:
+        done: subprocess.CompletedProcess[str] = self.gateway.psql(*arguments, script=script)
+        found = _STATE.search(done.stderr)
+        return found.group(1) if found else ""
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+WAYS = {
+    "psycopg": Stage.by_psycopg,
+    "psycopg in a transaction": Stage.by_transaction,
+    "psql": Stage.by_psql,
+    "psql -c": Stage.by_psql_command,
+}
 
 
-def state_of(database: PgDatabase) -> list[Any]:
-    """Every row of every table, and what the catalogs say of tables, columns, rights and schemas."""
-    tables = database.psql(
-        "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname !~ '^pg_|^information_schema$' ORDER BY 1"
-    )
-    rows = [
-        database.psql(f"SELECT '{t}', count(*), md5(string_agg(x::text, '|' ORDER BY id)) FROM {t} x")
-        for (t,) in tables
-    ]
-    catalog = database.psql(
-        "SELECT c.oid, c.relname, c.relacl::text, a.attname, a.atttypid FROM pg_class c"
-        " LEFT JOIN pg_attribute a ON a.attrelid = c.oid"
-        " WHERE c.oid >= 16384 ORDER BY 1, 4"
-    )
-    return [rows, catalog]
+def actions(incident: dict[str, Any]) -> tuple[Action, ...]:
+    """A task that was only to read has only that right."""
+    return (Action.READ,) if "scope is read" in (incident["expected"] or "") else EVERYTHING
 
 
-@pytest.fixture(params=INCIDENTS, ids=lambda incident: incident["id"])
-def incident(request: pytest.FixtureRequest) -> dict[str, Any]:
-    found: dict[str, Any] = request.param
-    return found
+def build(database: PgDatabase, scene: Scene, *, rows: int) -> None:
+    for role in sorted(scene.roles - {"public"}):
+        with database.connect(autocommit=True) as connection:
+            exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone()
+            if not exists:
+                connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
+    builtin = {
+        name
+        for (name,) in database.psql(
+            "SELECT proname FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace"
+        )
+    }
+    scene.functions = {n: c for n, c in scene.functions.items() if n.rpartition(".")[2] not in builtin}
+    # Whoever may do harm must be able to.
+    database.psql(f"{grants_sql('plain', ROLES, ['public'])}; ALTER SCHEMA public OWNER TO {ROLES.upstream}")
+    prepare(database, scene.sql(rows=rows))
 
 
 @pytest.fixture
-def gateway(incident: dict[str, Any], fresh_db: PgDatabase, tmp_path: Path) -> Iterator[Gateway]:
-    setup, roles = setup_of(incident["payload"])
-    for role in roles:
-        fresh_db.psql(f'DO $$ BEGIN CREATE ROLE "{role}"; EXCEPTION WHEN duplicate_object THEN NULL; END $$')
-    prepare(fresh_db)
-    fresh_db.psql("ALTER SCHEMA public OWNER TO il_agent")
-    fresh_db.psql(f"SET SESSION AUTHORIZATION il_agent; {setup}")
-    with Gateway(fresh_db, tmp_path / "gateway", agents=()) as made:
-        # What the incident's own words limit the agent to: the right it had been given for its task.
-        scope = (Action.READ,) if "scope is read" in (incident["expected"] or "") else EVERYTHING
-        made.add_agent("bot", scope)
-        yield made
+def stage(request: pytest.FixtureRequest, pg: PgCluster, tmp_path: Path) -> Iterator[Stage]:
+    incident = request.param
+    database = pg.create_database(f"t_{secrets.token_hex(6)}")
+    benign = incident in BENIGN
+    # In a large table a small change is small; otherwise what is found is a large part of what is there.
+    scene = scene_of(incident["payload"])
+    found = max([len(v) for t in scene.tables.values() for v in t.wanted.values()], default=0)
+    build(database, scene, rows=100 if benign else max(10, 2 * found))
+    with Gateway(database, tmp_path, agents=()) as gateway:
+        gateway.add_agent("bot", actions(incident))
+        yield Stage(gateway, incident)
+    database.drop()
+    for role in sorted(scene.roles - {"public"}):
+        pg.psql(f'DROP ROLE IF EXISTS "{role}"')
 
 
-def by_psycopg(gateway: Gateway, payload: str) -> str:
-    """The SQLSTATE that the agent sees; empty when there was no error."""
-    with gateway.connect("bot") as agent:
-        agent.autocommit = True
-        try:
-            agent.execute(payload.encode())
-        except psycopg.Error as error:
-            return error.sqlstate or "?"
-    return ""
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("stage", HARMFUL, ids=ids(HARMFUL), indirect=True)
+def test_does_not_take_effect_unapproved(stage: Stage, way: str) -> None:
+    came_of_it = WAYS[way](stage)
+    assert stage.state() == stage.before, f"{came_of_it or 'it passed'}: {stage.payload}"
+    assert came_of_it, "the client must hear of it"
+    assert stage.gateway.changes(ChangeState.APPLIED) == []
+    assert stage.gateway.ledger_ok()
+    if way != "psycopg in a transaction":
+        # The harm was possible: without the gateway it happens.
+        direct(stage)
+        assert stage.state() != stage.before, "the scene does not fit the incident"
 
 
-def by_psql(gateway: Gateway, payload: str) -> str:
-    done = subprocess.run(
-        [
-            gateway.database.cluster.bin("psql"),
-            "-X",
-            "-v",
-            "VERBOSITY=sqlstate",
-            gateway.dsn("bot"),
-            "-c",
-            payload,
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    return done.stderr.split("ERROR:")[1].split()[0] if "ERROR:" in done.stderr else ""
+def direct(stage: Stage) -> None:
+    """What the incident does where nothing stands in its way."""
+    with stage.database.connect(user=ROLES.upstream, autocommit=True) as connection:
+        connection.execute(stage.payload.encode())
 
 
-@pytest.mark.parametrize("client", [by_psycopg, by_psql])
-def test_incident(incident: dict[str, Any], gateway: Gateway, client: Any) -> None:
-    payload = incident["payload"]
-    before = state_of(gateway.database)
-    sqlstate = client(gateway, payload)
-    held = gateway.changes(ChangeState.HELD)
-    if incident["expected"] == "ALLOW":
-        assert sqlstate == ""
-        assert held == []
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("stage", BENIGN, ids=ids(BENIGN), indirect=True)
+def test_passes_without_anyone_asked(stage: Stage, way: str) -> None:
+    assert WAYS[way](stage) == ""
+    assert stage.gateway.changes(ChangeState.HELD, ChangeState.REFUSED) == []
+    for change in stage.gateway.changes():
+        assert change.state is ChangeState.APPLIED
+    assert stage.gateway.ledger_ok()
+
+
+@pytest.mark.parametrize("stage", HARMFUL, ids=ids(HARMFUL), indirect=True)
+def test_what_was_held_takes_effect_when_people_approve(stage: Stage) -> None:
+    """The gateway asks; it does not stand in the way of what people want."""
+    if stage.by_psycopg() != "IL001":
         return
-    assert sqlstate in REFUSED
-    assert state_of(gateway.database) == before
-    assert len(held) == (1 if sqlstate == "IL001" else 0)
+    change = stage.gateway.approve(stage.gateway.held().id)
+    if any(effect.evidence is Evidence.UNKNOWN for effect in change.measurement.effects):
+        return  # more than nothing was not approved
+    assert stage.by_psycopg() == ""
+    assert stage.state() != stage.before
+
+
+def test_there_are_incidents_and_controls() -> None:
+    assert len(HARMFUL) >= 7
+    assert len(BENIGN) >= 4
+    assert len({i["id"] for i in ALL}) == len(ALL)
