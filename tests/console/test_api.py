@@ -60,12 +60,16 @@ async def test_what_outgrew_its_approval_is_not_done(api: Api) -> None:
 
 
 async def test_the_owner_cannot_approve(api: Api) -> None:
+    """She is told before she signs, and refused when she signs all the same."""
     change = await api.held()
-    response = await api.admin.post(
-        f"/api/v1/changes/{change.id}/approvals", json=await api.say(change.id, "olga")
-    )
-    assert (response.status_code, response.json()["code"]) == (422, "rejected")
-    assert "owns the agent" in response.json()["detail"]
+    path = f"/api/v1/changes/{change.id}"
+    before = await api.admin.get(f"{path}/statement", params={"person": "olga", "verdict": "approve"})
+    words = (await api.get(f"{path}/statement", person="ann"))["statement"]
+    said = sign({**words, "person": "olga"}, key_of("olga"))
+    after = await api.admin.post(f"{path}/approvals", json=said)
+    for response in (before, after):
+        assert (response.status_code, response.json()["code"]) == (422, "rejected")
+        assert "owns the agent" in response.json()["detail"]
 
 
 async def test_nobody_counts_twice(api: Api) -> None:

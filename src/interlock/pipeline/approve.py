@@ -10,7 +10,7 @@ from interlock.model.errors import Rejected
 from interlock.model.people import Quorum
 from interlock.pipeline import bodies
 from interlock.pipeline.records import Terms, expired, found, tallies
-from interlock.sdk.ports import Tx
+from interlock.sdk.ports import ReadTx, Tx
 
 
 class Spoken(Value, frozen=True):
@@ -18,6 +18,14 @@ class Spoken(Value, frozen=True):
 
     change: Change
     tallies: tuple[Tally, ...]
+
+
+def may_speak(tx: ReadTx, change: Change, person: str, verdict: Verdict, terms: Terms) -> None:
+    """Rejected when this voice would be refused whatever its signature: worth knowing before one signs. Conflict of interest and
+    state are looked at again when it is given."""
+    _open(tx, change)
+    if verdict is Verdict.APPROVE and tx.person(person) is not None:
+        _may_count(tx, change, person, terms)
 
 
 def speak(tx: Tx, approval: Approval, terms: Terms) -> Spoken:
@@ -37,7 +45,7 @@ def speak(tx: Tx, approval: Approval, terms: Terms) -> Spoken:
     return _counted(tx, change, terms)
 
 
-def _open(tx: Tx, change: Change) -> None:
+def _open(tx: ReadTx, change: Change) -> None:
     if change.state not in OPEN:
         raise Rejected(f"{change.id} is {change.state.value}: there is nothing to decide any more")
     if expired(tx, change):
@@ -53,7 +61,7 @@ def _deny(tx: Tx, approval: Approval, change: Change, terms: Terms) -> Spoken:
     return Spoken(_moved(tx, change, E.DENY, approval.statement.person), tallies(tx, change, terms))
 
 
-def _may_count(tx: Tx, change: Change, name: str, terms: Terms) -> None:
+def _may_count(tx: ReadTx, change: Change, name: str, terms: Terms) -> None:
     """Refuse a voice that could never count; nobody shall believe that they helped."""
     why = conflict_of_interest(name, tx.agent(change.agent), tx.grants(), change)
     if why:

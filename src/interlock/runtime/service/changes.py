@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from interlock.control import approval as approvals
 from interlock.control import limits
+from interlock.control.change import MACHINE, E
 from interlock.control.quorum import Tally
 from interlock.model.base import Value
 from interlock.model.change import Approval, Change, ChangeFilter, ChangeState, Statement, Verdict
@@ -70,10 +71,12 @@ class Changes:
     async def statement(
         self, change_id: str, person: str, verdict: Verdict = Verdict.APPROVE, reason: str = ""
     ) -> Statement:
-        """What `person` would sign about a held change. The signer recomputes it from the change (`control.approval`)."""
+        """What `person` would sign about a held change. The signer recomputes it from the change (`control.approval`).
+        Raises Rejected when it could not count anyhow."""
 
         def read(tx: ReadTx) -> Statement:
             change, expires = found(tx, change_id), tx.now() + limits.SIGNED_FOR
+            approve.may_speak(tx, change, person, verdict, self._core.terms)
             origin = self._core.terms.origin
             return approvals.statement(change, person, verdict, origin=origin, expires=expires, reason=reason)
 
@@ -82,11 +85,13 @@ class Changes:
     async def revert_statement(
         self, change_id: str, person: str, *, force: bool = False, reason: str = "", nonce: str = ""
     ) -> Statement:
-        """What `person` would sign to have an applied change reverted. Without a `nonce` of the signer's, a new one."""
+        """What `person` would sign to have an applied change reverted. Without a `nonce` of the signer's, a new one.
+        Raises Rejected when there is nothing to revert."""
         chosen = nonce or secrets.token_hex(16)
 
         def read(tx: ReadTx) -> Statement:
             change, expires = found(tx, change_id), tx.now() + limits.SIGNED_FOR
+            _can_be_reverted(change)
             return approvals.revert_statement(
                 change,
                 person,
@@ -139,7 +144,9 @@ class Changes:
         """Undo an applied change on a person's signed wish. Raises Rejected (no before-image, bad signature)."""
 
         def read(tx: ReadTx) -> tuple[Change, Approval]:
-            return found(tx, words.change), _signed(tx, words, signature)
+            change = found(tx, words.change)
+            _can_be_reverted(change)
+            return change, _signed(tx, words, signature)
 
         original, wish = await self._core.store.read(read)
         return await self._revert(self._gate(original.target), original, wish, force, None)
@@ -181,6 +188,11 @@ class Changes:
             return self._gates[target]
         except KeyError:
             raise Unavailable(f"the target {target} is not served by this replica") from None
+
+
+def _can_be_reverted(change: Change) -> None:
+    if not MACHINE.allows(change.state, E.REVERT):
+        raise Rejected(f"{change.id} is {change.state.value}: there is nothing to revert")
 
 
 def _payload(tx: ReadTx, change_id: str) -> bytes | None:
