@@ -2,7 +2,7 @@
 
 import contextlib
 import secrets
-import time
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +14,9 @@ import pytest
 from interlock.testing.gateway import Gateway, prepare
 
 ALL = "DELETE FROM t"
+
+_MOMENT = threading.Event()
+"""Never set."""
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ class Waiting:
         pool.shutdown(wait=False)
         watch = gateway.runtime.core.watch
         while not watch._events and not self._future.done():
-            time.sleep(0.01)
+            _MOMENT.wait(0.01)
 
     def _run(self, statements: tuple[str, ...]) -> int:
         for statement in statements:
