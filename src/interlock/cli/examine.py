@@ -1,6 +1,9 @@
 """`interlock doctor`: asked of the running server, or found out without one."""
 
 import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,22 +22,36 @@ async def examine(file: Path, *, offline: bool) -> tuple[Finding, ...]:
 
     config = load(file)
     if offline:
-        return await _without_server(config)
+        with _quiet():
+            return await _without_server(config)
     try:
         asked = await asyncio.to_thread(by_socket(config.admin_socket).get, "/api/v1/doctor", Findings)
     except Unreachable as error:
         what = f"looked at files, store and targets without a server: {error}"
         note = Finding("warning", "server", what, "interlock serve")
-        return (note, *await _without_server(config))
+        with _quiet():
+            return (note, *await _without_server(config))
     return asked.findings
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What a server would log is among the findings."""
+    import structlog
+
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 async def _without_server(config: "Config") -> tuple[Finding, ...]:
     """Files first: what is wrong there is told even when the store cannot be opened."""
-    from interlock.runtime import doctor, log
+    from interlock.runtime import doctor
     from interlock.runtime.opening import open_configured
 
-    log.set_up(level="critical")  # what a server would log is among the findings
     local = tuple(doctor.offline(config))
     try:
         store = await asyncio.to_thread(open_configured, config)
