@@ -52,7 +52,9 @@ class Scene:
     tables: dict[str, Table] = field(default_factory=dict)
     roles: set[str] = field(default_factory=set)
     schemas: set[str] = field(default_factory=set)
-    functions: dict[str, int] = field(default_factory=dict)
+    functions: dict[str, list[str]] = field(default_factory=dict)
+    filled: set[str] = field(default_factory=set)
+    revoked: set[str] = field(default_factory=set)
     views: set[str] = field(default_factory=set)
     made: set[str] = field(default_factory=set)
 
@@ -65,15 +67,18 @@ class Scene:
         """The script that makes it; all names of tables are as written in the incident."""
         lines = [f"CREATE SCHEMA IF NOT EXISTS {_quoted(s)};" for s in sorted(self.schemas - {"public"})]
         for name in sorted({*self.tables, *BASE} - self.made):
-            lines += _table(name, self.tables.get(name, Table()), rows)
+            lines += _table(name, self.tables.get(name, Table()), rows, keyed=name not in self.filled)
         for name in sorted(self.views - set(self.tables)):
             lines.append(f"CREATE VIEW {_quoted(name)} AS SELECT * FROM orders;")
         for name, arguments in sorted(self.functions.items()):
-            given = ", ".join(["text"] * arguments)
+            given = ", ".join(arguments)
             lines.append(
                 f"CREATE FUNCTION {_quoted(name)}({given}) RETURNS int LANGUAGE sql AS"
                 " 'DELETE FROM payments; DELETE FROM orders; SELECT 1';"
             )
+        lines += [
+            f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {_quoted(role)};" for role in sorted(self.revoked)
+        ]
         return "\n".join(lines)
 
 
@@ -109,7 +114,8 @@ _VALUE = {
 }
 
 
-def _table(name: str, table: Table, rows: int) -> list[str]:
+def _table(name: str, table: Table, rows: int, *, keyed: bool) -> list[str]:
+    """A table with its rows; `keyed` by its id, unless the incident brings rows of its own."""
     columns = {"id": "bigint", **table.columns}
     if name.rpartition(".")[2] == "orders":
         columns = {
@@ -119,7 +125,8 @@ def _table(name: str, table: Table, rows: int) -> list[str]:
             "created_at": "timestamptz",
         }
     shape = ", ".join(
-        f"{_quoted(c)} {kind}" + (" PRIMARY KEY" if c == "id" else "") for c, kind in columns.items()
+        f"{_quoted(c)} {kind}" + (" PRIMARY KEY" if c == "id" and keyed else "")
+        for c, kind in columns.items()
     )
     values = ", ".join(_values(c, kind, table.wanted.get(c, [])) for c, kind in columns.items())
     return [
@@ -135,6 +142,12 @@ def _values(column: str, kind: str, wanted: list[str]) -> str:
         return f"({usual})::{kind}"
     picked = " ".join(f"WHEN {n} THEN {_literal(value)}" for n, value in enumerate(dict.fromkeys(wanted), 1))
     return f"(CASE i {picked} ELSE ({usual})::text END)::{kind}"
+
+
+def _type(argument: ast.Node) -> str:
+    """The type of an argument of a function that is to be made."""
+    constant = argument.val if isinstance(argument, ast.A_Const) else None
+    return "int" if isinstance(constant, ast.Integer) else "text"
 
 
 # -- reading the incident
@@ -228,11 +241,16 @@ class _Reader(Visitor):
         if isinstance(last, ast.String) and last.sval:
             self.loose.append((last.sval, "", ()))
 
-    def visit_ResTarget(self, parents: Any, node: ast.ResTarget) -> None:
-        """A column that is set or inserted; names of results are none."""
-        inside = parents.node if hasattr(parents, "node") else None
-        if node.name and isinstance(inside, ast.UpdateStmt | ast.InsertStmt):
-            self.loose.append((node.name, "", ()))
+    def visit_UpdateStmt(self, _: Any, node: ast.UpdateStmt) -> None:
+        self._targets(node.targetList)
+
+    def visit_InsertStmt(self, _: Any, node: ast.InsertStmt) -> None:
+        self._targets(node.cols)
+        if node.relation is not None:
+            self.scene.filled.add(node.relation.relname or "")
+
+    def _targets(self, targets: Any) -> None:
+        self.loose += [(t.name, "", ()) for t in targets or () if isinstance(t, ast.ResTarget) and t.name]
 
     def visit_A_Expr(self, _: Any, node: ast.A_Expr) -> None:
         sides: list[Any] = [node.lexpr, node.rexpr]
@@ -288,4 +306,8 @@ class _Reader(Visitor):
 
     def visit_FuncCall(self, _: Any, node: ast.FuncCall) -> None:
         name = ".".join(p.sval for p in node.funcname or () if isinstance(p, ast.String) and p.sval)
-        self.scene.functions[name] = len(node.args or ())
+        self.scene.functions[name] = [_type(argument) for argument in node.args or ()]
+
+    def visit_GrantStmt(self, _: Any, node: ast.GrantStmt) -> None:
+        if not node.is_grant:
+            self.scene.revoked.update(r.rolename for r in node.grantees or () if r.rolename)
