@@ -205,3 +205,12 @@ def test_lengths_of_time(text: str, seconds: int) -> None:
 def test_no_lengths_of_time(text: str) -> None:
     with pytest.raises(ValueError, match="length of time"):
         parse(text)
+
+
+def test_certificates_of_targets_lie_beside_the_configuration() -> None:
+    given = 'listen: "127.0.0.1:6543"'
+    config = read(FULL.replace(given, f"{given}\n    tls: {{cert: tls.crt, key: /elsewhere/tls.key}}"))
+    assert config.targets["shop"].own["tls"] == {
+        "cert": "/etc/interlock/tls.crt",
+        "key": "/elsewhere/tls.key",
+    }

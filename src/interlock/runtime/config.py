@@ -151,7 +151,7 @@ def build(source: Source, path: Path) -> Config:
         state_dir=folder / _text(source, top.get("state_dir", "var"), ("state_dir",)),
         api=_api(source, top.get("api"), folder),
         environments=environments,
-        targets=_targets(source, top["targets"], environments),
+        targets=_targets(source, top["targets"], environments, folder),
         quorums=_quorums(source, top),
         policies=None if policies is None else folder / _text(source, policies, ("policies",)),
         guardrails=_one_of(source, top.get("guardrails", "default"), ("default", "none"), ("guardrails",)),
@@ -196,7 +196,7 @@ def _name(source: Source, name: str, at: Key) -> None:
 
 
 def _targets(
-    source: Source, value: object, environments: Mapping[str, Environment]
+    source: Source, value: object, environments: Mapping[str, Environment], folder: Path
 ) -> dict[str, TargetConfig]:
     found = {}
     core = _TargetKeys.__struct_fields__
@@ -211,9 +211,16 @@ def _targets(
             raise source.wrong(
                 (*at, "environment"), f"there is no environment {read.environment!r} (known: {known})"
             )
-        own = {k: v for k, v in data.items() if k not in core}
+        own = {k: _files(v, folder) if k == "tls" else v for k, v in data.items() if k not in core}
         found[name] = TargetConfig(name, read.connector, read.environment, read.mode, own)
     return found
+
+
+def _files(value: Any, folder: Path) -> Any:
+    """A connector's `tls`: as everywhere, relative paths are relative to the configuration. What else is in it is its own to judge."""
+    if not isinstance(value, Mapping):
+        return value
+    return {k: str(folder / v) if isinstance(v, str) else v for k, v in value.items()}
 
 
 def _quorums(source: Source, top: Mapping[str, Any]) -> dict[str, Quorum]:

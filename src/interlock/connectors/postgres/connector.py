@@ -38,9 +38,9 @@ class PostgresConnector:
                 tls = listener_context(checked.tls.cert, checked.tls.key)
                 bound = certificate_hash(read_certificate(checked.tls.cert))
             except (OSError, ValueError) as error:
-                raise Misconfigured(
-                    f"targets.{name}.tls: the files cannot be used ({type(error).__name__})"
-                ) from None
+                why = getattr(error, "strerror", None) or type(error).__name__
+                files = f"{checked.tls.cert} and {checked.tls.key}"
+                raise Misconfigured(f"targets.{name}.tls: {files} cannot be used: {why}") from None
         return PgLive(target, checked, config.roles(name, checked, secret), tls, bound)
 
     def setup_script(self, live: Live, flavour: str) -> str:
