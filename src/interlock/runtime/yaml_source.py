@@ -1,6 +1,7 @@
 """YAML with the line of each key, so that every complaint about a configuration says where."""
 
 import difflib
+import re
 from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -28,7 +29,7 @@ class Source:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line = mark.line + 1 if mark else 1
-            raise Misconfigured(f"{name}:{line}: not valid YAML: {error.problem}") from None
+            raise Misconfigured(f"{name}:{line}: not valid YAML: {_unquoted(error.problem)}") from None
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise Misconfigured(f"{name}:1: not valid YAML ({type(error).__name__})") from None
 
@@ -113,3 +114,8 @@ class Source:
                 near = difflib.get_close_matches(str(key), words, 1)
                 hint = f"; did you mean {near[0]!r}?" if near else f" (known: {', '.join(words)})"
                 raise self.wrong((*at, str(key)), f"unknown key{hint}")
+
+
+def _unquoted(problem: str | None) -> str:
+    """A problem without what it quotes of the file (names of aliases, anchors and tags): it may be a secret in a wrong place."""
+    return re.sub(r"'[^'<]{2,}'", "'…'", problem or "")

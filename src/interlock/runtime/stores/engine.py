@@ -45,7 +45,7 @@ def make_engines(url: str, lock_timeout: float) -> Engines:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter from a port that is no number
         raise Misconfigured("store: not a URL like sqlite:///var/interlock.db") from None
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(parsed, lock_timeout)
