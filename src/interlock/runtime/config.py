@@ -217,7 +217,7 @@ def _targets(
 
 
 def _files(value: Any, folder: Path) -> Any:
-    """A connector's `tls`: as everywhere, relative paths are relative to the configuration. What else is in it is its own to judge."""
+    """A connector's `tls`: as everywhere, relative paths are relative to the configuration. The rest it judges itself."""
     if not isinstance(value, Mapping):
         return value
     return {k: str(folder / v) if isinstance(v, str) else v for k, v in value.items()}
