@@ -299,13 +299,18 @@ def _ended(outcome: Outcome, json: bool) -> None:
 
 
 def _print_outcome(outcome: Outcome) -> None:
-    change = outcome.change
-    name = f"{change.id} is {change.state.value}" if change else outcome.code
+    change, why = outcome.change, outcome.why
+    if change is None or outcome.code in ("forbidden", "failed"):
+        said, why = why or outcome.code.replace("_", " "), ""
+    elif outcome.done and change.reverts:
+        said = f"{change.reverts} is reverted, by {change.id}"
+    else:
+        said = f"{change.id} is {change.state.value.replace('_', ' ')}"
     out.say(
-        f"{'Done' if outcome.done else 'Not done'}: {name}.",
+        f"{'Done' if outcome.done else 'Not done'}: {said.rstrip('.')}.",
         style="bold green" if outcome.done else "bold red",
     )
-    for line in (outcome.why, *outcome.grown):
+    for line in (why, *outcome.grown, "Trying again may help." if outcome.retry else ""):
         if line:
             out.console().print(out.shown(line))
 
