@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -125,6 +126,7 @@ def parse_canonical(data: bytes) -> Any:
     return value
 
 
+@lru_cache(64)  # entries of one commit have one time
 def format_at(at: datetime) -> str:
     """UTC with milliseconds, ``2026-03-04T05:06:07.089Z``. Raises EntryError for a time without a zone."""
     if at.tzinfo is None:
@@ -159,8 +161,9 @@ def _check(value: object, depth: int) -> None:
             if abs(value) > MAX_INT:
                 raise EntryError("an integer beyond 2**53 - 1: write it as text")
         case dict():
-            if not all(isinstance(key, str) for key in value):
-                raise EntryError("a member name must be text")
+            for key in value:
+                if not isinstance(key, str):
+                    raise EntryError("a member name must be text")
             _check_all(value.values(), depth)
         case list() | tuple():
             _check_all(value, depth)

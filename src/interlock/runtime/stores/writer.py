@@ -103,9 +103,15 @@ class Writer:
     def _take(self) -> list[Job]:
         """All that wait, at least one; empty at the end."""
         jobs: list[Job] = []
+        due = float("inf")
         while len(jobs) < MAX_GROUP:
             try:
-                job = self._queue.get(timeout=_patience(jobs)) if jobs else self._queue.get()
+                if not jobs:
+                    job = self._queue.get()
+                elif due:
+                    job = self._queue.get(timeout=max(0.0, due - time.monotonic()))
+                else:
+                    job = self._queue.get_nowait()
             except queue.Empty:
                 break
             if job is None:
@@ -114,6 +120,7 @@ class Writer:
             # A caller that gave up while waiting must not find its transaction done later.
             if not job.future.cancelled():
                 jobs.append(job)
+                due = min(due, job.due)
         return jobs
 
     def _serve(self, jobs: list[Job]) -> None:
@@ -187,11 +194,6 @@ class Writer:
     def _count(self, durable: bool, transactions: int) -> None:
         self.statistics.commits += durable
         self.statistics.transactions += transactions
-
-
-def _patience(jobs: Sequence[Job]) -> float:
-    """How long (seconds) these may wait for others."""
-    return max(0.0, min(job.due for job in jobs) - time.monotonic())
 
 
 def _deliver(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> None:
