@@ -7,12 +7,12 @@ from interlock.sdk.connector import Answer, Refused
 
 
 def doubt(step: str, error: Exception) -> Steps[Answer]:
-    """The answer to any error before something was done."""
-    yield from log_error(step, error)
+    """The answer to any error before something was done. That a client left, or asked for what cannot be, is no trouble of ours."""
     if isinstance(error, c.Gone):
         return Refused("unavailable", "the client went away", retry=True)
     if isinstance(error, Rejected):
         return Refused("failed", str(error))
+    yield from log_error(step, error)
     return Refused("unavailable", f"the gate could not decide or record this: {shown(error)}", retry=True)
 
 

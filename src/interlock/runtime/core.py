@@ -10,6 +10,7 @@ from interlock.control import limits
 from interlock.model.change import Change
 from interlock.model.errors import Unavailable
 from interlock.pipeline.records import Terms
+from interlock.runtime import announce
 from interlock.runtime.directory import Directory
 from interlock.runtime.judge import Judge
 from interlock.runtime.policies import Policies
@@ -85,7 +86,7 @@ class Core:
         self.tasks = Tasks()
         self.budgets = Budgets(self.directory)
         self.directory.on_change.append(self.policies.use_rights)
-        self.watch.listeners.append(self.notifiers.moved)
+        self.watch.listeners += [self.notifiers.moved, announce.moved]
 
     def live(self, target: str) -> Live:
         """A running target; Unavailable when it is not (configured or reachable here)."""

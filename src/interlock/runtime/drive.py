@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
 
-from interlock.model.errors import InterlockError
+from interlock.model.errors import InterlockError, Rejected
 from interlock.pipeline.commands import Command, Gone, Steps
 
 R = TypeVar("R")
@@ -50,7 +50,7 @@ class Drive(Generic[R]):
                 reply = await self._perform(command)
             except Exception as met:  # noqa: BLE001  # the pipeline decides what an error means
                 error = met
-                if not isinstance(met, Gone):
+                if not isinstance(met, Gone | Rejected):  # the pipeline says why it refuses
                     log = _log.warning if isinstance(met, InterlockError) else _log.error
                     log("command.failed", command=type(command).__name__, **described(met))
 

@@ -11,6 +11,7 @@ from interlock.model.decision import EvidenceHeld
 from interlock.model.errors import InterlockError, Unavailable
 from interlock.pipeline import commands as c
 from interlock.pipeline import intents, records
+from interlock.runtime import announce
 from interlock.runtime.core import Core, unsettled
 from interlock.runtime.drive import described
 from interlock.sdk.connector import Held, Preview, Refused, Settled, Unit
@@ -116,13 +117,17 @@ class Performer:
             await self._moved(ask.replaces.id)
         if isinstance(answer, Held):
             self._core.watch.held(answer.change)
+            if not answer.again:
+                announce.held(answer.change)
         return answer
 
     async def _moved(self, change_id: str) -> None:
         self._core.watch.moved(await self._core.store.read(lambda tx: records.found(tx, change_id)))
 
     async def _refuse(self, ask: c.RecordRefusal) -> Change:
-        return await self._core.store.transact(lambda tx: records.refuse(tx, ask))
+        change = await self._core.store.transact(lambda tx: records.refuse(tx, ask))
+        announce.refused(change)
+        return change
 
     async def _conclude(self, ask: c.Conclude, *, later: bool = False) -> Change:
         try:

@@ -16,6 +16,7 @@ from interlock.pipeline.approve import Spoken
 from interlock.pipeline.commands import Steps
 from interlock.pipeline.records import CONTENT, found
 from interlock.pipeline.revert import Revert, revert
+from interlock.runtime import announce
 from interlock.runtime.core import Core
 from interlock.runtime.gate import TargetGate
 from interlock.sdk.connector import Answer, Permitted, Principal, Unit
@@ -111,6 +112,7 @@ class Changes:
             return approve.speak(tx, _signed(tx, words, signature), self._core.terms)
 
         spoken = await self._core.store.transact(work)
+        announce.spoken(words)
         self._core.watch.moved(spoken.change)
         return spoken
 

@@ -18,13 +18,14 @@ from interlock.model.ids import ALPHABET
 from interlock.model.operation import Action
 from interlock.model.people import Agent, AgentCredential, Grant, Person
 from interlock.policy import grants as compiled
-from interlock.runtime import governance
+from interlock.runtime import announce, governance
 from interlock.runtime.core import Core
 from interlock.runtime.governance import Governance, Proposal
 from interlock.runtime.service.names import name, person_of
 from interlock.sdk.ports import Tx
 
 T = TypeVar("T")
+P = TypeVar("P", Person, Agent, Grant)
 SCRAM_ITERATIONS = 4096
 """PostgreSQL's default. A token has 256 random bits, so that guessing is hopeless whatever the number."""
 
@@ -62,10 +63,11 @@ class _Service:
     def __init__(self, core: Core, mode: Governance) -> None:
         self._core, self._mode = core, mode
 
-    async def _change(self, work: Callable[[Tx], T]) -> T:
+    async def _change(self, work: Callable[[Tx], P], what: str, by: str) -> P:
         """Make a change, and let this process know at once."""
         result = await self._core.store.transact(work)
         await self._core.directory.refresh()
+        announce.principal(what, result, by)
         return result
 
     def _may(self, what: str, subject: str, by: str, *, strict: bool = True) -> None:
@@ -94,7 +96,7 @@ class People(_Service):
             tx.append("person", {**_person(made), "what": "added", "by": by})
             return made
 
-        return await self._change(work)
+        return await self._change(work, "added", by)
 
     async def disable(self, person: str, *, by: str) -> Person:
         """From now on nothing that they sign counts. Works at once, in every mode."""
@@ -105,7 +107,7 @@ class People(_Service):
             tx.append("person", {**_person(made), "what": "disabled", "by": by})
             return made
 
-        return await self._change(work)
+        return await self._change(work, "disabled", by)
 
     async def set_groups(self, person: str, groups: Sequence[str], *, by: str) -> Person:
         """Give someone other groups."""
@@ -118,7 +120,7 @@ class People(_Service):
             tx.append("person", {**_person(made), "what": "groups", "by": by})
             return made
 
-        return await self._change(work)
+        return await self._change(work, "regrouped", by)
 
 
 class Agents(_Service):
@@ -145,7 +147,7 @@ class Agents(_Service):
             tx.append("agent", {"agent": agent, "owner": owner, "what": "added", "by": by})
             return made
 
-        return NewAgent(await self._change(work), token)
+        return NewAgent(await self._change(work, "added", by), token)
 
     async def rotate(self, agent: str, *, by: str) -> NewAgent:
         """Give it another token; sessions with the old one end at once."""
@@ -162,7 +164,7 @@ class Agents(_Service):
             )
             return known
 
-        return NewAgent(await self._change(work), token)
+        return NewAgent(await self._change(work, "rotated", by), token)
 
     async def disable(self, agent: str, *, by: str) -> Agent:
         """It can do nothing from now on; its sessions end at once."""
@@ -176,7 +178,7 @@ class Agents(_Service):
             tx.append("agent", {"agent": agent, "owner": made.owner, "what": "disabled", "by": by})
             return made
 
-        return await self._change(work)
+        return await self._change(work, "disabled", by)
 
     async def give_to(self, agent: str, owner: str, *, by: str) -> Agent:
         """Give it another owner. Past owners never count towards its quorums (P4)."""
@@ -193,7 +195,7 @@ class Agents(_Service):
             )
             return made
 
-        return await self._change(work)
+        return await self._change(work, "given_to", by)
 
 
 class Grants(_Service):
@@ -243,7 +245,7 @@ class Grants(_Service):
             tx.append("grant", {**_grant(made), "what": "added", "by": by})
             return made
 
-        return await self._change(work)
+        return await self._change(work, "added", by)
 
     async def revoke(self, grant_id: str, *, by: str) -> Grant:
         """End a right at once, in every mode."""
@@ -257,7 +259,7 @@ class Grants(_Service):
             tx.append("grant", {**_grant(made), "what": "revoked", "by": by})
             return made
 
-        return await self._change(work)
+        return await self._change(work, "revoked", by)
 
 
 def _existing(found: T | None, what: str) -> T:

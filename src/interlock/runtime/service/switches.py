@@ -7,7 +7,7 @@ from interlock.control.breaker import E
 from interlock.model.base import Json
 from interlock.model.breaker import Breaker
 from interlock.model.errors import NotFound, Rejected
-from interlock.runtime import governance
+from interlock.runtime import announce, governance
 from interlock.runtime.core import Core
 from interlock.runtime.governance import Governance, Proposal
 from interlock.runtime.service.names import person_of, sentence
@@ -42,7 +42,7 @@ class Switches:
             tx.append("freeze", _body(moved, by))
             return moved
 
-        return await self._changed(work)
+        return await self._changed(work, by)
 
     async def open(self, scope: str, reason: str, *, by: str) -> Breaker:
         """Refuse all further changes in a scope."""
@@ -64,11 +64,12 @@ class Switches:
             tx.append("breaker", _body(moved, by))
             return moved
 
-        return await self._changed(work)
+        return await self._changed(work, by)
 
-    async def _changed(self, work: Callable[[Tx], Breaker]) -> Breaker:
+    async def _changed(self, work: Callable[[Tx], Breaker], by: str) -> Breaker:
         moved = await self._core.store.transact(work)
         await self._core.directory.refresh()
+        announce.breaker(moved, by)
         return moved
 
     def _may(self, what: str, subject: str, by: str) -> None:

@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from structlog.testing import capture_logs
 from tests.connectors.postgres.session.conftest import SETUP, Twins
 from tests.connectors.postgres.session.rawclient import (
     GSSENC_REQUEST,
@@ -116,6 +117,18 @@ def test_whatever_is_wrong_the_answer_is_the_same(twins: Twins, port: int, token
     with pytest.raises(psycopg.OperationalError, match="authentication failed") as caught:
         psycopg.connect(gateway.dsn(token="wrong"))
     assert "wrong" not in str(caught.value).replace("wrong token", "")
+
+
+def test_operators_learn_of_a_refused_login(port: int, token: str) -> None:
+    with capture_logs() as logs:
+        client = RawClient(port)
+        client.login(token, "wrong")  # a name may be a token by mistake: it is not written
+        with pytest.raises(Closed):
+            client.read()
+        client.close()
+    (line,) = [line for line in logs if line["event"] == "postgres.login_refused"]
+    assert (line["sqlstate"], line["peer"].split(":")[0]) == ("28P01", "127.0.0.1")
+    assert token not in str(logs)
 
 
 def test_salts_of_unknown_agents_stay_the_same(port: int) -> None:

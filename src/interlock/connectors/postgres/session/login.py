@@ -63,6 +63,7 @@ class Login:
         self._asked = False
         self._allowed = False
         self.secure = False
+        self.refused = ""
         self.principal: Principal | None = None
         self.startup: f.StartupMessage | None = None
         self.options: dict[str, str] = {}
@@ -152,6 +153,7 @@ class Login:
         return Wants.ENTER
 
     def _refuse(self, sqlstate: str, text: str) -> Wants:
+        self.refused = sqlstate
         self._write(build.error_response("FATAL", sqlstate, text))
         return Wants.END
 

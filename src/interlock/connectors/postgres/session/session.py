@@ -123,6 +123,10 @@ class PgSession:
         elif wants is Wants.ENTER:
             self._spawn(self._enter())
         elif wants is Wants.END:
+            if self._login.refused:
+                self._server.gate.log(
+                    "postgres.login_refused", peer=self._wire.peer, sqlstate=self._login.refused
+                )
             self._close()
 
     def _pump(self) -> None:
