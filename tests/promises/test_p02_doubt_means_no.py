@@ -205,46 +205,71 @@ def test_what_the_target_holds_cannot_be_read(serve18: Serve, monkeypatch: pytes
 # -- it cannot be recorded
 
 
+@pytest.fixture(scope="module")
+def breakables(pg18: PgCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A gateway whose store is broken and mended again."""
+    with new_shop(pg18, tmp_path_factory.mktemp("breakable")) as shop:
+        yield shop
+
+
+@pytest.fixture
+def breakable(breakables: Shop) -> Shop:
+    breakables.fill()
+    return breakables
+
+
 @contextmanager
 def sqlite(shop: Shop) -> Iterator[sqlite3.Connection]:
     """The store's file, past the gateway."""
-    with closing(
-        sqlite3.connect(shop.gateway.folder / "var/interlock.db", isolation_level=None)
-    ) as connection:
+    file = shop.gateway.folder / "var/interlock.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         yield connection
 
 
 @pytest.mark.parametrize("scope", ["global", "environment/production", "target/shop", "agent/", "session/"])
-def test_without_the_breakers_row_nothing_is_admitted(serve18: Serve, scope: str) -> None:
-    with serve18() as shop, shop.connect() as agent:
-        with sqlite(shop) as store:
-            rows = store.execute("SELECT * FROM breakers WHERE scope LIKE ?", (f"{scope}%",)).fetchall()
-            assert len(rows) == 1
-            store.execute("DELETE FROM breakers WHERE scope = ?", rows[0][:1])
+def test_without_the_breakers_row_nothing_is_admitted(breakable: Shop, scope: str) -> None:
+    shop = breakable
+    with shop.connect() as agent, sqlite(shop) as store:
+        (session,) = (
+            p.session for p in shop.gateway.runtime.targets["shop"].gate.sessions if p.agent == shop.agent
+        )
+        own = {"agent/": f"agent/{shop.agent}", "session/": f"session/{session}"}.get(scope, scope)
+        (row,) = store.execute("SELECT * FROM breakers WHERE scope = ?", (own,)).fetchall()
+        store.execute("DELETE FROM breakers WHERE scope = ?", (own,))
+        try:
             assert "missing" in str(refused(shop, agent, BREAKER))
             assert agent.execute("SELECT count(*) FROM ten").fetchone() == (10,)
-            store.execute("INSERT INTO breakers VALUES (?, ?)", rows[0])
+        finally:
+            store.execute("INSERT INTO breakers VALUES (?, ?)", row)
         passes(shop, agent)
 
 
 @pytest.mark.parametrize(
     "table", ["changes", "breakers", "ledger_head", "ledger_entries", "payloads", "revision"]
 )
-def test_without_its_tables_the_store_takes_nothing(serve18: Serve, table: str) -> None:
-    with serve18() as shop, shop.connect() as agent:
-        with sqlite(shop) as store:
-            store.execute("PRAGMA legacy_alter_table = ON")
-            store.execute(f"ALTER TABLE {table} RENAME TO lost")
+def test_without_its_tables_the_store_takes_nothing(breakable: Shop, table: str) -> None:
+    shop = breakable
+    with shop.connect() as agent, sqlite(shop) as store:
+        store.execute("PRAGMA legacy_alter_table = ON")
+        store.execute(f"ALTER TABLE {table} RENAME TO lost")
+        try:
             refused(shop, agent, UNAVAILABLE, BREAKER)
+        finally:
             store.execute(f"ALTER TABLE lost RENAME TO {table}")
         passes(shop, agent)
         assert shop.gateway.ledger_ok()
 
 
-def test_a_damaged_record_is_not_skipped(serve18: Serve) -> None:
-    with serve18() as shop, shop.connect() as agent, sqlite(shop) as store:
+def test_a_damaged_record_is_not_skipped(breakable: Shop) -> None:
+    shop = breakable
+    with shop.connect() as agent, sqlite(shop) as store:
+        ((good,),) = store.execute("SELECT doc FROM breakers WHERE scope = 'global'").fetchall()
         store.execute("UPDATE breakers SET doc = '{}' WHERE scope = 'global'")
-        refused(shop, agent, UNAVAILABLE, BREAKER)
+        try:
+            refused(shop, agent, UNAVAILABLE, BREAKER)
+        finally:
+            store.execute("UPDATE breakers SET doc = ? WHERE scope = 'global'", (good,))
+        passes(shop, agent)
 
 
 def gone_file(shop: Shop, _: PgDatabase) -> Callable[[], object]:

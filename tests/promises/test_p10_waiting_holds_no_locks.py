@@ -39,7 +39,7 @@ def nothing_left(shop: Shop) -> Iterator[None]:
     until(lambda: not left_behind(shop.database))
     # Nobody has to wait for anybody: every row and every table is to be had at once.
     shop.database.psql(
-        "SET lock_timeout = '1s'; BEGIN; LOCK TABLE customers, orders, payments, notes, ten, tempting"
+        "SET lock_timeout = '20s'; BEGIN; LOCK TABLE customers, orders, payments, notes, ten, tempting"
         " IN ACCESS EXCLUSIVE MODE; ROLLBACK"
     )
 
