@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import statistics
 import time
 from pathlib import Path
 
@@ -35,13 +36,18 @@ def appending(effort: Effort, folder: Path) -> Table:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         ways: dict[str, int] = {_RAW: 0, **{f"{n} at a time": n for n in CONCURRENT}}
 
+        served: dict[int, list[float]] = {n: [] for n in CONCURRENT}
+
         def run(concurrent: int) -> float:
             if not concurrent:
                 return fsyncs_per_second(folder, seconds)
-            return runner.run(_appends(store, concurrent, seconds))
+            before = store.statistics.transactions, store.statistics.commits
+            rate = runner.run(_appends(store, concurrent, seconds))
+            after = store.statistics.transactions, store.statistics.commits
+            served[concurrent].append((after[0] - before[0]) / (after[1] - before[1]))
+            return rate
 
         medians = interleaved(ways, effort.repeats, run)
-        statistics = store.statistics
         runner.run(store.close())
     table = Table("Ledger: appends")
     raw = medians[_RAW]
@@ -51,8 +57,10 @@ def appending(effort: Effort, folder: Path) -> Table:
         goal = Goal(f"at least {_EACH_FSYNC} for each raw fsync", ratio >= _EACH_FSYNC) if last else None
         note = "" if name == _RAW else f"{ratio:.2f} for each raw fsync"
         table.rows.append(Row(name, "a second", {"median": rate}, goal=goal, note=note))
-    shared = statistics.transactions / max(1, statistics.commits)
-    table.remarks.append(f"One durable commit served {shared:.1f} appends on average.")
+    table.remarks += [
+        f"{number} at a time: one durable commit serves {statistics.median(served[number]):.1f} appends."
+        for number in CONCURRENT
+    ]
     return table
 
 
