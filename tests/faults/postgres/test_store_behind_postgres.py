@@ -156,9 +156,11 @@ def test_held_on_one_approved_on_the_other_resumed_on_the_first(
         one.approve(change.id, "ben")
         assert agent.execute(ALL).rowcount == 20
     assert count(database) == 0
+    assert one.change(change.id).state is ChangeState.APPLIED
     assert two.change(change.id).state is ChangeState.APPLIED
     assert isinstance(two.revert(change.id), Permitted)
     assert count(database) == 20
+    assert two.change(change.id).state is ChangeState.REVERTED
     assert one.change(change.id).state is ChangeState.REVERTED
     assert one.ledger_ok()
     assert two.ledger_ok()
