@@ -12,7 +12,7 @@ STAMP := .venv/.interlock-installed
 JOBS ?= 2
 PYTEST_ARGS ?=
 
-.PHONY: help setup test check lint format demo bench lock clean
+.PHONY: help setup test check lint format demo bench conformance lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -48,6 +48,10 @@ demo: $(STAMP)  ## the main job on a real PostgreSQL; DEMO_ARGS=--serve leaves i
 bench: $(STAMP)  ## measure against direct PostgreSQL and pgbouncer
 	@scripts/debian-packages pgbouncer || true
 	$(PYTHON_ENV)/python -m bench $(BENCH_ARGS)
+
+conformance: $(STAMP)  ## others' test suites, directly and through the gateway; CONFORMANCE_ARGS="psycopg2 --keep"
+	@scripts/debian-packages postgresql-15 libpostgresql-jdbc-java || true
+	$(PYTHON_ENV)/python -m tests.real.conformance $(CONFORMANCE_ARGS)
 
 lock: $(STAMP)  ## renew requirements/*.txt; LOCK_ARGS=--upgrade takes newer versions
 	scripts/lock $(LOCK_ARGS)
