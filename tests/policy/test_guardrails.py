@@ -17,6 +17,9 @@ BOUNDARIES = [
     ("objects-hidden", Totals(objects_hidden=0), Totals(objects_hidden=1)),
     ("objects-moved", Totals(objects_moved=0), Totals(objects_moved=1)),
     ("objects-weakened", Totals(objects_weakened=0), Totals(objects_weakened=1)),
+    ("objects-narrowed", Totals(objects_narrowed=0), Totals(objects_narrowed=1)),
+    ("objects-rewound", Totals(objects_rewound=0), Totals(objects_rewound=1)),
+    ("replication-changed", Totals(replication_changed=0), Totals(replication_changed=1)),
     ("rows-deleted", Totals(rows_deleted=100), Totals(rows_deleted=101)),
     ("rows-deleted-share", Totals(share_deleted=10), Totals(share_deleted=11)),
     ("tables-emptied", Totals(tables_emptied=0), Totals(tables_emptied=1)),
@@ -140,7 +143,9 @@ def test_every_number_and_the_quorum_are_configurable() -> None:
         agents=[AGENT],
         quorums=[type(TWO_SRE)('two "odd" admins', 2, "admin")],
     )
-    assert odd.decide(request(totals=Totals(0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 1, 4, 2))) == Permit(("grant:G1",))
+    assert odd.decide(
+        request(totals=Totals(rows_updated=3, rows_deleted=1, share_updated=4, share_deleted=2))
+    ) == Permit(("grant:G1",))
     held = odd.decide(
         request(totals=Totals(rows_deleted=2, share_deleted=3, rows_updated=4, share_updated=5))
     )

@@ -17,8 +17,9 @@ class Evidence(enum.Enum):
 
 
 class ChangeKind(enum.Enum):
-    """What happens to a resource. `WEAKENED` covers lost protection (constraints, row security, triggers), `HIDDEN` and
-    `MOVED` what its users no longer find."""
+    """What happens to a resource. `WEAKENED` covers lost protection (constraints, row security, triggers and rules that change or
+    swallow what is written), `HIDDEN` and `MOVED` what its users no longer find, `NARROWED` a type that may lose values or
+    precision, `REWOUND` a counter set back (its numbers come again), `REPLICATION` what is copied elsewhere."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -27,7 +28,10 @@ class ChangeKind(enum.Enum):
     HIDDEN = "hidden"
     MOVED = "moved"
     WEAKENED = "weakened"
+    NARROWED = "narrowed"
+    REWOUND = "rewound"
     PERMISSION = "permission"
+    REPLICATION = "replication"
     SETTING = "setting"
 
 
@@ -46,7 +50,10 @@ ACTION_OF: dict[ChangeKind, Action] = {
     ChangeKind.HIDDEN: Action.DELETE,
     ChangeKind.MOVED: Action.UPDATE,
     ChangeKind.WEAKENED: Action.UPDATE,
+    ChangeKind.NARROWED: Action.DELETE,
+    ChangeKind.REWOUND: Action.UPDATE,
     ChangeKind.PERMISSION: Action.ADMIN,
+    ChangeKind.REPLICATION: Action.ADMIN,
     ChangeKind.SETTING: Action.UPDATE,
 }
 """Which right an agent needs on a resource for an effect of that kind."""
@@ -84,7 +91,10 @@ class Totals(Value, frozen=True, omit_defaults=False):
     objects_hidden: int = 0
     objects_moved: int = 0
     objects_weakened: int = 0
+    objects_narrowed: int = 0
+    objects_rewound: int = 0
     permissions_changed: int = 0
+    replication_changed: int = 0
     settings_changed: int = 0
     rows_created: int = 0
     rows_updated: int = 0
@@ -112,7 +122,10 @@ _FIELD = {
     (ChangeKind.HIDDEN, Unit.OBJECTS): "objects_hidden",
     (ChangeKind.MOVED, Unit.OBJECTS): "objects_moved",
     (ChangeKind.WEAKENED, Unit.OBJECTS): "objects_weakened",
+    (ChangeKind.NARROWED, Unit.OBJECTS): "objects_narrowed",
+    (ChangeKind.REWOUND, Unit.OBJECTS): "objects_rewound",
     (ChangeKind.PERMISSION, Unit.OBJECTS): "permissions_changed",
+    (ChangeKind.REPLICATION, Unit.OBJECTS): "replication_changed",
     (ChangeKind.SETTING, Unit.OBJECTS): "settings_changed",
     (ChangeKind.CREATED, Unit.ROWS): "rows_created",
     (ChangeKind.UPDATED, Unit.ROWS): "rows_updated",

@@ -12,7 +12,10 @@ _VERB = {
     ChangeKind.HIDDEN: "hidden",
     ChangeKind.MOVED: "moved or renamed",
     ChangeKind.WEAKENED: "weakened",
+    ChangeKind.NARROWED: "narrowed",
+    ChangeKind.REWOUND: "set back",
     ChangeKind.PERMISSION: "changed in its rights",
+    ChangeKind.REPLICATION: "changed in its replication",
     ChangeKind.SETTING: "set",
 }
 
@@ -51,8 +54,11 @@ _GRAVEST = (
     ChangeKind.DELETED,
     ChangeKind.REPLACED,
     ChangeKind.HIDDEN,
+    ChangeKind.NARROWED,
     ChangeKind.WEAKENED,
+    ChangeKind.REWOUND,
     ChangeKind.PERMISSION,
+    ChangeKind.REPLICATION,
     ChangeKind.MOVED,
     ChangeKind.UPDATED,
     ChangeKind.SETTING,

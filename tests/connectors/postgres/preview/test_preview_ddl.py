@@ -83,10 +83,13 @@ CREATED = [
     ("ALTER TABLE visits ADD CONSTRAINT c UNIQUE (note, id)", {"created constraint public.visits.c"}),
     (
         "ALTER TABLE visits ADD CONSTRAINT c FOREIGN KEY (id) REFERENCES leads NOT VALID",
-        {"created constraint public.visits.c"},
+        {"weakened constraint public.visits.c"},
     ),
-    ("CREATE TRIGGER t AFTER INSERT ON visits EXECUTE FUNCTION touch()", {"created trigger public.visits.t"}),
-    ("CREATE RULE r AS ON DELETE TO visits DO INSTEAD NOTHING", {"created rule public.visits.r"}),
+    (
+        "CREATE TRIGGER t AFTER INSERT ON visits EXECUTE FUNCTION touch()",
+        {"weakened trigger public.visits.t"},
+    ),
+    ("CREATE RULE r AS ON DELETE TO visits DO INSTEAD NOTHING", {"weakened rule public.visits.r"}),
     ("CREATE STATISTICS s ON id, lead FROM visits", {"created statistics object public.s"}),
 ]
 
@@ -129,12 +132,12 @@ OTHER = [
     ),
     (
         "ALTER TABLE visits ALTER note TYPE varchar(5)",
-        {"replaced column public.visits.note!", "replaced table public.visits!"},
+        {"narrowed column public.visits.note!", "replaced table public.visits!"},
     ),
     ("ALTER TABLE visits ALTER id TYPE int USING id + 1", {"replaced table public.visits!"}),
     (
         "ALTER TABLE visits ALTER id TYPE bigint",
-        {"replaced column public.visits.id!", "replaced table public.visits!"},
+        {"narrowed column public.visits.id!", "replaced table public.visits!"},
     ),
     ("ALTER TABLE visits RENAME note TO remark", {"moved column public.visits.note!"}),
     ("ALTER TABLE visits RENAME TO calls", {"moved table public.visits!"}),
@@ -152,7 +155,7 @@ OTHER = [
     ("ALTER TABLE leads ENABLE ROW LEVEL SECURITY", {"hidden table public.leads!"}),
     (
         "ALTER TABLE leads ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON leads USING (true)",
-        {"permission table public.leads!", "permission policy public.leads.p!"},
+        {"hidden table public.leads!", "permission policy public.leads.p!"},
     ),
     ("GRANT SELECT ON leads TO PUBLIC", {"permission table public.leads!"}),
     ("GRANT SELECT (name) ON leads TO PUBLIC", {"permission column public.leads.name!"}),
@@ -161,7 +164,7 @@ OTHER = [
         {"replaced function public.touch()!"},
     ),
     ("ALTER FUNCTION touch() SECURITY DEFINER", {"replaced function public.touch()!"}),
-    ("CREATE OR REPLACE VIEW good_leads AS SELECT id, name FROM leads", {"replaced view public.good_leads!"}),
+    ("CREATE OR REPLACE VIEW good_leads AS SELECT id, name FROM leads", {"hidden view public.good_leads!"}),
     ("ALTER VIEW good_leads SET (security_barrier)", {"weakened view public.good_leads!"}),
     ("ALTER TYPE mood ADD VALUE 'odd'", {"updated type public.mood!"}),
     (
@@ -177,9 +180,9 @@ OTHER = [
         "DROP TABLE visits; CREATE TABLE visits (id int)",
         {"replaced table public.visits!", "deleted 60 rows public.visits!?"},
     ),
-    ("ALTER TABLE visits REPLICA IDENTITY FULL", {"permission table public.visits!"}),
+    ("ALTER TABLE visits REPLICA IDENTITY FULL", {"replication table public.visits!"}),
     ("ALTER SCHEMA extra RENAME TO more", {"moved schema extra!"}),
-    ("CREATE PUBLICATION p FOR TABLE leads", {"permission publication p!"}),
+    ("CREATE PUBLICATION p FOR TABLE leads", {"replication publication p!"}),
     ("REINDEX TABLE visits", set()),
     (
         "CLUSTER visits USING visits_pkey",

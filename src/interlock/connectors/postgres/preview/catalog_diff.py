@@ -78,6 +78,11 @@ SELECT d.classid::pg_catalog.text, d.objid::pg_catalog.text, d.refclassid::pg_ca
    AND d.deptype OPERATOR(pg_catalog.=) ANY ('{i,a,e,P,S}'::pg_catalog."char"[])
 """
 
+_PERMITTING = """
+SELECT DISTINCT p.polrelid::pg_catalog.text FROM pg_catalog.pg_policy AS p
+ WHERE p.polpermissive AND p.polrelid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])
+"""
+
 _ESTIMATES = """
 SELECT c.oid::pg_catalog.text,
        pg_catalog.greatest(c.reltuples::pg_catalog.int8, pg_catalog.pg_stat_get_live_tuples(c.oid))::pg_catalog.text
@@ -112,7 +117,7 @@ class CatalogRow:
 @dataclass(slots=True)
 class CatalogDiff:
     """The transaction's DDL. `depends` leads from an address (class, oid) to what it is a part of
-    (class, oid, column number).
+    (class, oid, column number); `permitting` are the changed relations with a policy that lets rows be seen.
     """
 
     created: list[CatalogRow] = field(default_factory=list)
@@ -122,6 +127,7 @@ class CatalogDiff:
     unreadable: list[Counts] = field(default_factory=list)
     depends: dict[tuple[int, int], set[tuple[int, int, int]]] = field(default_factory=dict)
     estimates: dict[int, int] = field(default_factory=dict)
+    permitting: set[int] = field(default_factory=set)
 
     @property
     def empty(self) -> bool:
@@ -189,13 +195,14 @@ def _details(result: CatalogDiff) -> Steps[None]:
     changed = [str(old.oid) for old, _ in result.updated if old.catalog == "pg_class"]
     asked = [
         Ask("observer", ((_DEPENDS, (array(gone),)), (_ESTIMATES, (array(gone + changed),)))),
-        Ask("agent", ((_DEPENDS, (array(made),)),)),
+        Ask("agent", ((_DEPENDS, (array(made),)), (_PERMITTING, (array(changed),)))),
     ]
     [(observer, agent)] = yield from together([_both(*asked)])
     for rows in (observer[0], agent[0]):
         for cls, oid, ref_class, ref, sub in rows:
             to = result.depends.setdefault((int(cls or 0), int(oid or 0)), set())
             to.add((int(ref_class or 0), int(ref or 0), int(sub or 0)))
+    result.permitting = {int(oid or 0) for (oid,) in agent[1]}
     result.estimates = {int(oid or 0): int(number or 0) for oid, number in observer[1]}
 
 

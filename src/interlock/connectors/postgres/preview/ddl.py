@@ -8,9 +8,11 @@ from msgspec import structs
 from interlock.connectors.postgres.image import Created
 from interlock.connectors.postgres.preview.catalog_diff import CatalogDiff, CatalogRow
 from interlock.connectors.postgres.preview.catalogs import CATALOGS, OID
-from interlock.connectors.postgres.preview.ddl_updates import meanings
+from interlock.connectors.postgres.preview.ddl_ends import meaning_of_gone, meaning_of_new
+from interlock.connectors.postgres.preview.ddl_updates import Around, meanings
 from interlock.connectors.postgres.preview.drop import drop_statement
 from interlock.connectors.postgres.preview.names import is_internal, resource
+from interlock.connectors.postgres.preview.sequences import Restart
 from interlock.model.effect import ChangeKind, Effect, Evidence, Unit
 from interlock.model.operation import Resource
 
@@ -22,16 +24,11 @@ _RIGHTS = frozenset(
         "pg_db_role_setting",
         "pg_auth_members",
         "pg_parameter_acl",
-        "pg_publication_rel",
-        "pg_publication_namespace",
-        "pg_subscription_rel",
         "pg_seclabel",
         "pg_shseclabel",
-        "pg_replication_origin",
     ]
 )
-_RIGHTS_WHEN_CREATED = _RIGHTS | {"pg_policy", "pg_publication", "pg_event_trigger", "pg_foreign_server"}
-_WEAKENS_WHEN_DELETED = frozenset({"pg_constraint", "pg_trigger", "pg_policy", "pg_event_trigger"})
+_RIGHTS_WHEN_CREATED = _RIGHTS | {"pg_event_trigger", "pg_foreign_server"}
 _CONSTRAINT_MEANING = [
     "contype",
     "condeferrable",
@@ -70,13 +67,14 @@ Address = tuple[int, int, int]
 @dataclass(slots=True)
 class Ddl:
     """The objects' effects; the steps that drop what was created; tables by oid that were made, dropped, and whose storage was
-    replaced (with whether their columns were altered)."""
+    replaced (with whether their columns were altered); sequences by oid that were stored anew, old and new."""
 
     effects: list[Effect] = field(default_factory=list)
     created: list[Created] = field(default_factory=list)
     made: set[int] = field(default_factory=set)
     dropped: dict[int, CatalogRow] = field(default_factory=dict)
     rewritten: dict[int, tuple[CatalogRow, bool]] = field(default_factory=dict)
+    restarted: dict[int, tuple[CatalogRow, CatalogRow]] = field(default_factory=dict)
 
 
 def objects(diff: CatalogDiff, contents: dict[int, int]) -> Ddl:
@@ -175,16 +173,18 @@ def _create(row: CatalogRow, ddl: Ddl, made: set[Address], contents: dict[int, i
     what = resource(row)
     if row.catalog == "pg_trigger" and row.values.get("tgisinternal"):
         return
-    if row.catalog == "pg_constraint" and row.values.get("contype") == "n":
+    if row.catalog == "pg_constraint" and row.values.get("contype") == "n" and meaning_of_new(row) is None:
         return
     change, detail = ChangeKind.CREATED, ""
-    if row.catalog in _RIGHTS_WHEN_CREATED:
+    if (meaning := meaning_of_new(row)) is not None:
+        change, detail = meaning.change, meaning.detail
+    elif row.catalog in _RIGHTS_WHEN_CREATED:
         change, detail = ChangeKind.PERMISSION, f"{row.kind or row.catalog} created"
     elif row.catalog in ("pg_attrdef", "pg_description", "pg_shdescription", "pg_enum", "pg_inherits"):
         change, detail = ChangeKind.UPDATED, _ABOUT[row.catalog] + " set"
     drop = (
         drop_statement(row.kind, row.identity, row.names)
-        if change is ChangeKind.CREATED or row.catalog == "pg_attrdef"
+        if change in (ChangeKind.CREATED, ChangeKind.WEAKENED) or row.catalog == "pg_attrdef"
         else ""
     )
     if drop:
@@ -229,8 +229,8 @@ def _delete(row: CatalogRow, ddl: Ddl, gone: set[Address]) -> None:
     if row.catalog == "pg_constraint" and row.values.get("contype") == "n":
         return
     change, detail = ChangeKind.DELETED, ""
-    if row.catalog in _WEAKENS_WHEN_DELETED:
-        change, detail = ChangeKind.WEAKENED, f"{row.kind} dropped"
+    if (meaning := meaning_of_gone(row)) is not None:
+        change, detail = meaning.change, meaning.detail
     elif row.catalog in _RIGHTS:
         change, detail = ChangeKind.PERMISSION, f"{row.kind or row.catalog} dropped"
     elif row.catalog in ("pg_attrdef", "pg_description", "pg_shdescription", "pg_enum"):
@@ -246,15 +246,20 @@ def _delete(row: CatalogRow, ddl: Ddl, gone: set[Address]) -> None:
 
 
 def _update(diff: CatalogDiff, ddl: Ddl) -> None:
-    policies = {str(row.values.get("polrelid")) for row in diff.created if row.catalog == "pg_policy"}
     altered = _altered_columns(diff)
+    rewritten = {
+        old.oid
+        for old, new in diff.updated
+        if old.catalog == "pg_class" and old.values.get("relfilenode") != new.values.get("relfilenode")
+    }
     for old, new in diff.updated:
         if is_internal(old) or _follows(old):
             continue
         stored = old.values.get("relfilenode") != new.values.get("relfilenode")
         if old.catalog == "pg_class" and stored and old.values.get("relkind") in ("r", "m", "S"):
             _stored_anew(old, new, altered, ddl)
-        for meaning in meanings(old, new, has_policy=old.key in policies):
+        around = Around(has_policy=old.oid in diff.permitting, rewritten=old.oid in rewritten)
+        for meaning in meanings(old, new, around):
             ddl.effects.append(_effect(_subject(old, new), meaning.change, meaning.detail))
 
 
@@ -265,7 +270,7 @@ def _stored_anew(old: CatalogRow, new: CatalogRow, altered: set[int], ddl: Ddl) 
     elif kind == "m":
         ddl.effects.append(_effect(resource(old), ChangeKind.UPDATED, "refreshed", why="refresh it again"))
     else:
-        ddl.effects.append(_effect(resource(old), ChangeKind.UPDATED, "restarted"))
+        ddl.restarted[old.oid] = old, new
 
 
 def _altered_columns(diff: CatalogDiff) -> set[int]:
@@ -296,6 +301,12 @@ def _subject(old: CatalogRow, new: CatalogRow) -> Resource:
         *names, _ = old.names
         return Resource("view", ".".join(names), names[0] if names else "")
     return resource(old)
+
+
+def restarted(rows: tuple[CatalogRow, CatalogRow], found: Restart) -> Effect:
+    """The effect of a sequence that was stored anew."""
+    change = ChangeKind.REWOUND if found.back else ChangeKind.UPDATED
+    return _effect(_subject(*rows), change, found.words)
 
 
 # ---- effects ----------------------------------------------------------------------------------------------------------
@@ -336,12 +347,13 @@ def _unreadable(oid: int, inserted: int, updated: int, deleted: int) -> Iterator
                 yield Effect(what, kind, count, Unit.ROWS, reason=_NOT_UNDONE, before=count, detail="pages")
         return
     word = {"pg_authid": "role", "pg_user_mapping": "user mapping"}.get(name, "subscription")
+    change = ChangeKind.REPLICATION if word == "subscription" else ChangeKind.PERMISSION
     detail = ", ".join(
         f"{n} {verb}" for n, verb in ((inserted, "created"), (updated, "altered"), (deleted, "dropped")) if n
     )
     yield Effect(
         Resource(word, name, ""),
-        ChangeKind.PERMISSION,
+        change,
         inserted + updated + deleted,
         Unit.OBJECTS,
         reason=_NOT_UNDONE,

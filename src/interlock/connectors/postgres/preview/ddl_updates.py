@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from interlock.connectors.postgres.preview.catalog_diff import CatalogRow
+from interlock.connectors.postgres.preview.ddl_ends import Meaning
 from interlock.model.effect import ChangeKind
 
 _NOISE: Mapping[str, frozenset[str]] = {
@@ -60,35 +61,33 @@ _AS_A_WHOLE: Mapping[str, tuple[ChangeKind, str]] = {
     "pg_db_role_setting": (ChangeKind.PERMISSION, "settings of a role or database"),
     "pg_default_acl": (ChangeKind.PERMISSION, "default rights"),
     "pg_description": (ChangeKind.UPDATED, "comment"),
-    "pg_enum": (ChangeKind.UPDATED, "value of the enumeration"),
     "pg_foreign_data_wrapper": (ChangeKind.PERMISSION, "foreign-data wrapper"),
     "pg_foreign_server": (ChangeKind.PERMISSION, "foreign server"),
     "pg_foreign_table": (ChangeKind.SETTING, "options"),
-    "pg_index": (ChangeKind.SETTING, "role of the index"),
     "pg_inherits": (ChangeKind.HIDDEN, "being detached"),
     "pg_largeobject_metadata": (ChangeKind.PERMISSION, "rights"),
     "pg_parameter_acl": (ChangeKind.PERMISSION, "rights"),
     "pg_policy": (ChangeKind.PERMISSION, "row security policy"),
-    "pg_publication": (ChangeKind.PERMISSION, "replication"),
-    "pg_publication_namespace": (ChangeKind.PERMISSION, "replication"),
-    "pg_publication_rel": (ChangeKind.PERMISSION, "replication"),
-    "pg_replication_origin": (ChangeKind.PERMISSION, "replication"),
+    "pg_publication_namespace": (ChangeKind.REPLICATION, "what is published of the schema"),
+    "pg_publication_rel": (ChangeKind.REPLICATION, "which rows and columns are published"),
+    "pg_replication_origin": (ChangeKind.REPLICATION, "origin of replication"),
     "pg_seclabel": (ChangeKind.PERMISSION, "security label"),
     "pg_sequence": (ChangeKind.SETTING, "parameters"),
     "pg_shdescription": (ChangeKind.UPDATED, "comment"),
     "pg_shseclabel": (ChangeKind.PERMISSION, "security label"),
     "pg_statistic_ext": (ChangeKind.SETTING, "statistics"),
-    "pg_subscription_rel": (ChangeKind.PERMISSION, "replication"),
+    "pg_subscription_rel": (ChangeKind.REPLICATION, "subscription of the table"),
     "pg_tablespace": (ChangeKind.SETTING, "parameters"),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
-    """One consequence: the kind of change and a phrase for people."""
+class Around:
+    """What else is known of the relation that a row belongs to. `has_policy`: it has a policy that lets rows be seen now;
+    `rewritten`: its rows were stored anew."""
 
-    change: ChangeKind
-    detail: str
+    has_policy: bool = False
+    rewritten: bool = False
 
 
 def changed_fields(old: CatalogRow, new: CatalogRow) -> frozenset[str]:
@@ -98,8 +97,8 @@ def changed_fields(old: CatalogRow, new: CatalogRow) -> frozenset[str]:
     return frozenset(name for name in names if old.values.get(name) != new.values.get(name))
 
 
-def meanings(old: CatalogRow, new: CatalogRow, *, has_policy: bool) -> Iterator[Meaning]:
-    """What the update of a catalog row means. `has_policy`: the table has a row security policy now."""
+def meanings(old: CatalogRow, new: CatalogRow, around: Around) -> Iterator[Meaning]:
+    """What the update of a catalog row means."""
     fields = set(changed_fields(old, new))
     if old.catalog == "pg_attribute" and "attisdropped" in fields:
         yield Meaning(ChangeKind.DELETED, "column dropped with its values")
@@ -121,18 +120,18 @@ def meanings(old: CatalogRow, new: CatalogRow, *, has_policy: bool) -> Iterator[
     names = {f for f in fields if f.endswith(("name", "namespace")) and isinstance(new.values.get(f), str)}
     if names:
         yield Meaning(ChangeKind.MOVED, f"now {new.identity}")
-    yield from _RULES.get(old.catalog, _replaced)(old, new, fields - rights - names, has_policy)
+    yield from _RULES.get(old.catalog, _replaced)(old, new, fields - rights - names, around)
 
 
-def _replaced(old: CatalogRow, new: CatalogRow, fields: set[str], has_policy: bool) -> Iterator[Meaning]:
+def _replaced(old: CatalogRow, new: CatalogRow, fields: set[str], around: Around) -> Iterator[Meaning]:
     if fields:
         yield Meaning(ChangeKind.REPLACED, "definition replaced")
 
 
-def _relation(old: CatalogRow, new: CatalogRow, fields: set[str], has_policy: bool) -> Iterator[Meaning]:
+def _relation(old: CatalogRow, new: CatalogRow, fields: set[str], around: Around) -> Iterator[Meaning]:
     view = old.values.get("relkind") == "v"
     if fields & {"relrowsecurity", "relforcerowsecurity"}:
-        yield _row_security(new, has_policy)
+        yield _row_security(old, new, around)
     if "relpersistence" in fields:
         if new.values.get("relpersistence") == "u":
             yield Meaning(ChangeKind.WEAKENED, "unlogged: a crash empties it")
@@ -144,7 +143,7 @@ def _relation(old: CatalogRow, new: CatalogRow, fields: set[str], has_policy: bo
         else:
             yield Meaning(ChangeKind.HIDDEN, "emptied until it is refreshed")
     if "relreplident" in fields:
-        yield Meaning(ChangeKind.PERMISSION, "replica identity changed")
+        yield Meaning(ChangeKind.REPLICATION, "replica identity changed")
     if "reloptions" in fields:
         yield Meaning(ChangeKind.WEAKENED if view else ChangeKind.SETTING, "options changed")
     if fields & {"reltablespace", "relam"}:
@@ -153,22 +152,26 @@ def _relation(old: CatalogRow, new: CatalogRow, fields: set[str], has_policy: bo
         "relrowsecurity", "relforcerowsecurity", "relpersistence", "relispopulated", "relreplident", "reloptions",
         "reltablespace", "relam",
     }  # fmt: skip
-    yield from _replaced(old, new, fields - known, has_policy)
+    yield from _replaced(old, new, fields - known, around)
 
 
-def _row_security(new: CatalogRow, has_policy: bool) -> Meaning:
-    if not new.values.get("relrowsecurity"):
+def _row_security(old: CatalogRow, new: CatalogRow, around: Around) -> Meaning:
+    on, was = new.values.get("relrowsecurity"), old.values.get("relrowsecurity")
+    if was and not on:
         return Meaning(ChangeKind.WEAKENED, "row security disabled")
-    if not has_policy:
-        return Meaning(ChangeKind.HIDDEN, "row security without a policy: nobody but the owner sees rows")
-    return Meaning(ChangeKind.PERMISSION, "row security changed")
+    if old.values.get("relforcerowsecurity") and not new.values.get("relforcerowsecurity"):
+        return Meaning(ChangeKind.WEAKENED, "row security no longer binds the owner")
+    who = "nobody" if new.values.get("relforcerowsecurity") else "nobody but the owner"
+    if not around.has_policy:
+        return Meaning(ChangeKind.HIDDEN, f"row security without a policy: {who} sees rows")
+    return Meaning(ChangeKind.HIDDEN, f"row security: {who} sees rows that no policy allows")
 
 
-def _column(old: CatalogRow, new: CatalogRow, fields: set[str], has_policy: bool) -> Iterator[Meaning]:
-    if fields & {"atttypid", "attcollation"}:
-        yield Meaning(ChangeKind.REPLACED, "type changed")
-    elif "atttypmod" in fields:
-        yield Meaning(ChangeKind.UPDATED, "type modifier changed")
+def _column(old: CatalogRow, new: CatalogRow, fields: set[str], around: Around) -> Iterator[Meaning]:
+    if fields & {"atttypid", "atttypmod"}:
+        yield _retyped(old, around)
+    elif "attcollation" in fields:
+        yield Meaning(ChangeKind.REPLACED, "collation changed: other texts are equal, and sorted otherwise")
     if "attnotnull" in fields:
         if new.values.get("attnotnull"):
             yield Meaning(ChangeKind.UPDATED, "NOT NULL set")
@@ -180,17 +183,29 @@ def _column(old: CatalogRow, new: CatalogRow, fields: set[str], has_policy: bool
     if fields & settings and "atttypid" not in fields:
         yield Meaning(ChangeKind.SETTING, "storage or statistics changed")
     known = {"atttypid", "attcollation", "atttypmod", "attnotnull", "attidentity", "attgenerated"} | settings
-    yield from _replaced(old, new, fields - known, has_policy)
+    yield from _replaced(old, new, fields - known, around)
 
 
-def _constraint(old: CatalogRow, new: CatalogRow, fields: set[str], has_policy: bool) -> Iterator[Meaning]:
+def _retyped(old: CatalogRow, around: Around) -> Meaning:
+    """The server leaves the rows alone when each value of the old type is one of the new (`ATColumnChangeRequiresRewrite`)."""
+    if old.kind == "table column" and not around.rewritten:
+        return Meaning(ChangeKind.UPDATED, "type changed, stored values as they were")
+    return Meaning(ChangeKind.NARROWED, "type changed: values or their precision may be lost")
+
+
+def _constraint(old: CatalogRow, new: CatalogRow, fields: set[str], around: Around) -> Iterator[Meaning]:
     if fields == {"convalidated"} and new.values.get("convalidated"):
         yield Meaning(ChangeKind.UPDATED, "validated")
     elif fields:
         yield Meaning(ChangeKind.WEAKENED, "constraint changed")
 
 
-def _trigger(old: CatalogRow, new: CatalogRow, fields: set[str], has_policy: bool) -> Iterator[Meaning]:
+def _trigger(old: CatalogRow, new: CatalogRow, fields: set[str], around: Around) -> Iterator[Meaning]:
+    if old.values.get("rulename") == "_RETURN" and "ev_action" in fields:
+        yield Meaning(
+            ChangeKind.HIDDEN, "its query was replaced: rows that it showed may not be shown any more"
+        )
+        fields = fields - {"ev_action"}
     enabled = (
         "tgenabled"
         if old.catalog == "pg_trigger"
@@ -203,18 +218,42 @@ def _trigger(old: CatalogRow, new: CatalogRow, fields: set[str], has_policy: boo
             yield Meaning(ChangeKind.UPDATED, "enabled")
         else:
             yield Meaning(ChangeKind.WEAKENED, "disabled")
-    yield from _replaced(old, new, fields - {enabled}, has_policy)
+    yield from _replaced(old, new, fields - {enabled}, around)
 
 
-def _type(old: CatalogRow, new: CatalogRow, fields: set[str], has_policy: bool) -> Iterator[Meaning]:
+def _type(old: CatalogRow, new: CatalogRow, fields: set[str], around: Around) -> Iterator[Meaning]:
     if "typnotnull" in fields and not new.values.get("typnotnull"):
         yield Meaning(ChangeKind.WEAKENED, "NOT NULL dropped")
     elif fields & {"typdefault", "typdefaultbin", "typnotnull"}:
         yield Meaning(ChangeKind.UPDATED, "default or NOT NULL changed")
-    yield from _replaced(old, new, fields - {"typdefault", "typdefaultbin", "typnotnull"}, has_policy)
+    yield from _replaced(old, new, fields - {"typdefault", "typdefaultbin", "typnotnull"}, around)
+
+
+def _enum(old: CatalogRow, new: CatalogRow, fields: set[str], around: Around) -> Iterator[Meaning]:
+    if "enumlabel" in fields:
+        yield Meaning(ChangeKind.MOVED, "value of the enumeration renamed")
+    elif fields:
+        yield Meaning(ChangeKind.UPDATED, "values of the enumeration sorted otherwise")
+
+
+def _index(old: CatalogRow, new: CatalogRow, fields: set[str], around: Around) -> Iterator[Meaning]:
+    if "indisreplident" in fields:
+        yield Meaning(ChangeKind.REPLICATION, "replica identity changed")
+    if fields & {"indisvalid", "indisunique"}:
+        yield Meaning(ChangeKind.WEAKENED, "validity of the index changed")
+    if fields - {"indisreplident", "indisvalid", "indisunique"}:
+        yield Meaning(ChangeKind.SETTING, "role of the index changed")
+
+
+def _publication(old: CatalogRow, new: CatalogRow, fields: set[str], around: Around) -> Iterator[Meaning]:
+    if fields:
+        yield Meaning(ChangeKind.REPLICATION, "what is published, or how, changed")
 
 
 _RULES = {
+    "pg_enum": _enum,
+    "pg_index": _index,
+    "pg_publication": _publication,
     "pg_class": _relation,
     "pg_attribute": _column,
     "pg_constraint": _constraint,

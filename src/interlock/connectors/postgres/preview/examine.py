@@ -9,11 +9,12 @@ from interlock.connectors.postgres.preview import row_effects
 from interlock.connectors.postgres.preview.catalog_diff import CatalogDiff, diff
 from interlock.connectors.postgres.preview.catalogs import IGNORED
 from interlock.connectors.postgres.preview.context import Context, Loss
-from interlock.connectors.postgres.preview.ddl import Ddl, objects
+from interlock.connectors.postgres.preview.ddl import Ddl, objects, restarted
 from interlock.connectors.postgres.preview.first import Counts, Facts, read
 from interlock.connectors.postgres.preview.layout import definition_statement, layout_statements, read_layouts
 from interlock.connectors.postgres.preview.names import resource
 from interlock.connectors.postgres.preview.rows import count_before, image, plan
+from interlock.connectors.postgres.preview.sequences import restarts
 from interlock.connectors.postgres.preview.touched import Touched, at_most
 from interlock.connectors.postgres.queries import Ask, QueryFailed, Rows, Steps, together
 from interlock.model.base import digest_of
@@ -59,6 +60,9 @@ class _Work:
         self.diff = yield from diff(self.facts)
         contents = {c.oid: c.inserted - c.deleted for c in self.facts.relations}
         self.ddl = objects(self.diff, contents)
+        if self.ddl.restarted:
+            found = yield from restarts(self.ddl.restarted)
+            self.ddl.effects += [restarted(self.ddl.restarted[oid], each) for oid, each in found.items()]
 
     # -- rows
 

@@ -93,7 +93,7 @@ _FAMILIES: tuple[tuple[FunctionRule, str], ...] = (
     ),
     # -- not undone by a rollback
     (
-        FunctionRule(_LASTING, "sets a sequence", Action.UPDATE, "sequence", ChangeKind.SETTING),
+        FunctionRule(_LASTING, "may set a sequence back", Action.UPDATE, "sequence", ChangeKind.REWOUND),
         "setval",
     ),
     (
