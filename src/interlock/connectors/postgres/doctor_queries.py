@@ -59,7 +59,9 @@ GUARDED_SCHEMAS = """
 SELECT n.nspname::pg_catalog.text FROM pg_catalog.pg_namespace AS n
  WHERE pg_catalog.starts_with(n.nspname::pg_catalog.text, 'interlock')
    AND (pg_catalog.pg_has_role(session_user, n.nspowner, 'MEMBER')
-        OR pg_catalog.has_schema_privilege(session_user, n.oid, 'USAGE, CREATE'))
+        OR pg_catalog.has_schema_privilege(session_user, n.oid, 'CREATE')
+        OR (n.nspname OPERATOR(pg_catalog.<>) 'interlock_gate'
+            AND pg_catalog.has_schema_privilege(session_user, n.oid, 'USAGE')))
 """
 
 _USER_TABLES = """

@@ -7,18 +7,22 @@ give each role one (`\\password NAME` in psql).
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from interlock.connectors.postgres import history
 from interlock.connectors.postgres.queries import ident, literal
+from interlock.connectors.postgres.trash_setup import trash_sql
 
 FLAVOURS = ("plain", "rds")
 
 
 @dataclass(frozen=True, slots=True)
 class RoleNames:
-    """The roles of a target. `maintainer` may be empty: then nothing that needs DDL can be undone."""
+    """The roles of a target. `maintainer` may be empty: then nothing that needs DDL can be undone. `agents` are further roles that
+    agents run as, besides `upstream`: they get their rights from elsewhere, but must reach the trash's gate."""
 
     upstream: str
     observer: str
     maintainer: str = ""
+    agents: tuple[str, ...] = ()
 
 
 def grants_sql(flavour: str, names: RoleNames, schemas: Sequence[str]) -> str:
@@ -38,6 +42,8 @@ def grants_sql(flavour: str, names: RoleNames, schemas: Sequence[str]) -> str:
     lines += _observer(names, plain=plain)
     if names.maintainer:
         lines += _maintainer(names)
+        lines += history.schema_sql(names.maintainer)
+        lines += trash_sql(names.maintainer, (names.upstream, *names.agents), plain=plain)
     return "\n".join(lines) + "\n"
 
 

@@ -61,7 +61,7 @@ MEANING: tuple[str, ...] = (
 )
 """Settings that change what a statement means or what its text forms are: part of what people approve."""
 
-_OWN = re.compile(r"(?<![\w$])interlock(?![\w$])", re.IGNORECASE)
+_OWN = re.compile(r"(?<![\w$])interlock(?:_\w*)?(?![\w$])", re.IGNORECASE)
 
 VIRTUAL = words("default_transaction_read_only transaction_read_only interlock.reason interlock.wait")
 """Kept by the gateway whatever the value."""

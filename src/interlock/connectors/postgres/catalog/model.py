@@ -16,7 +16,14 @@ FIRST_USER_OID = 16384
 """Lower ids belong to what a server is born with (`FirstNormalObjectId`)."""
 
 OWN_SCHEMA = "interlock"
-"""Where Interlock's store keeps its tables, should it lie in the same database."""
+"""Where Interlock's store keeps its tables, should it lie in the same database. What begins so and goes on with an underscore
+is its own as well: the trash, and the gate to it."""
+
+
+def is_own(schema: str) -> bool:
+    """Whether a schema is Interlock's, and so out of bounds for agents."""
+    return schema == OWN_SCHEMA or schema.startswith(f"{OWN_SCHEMA}_")
+
 
 _PAIR = re.compile(r"(\d+):([a-z0-9_]*)")
 

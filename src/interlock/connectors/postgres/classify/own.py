@@ -1,10 +1,10 @@
-"""Interlock's own schema, when the store lies in the database that agents work on: policy is told of all that a statement names or
-reaches of it, through views, functions and triggers too. (Its invariants forbid every one.)"""
+"""Interlock's own schemas (the trash, the gate to it, the store when it lies in the database that agents work on): policy is told
+of all that a statement names or reaches of them, through views, functions and triggers too. (Its invariants forbid every one.)"""
 
 from collections.abc import Iterable
 
 from interlock.connectors.postgres.catalog import reach
-from interlock.connectors.postgres.catalog.model import OWN_SCHEMA, Catalog
+from interlock.connectors.postgres.catalog.model import OWN_SCHEMA, Catalog, is_own
 from interlock.connectors.postgres.classify import calls
 from interlock.connectors.postgres.classify.context import KINDS, Context
 from interlock.connectors.postgres.classify.draft import Draft
@@ -17,7 +17,7 @@ _SHOWS = ("table_to_xml", "schema_to_xml")
 
 
 def told(ctx: Context, draft: Draft, facts: Facts) -> None:
-    """Add an operation on whatever of Interlock's schema is named or reached. Costs nothing where the store lies elsewhere."""
+    """Add an operation on whatever of Interlock's schemas is named or reached. Costs nothing where there are none."""
     if not _is_here(ctx.catalog):
         return
     found = reach(
@@ -28,11 +28,13 @@ def told(ctx: Context, draft: Draft, facts: Facts) -> None:
         operators=facts.operators,
     )
     mine = [
-        r
-        for oid in sorted(found.relations)
-        if (r := ctx.catalog.relations.get(oid)) and r.schema == OWN_SCHEMA
+        r for oid in sorted(found.relations) if (r := ctx.catalog.relations.get(oid)) and is_own(r.schema)
     ]
     resources = [Resource(KINDS.get(r.kind, "table"), r.label, r.schema) for r in mine]
+    for oid in sorted(found.functions):
+        function = ctx.catalog.functions.get(oid)
+        if function is not None and is_own(function.schema):
+            resources.append(Resource("function", function.label, function.schema))
     if any(_shown(facts)):
         resources.append(Resource("schema", OWN_SCHEMA, OWN_SCHEMA))
     if resources:
@@ -42,7 +44,7 @@ def told(ctx: Context, draft: Draft, facts: Facts) -> None:
 def _is_here(catalog: Catalog) -> bool:
     known: bool | None = catalog.memo.get("own schema")
     if known is None:
-        known = catalog.memo["own schema"] = any(r.schema == OWN_SCHEMA for r in catalog.relations.values())
+        known = catalog.memo["own schema"] = any(is_own(r.schema) for r in catalog.relations.values())
     return known
 
 
@@ -53,4 +55,4 @@ def _named(ctx: Context, names: Iterable[Name]) -> set[int]:
 def _shown(facts: Facts) -> Iterable[bool]:
     for call in facts.calls:
         text = constant(call.args[0]) if call.args and call.name.name.startswith(_SHOWS) else None
-        yield text is not None and text.replace('"', "").partition(".")[0] == OWN_SCHEMA
+        yield text is not None and is_own(text.replace('"', "").partition(".")[0])
