@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from interlock.connectors.postgres import settings
+from interlock.connectors.postgres import history, settings
 from interlock.connectors.postgres.catalog.model import (
     FIRST_USER_OID,
-    OWN_SCHEMA,
     Catalog,
     Function,
     Operator,
+    is_own,
 )
 from interlock.connectors.postgres.parse.body import Body, look_through, plain
 from interlock.connectors.postgres.parse.facts import Name
@@ -173,7 +173,8 @@ def _add_body(catalog: Catalog, found: _Collected, label: str, body: Body) -> No
         found.steps += [Step("f", oid) for oid in index.attributes.get(name, ())]
         found.steps += [Step("t", oid) for oid in index.types.get(name, ())]
         for oid in index.relations.get(name, ()):
-            if catalog.relations[oid].schema == OWN_SCHEMA and OWN_SCHEMA not in body.words:
+            schema = catalog.relations[oid].schema
+            if is_own(schema) and schema not in body.words:
                 continue  # a common word (people, grants, changes); no search path leads there
             found.steps.append(Step("r", oid))
             if body.writes or body.defines:
@@ -226,11 +227,18 @@ def _relation(catalog: Catalog, found: _Collected, oid: int, *, write: bool) -> 
 
 def _on_write(catalog: Catalog, found: _Collected, oid: int, label: str) -> None:
     for function, name, text in catalog.triggers.get(oid, ()):
+        if _writes_history(catalog.functions.get(function)):
+            continue
         found.steps.append(Step("f", function))
         _add_body(catalog, found, f"trigger {name} of {label}", _without_execute(look_through(text)))
     for name, text in catalog.rules.get(oid, ()):
         _add_body(catalog, found, f"rule {name} of {label}", look_through(text))
     found.steps += [Step("w", other) for other in catalog.cascades.get(oid, ())]
+
+
+def _writes_history(function: Function | None) -> bool:
+    """Interlock's own trigger function, in a schema where nobody else makes any: it writes down what it is there to write down."""
+    return function is not None and (function.schema, function.name) == (history.SCHEMA, history.FUNCTION)
 
 
 def _without_execute(body: Body) -> Body:

@@ -1,9 +1,11 @@
 """From the measuring query's reply to effects and a before-image."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from msgspec import structs
 
+from interlock.connectors.postgres import history
 from interlock.connectors.postgres.image import Frame, Head, Row, encode
 from interlock.connectors.postgres.preview import row_effects
 from interlock.connectors.postgres.preview.catalog_diff import CatalogDiff, diff
@@ -35,6 +37,7 @@ def examine(first_rows: Sequence[Rows], context: Context) -> Steps[Preview]:
     work = _Work(facts, context)
     if any(oid not in IGNORED for oid in facts.catalogs):
         yield from work.look_at_catalogs()
+    yield from work.look_at_history()
     yield from work.look_at_rows()
     yield from work.look_at_emptied()
     return work.preview()
@@ -49,6 +52,7 @@ class _Work:
         self.ddl = Ddl()
         self.diff = CatalogDiff()
         self.losses: dict[int, Loss] = {loss.oid: loss for loss in context.losses}
+        self.links: history.Links = {}
         self.written = [c for c in facts.relations if c.any and not c.temporary and c.kind in _ROWS]
         self.tables: dict[int, Touched] = {}
         self.definitions = ""
@@ -58,6 +62,7 @@ class _Work:
 
     def look_at_catalogs(self) -> Steps[None]:
         self.diff = yield from diff(self.facts)
+        history.refuse_tampering(self.diff)
         contents = {c.oid: c.inserted - c.deleted for c in self.facts.relations}
         self.ddl = objects(self.diff, contents)
         if self.ddl.restarted:
@@ -66,9 +71,20 @@ class _Work:
 
     # -- rows
 
+    def look_at_history(self) -> Steps[None]:
+        """What history triggers wrote down. Their table is Interlock's own: that they wrote to it is no effect of the change."""
+        if not any(_is_history(c) for c in self.facts.relations):
+            return
+        self.facts = replace(
+            self.facts, relations=tuple(c for c in self.facts.relations if not _is_history(c))
+        )
+        self.written = [c for c in self.written if not _is_history(c)]
+        [links] = yield from together([history.touched(self.context.limits.candidates)])
+        self.links = links or {}
+
     def look_at_rows(self) -> Steps[None]:
         written = [c for c in self.written if c.oid not in self.ddl.made]
-        self.tables = {c.oid: plan(c, self.context) for c in written}
+        self.tables = {c.oid: plan(c, self.context, self.links.get(c.oid, ())) for c in written}
         for oid in self.ddl.rewritten:
             if oid not in self.tables and oid not in self.ddl.made:
                 self.tables[oid] = self._unwritten(oid)
@@ -241,6 +257,12 @@ class _Work:
                 detail="stored anew, values unchanged",
             )
         ]
+
+
+def _is_history(counts: Counts) -> bool:
+    """Only rows added, as the triggers do: whatever else happens to that table is an effect like any other."""
+    own = (counts.schema, counts.name, counts.kind) == (history.SCHEMA, history.TABLE, "r")
+    return own and not (counts.updated or counts.deleted or counts.alone)
 
 
 def _check_name(table: Touched) -> None:

@@ -1,15 +1,18 @@
 """Before-images of changed rows without DDL on the user's tables (DESIGN section 9, "Before-images").
 
 Way 1 knows the old versions from `SELECT … FOR UPDATE` by the statement's own predicate, just before it; way 2 finds them among the
-versions whose xmax is set. Both are checked alike: the transaction no longer sees the version, a fresh statement of the observer
-still does, and the numbers agree with the counters. A table for which something is missing gets a `reason` and no image.
+versions whose xmax is set; way 3 has them from history triggers (`by_history`). All are checked alike: the transaction no longer
+sees the version, a fresh statement of the observer still does, and the numbers agree with the counters. A table for which
+something is missing gets a `reason` and no image.
 
-With way 1 everything is learnt in one step (observer and agent at the same time); way 2 takes three.
+With ways 1 and 3 everything is learnt in one step (observer and agent at the same time) and costs what the rows cost that
+changed; way 2 takes three and reads the table.
 """
 
 from collections.abc import Iterator, Sequence
 
 from interlock.connectors.postgres.preview import touched
+from interlock.connectors.postgres.preview.by_history import by_history
 from interlock.connectors.postgres.preview.context import Context
 from interlock.connectors.postgres.preview.first import Counts, Facts
 from interlock.connectors.postgres.preview.snapshot import Snapshot
@@ -32,12 +35,15 @@ _REASONS = {
 }
 
 
-def plan(counts: Counts, context: Context) -> Touched:
-    """Choose the way for one table."""
+def plan(counts: Counts, context: Context, links: Sequence[tuple[str | None, str | None]] = ()) -> Touched:
+    """Choose the way for one table. `links` are what its history triggers wrote down, if it has them."""
     captured = [ctid for c in context.captured for oid, ctid in c.rows if oid == str(counts.oid)]
     replaced = counts.updated + counts.deleted
     way = "new" if not replaced else "predicate" if len(captured) == replaced else "xmax"
-    table = Touched(counts, way, captured)
+    if links and (way != "predicate" or counts.inserted):
+        # New rows too are known by their places: nothing is searched for.
+        way = "history"
+    table = Touched(counts, way, captured, links=list(links))
     if not context.observer:
         table.reason = "there is no observer to read rows as they were"
     elif counts.name is None:
@@ -56,8 +62,9 @@ def image(table: Touched, facts: Facts, context: Context) -> Steps[None]:
     own = str(int(facts.xid or 0) & 0xFFFFFFFF)
     try:
         if table.way == "predicate" and not (yield from _by_predicate(table, context, own)):
-            table.way = "xmax"
-            table.old, table.new, table.chain, table.unsure = {}, {}, {}, set()
+            _afresh(table, "xmax")
+        if table.way == "history" and not (yield from by_history(table, context, own)):
+            _afresh(table, "xmax" if table.replaced else "new")
         if table.way == "xmax":
             yield from _by_xmax(table, facts, context, own)
         elif table.way == "new":
@@ -72,6 +79,12 @@ def image(table: Touched, facts: Facts, context: Context) -> Steps[None]:
         )
     if not table.reason and not table.agrees():
         table.reason = f"what changed in {table.label} could not be told row by row"
+
+
+def _afresh(table: Touched, way: str) -> None:
+    table.way = way
+    table.old, table.new, table.chain, table.unsure = {}, {}, {}, set()
+    table.bytes = 0
 
 
 def count_before(table: Touched) -> Steps[None]:

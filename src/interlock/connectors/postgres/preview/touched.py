@@ -56,6 +56,12 @@ def successors(table: str, ctids: Sequence[str]) -> tuple[Statement, Statement]:
     return (chain, given), (rows, given)
 
 
+def made_at(table: str, ctids: Sequence[str]) -> Statement:
+    """Agent: of the versions at these places those that the transaction made and still sees, in full."""
+    sql = f"SELECT t.ctid::pg_catalog.text, t.xmin::pg_catalog.text, t.* FROM ONLY {table} AS t WHERE {_AT} AND {_OWN}"
+    return sql, (array(ctids),)
+
+
 def new_versions(table: str, first_block: int, most: int) -> Statement:
     """Agent: versions that the transaction made, from a block on."""
     start = f" t.ctid OPERATOR(pg_catalog.>=) '({first_block},0)'::pg_catalog.tid AND" if first_block else ""
@@ -76,8 +82,10 @@ def at_most(table: str, most: int) -> Statement:
 
 @dataclass(slots=True)
 class Touched:
-    """What is known so far of one table's touched rows. `way` is `predicate` (1), `xmax` (2) or `new` (nothing old was touched).
+    """What is known so far of one table's touched rows. `way` is `predicate` (1), `xmax` (2), `history` (3) or `new` (nothing
+    old was touched).
 
+    `links` are what history triggers wrote down: from an old version (None for a new row) to the new one (None for a deleted row).
     `reason` says why there is no image; `created` that the transaction made the table; `before` how many rows it had, and whether
     counting stopped there. `old` and `new` are row versions by place, `chain` leads from an old one to where its update chain
     ends, `unsure` are new ones that another transaction may have made.
@@ -94,6 +102,7 @@ class Touched:
     new: dict[str, Row] = field(default_factory=dict)
     chain: dict[str, str] = field(default_factory=dict)
     unsure: set[str] = field(default_factory=set)
+    links: list[tuple[str | None, str | None]] = field(default_factory=list)
     bytes: int = 0
 
     @property
