@@ -8,10 +8,12 @@ Ends with 1 when a difference has no reason. With --keep, or with --subset, resu
 
 import argparse
 import importlib
+import logging
 import shutil
 import sys
 from pathlib import Path
 
+import structlog
 from tests.real.conformance import document, results, running, sources
 from tests.real.conformance.suite import Suite
 
@@ -39,6 +41,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave results and document as they are")
     parser.add_argument("--write", action="store_true", help="only write the document")
     given = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     bad = 0
     if not given.write:
         for name in given.suites or names():

@@ -25,7 +25,13 @@ def run(
     words = [str(what.python), "-m", "pytest", "-q", f"--junitxml={report}", "-p", "no:cacheprovider"]
     with (what.folder / "output.txt").open("wb") as output:
         subprocess.run(
-            [*words, f"--timeout={TEST_TIMEOUT_S}", *arguments],
+            [
+                *words,
+                f"--timeout={TEST_TIMEOUT_S}",
+                "--continue-on-collection-errors",
+                "--tb=native",
+                *arguments,
+            ],
             cwd=folder or what.source,
             env={**what.place.environment(), **(environment or {})},
             stdin=subprocess.DEVNULL,

@@ -71,7 +71,7 @@ class PgLive:
         self.mock_secret = b""
         self._pool = Pool(roles.observer or roles.upstream, OBSERVER_SETTINGS)
         self._catalogs = Catalogs(self._pool.ask)
-        self._sessions: dict[int, PgSession] = {}
+        self._sessions: dict[tuple[int, bytes], PgSession] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -230,8 +230,8 @@ class PgLive:
         return await self._pool.ask(statements)
 
     def cancel(self, request: f.CancelRequest) -> None:
-        session = self._sessions.get(request.pid)
-        if session is not None and session.key.key == request.key:
+        session = self._sessions.get((request.pid, request.key))
+        if session is not None:
             session.cancel()
 
     def cancelling(self, upstream: Upstream) -> None:
@@ -239,10 +239,10 @@ class PgLive:
         self._spawn(_cancel(upstream))
 
     def joined(self, session: PgSession) -> None:
-        self._sessions[session.key.pid] = session
+        self._sessions[session.key.pid, session.key.key] = session
 
     def left(self, session: PgSession) -> None:
-        self._sessions.pop(session.key.pid, None)
+        self._sessions.pop((session.key.pid, session.key.key), None)
 
 
 async def _cancel(upstream: Upstream) -> None:

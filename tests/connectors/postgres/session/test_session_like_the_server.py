@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.connectors.postgres.session import scripts
+from tests.connectors.postgres.session import scripts, scripts_more
 from tests.connectors.postgres.session.conftest import Twins, play
 
 ALL = {
@@ -14,6 +14,9 @@ ALL = {
         ("settings", scripts.SETTINGS),
         ("extended", scripts.EXTENDED),
         ("copy", scripts.COPY),
+        ("calls", scripts_more.CALLS),
+        ("two phases", scripts_more.TWO_PHASE),
+        ("state", scripts_more.STATE),
     )
     for name, script in found.items()
 }

@@ -76,6 +76,7 @@ def test_greeting(twins: Twins, port: int, token: str) -> None:
     ) as client:
         through = client.parameters
         assert client.key is not None
+        assert client.query("SELECT pg_backend_pid()")[1] == f"D {client.key.pid}"
         assert client.query("SHOW work_mem") == ["T work_mem:25:0", "D 8MB", "C SHOW", "Z I"]
     direct = RawClient(twins.direct.cluster.port)
     direct.login("il_agent", database=twins.direct.name, application_name="me", options="-c DateStyle=German")

@@ -19,6 +19,6 @@ SUITE = Suite(
     "asyncpg",
     VERSION,
     run,
-    needs=(f"asyncpg=={VERSION}", "uvloop", *junit.NEEDS),
+    needs=(f"asyncpg=={VERSION}", "distro", "uvloop", *junit.NEEDS),
     subset=("tests/test_transaction.py", "tests/test_cursor.py"),
 )

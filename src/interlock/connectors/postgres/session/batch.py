@@ -115,10 +115,10 @@ class Batch:
     ) -> None:
         """A message of the client's, unchanged; `done(True)` when the server has accepted it. `offset` is where it stands in what
         the client sent (characters)."""
-        if kind == "Q" and self._open:
+        if kind in "QF" and self._open:
             # After an error in what goes before, the server would never look at a simple message.
             self.sync()
-        self._open = kind not in "QS"
+        self._open = kind not in "QFS"
         self.data.append(raw)
         self.expected.append(Expected(kind, None, done, offset))
 

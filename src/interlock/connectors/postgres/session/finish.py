@@ -74,9 +74,12 @@ async def commit(worker: "Worker", prepare: str = "") -> bool:
     error was sent. Either way no transaction is open afterwards."""
     tx = worker.tx
     assert tx is not None
-    if not tx.begun:
+    if not tx.begun and not prepare:
         worker.tx = None
         return True
+    if not await control.begin_now(worker):  # what is prepared is there afterwards, though it be empty
+        await roll_back(worker)
+        return False
     if worker.failed:
         await roll_back(worker)
         return False

@@ -252,6 +252,9 @@ class PgSession:
         if not opening.keep_virtual(worker, login.options):
             self._close()
             return
+        if upstream.key is not None:
+            # Notifications and pg_stat_activity name the server's process, and clients compare. Who may cancel, the secret says.
+            self.key = b.BackendKeyData(upstream.key.pid, self.key.key)
         upstream.set_receiver(self._from_server, self._server_lost, self._server_writable)
         self._server.joined(self)
         self._wire.write(opening.greeting(upstream, self.key))

@@ -156,7 +156,7 @@ async def send(worker: "Worker", items: Sequence[Item], *, last: bool = False) -
     measured = None
     if last and worker.tx is not None and not worker.tx.explicit and not copies:
         measured = finish.add_measuring(worker, batch)
-    elif not (copies or items[-1].kind == "Q"):
+    elif not (copies or items[-1].kind in "QF"):
         batch.sync()
     error = await _timed(worker, batch)
     if exchange.copying_in:

@@ -164,8 +164,10 @@ def _show(worker: "Worker", item: Item) -> None:
     assert info.setting is not None
     name = info.setting.name
     value = worker.channel.settings.get(name, DEFAULTS.get(name, ""))
-    if name == "transaction_read_only" and worker.tx is not None:
-        value = "on" if worker.tx.read_only else value
+    if name == "transaction_read_only":
+        # Outside a block, what a transaction of one statement would be.
+        wished = read_only(worker) if worker.tx is None else worker.tx.read_only
+        value = "on" if wished else "off"
     worker.release()
     if item.kind == "Q":
         worker.write(encode(b.RowDescription((b.Column(name),))))

@@ -10,7 +10,7 @@ from interlock.connectors.postgres import answer
 from interlock.connectors.postgres.classify import StatementInfo
 from interlock.connectors.postgres.codec import build, decode_frontend
 from interlock.connectors.postgres.codec import frontend as f
-from interlock.connectors.postgres.session import finish, images, segment, statements
+from interlock.connectors.postgres.session import finish, function_call, images, segment, statements
 from interlock.connectors.postgres.session.channel import Channel
 from interlock.connectors.postgres.session.items import Item, Mistake, simple
 from interlock.connectors.postgres.session.record import Asked
@@ -18,8 +18,10 @@ from interlock.connectors.postgres.session.transaction import Transaction
 from interlock.model.errors import Rejected, Unavailable
 from interlock.wire import InvalidText, ProtocolViolation
 
-_COMPLETE = frozenset(b"CI")
-_RESERVED = "names of prepared statements that begin with _interlock_ are kept for Interlock"
+_COMPLETE = frozenset(b"CIV")
+_OTHER_CALL = (
+    "of the functions called by object id only those of the large-object interface are passed; use SELECT"
+)
 
 
 class Left(Exception):
@@ -142,8 +144,7 @@ class Worker:
         elif letter == "H":
             await self._segment(sync=False)
         elif letter == "F":
-            self.fail(answer.forbidden("function calls by the fast path are not passed; use SELECT"))
-            self.ready()
+            await self._function_call(raw)
         elif letter == "X":
             raise Left
         elif letter not in "dcf":  # those are what is left of a COPY that failed: ignored, as the server does
@@ -167,6 +168,23 @@ class Worker:
                 self.release()
                 self.write(build.EMPTY_QUERY)
             await statements.perform(self, [simple(info) for info in infos], end=True)
+        self.ready()
+
+    async def _function_call(self, raw: bytes) -> None:
+        self._frames.clear()
+        self._note_transaction()
+        call = decode_frontend(70, raw)
+        assert isinstance(call, f.FunctionCall)
+        asked = function_call.as_statement(call)
+        try:
+            infos = await self._classified(asked.sql) if asked is not None else ()
+        except Unavailable as error:
+            self.fail(answer.unavailable(str(error)))
+        else:
+            if asked is None:
+                self.fail(answer.forbidden(_OTHER_CALL))
+            else:
+                await statements.perform(self, [Item("F", raw, infos[0], asked)], end=True)
         self.ready()
 
     async def _classified(self, sql: str) -> tuple[StatementInfo, ...]:

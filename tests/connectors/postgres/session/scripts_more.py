@@ -1,0 +1,165 @@
+"""More of what clients send, to be answered as the server answers it: function calls, two phases, session state, large objects."""
+
+from typing import Any
+
+from tests.connectors.postgres.session.scripts import e, q
+
+from interlock.connectors.postgres.codec import frontend as f
+
+_READ_WRITE = (0x60000).to_bytes(4, "big")
+
+
+def call(function: int, *arguments: bytes | None) -> list[Any]:
+    """A function call by object id, binary both ways."""
+    return [f.FunctionCall(function, (1,), arguments, 1)]
+
+
+def int4(number: int) -> bytes:
+    return number.to_bytes(4, "big", signed=True)
+
+
+_CREATE, _OPEN, _WRITE, _SEEK, _READ, _CLOSE, _UNLINK = 715, 952, 955, 956, 954, 953, 964
+_BLOB = int4(77_000)
+
+CALLS: dict[str, list[list[Any]]] = {
+    "a large object in a block": [
+        q("BEGIN"),
+        call(_CREATE, _BLOB),
+        call(_OPEN, _BLOB, _READ_WRITE),
+        call(_WRITE, int4(0), b"hello, large object"),
+        call(_SEEK, int4(0), int4(7), int4(0)),
+        call(_READ, int4(0), int4(5)),
+        call(_CLOSE, int4(0)),
+        q("COMMIT"),
+        q("SELECT lo_get(77000)"),
+        q("SELECT lo_unlink(77000)"),
+    ],
+    "in autocommit": [
+        call(_CREATE, _BLOB),
+        call(_CREATE, _BLOB),
+        q("SELECT loid FROM pg_largeobject_metadata m, LATERAL (SELECT m.oid AS loid) x WHERE m.oid = 77000"),
+        call(_UNLINK, _BLOB),
+        call(_UNLINK, _BLOB),
+    ],
+    "failing in a block": [
+        q("BEGIN"),
+        call(_OPEN, _BLOB, _READ_WRITE),
+        call(_CREATE, _BLOB),
+        q("SELECT 1"),
+        q("ROLLBACK"),
+        q("SELECT 1"),
+    ],
+    "undone": [q("BEGIN"), call(_CREATE, _BLOB), q("ROLLBACK"), call(_OPEN, _BLOB, _READ_WRITE)],
+}
+
+TWO_PHASE: dict[str, list[list[Any]]] = {
+    "nothing is prepared too": [
+        q("BEGIN"),
+        q("PREPARE TRANSACTION 'nothing'"),
+        q("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()"),
+        q("ROLLBACK PREPARED 'nothing'"),
+        q("SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()"),
+    ],
+    "twice": [
+        q("BEGIN; INSERT INTO t VALUES (100); PREPARE TRANSACTION 'twice'"),
+        q("BEGIN; INSERT INTO t VALUES (101)"),
+        q("PREPARE TRANSACTION 'twice'"),
+        q("COMMIT PREPARED 'twice'"),
+        q("COMMIT PREPARED 'twice'"),
+    ],
+}
+
+STATE: dict[str, list[list[Any]]] = {
+    "read only by default": [
+        q("SET default_transaction_read_only = on"),
+        q("SHOW transaction_read_only"),
+        q("BEGIN READ WRITE"),
+        q("SHOW transaction_read_only"),
+        q("COMMIT"),
+        q("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE"),
+        q("SHOW transaction_read_only"),
+    ],
+    "temporary tables end as they should": [
+        q("CREATE TEMP TABLE kept (a int) ON COMMIT PRESERVE ROWS"),
+        q("CREATE TEMP TABLE emptied (a int) ON COMMIT DELETE ROWS"),
+        q("BEGIN"),
+        q("CREATE TEMP TABLE gone (a int) ON COMMIT DROP"),
+        q("INSERT INTO kept VALUES (1)"),
+        q("INSERT INTO emptied VALUES (1)"),
+        q("INSERT INTO gone VALUES (1)"),
+        q("SELECT (SELECT count(*) FROM kept), (SELECT count(*) FROM emptied), (SELECT count(*) FROM gone)"),
+        q("COMMIT"),
+        q("SELECT (SELECT count(*) FROM kept), (SELECT count(*) FROM emptied)"),
+        q("SELECT count(*) FROM gone"),
+        q("DISCARD TEMP"),
+        q("SELECT count(*) FROM kept"),
+    ],
+    "advisory locks": [
+        q("SELECT pg_advisory_lock(7)"),
+        q("SELECT pg_try_advisory_lock_shared(7, 8)"),
+        q("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"),
+        q("SELECT pg_advisory_unlock(7)"),
+        q("SELECT pg_advisory_unlock(7)"),
+        q("BEGIN"),
+        q("SELECT pg_advisory_xact_lock(9)"),
+        q("COMMIT"),
+        q("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"),
+        q("SELECT pg_advisory_unlock_all()"),
+    ],
+    "own notifications": [
+        q("LISTEN here"),
+        q("NOTIFY here, 'one'"),
+        q("SELECT pg_notify('here', 'two')"),
+        q("BEGIN"),
+        q("NOTIFY here, 'three'"),
+        q("ROLLBACK"),
+        q("SELECT pg_listening_channels()"),
+        q("UNLISTEN *"),
+        q("SELECT pg_listening_channels()"),
+    ],
+    "statement timeouts": [
+        q("SET statement_timeout = '50ms'"),
+        q("SELECT pg_sleep(60)"),
+        q("BEGIN"),
+        q("INSERT INTO t VALUES (100)"),
+        q("SELECT pg_sleep(60)"),
+        q("SELECT 1"),
+        q("ROLLBACK"),
+        q("SET LOCAL statement_timeout = 0"),
+        q("RESET statement_timeout"),
+        q("SHOW statement_timeout"),
+    ],
+    "statements that outlive their transaction": [
+        q("BEGIN"),
+        e("SELECT $1::int", b"1", name="outlives"),
+        q("ROLLBACK"),
+        e("SELECT 2"),
+        [f.Bind("", "outlives", (), (b"3",)), f.Execute(""), f.Sync()],
+        q("DEALLOCATE outlives"),
+        [f.Bind("", "outlives", (), (b"3",)), f.Execute(""), f.Sync()],
+    ],
+    "cursors that stay, of what was written": [
+        q("BEGIN"),
+        q("INSERT INTO t VALUES (100, 'x')"),
+        q("DECLARE stays SCROLL CURSOR WITH HOLD FOR SELECT a FROM t ORDER BY a DESC"),
+        q("FETCH 1 FROM stays"),
+        q("COMMIT"),
+        q("FETCH 2 FROM stays"),
+        q("FETCH BACKWARD 1 FROM stays"),
+        q("MOVE LAST FROM stays"),
+        q("FETCH FROM stays"),
+        q("CLOSE stays"),
+        q("FETCH FROM stays"),
+    ],
+    "large objects by SQL": [
+        q("SELECT lo_from_bytea(77001, 'abc')"),
+        q("SELECT lo_put(77001, 1, 'X')"),
+        q("SELECT lo_get(77001)"),
+        q("BEGIN"),
+        q("SELECT lo_open(77001, 262144)"),
+        q("SELECT loread(0, 2)"),
+        q("COMMIT"),
+        q("SELECT lo_unlink(77001)"),
+        q("SELECT lo_get(77001)"),
+    ],
+}
