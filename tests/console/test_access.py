@@ -61,6 +61,23 @@ async def test_an_agent_reads_its_own_change(api: Api) -> None:
         assert secret not in shown
 
 
+async def test_an_agent_lists_its_own_changes(api: Api) -> None:
+    held, applied = await api.held(), await api.applied()
+    token, other = bearer(api.tokens["fixer"]), bearer(api.tokens["other"])
+
+    async def listed(headers: dict[str, str], **query: str) -> list[str]:
+        response = await api.tcp.get("/changes", params=query, headers=headers)
+        assert response.status_code == 200, response.text
+        return [change["id"] for change in response.json()["changes"]]
+
+    assert await listed(token) == [applied.id, held.id]
+    assert await listed(token, target="shop", limit="1") == [applied.id]
+    assert await listed(token, target="elsewhere") == []
+    assert await listed(other) == []
+    # Nothing names another agent.
+    assert (await api.tcp.get("/changes", params={"agent": "fixer"}, headers=other)).status_code == 400
+
+
 async def test_another_agents_change_is_no_change(api: Api) -> None:
     change = await api.held()
     token = bearer(api.tokens["other"])

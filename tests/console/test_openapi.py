@@ -84,6 +84,12 @@ async def own_change(api: Api) -> httpx.Response:
     return await api.tcp.get(f"/changes/{change.id}", headers=bearer(api.tokens["fixer"]))
 
 
+async def own_changes(api: Api) -> httpx.Response:
+    await api.held()
+    await api.applied()
+    return await api.tcp.get("/changes", params={"limit": "2"}, headers=bearer(api.tokens["fixer"]))
+
+
 async def list_changes(api: Api) -> httpx.Response:
     await api.held()
     await api.applied()
@@ -148,6 +154,7 @@ CASES: dict[str, tuple[Ask, int]] = {
     "doctor": (get("/api/v1/doctor"), 200),
     "proposals": (get("/api/v1/proposals"), 200),
     "ownChange": (own_change, 200),
+    "ownChanges": (own_changes, 200),
     "listChanges": (list_changes, 200),
     "getChange": (get_change, 200),
     "getStatement": (get_statement, 200),

@@ -50,8 +50,8 @@ class Signer(Value, frozen=True):
 class Client:
     """One server. Each call is a connection of its own; nothing is retried."""
 
-    def __init__(self, url: str, unix: Path | None, signer: Signer | None) -> None:
-        self._url, self._unix, self._signer = url.rstrip("/"), unix, signer
+    def __init__(self, url: str, unix: Path | None, signer: Signer | None, token: str = "") -> None:
+        self._url, self._unix, self._signer, self._token = url.rstrip("/"), unix, signer, token
         self.mode = ""
         """What the server said of its mode in its last answer."""
 
@@ -82,6 +82,8 @@ class Client:
     def _bytes(self, method: str, path: str, body: object) -> bytes:
         data = b"" if body is None else msgspec.json.encode(body)
         headers = {"Content-Type": "application/json"} if data else {}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
         if self._signer:
             headers |= self._signed(self._signer, method, path, data)
         status, media, answer = self._exchange(method, path, data, headers)
@@ -149,6 +151,15 @@ def by_socket(path: Path) -> Client:
 
 def by_url(url: str, signer: Signer) -> Client:
     """A client of the API at its public address. Misconfigured unless it is https, or http on this machine."""
+    return Client(_checked(url), None, signer)
+
+
+def by_token(url: str, token: str) -> Client:
+    """As `by_url`, for an agent: it may ask for its own changes."""
+    return Client(_checked(url), None, None, token)
+
+
+def _checked(url: str) -> str:
     from interlock.runtime.config import is_loopback
 
     parts = urlsplit(url)
@@ -156,7 +167,7 @@ def by_url(url: str, signer: Signer) -> Client:
         raise Misconfigured(f"{url!r} is not the address of a server (https://HOST[:PORT])")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise Misconfigured(f"{url}: without https, what the server answers could be read on the way")
-    return Client(url, None, signer)
+    return url
 
 
 class _UnixConnection(http.client.HTTPConnection):

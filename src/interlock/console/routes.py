@@ -26,6 +26,8 @@ from interlock.console.schemas import (
     NewToken,
     Outcome,
     OwnChange,
+    OwnChanges,
+    OwnQuery,
     People,
     ProofQuery,
     Proposals,
@@ -75,6 +77,10 @@ _STATUS = (
 )  # fmt: skip
 
 _CHANGES = (
+    Operation(
+        id="ownChanges", method="GET", path="/changes", access=AGENT, tag="changes", query=OwnQuery, answer=OwnChanges,
+        summary="An agent's own changes, newest first", handler=changes.owns,
+    ),
     Operation(
         id="ownChange", method="GET", path="/changes/{id}", access=AGENT, tag="changes", answer=OwnChange,
         summary="An agent's own change", handler=changes.own,

@@ -169,6 +169,19 @@ class OwnChange(Value, frozen=True):
     reverted_by: str = ""
 
 
+class OwnQuery(Value, frozen=True):
+    """Which of an agent's own changes, newest first; all targets unless one is named."""
+
+    target: str = ""
+    limit: int = 50
+
+
+class OwnChanges(Value, frozen=True):
+    """An agent's own changes, newest first."""
+
+    changes: tuple[OwnChange, ...]
+
+
 # ---- Principals
 
 

@@ -231,9 +231,10 @@ class Recorded(Value, frozen=True):
 class Connector(Protocol):
     """A kind of target.
 
-    Two more members are optional. `recorded(payload: bytes) -> Recorded`: with it, people check on their own machine what they
+    Three more members are optional. `recorded(payload: bytes) -> Recorded`: with it, people check on their own machine what they
     sign, instead of taking the server's word for the statements. `connection: str`: how agents write the address of a target, with
-    the words AGENT, TOKEN, ADDRESS (host and port) and TARGET in it.
+    the words AGENT, TOKEN, ADDRESS (host and port) and TARGET in it. `environment(reach: Reach) -> Mapping[str, str | None]`: the
+    environment in which the target's usual clients find the gateway (None takes a variable away), for `interlock run`.
     """
 
     name: str
@@ -257,6 +258,21 @@ class Connector(Protocol):
 
     def listener(self, live: Live) -> "Listener":
         """Where agents reach it."""
+
+
+class Reach(Value, frozen=True):
+    """How a program reaches a target as an agent: `address` is HOST:PORT; `wait_s` for how long (seconds) it waits for people when
+    its work is held, 0 for not at all; `reason` is what they read of its purpose."""
+
+    address: str
+    target: str
+    agent: str
+    token: str
+    wait_s: int = 0
+    reason: str = ""
+
+    def __repr__(self) -> str:
+        return f"Reach({self.agent} at {self.address}/{self.target})"
 
 
 class Listener(Value, frozen=True):

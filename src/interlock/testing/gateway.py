@@ -35,7 +35,7 @@ from interlock.model.operation import Action
 from interlock.runtime.config import load
 from interlock.runtime.opening import make_state_dir, open_configured
 from interlock.runtime.runtime import Runtime
-from interlock.runtime.serve import Server
+from interlock.runtime.serve import MakeApp, Server
 from interlock.sdk.connector import Answer
 from interlock.testing import signing
 from interlock.testing.pg import PgDatabase
@@ -72,6 +72,8 @@ class Gateway:
     reached (a proxy, say) when not at the cluster's own port. `roles` gives agents a role of their own on the server.
     `keys` are merged over the target's keys of the configuration, `top` over the top ones.
     """
+
+    make_app: MakeApp | None = None  # with one, the API and the admin socket are served as well
 
     def __init__(
         self,
@@ -154,7 +156,7 @@ class Gateway:
                 ready.set_exception(error)
 
     async def _until_end(self, ready: "Future[None]") -> None:
-        async with Server(load(self.file), None) as self._server:
+        async with Server(load(self.file), self.make_app) as self._server:
             ready.set_result(None)
             await self._ends.wait()
 

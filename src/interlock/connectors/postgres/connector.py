@@ -5,13 +5,14 @@ from importlib.resources import files
 from typing import Any
 
 from interlock.connectors.postgres import config, roles
+from interlock.connectors.postgres.environment import client_environment
 from interlock.connectors.postgres.live import PgLive
 from interlock.connectors.postgres.scram import certificate_hash
 from interlock.connectors.postgres.session import record
 from interlock.connectors.postgres.upstream import listener_context, read_certificate
 from interlock.model.decision import Target
 from interlock.model.errors import Misconfigured
-from interlock.sdk.connector import Listener, Live, Recorded
+from interlock.sdk.connector import Listener, Live, Reach, Recorded
 
 
 class PostgresConnector:
@@ -19,6 +20,10 @@ class PostgresConnector:
 
     name = "postgres"
     connection = "postgresql://AGENT:TOKEN@ADDRESS/TARGET"
+
+    def environment(self, reach: Reach) -> Mapping[str, str | None]:
+        """What libpq and most other clients read their connection from."""
+        return client_environment(reach)
 
     def recorded(self, payload: bytes) -> Recorded:
         """What a recorded transaction says."""

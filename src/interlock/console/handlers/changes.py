@@ -16,6 +16,8 @@ from interlock.console.schemas import (
     Empty,
     Outcome,
     OwnChange,
+    OwnChanges,
+    OwnQuery,
     QuorumState,
     Signed,
     SignedRevert,
@@ -50,11 +52,25 @@ async def own(call: Call[Nothing, None]) -> OwnChange:
     return own_change(change)
 
 
+async def owns(call: Call[OwnQuery, None]) -> OwnChanges:
+    """An agent's own changes. A target that is not there and one that it never used are one and the same answer."""
+    caller, query = call.caller, call.query
+    if not isinstance(caller, ByToken):
+        raise Refusal("not_found")
+    _within(query.limit)
+    which = ChangeFilter(agent=caller.agent, target=query.target, limit=query.limit)
+    return OwnChanges(tuple(own_change(change) for change in await call.runtime.changes.list(which)))
+
+
+def _within(limit: int) -> None:
+    if not 1 <= limit <= MOST_CHANGES:
+        raise Rejected(f"limit is 1 to {MOST_CHANGES}")
+
+
 async def listed(call: Call[ChangeQuery, None]) -> ChangePage:
     """A page of changes."""
     query = call.query
-    if not 1 <= query.limit <= MOST_CHANGES:
-        raise Rejected(f"limit is 1 to {MOST_CHANGES}")
+    _within(query.limit)
     which = ChangeFilter(
         states=query.state,
         agent=query.agent,
