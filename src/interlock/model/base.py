@@ -1,6 +1,7 @@
 """What every value of the vocabulary is made of."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
@@ -9,6 +10,11 @@ import rfc8785
 
 Json: TypeAlias = "bool | int | str | Sequence[Json] | Mapping[str, Json] | None"
 """JSON without floats: they have no canonical form that survives every reader (and Cedar knows none)."""
+
+
+_SORTED = msgspec.json.Encoder(order="sorted")
+_DOUBTFUL = re.compile(rb"[:\[,]-?\d+(?:[.eE]|\d{15})|null", re.ASCII)
+"""What might be a float, an integer that readers disagree about, or NaN; or only looks so, inside a text."""
 
 
 class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -23,7 +29,14 @@ def to_json(value: object) -> Json:
 
 def canonical(value: object) -> bytes:
     """Canonical JSON of a value (RFC 8785)."""
-    return rfc8785.dumps(to_json(value))
+    builtins = to_json(value)
+    # Twenty times as fast, and the same for ASCII: RFC 8785 sorts names by their UTF-16 units.
+    try:
+        data = _SORTED.encode(builtins)
+    except UnicodeEncodeError:  # a lone surrogate: the next says so
+        data = b""
+    plain = data[:1] in (b"{", b"[") and data.isascii() and not _DOUBTFUL.search(data)
+    return data if plain else rfc8785.dumps(builtins)
 
 
 def digest_of(value: object) -> str:

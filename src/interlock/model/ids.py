@@ -23,6 +23,14 @@ def change_id(number: int) -> str:
     return "CHG-" + "".join(ALPHABET[number >> shift & 31] for shift in range(35, -1, -5))
 
 
+def number_of(canonical: str) -> int:
+    """The number of an id in its canonical form; inverse of `change_id`."""
+    number = 0
+    for letter in canonical.removeprefix("CHG-"):
+        number = number << 5 | ALPHABET.index(letter)
+    return number
+
+
 def parse_change_id(text: str) -> str:
     """The id in its canonical form, from what a person typed; ValueError when it is none."""
     typed = text.strip().upper().replace("O", "0").replace("I", "1").replace("L", "1")

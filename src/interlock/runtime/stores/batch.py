@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from interlock.model.errors import InterlockError, Rejected, Unavailable
 from interlock.runtime.crypto import MasterKey
 from interlock.runtime.stores import errors, ledger_rows, reading
+from interlock.runtime.stores.direct import Direct
 from interlock.runtime.stores.engine import Engines, connect, file_identity
 from interlock.runtime.stores.errors import CommitUnknown
 from interlock.runtime.stores.writing import SqlTx
@@ -48,26 +49,37 @@ def lost(error: SQLAlchemyError, *, before: bool = False) -> BatchLost:
 
 
 class Plain:
-    """Runs statements of the group itself; database errors come out as they are."""
+    """Runs statements of the group itself; database errors come out as they are. `direct` runs what it takes, if it is there."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, direct: Direct | None = None) -> None:
+        self._connection, self._direct = connection, direct
 
     def execute(self, query: Executable, values: Mapping[str, Any] | None = None) -> Sequence[Any]:
         """The rows of a query; `values` are those of its parameters."""
+        if self._direct is not None and self._direct.takes(query):
+            return self._direct.execute(query, values or {})
         return self._connection.execute(query, values).fetchall()
 
     def write(self, statement: Executable, rows: Sequence[dict[str, Any]] | None = None) -> int:
         """How many rows a statement changed."""
+        if rows and self._direct is not None and self._direct.takes(statement):
+            return self._direct.write(statement, rows)
         return self._connection.execute(statement, rows).rowcount
+
+    def run(self, words: str) -> None:
+        """A statement without parameters."""
+        if self._direct is not None:
+            self._direct.run(words)
+        else:
+            self._connection.exec_driver_sql(words)
 
 
 class Step:
     """Runs the statements of one transaction. Its savepoint opens with the first, so that one that only appends to
     the ledger costs no round trip at all."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection, self._plain = connection, Plain(connection)
+    def __init__(self, plain: Plain) -> None:
+        self._plain = plain
         self._begun = False
         self._closed = False
         self.failed: InterlockError | None = None
@@ -91,7 +103,7 @@ class Step:
         try:
             if not self._begun:
                 self._begun = True
-                self._connection.exec_driver_sql(_SAVEPOINT)
+                self._plain.run(_SAVEPOINT)
             return run()
         except SQLAlchemyError as error:
             self.failed = errors.translate(error)
@@ -111,8 +123,8 @@ class Step:
             return
         try:
             if not keep:
-                self._connection.exec_driver_sql(_UNDO)
-            self._connection.exec_driver_sql(_RELEASE)
+                self._plain.run(_UNDO)
+            self._plain.run(_RELEASE)
         except SQLAlchemyError as error:
             raise lost(error) from None
 
@@ -120,21 +132,22 @@ class Step:
 class Batch:
     """An open database transaction that holds the log's append lock."""
 
-    def __init__(self, connection: Connection, master: MasterKey) -> None:
+    def __init__(self, connection: Connection, master: MasterKey, direct: Direct | None = None) -> None:
         self._connection, self._master = connection, master
+        self._plain = Plain(connection, direct)
         self._postgres = connection.dialect.name == "postgresql"
         self._entries: list[bytes] = []
         self._wrote = False
         connection.begin()
         # Everyone takes this lock first and holds it to the end: groups of all replicas are serial, in the order of
         # their entries, and cannot deadlock.
-        self.head = ledger_rows.read_head(Plain(connection), lock=True)
+        self.head = ledger_rows.read_head(self._plain, lock=True)
         self._now = reading.clock(connection)
         self._xid = connection.execute(_OWN_XID).scalar_one() if self._postgres else ""
 
     def run(self, work: Callable[[SqlTx], T]) -> T:
         """Run one transaction of the group. What it raises comes out, with nothing of it kept."""
-        step = Step(self._connection)
+        step = Step(self._plain)
         first = self.head.size + len(self._entries)
         tx = SqlTx(step, lambda: self._now, self._master, self._connection.dialect.name, first, self.head)
         try:
@@ -166,7 +179,7 @@ class Batch:
 
     def _flush(self) -> None:
         try:
-            ledger_rows.append(Plain(self._connection), self.head, self._entries)
+            ledger_rows.append(self._plain, self.head, self._entries)
         except SQLAlchemyError as error:
             raise lost(error) from None
         except InterlockError as error:
@@ -187,6 +200,7 @@ class WriteSession:
     def __init__(self, engines: Engines, master: MasterKey) -> None:
         self._engines, self._master = engines, master
         self._connection: Connection | None = None
+        self._direct: Direct | None = None
         self._file = file_identity(engines.file) if engines.file else None
 
     def begin(self) -> Batch:
@@ -197,7 +211,8 @@ class WriteSession:
                 raise Unavailable("the store's file was replaced under the running server")
             if self._connection is None:
                 self._connection = connect(self._engines.writer)
-            return Batch(self._connection, self._master)
+                self._direct = Direct(self._connection) if self._engines.is_sqlite else None
+            return Batch(self._connection, self._master, self._direct)
         except SQLAlchemyError as error:
             self.drop()
             raise lost(error, before=not errors.is_disconnect(error)) from None
@@ -208,6 +223,7 @@ class WriteSession:
     def drop(self) -> None:
         """Forget the connection and whatever is open on it."""
         connection, self._connection = self._connection, None
+        self._direct = None
         if connection is not None:
             connection.invalidate()
             connection.close()

@@ -2,26 +2,55 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
-from sqlalchemy import Insert, Select, Table, Update, bindparam, insert, or_, select, update
+from sqlalchemy import Executable, Insert, Select, Table, Update, bindparam, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from interlock.model.change import ChangeState
 from interlock.runtime.stores import schema
 
+P = ParamSpec("P")
+S = TypeVar("S", bound=Executable)
 _BY_ID = "old_id"
 _BY_VERSION = "old_version"
+_BUILT: set[Executable] = set()
 
 
-@cache
+def keep(statement: S) -> S:
+    """A statement that lasts as long as the process: what is made of it may be kept as well."""
+    _BUILT.add(statement)
+    return statement
+
+
+def is_built(statement: Executable) -> bool:
+    """Whether a statement is one of these, and not made for one occasion."""
+    return statement in _BUILT
+
+
+def _once(build: Callable[P, S]) -> Callable[P, S]:
+    """For each arguments once."""
+    made: dict[tuple[object, ...], S] = {}
+
+    @wraps(build)
+    def kept(*args: P.args, **kwargs: P.kwargs) -> S:
+        assert not kwargs
+        if args not in made:
+            made[args] = keep(build(*args, **kwargs))
+        return made[args]
+
+    return kept
+
+
+@_once
 def column_by(table: Table, column: str, *keys: str) -> Select[Any]:
     """One column of the rows with given values in ``keys``, which are the parameters."""
     return select(table.c[column]).where(*(table.c[key] == bindparam(key) for key in keys))
 
 
-@cache
+@_once
 def by_content(*states: ChangeState) -> Select[Any]:
     """The newest change of an ``agent`` on a ``target`` with a ``content`` that is in one of the states."""
     table = schema.changes
@@ -31,7 +60,7 @@ def by_content(*states: ChangeState) -> Select[Any]:
     return select(table.c.doc).where(*same, in_state).order_by(table.c.id.desc()).limit(1)
 
 
-@cache
+@_once
 def locked_breakers(number: int) -> Select[Any]:
     """The breakers of that many scopes (parameters ``scope_0`` …), in fixed order, locked against moves."""
     table = schema.breakers
@@ -39,26 +68,26 @@ def locked_breakers(number: int) -> Select[Any]:
     return select(table.c.doc).where(wanted).order_by(table.c.scope).with_for_update(read=True)
 
 
-@cache
-def ids_between() -> Select[Any]:
-    """Ids of changes from ``first`` to ``last``."""
+@_once
+def last_id_between() -> Select[Any]:
+    """The last id of a change from ``first`` to ``last``, or NULL."""
     column = schema.changes.c.id
-    return select(column).where(column.between(bindparam("first"), bindparam("last")))
+    return select(func.max(column)).where(column.between(bindparam("first"), bindparam("last")))
 
 
-@cache
+@_once
 def value_of(table: Table, column: str) -> Select[Any]:
     """A column of a table with one row."""
     return select(table.c[column])
 
 
-@cache
+@_once
 def new_row(table: Table) -> Insert:
     """One row; its values are the parameters."""
     return insert(table)
 
 
-@cache
+@_once
 def fenced_change() -> Update:
     """A change, if it still has the version that the parameters of `fenced` name."""
     table = schema.changes
@@ -70,7 +99,7 @@ def fenced(change_id: str, version: int) -> dict[str, Any]:
     return {_BY_ID: change_id, _BY_VERSION: version}
 
 
-@cache
+@_once
 def upsert(dialect: str, table: Table, columns: tuple[str, ...]) -> Insert:
     """One row, in the place of the one with its primary key."""
     statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)

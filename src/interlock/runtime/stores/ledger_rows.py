@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import Executable, bindparam, insert, select, update
+from sqlalchemy import Executable, bindparam, select, update
 
 from interlock.ledger import log
 from interlock.ledger.merkle import Frontier
 from interlock.ledger.tiles import HEIGHT
 from interlock.model.errors import Unavailable
 from interlock.runtime.stores import schema
+from interlock.runtime.stores.built import keep, new_row
 
 # Built once: they are part of each commit.
-_HEAD = select(schema.ledger_head.c.size, schema.ledger_head.c.edge)
-_HEAD_LOCKED = _HEAD.with_for_update()
-_NEW_ENTRIES = insert(schema.ledger_entries)
-_NEW_NODES = insert(schema.ledger_nodes)
-_MOVE_HEAD = (
+_HEAD = keep(select(schema.ledger_head.c.size, schema.ledger_head.c.edge))
+_HEAD_LOCKED = keep(_HEAD.with_for_update())
+_NEW_ENTRIES = new_row(schema.ledger_entries)
+_NEW_NODES = new_row(schema.ledger_nodes)
+_MOVE_HEAD = keep(
     update(schema.ledger_head)
     .where(schema.ledger_head.c.size == bindparam("before"))
     .values(size=bindparam("after"), edge=bindparam("new_edge"))

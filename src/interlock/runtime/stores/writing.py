@@ -76,15 +76,16 @@ class SqlTx(SqlReadTx):
         return change
 
     def _free_id(self, at: datetime) -> str:
-        """The first free id from the clock's on; so ids keep the order in which changes came."""
+        """The first id behind all that the clock's time has; so ids keep the order in which changes came."""
         number = ids.change_number(at)
         while True:
-            window = {"first": ids.change_id(number), "last": ids.change_id(number + _ID_WINDOW - 1)}
-            taken = {change_id for (change_id,) in self._rows(built.ids_between(), **window)}
-            for candidate in range(number, number + _ID_WINDOW):
-                if (change_id := ids.change_id(candidate)) not in taken:
-                    return change_id
-            number += _ID_WINDOW
+            end = number + _ID_WINDOW
+            window = {"first": ids.change_id(number), "last": ids.change_id(end - 1)}
+            ((last,),) = self._rows(built.last_id_between(), **window)
+            free = number if last is None else ids.number_of(last) + 1
+            if free < end:
+                return ids.change_id(free)
+            number = end
 
     def save_change(self, change: Change) -> Change:
         saved = msgspec.structs.replace(change, version=change.version + 1, updated_at=self.now())
