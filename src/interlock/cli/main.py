@@ -6,7 +6,18 @@ import typer
 
 from interlock import __version__
 from interlock.cli import out
-from interlock.cli.commands import changes, ledger, policy, principals, run, service, setup, status, switches
+from interlock.cli.commands import (
+    changes,
+    ledger,
+    policy,
+    principals,
+    protect,
+    run,
+    service,
+    setup,
+    status,
+    switches,
+)
 from interlock.model.errors import InterlockError
 
 app = typer.Typer(
@@ -59,6 +70,8 @@ for command in _PLAIN:
     app.command(command.__name__)(command)
 # What follows the program's name is the program's, with or without a `--` before.
 app.command("run", context_settings={"allow_interspersed_args": False})(run.run)
+setup.postgres.command("protect")(protect.protect)
+setup.postgres.command("unprotect")(protect.unprotect)
 for name, group in {
     "postgres": setup.postgres,
     "keys": setup.keys,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from interlock.console.handlers import changes, ledger, principals, status, switches
+from interlock.console.handlers import changes, ledger, principals, protection, status, switches
 from interlock.console.health import Health, Targets
 from interlock.console.operations import Access, Operation
 from interlock.console.schemas import (
@@ -31,11 +31,13 @@ from interlock.console.schemas import (
     People,
     ProofQuery,
     Proposals,
+    ProtectedTables,
     Reason,
     ReportQuery,
     Signed,
     SignedRevert,
     StatementQuery,
+    Tables,
     ToSign,
 )
 from interlock.model.breaker import Breaker
@@ -174,6 +176,17 @@ _SWITCHES = (
     ),
 )  # fmt: skip
 
+_TABLES = (
+    Operation(
+        id="protectTables", method="POST", path=f"{V1}/targets/{{name}}/protect", access=PERSON, tag="targets", body=Tables,
+        answer=ProtectedTables, summary="Protect tables, so that changes of large ones can be undone", handler=protection.protect,
+    ),
+    Operation(
+        id="unprotectTables", method="POST", path=f"{V1}/targets/{{name}}/unprotect", access=ADMIN, tag="targets", body=Tables,
+        answer=ProtectedTables, summary="End the protection of tables", handler=protection.unprotect,
+    ),
+)  # fmt: skip
+
 _LEDGER = (
     Operation(
         id="ledgerHead", method="GET", path=f"{V1}/ledger/head", access=PERSON, tag="ledger", answer=LedgerHead,
@@ -203,5 +216,5 @@ _LEDGER = (
     ),
 )  # fmt: skip
 
-OPERATIONS: tuple[Operation, ...] = (*_STATUS, *_CHANGES, *_PRINCIPALS, *_SWITCHES, *_LEDGER)
+OPERATIONS: tuple[Operation, ...] = (*_STATUS, *_CHANGES, *_PRINCIPALS, *_SWITCHES, *_TABLES, *_LEDGER)
 """Every operation there is."""

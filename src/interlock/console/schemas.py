@@ -245,6 +245,23 @@ class Grants(Value, frozen=True):
     now: datetime
 
 
+# ---- Protected tables
+
+
+class Tables(Value, frozen=True):
+    """Tables, as `schema.table` or by a name in one of the target's schemas."""
+
+    tables: tuple[str, ...]
+
+
+class ProtectedTables(Value, frozen=True, omit_defaults=False):
+    """The tables of a target that are protected from now on, or no longer. Children and partitions are among them."""
+
+    target: str
+    tables: tuple[str, ...]
+    protected: bool
+
+
 # ---- Breakers
 
 

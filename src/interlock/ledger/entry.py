@@ -55,6 +55,7 @@ KINDS: Final[Mapping[str, str]] = {
     "login": "a person logged in to the console",
     "payload.destroyed": "a payload's key was destroyed",
     "trash": "trash was emptied",
+    "protection": "history triggers were asked for or removed on tables of a target, and what came of it",
 }
 """Every kind of entry. A kind that is not here is not written."""
 

@@ -23,6 +23,7 @@ from interlock.runtime.governance import WARNING, Governance, TryOut
 from interlock.runtime.policies import Policies
 from interlock.runtime.service.changes import Changes
 from interlock.runtime.service.principals import Agents, Grants, People
+from interlock.runtime.service.protection import Protection
 from interlock.runtime.service.report import Report, report
 from interlock.runtime.service.switches import Switches
 from interlock.runtime.stores import SqlStore
@@ -80,6 +81,7 @@ class Runtime:
         self.grants = Grants(self.core, self.governance, self._is_strict)
         self.changes = Changes(self.core, {name: t.gate for name, t in self.targets.items()})
         self.switches = Switches(self.core, self.governance)
+        self.protection = Protection(self.core, self.targets, self.governance)
         self._chores = tickers.Chores(self.core)
         self._tickers: list[asyncio.Task[None]] = []
         self.witnesses = Witnesses(config.witness)

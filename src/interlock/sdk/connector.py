@@ -9,7 +9,7 @@ the configuration names it. The core never sees the native protocol; the connect
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from interlock.model.base import Value
 from interlock.model.change import Change, Measurement
@@ -219,6 +219,15 @@ class Live(Protocol):
         unless `force`."""
 
     async def doctor(self) -> Sequence[Finding]: ...
+
+
+@runtime_checkable
+class Protects(Protocol):
+    """What a `Live` may offer besides: a target on which single tables can be protected, at a price for each write, so that changes
+    of large ones can be undone as well."""
+
+    async def protect(self, tables: Sequence[str], *, on: bool) -> Sequence[str]:
+        """Protect tables, or end it; returns which, by their full names. All or nothing. Raises Rejected, Unavailable."""
 
 
 class Recorded(Value, frozen=True):

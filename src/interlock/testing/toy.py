@@ -249,6 +249,11 @@ class ToyLive:
         unit.expected = None if force else {k: new for k, _, new in steps}
         return work_of(principal, statements, reverts=change.id), unit
 
+    async def protect(self, tables: Sequence[str], *, on: bool) -> Sequence[str]:
+        if unknown := [table for table in tables if table.startswith("no_")]:
+            raise Rejected(f"there is no table {unknown[0]}")
+        return tuple(f"main.{table}" for table in tables)
+
     async def doctor(self) -> Sequence[Finding]:
         return self.findings
 

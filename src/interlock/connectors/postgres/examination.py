@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from interlock.connectors.postgres import doctor_history
 from interlock.connectors.postgres.config import Roles
 from interlock.connectors.postgres.doctor import Subject, checks
 from interlock.connectors.postgres.pool import rows_of
@@ -80,7 +81,9 @@ async def _as(live: Examined, role: UpstreamConfig) -> list[Finding]:
         passwordless=await _passwordless(role),
     )
     try:
-        return await run(checks(subject), asker)
+        recorded = [user for user in (role.user, _user(live.roles.maintainer)) if user]
+        found = await run(checks(subject), asker)
+        return found + await run(doctor_history.findings(recorded), asker) if agent else found
     finally:
         for connection in opened.values():
             connection.upstream.abort()

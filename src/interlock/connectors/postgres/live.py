@@ -5,7 +5,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
-from interlock.connectors.postgres import preview, settle
+from interlock.connectors.postgres import preview, protection, settle
 from interlock.connectors.postgres.catalogs import Catalogs
 from interlock.connectors.postgres.classify import StatementInfo
 from interlock.connectors.postgres.codec import frontend as f
@@ -112,6 +112,8 @@ class PgLive:
                 f"target {self._target.name}: the catalogs cannot be read ({error.sqlstate})"
             ) from None
         self._spawn(self._catalogs.watch(self._watch_failed))
+        if self.roles.maintainer is not None:
+            self._spawn(protection.sweep(self.roles, self._sweep_failed))
 
     async def stop(self) -> None:
         for task in list(self._tasks):
@@ -141,6 +143,9 @@ class PgLive:
 
     def _watch_failed(self, error: Exception) -> None:
         self.gate.log("postgres.catalogs_unread", error=type(error).__name__)
+
+    def _sweep_failed(self, error: Exception) -> None:
+        self.gate.log("postgres.history_unswept", error=type(error).__name__)
 
     def _spawn(self, work: "asyncio._CoroutineLike[None]") -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -173,6 +178,12 @@ class PgLive:
 
     async def doctor(self) -> Sequence[Finding]:
         return await examine(self)
+
+    async def protect(self, tables: Sequence[str], *, on: bool) -> Sequence[str]:
+        """Implements `sdk.connector.Protects`."""
+        done = await protection.change(self.name, self.roles, self.config.schemas, tables, on=on)
+        self.schema_changed()
+        return done
 
     def reverting_role(self) -> UpstreamConfig:
         return self.roles.maintainer or self.roles.upstream
