@@ -252,7 +252,7 @@ def test_drop_schema_and_make_it_again(fresh_db: PgDatabase) -> None:
 def test_truncate_is_counted_and_copied_when_asked_before(shop: Rig) -> None:
     shop.begin()
     shop.run("DELETE FROM visits WHERE id = 1")
-    shop.lose(Losing(relations=("leads",), cascade=True, copy=True), "TRUNCATE leads CASCADE")
+    shop.lose(Losing(relations=("leads",), cascade=True, truncates=True), "TRUNCATE leads CASCADE")
     shop.run("INSERT INTO leads VALUES (1, 'new', 1)")
     result = shop.measure()
     assert told(result) == {
@@ -268,7 +268,7 @@ def test_truncate_of_an_empty_table_is_nothing_when_counted_before(shop: Rig) ->
     shop.script("CREATE TABLE nothing ()")
     assert told(shop.work("TRUNCATE nothing")) == {"deleted 1 rows public.nothing!?"}
     shop.begin()
-    shop.lose(Losing(relations=("nothing",), copy=True), "TRUNCATE nothing")
+    shop.lose(Losing(relations=("nothing",), truncates=True), "TRUNCATE nothing")
     assert told(shop.measure()) == set()
 
 

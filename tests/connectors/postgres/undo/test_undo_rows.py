@@ -89,7 +89,7 @@ def test_revert_of_way_one_uses_few_rounds(shop: Rig) -> None:
 def test_truncate_is_undone(shop: Rig) -> None:
     before = dump(shop.database)
     shop.begin()
-    shop.lose(Losing(("customers",), cascade=True, copy=True), "TRUNCATE customers CASCADE")
+    shop.lose(Losing(("customers",), cascade=True, truncates=True), "TRUNCATE customers CASCADE")
     shop.run("INSERT INTO customers VALUES (1, 'only', 'o')")
     result = shop.measure()
     shop.commit()

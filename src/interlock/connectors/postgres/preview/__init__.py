@@ -4,7 +4,9 @@ first()    the measuring query, pipelined behind the client's statements
 examine()  its reply and what the catalogs and the observer say, turned into effects and a before-image
 """
 
-from interlock.connectors.postgres.preview.before import Losing, Predicate, image_before, losing
+from interlock.connectors.postgres.preview import setval
+from interlock.connectors.postgres.preview.before import Predicate, image_before
+from interlock.connectors.postgres.preview.closure import Losing
 from interlock.connectors.postgres.preview.context import Captured, Context, Limits, Loss
 from interlock.connectors.postgres.preview.examine import examine
 from interlock.connectors.postgres.preview.first import (
@@ -21,6 +23,7 @@ from interlock.connectors.postgres.preview.first import (
     read_identity,
     tampered,
 )
+from interlock.connectors.postgres.preview.losing import losing
 
 __all__ = [
     "FLUSH",
@@ -43,5 +46,6 @@ __all__ = [
     "losing",
     "read",
     "read_identity",
+    "setval",
     "tampered",
 ]

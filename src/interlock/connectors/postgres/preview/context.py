@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from interlock.connectors.postgres.image import Column, KeyColumn
 from interlock.connectors.postgres.preview.first import Identity
 from interlock.connectors.postgres.preview.layout import Layout
 
@@ -12,8 +13,8 @@ class Limits:
 
     `scan_rows` and `scan_bytes`: the largest table that is searched for touched rows (way 2, and new rows that are not at its end);
     `candidates`: the most row addresses fetched from one; `predicate_rows`: the most rows that way 1 locks and returns;
-    `image_bytes`: all values of one before-image; `digest_rows`: up to so many rows the affected keys are part of the
-    measurement.
+    `image_bytes`: all values of one before-image; `trash_bytes`: the largest table that is copied into the trash; `digest_rows`: up
+    to so many rows the affected keys are part of the measurement.
     """
 
     scan_rows: int = 2_000_000
@@ -21,6 +22,7 @@ class Limits:
     candidates: int = 500_000
     predicate_rows: int = 100_000
     image_bytes: int = 256 << 20
+    trash_bytes: int = 4 << 30
     digest_rows: int = 10_000
 
 
@@ -33,14 +35,30 @@ class Captured:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What a table held just before a statement that empties or drops it, locked against writers: see `losing`. `rows` is
-    exact; `image` are all rows (columns in attribute order), or None when the table is beyond the limits."""
+    """What a table held just before a statement that empties, drops or alters it, locked against writers: see `losing`. `rows` is
+    exact.
+
+    What was kept of them is in `image`, or in the table `trash` of the trash (in neither: `reason`): `columns` as they are
+    committed, with their attribute numbers. `lost` are the columns that the statement takes away, none when it takes the whole
+    rows; `key` tells the rows of a table that stays apart, where it has one.
+    """
 
     oid: int
     schema: str
     name: str
     rows: int
     image: tuple[tuple[str | None, ...], ...] | None = None
+    reason: str = ""
+    trash: str = ""
+    numbers: tuple[int, ...] = ()
+    columns: tuple[Column, ...] = ()
+    lost: tuple[str, ...] = ()
+    key: tuple[KeyColumn, ...] = ()
+
+    @property
+    def kept(self) -> bool:
+        """Whether it can be given back."""
+        return self.image is not None or bool(self.trash)
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ def _losing(item: Item) -> Losing | None:
     statement = pglast.parse_sql(info.text)[0].stmt
     if isinstance(statement, ast.TruncateStmt):
         names = tuple(_name(r.schemaname, r.relname) for r in statement.relations or ())
-        return Losing(names, (), statement.behavior == DropBehavior.DROP_CASCADE, copy=True)
+        return Losing(names, (), statement.behavior == DropBehavior.DROP_CASCADE, truncates=True)
     assert isinstance(statement, ast.DropStmt)
     cascade = statement.behavior == DropBehavior.DROP_CASCADE
     if statement.removeType == ObjectType.OBJECT_TABLE:
