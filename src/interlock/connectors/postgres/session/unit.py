@@ -118,9 +118,11 @@ class ImmediateUnit:
         self.has_temp = False
 
     async def preview(self) -> Preview:
-        """What the reviewed table says of it."""
-        assert self._item.info is not None
-        return Preview(Measurement(self._item.info.immediate_effects))
+        """What the reviewed table says of it, and what a sequence holds that it sets."""
+        info = self._item.info
+        assert info is not None
+        steps = preview.setval.judged(info.text, info.immediate_effects)
+        return Preview(Measurement(await run_steps(self._worker.channel, steps)))
 
     async def execute(self) -> Settled:
         """Run it in a transaction of its own; other effects than the predicted ones roll it back."""
@@ -128,13 +130,14 @@ class ImmediateUnit:
         exchange = worker.channel.exchange
         batch = exchange.batch()
         control.begin(worker, batch)
+        bound = [batch.bind_again(self._item.bind)] if self._item.bind is not None else []
         batch.client(self._item.kind, self._item.raw, self._item.done)
         measured = finish.add_measuring(worker, batch)
         worker.hold_rows(True)
         committed = False
         try:
             error = await exchange.run(batch)
-            replies = (*measured.steps, *measured.first)
+            replies = (*bound, *measured.steps, *measured.first)
             if error is not None or any(reply.failed for reply in replies):
                 self.error = worker.held_error() or next((r.raw for r in replies if r.error is not None), b"")
                 await self._undo()
