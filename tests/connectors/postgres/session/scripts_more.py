@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.connectors.postgres.session.rawclient import SYNC, extended
 from tests.connectors.postgres.session.scripts import e, q
 
 from interlock.connectors.postgres.codec import frontend as f
@@ -150,6 +151,28 @@ STATE: dict[str, list[list[Any]]] = {
         q("FETCH FROM stays"),
         q("CLOSE stays"),
         q("FETCH FROM stays"),
+    ],
+    "what no rollback undoes, by messages": [
+        q("CREATE SEQUENCE numbers"),
+        e("SELECT setval('numbers', $1)", b"7", describe=True),
+        e("SELECT setval($1, $2)", b"numbers", b"8", name="sets", portal="p"),
+        [f.Parse("again", "SELECT setval('numbers', $1)", ()), f.Describe("S", "again"), f.Sync()],
+        [f.Bind("", "again", (), (b"9",)), f.Execute(""), f.Sync()],
+        [f.Bind("", "again", (), (b"nine",)), f.Execute(""), f.Sync()],
+        q("SELECT last_value FROM numbers"),
+        e("SELECT setval('numbers', $1)", b"0"),
+        q("DROP SEQUENCE numbers"),
+    ],
+    "a block begun in the segment of its first statement": [
+        *(
+            round_
+            for _ in range(3)
+            for round_ in (
+                [*extended("BEGIN"), *extended("DELETE FROM t", describe=True), SYNC],
+                e("SELECT count(*) FROM t", describe=True),
+                [*extended("ROLLBACK", portal="p"), *extended("SELECT 1", portal="p"), SYNC],
+            )
+        ),
     ],
     "large objects by SQL": [
         q("SELECT lo_from_bytea(77001, 'abc')"),

@@ -15,7 +15,7 @@ CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.note := '
 CREATE PROCEDURE nothing() LANGUAGE plpgsql AS 'BEGIN NULL; END';
 CREATE TABLE people (
     id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL UNIQUE, feels mood DEFAULT 'ok', age positive,
-    both pair, tags text[], doubled int GENERATED ALWAYS AS (twice(1)) STORED, raw bytea, note text, at timestamptz, n numeric
+    two pair, tags text[], doubled int GENERATED ALWAYS AS (twice(1)) STORED, raw bytea, note text, at timestamptz, n numeric
 );
 COMMENT ON TABLE people IS 'those with a "name"';
 COMMENT ON COLUMN people.name IS 'it''s one';
@@ -35,8 +35,8 @@ CREATE RULE quiet AS ON DELETE TO base DO INSTEAD NOTHING;
 ALTER TABLE orders ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON orders USING (who > 0);
 GRANT SELECT ON adults TO PUBLIC;
-INSERT INTO people (name, feels, age, both, tags, raw, at, n)
-    SELECT 'p' || i, (ARRAY['sad', 'ok', 'happy'])[i % 3 + 1]::mood, i, ROW(i, E'x\\ty\\n"' || i), ARRAY['a,b', 'c"d', NULL],
+INSERT INTO people (name, feels, age, two, tags, raw, at, n)
+    SELECT 'p' || i, (ARRAY['sad', 'ok', 'happy'])[i % 3 + 1]::mood, i, ROW(i, E'x\\ty\\n"' || i)::pair, ARRAY['a,b', 'c"d', NULL],
     decode(md5(i::text), 'hex'), timestamptz '2024-02-29 12:00Z' + i * interval '1 hour', i / 7.0 FROM generate_series(1, 500) i;
 INSERT INTO logs SELECT date '2019-06-01' + i, 'line ' || i FROM generate_series(1, 500) i;
 INSERT INTO derived VALUES (1, 2); INSERT INTO base VALUES (3);
@@ -45,7 +45,7 @@ REFRESH MATERIALIZED VIEW counted;
 """
 _CLEAR = """DO $$ DECLARE found record; BEGIN
 FOR found IN SELECT format('DROP %s %s CASCADE', CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S'
-    THEN 'SEQUENCE' ELSE 'TABLE' END, oid::regclass) AS sql FROM pg_class WHERE relnamespace = 'public'::regnamespace
+    THEN 'SEQUENCE' ELSE 'TABLE' END, quote_ident(relname)) AS sql FROM pg_class WHERE relnamespace = 'public'::regnamespace
     AND relkind IN ('r', 'p', 'v', 'm', 'S') AND NOT relispartition
     AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = pg_class.oid AND d.deptype IN ('a', 'i') AND relkind = 'S')
 LOOP BEGIN EXECUTE found.sql; EXCEPTION WHEN undefined_table THEN NULL; END; END LOOP;

@@ -103,12 +103,21 @@ class Batch:
         self, name: str, formats: tuple[int, ...], values: tuple[bytes | None, ...], reply: Reply
     ) -> None:
         """Bind, execute and close a portal of one of our statements; the result is text."""
-        for left in self._exchange.take_left():
-            self._add("C", encode(f.Close(*left)), Reply(), functools.partial(self._exchange.closed, left))
+        self._close_left()
         bind = encode(f.Bind(OWN, name, formats, values)) if values or formats else _bare_bind(name)
         self._add("B", bind, reply)
         self._add("E", _EXECUTE_OWN, reply)
         self._add("C", _CLOSE_OWN, reply)
+
+    def _close_left(self) -> None:
+        for left in self._exchange.take_left():
+            self._add("C", encode(f.Close(*left)), Reply(), functools.partial(self._exchange.closed, left))
+
+    def bind_again(self, bind: f.Bind) -> Reply:
+        """The client's Bind once more, which has been answered: its portal ended with the transaction that it was made in."""
+        reply = Reply()
+        self._add("B", encode(bind), reply)
+        return reply
 
     def client(
         self, kind: str, raw: bytes, done: Callable[[bool], None] | None = None, offset: int = 0
@@ -118,6 +127,9 @@ class Batch:
         if kind in "QF" and self._open:
             # After an error in what goes before, the server would never look at a simple message.
             self.sync()
+        if kind == "B":
+            # What is in the way may have this very name: closed later, it would be this portal that is gone.
+            self._close_left()
         self._open = kind not in "QFS"
         self.data.append(raw)
         self.expected.append(Expected(kind, None, done, offset))

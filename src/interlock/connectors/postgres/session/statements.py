@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from interlock.connectors.postgres.session.worker import Worker
 
 
+_ALL_ROWS = bytes(4)
 _RESERVED = "names of prepared statements that begin with _interlock_ are kept for Interlock"
+_PIECES = "the rows of a write are read in pieces only inside a transaction block: send BEGIN first, and COMMIT after them"
 
 
 async def perform(worker: "Worker", items: Sequence[Item], *, end: bool) -> bool:
@@ -54,6 +56,8 @@ async def _each(worker: "Worker", items: Sequence[Item], *, end: bool, alone: bo
             introduced += item.info.introduces
         if item.info is not None and _reserved(item.info):
             item.info = dataclasses.replace(item.info, way=Way.REFUSED, why=_RESERVED)
+        elif item.info is not None and not end and _in_pieces(worker, item, item.info):
+            item.info = dataclasses.replace(item.info, way=Way.REFUSED, why=_PIECES)
         if item.info is None or item.plain or virtual.passes(item.info):
             if not _allowed(worker, item):
                 if batch and not await send(worker, batch):
@@ -267,6 +271,14 @@ def operations_of(info: StatementInfo) -> tuple[Operation, ...]:
 def _in_place(item: Item) -> bool:
     """Whether the server would take a message in a failed transaction."""
     return item.kind in "Ctp" or item.ends
+
+
+def _in_pieces(worker: "Worker", item: Item, info: StatementInfo) -> bool:
+    """Whether a write is to stop after some rows, with nothing behind it that could be refused: it would be decided when the client
+    has closed its cursor, and clients do not listen any more then (pg-cursor)."""
+    implicit = worker.tx is None or not worker.tx.explicit
+    writes = info.way is Way.GATED and any(o.action is not Action.READ for o in info.operations)
+    return item.kind == "E" and implicit and writes and item.raw[-4:] != _ALL_ROWS
 
 
 def _reserved(info: StatementInfo) -> bool:
