@@ -2,13 +2,11 @@
 
 import asyncio
 import dataclasses
-import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeAlias
 
-import msgspec
-
+from interlock.connectors.postgres.alike import Example, example, shape
 from interlock.connectors.postgres.catalog import FINGERPRINT_QUERY, QUERIES, Catalog, impure_type
 from interlock.connectors.postgres.classify import StatementInfo, Way, classify
 from interlock.connectors.postgres.queries import QueryFailed
@@ -25,27 +23,6 @@ RELOAD_S = 10.0
 POLL_S = 1.0
 """How often (seconds) the catalogs are looked at for changes that did not come through this gateway."""
 _REMEMBERED = 4096
-_LONGEST_REMEMBERED = 16_384
-_PLAIN = re.compile(r"[A-Za-z0-9_ =,.()*<>;\s+\-/%]*")
-_COMMENT = re.compile(r"--|/\*")
-_NUMBER = re.compile(r"(?<![\w.])\d{1,9}(?![\w.])")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Read:
-    """One statement that is a pure read, and how much (a semicolon, say) came behind it."""
-
-    info: StatementInfo
-    behind: int
-
-    def of(self, sql: str) -> StatementInfo:
-        """The statement of the same shape that `sql` is."""
-        info = self.info
-        text = sql[info.offset : len(sql) - self.behind]
-        if text == info.text:
-            return info
-        operations = tuple(msgspec.structs.replace(o, native=text) for o in info.operations)
-        return dataclasses.replace(info, text=text, operations=operations)
 
 
 class Catalogs:
@@ -55,7 +32,7 @@ class Catalogs:
         self._ask = ask
         self._seen: list[Rows] = []
         self._catalog: Catalog | None = None
-        self._reads: OrderedDict[_Key, _Read] = OrderedDict()
+        self._examples: OrderedDict[_Key, Example] = OrderedDict()
         self.proven: dict[str, bool] = {}
         self._stale = True
         self.epoch: object = object()
@@ -80,7 +57,7 @@ class Catalogs:
                     break
             self._catalog = Catalog.from_rows(dict(zip(names, replies, strict=True)))
             self._seen = seen
-            self._reads.clear()
+            self._examples.clear()
             self.proven.clear()
             self._stale, self.epoch = self._wanted.is_set(), object()
             self._loaded.set()
@@ -153,19 +130,19 @@ class Catalogs:
         catalog = self._catalog
         assert catalog is not None
         key = None
-        if not (temp or self._stale) and (shape := _shape(sql)) is not None:
-            key = (shape, search_path, user)
-            if (known := self._reads.get(key)) is not None:
-                return (known.of(sql),)
+        if not (temp or self._stale) and (text := shape(sql)) is not None:
+            key = (text, search_path, user)
+            if (known := self._examples.get(key)) is not None:
+                return (known.like(sql),)
         infos = classify(
             sql, catalog, prepared=prepared(), temp=temp, search_path=_path(search_path), user=user
         )
         if self._stale:
             return tuple(doubted(info) for info in infos)
-        if key is not None and len(infos) == 1 and infos[0].way is Way.PASS:
-            self._reads[key] = _Read(infos[0], len(sql) - infos[0].offset - len(infos[0].text))
-            if len(self._reads) > _REMEMBERED:
-                self._reads.popitem(last=False)
+        if key is not None and (found := example(sql, infos)) is not None:
+            self._examples[key] = found
+            if len(self._examples) > _REMEMBERED:
+                self._examples.popitem(last=False)
         return infos
 
 
@@ -176,17 +153,6 @@ def _path(search_path: str | None) -> tuple[str, ...] | None:
     return tuple(
         part.strip().strip('"').replace('""', '"') for part in search_path.split(",") if part.strip()
     )
-
-
-def _shape(sql: str) -> str | None:
-    """A text that differs from others of its shape only in whole numbers, or None.
-
-    Whether a statement is a pure read does not depend on the value of a number. Only texts without quotes, comments and
-    anything else that could hide where a number begins have a shape.
-    """
-    if len(sql) > _LONGEST_REMEMBERED or not _PLAIN.fullmatch(sql) or _COMMENT.search(sql):
-        return None
-    return _NUMBER.sub("0", sql)
 
 
 def doubted(info: StatementInfo) -> StatementInfo:
