@@ -111,7 +111,7 @@ def _or_empty(steps: Steps, *options: str) -> str:
     return "".join(said)
 
 
-_WHAT = ("--schema=public", "--no-owner", "--no-publications")
+_WHAT = ("--exclude-schema=interlock*", "--no-owner", "--no-privileges")
 
 
 def _dump_directly(steps: Steps) -> str:

@@ -7,6 +7,7 @@ from interlock.connectors.postgres.classify import calls, own
 from interlock.connectors.postgres.classify.context import Context
 from interlock.connectors.postgres.classify.draft import Draft
 from interlock.connectors.postgres.classify.info import StatementInfo
+from interlock.connectors.postgres.classify.pinned import pin
 from interlock.connectors.postgres.classify.target import copy_target, dml_target
 from interlock.connectors.postgres.parse import Facts, Name, Node, RawStatement, Write, collect
 from interlock.connectors.postgres.parse.facts import relation
@@ -23,6 +24,8 @@ _ACCESS_SHARE = 1  # lockdefs.h
 def rows(ctx: Context, raw: RawStatement, draft: Draft) -> None:
     """SELECT, INSERT, UPDATE, DELETE, MERGE."""
     facts = collect(raw.tag, raw.body)
+    if raw.tag == "SelectStmt":
+        pin(ctx, raw.body, facts)
     whole(ctx, draft, facts)
     draft.more["returns_rows"] = returns_rows(raw.tag, raw.body)
     if raw.tag != "SelectStmt":
