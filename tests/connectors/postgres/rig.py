@@ -9,7 +9,7 @@ from typing import TypeVar
 import psycopg
 from psycopg import pq
 
-from interlock.connectors.postgres import preview, undo
+from interlock.connectors.postgres import definitions, preview, undo
 from interlock.connectors.postgres.preview.layout import Layout
 from interlock.connectors.postgres.queries import (
     CANONICAL_SETTINGS,
@@ -22,6 +22,7 @@ from interlock.connectors.postgres.queries import (
     Steps,
 )
 from interlock.connectors.postgres.roles import RoleNames, grants_sql
+from interlock.connectors.postgres.undo import proof
 from interlock.model.effect import ChangeKind, Effect, Unit
 from interlock.sdk.connector import Preview
 from interlock.testing.pg import PgDatabase
@@ -35,6 +36,7 @@ class Connection:
     def __init__(
         self, database: PgDatabase, user: str = "postgres", settings: dict[str, str] | None = None
     ) -> None:
+        self.rows_sent = 0
         self.psycopg = psycopg.connect(database.dsn(user), autocommit=True)
         for name, value in (settings or {}).items():
             self.psycopg.execute("SELECT set_config(%s, %s, false)", (name, value))
@@ -43,6 +45,7 @@ class Connection:
         """One statement; raises QueryFailed."""
         values = [None if p is None else p.encode() for p in params]
         result = self.psycopg.pgconn.exec_params(sql.encode(), values)
+        self.rows_sent += result.ntuples
         return _rows(result)
 
     def script(self, sql: str) -> None:
@@ -95,6 +98,7 @@ class Rig:
         self.identity = preview.read_identity(self.step(preview.identity()))
         self.captured: list[preview.Captured] = []
         self.losses: tuple[preview.Loss, ...] = ()
+        self.captures = definitions.Captures()
         self.rounds = 0
         self.layouts: dict[tuple[int, str], Layout] = {}
         self.measured: Preview
@@ -135,6 +139,7 @@ class Rig:
 
     def begin(self, options: str = "") -> None:
         self.captured, self.losses = [], ()
+        self.captures = definitions.Captures()
         self.agent.run(f"BEGIN {options} READ WRITE".replace("  ", " "))
 
     def run(self, sql: str, params: Sequence[str | None] = ()) -> Rows:
@@ -151,10 +156,19 @@ class Rig:
         self.losses += self.drive(preview.losing(target, preview.Limits()))
         self.agent.run(sql)
 
+    def define(self, sql: str) -> None:
+        """A statement with what is asked before one that may change definitions."""
+        code = sql.startswith(("DO", "SELECT", "CALL"))
+        deep = code or bool(re.search("cascade|schema|owned", sql, re.IGNORECASE))
+        self.drive(definitions.capture(self.captures, sql, (), deep=deep, opaque=code))
+        self.agent.run(sql)
+
     def measure(self, limits: preview.Limits | None = None, *, observer: bool = True) -> Preview:
         """The end of the transaction up to the decision."""
         self.agent.run("SET CONSTRAINTS ALL IMMEDIATE")
         rows = self.step(preview.first())
+        if self.captures.facets:
+            self.agent.run(f"SAVEPOINT {proof.SAVEPOINT}")
         self.agent.run("SET TRANSACTION READ ONLY")
         assert preview.tampered(rows) == ""
         context = preview.Context(
@@ -162,11 +176,13 @@ class Rig:
             captured=tuple(self.captured),
             losses=self.losses,
             observer=observer,
+            definitions=tuple(self.captures.facets.values()),
             limits=limits or preview.Limits(),
             layouts=self.layouts,
         )
         self.rounds = 0
-        return self.drive(preview.examine(rows, context))
+        measured, wished = self.drive(preview.examine_definitions(rows, context))
+        return measured if wished is None else self.drive(proof.prove(measured, wished))
 
     def commit(self) -> None:
         self.agent.run("COMMIT")
@@ -197,9 +213,10 @@ class Rig:
 
     def revert(self, result: Preview, *, force: bool = False) -> undo.Reverted:
         """Revert a committed change, measured like any work, and commit it."""
-        self.maintainer.run("BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE")
         try:
-            reverted = self.drive(undo.plan(result.undo, force=force, fingerprint=self.identity.fingerprint))
+            reverted = self.drive(
+                undo.revert(result.undo, force=force, fingerprint=self.identity.fingerprint)
+            )
             [*rows] = [self.maintainer.run(sql) for sql, _ in preview.first().statements]
             context = preview.Context(self.identity, captured=reverted.captured)
             self.measured = self.drive(preview.examine(rows, context), agent=self.maintainer)

@@ -102,14 +102,14 @@ def test_modified_since_is_refused_with_numbers_unless_forced(shop: Rig) -> None
         "UPDATE customers SET name = 'agent' WHERE id <= 3", "DELETE FROM payments WHERE id <= 2"
     )
     shop.script("UPDATE customers SET name = 'person' WHERE id = 1")
-    shop.script("UPDATE customers SET email = 'p@x' WHERE id = 2")
+    shop.script("UPDATE customers SET name = 'person', email = 'p@x' WHERE id = 2")
     shop.script("DELETE FROM customers WHERE id = 3")
     shop.script("INSERT INTO payments VALUES (1, 50)")
     now = dump(shop.database)
     with pytest.raises(Rejected) as refused:
         shop.revert(result)
-    assert "public.customers: 2 modified, 1 deleted" in str(refused.value)
-    assert "public.payments: 1 with their key used again" in str(refused.value)
+    assert "public.customers: 2 modified (name), 1 deleted" in str(refused.value)
+    assert "public.payments: 1 with their key used again (orderid)" in str(refused.value)
     assert dump(shop.database) == now
     reverted = shop.revert(result, force=True)
     assert not reverted.complete

@@ -4,12 +4,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from msgspec import structs
+
 from interlock.connectors.postgres.image import (
     Created,
     Damaged,
+    Definition,
     Deleted,
     Head,
     Inserted,
+    Kept,
+    KeptRows,
     KeyColumn,
     Row,
     Table,
@@ -17,6 +22,8 @@ from interlock.connectors.postgres.image import (
     decode,
 )
 from interlock.connectors.postgres.queries import ident, qualified
+from interlock.connectors.postgres.undo.definitions import Definitions
+from interlock.connectors.postgres.undo.kept import StoredKept
 
 
 @dataclass(slots=True)
@@ -41,14 +48,34 @@ class Stored:
 
     @property
     def columns(self) -> str:
-        """All recorded columns, as a list for SELECT."""
-        return ", ".join(f"t.{ident(column.name)}" for column in self.table.columns)
+        """The place of a row and all recorded columns, as a list for SELECT."""
+        named = (f"t.{ident(column.name)}" for column in self.table.columns)
+        return ", ".join(["t.ctid::pg_catalog.text", *named])
 
     @property
     def key_places(self) -> list[int]:
         """Where the key's columns stand in a row."""
         names = [column.name for column in self.table.columns]
         return [names.index(part.name) for part in self.key]
+
+    def leave_out_generated(self) -> None:
+        """Forget generated columns (but those of the key): they make themselves, are never set back, and say nothing of who changed
+        what."""
+        key = {part.name for part in self.key}
+        columns = self.table.columns
+        places = [n for n, column in enumerate(columns) if not column.generated or column.name in key]
+        if len(places) == len(columns):
+            return
+
+        def picked(row: Row) -> Row:
+            return tuple(row[n] for n in places)
+
+        self.table = structs.replace(self.table, columns=tuple(columns[n] for n in places))
+        self.inserted = [picked(row) for row in self.inserted]
+        self.deleted = [picked(row) for row in self.deleted]
+        pairs = [(picked(old), picked(new)) for old, new in self.updated]
+        # Only a generated column changed (its definition did): nothing is left to set back.
+        self.updated = [(old, new) for old, new in pairs if old != new]
 
     def key_of(self, row: Row) -> Row:
         """The key's values; the whole row when there is no key."""
@@ -62,6 +89,14 @@ class Image:
     fingerprint: str
     tables: dict[int, Stored] = field(default_factory=dict)
     created: list[Created] = field(default_factory=list)
+    kept: list[StoredKept] = field(default_factory=list)
+
+    @property
+    def kept_rows(self) -> list[StoredKept]:
+        """What can be given back: rows of tables and columns that are not made again have no place."""
+        return [stored for stored in self.kept if not (stored.kept.anew and self.definitions.empty)]
+
+    definitions: Definitions = field(default_factory=Definitions)
 
 
 def load(parts: Iterable[bytes]) -> Image:
@@ -85,6 +120,14 @@ def load(parts: Iterable[bytes]) -> Image:
                 _table(image, table).updated += pairs
             case Created():
                 image.created.append(frame)
+            case Definition():
+                image.definitions.add(frame)
+            case Kept():
+                image.kept.append(StoredKept(frame))
+            case KeptRows(rows):
+                if not image.kept:
+                    raise Damaged("a stored before-image has kept rows of no table")
+                image.kept[-1].rows += rows
             case _:
                 assert_never(frame)
     return image

@@ -1,7 +1,11 @@
-"""What is in the tables now, compared with what the change left there."""
+"""What is in the tables now, compared with what the change left there, row by row and column by column.
+
+A row of which somebody since has set other columns than the change had is no conflict: the change's columns are set back, theirs
+stay. A conflict is a column that both have set, a row that is gone, a new row that somebody has worked on, a key used again.
+"""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from interlock.connectors.postgres.image import Row
@@ -9,20 +13,26 @@ from interlock.connectors.postgres.preview.layout import layout_statements, read
 from interlock.connectors.postgres.queries import Ask, Steps, ask
 from interlock.connectors.postgres.undo import statements
 from interlock.connectors.postgres.undo.load import Image, Stored
+from interlock.model.conflict import ConflictKind, RowConflict
 from interlock.model.errors import Rejected
 
-MOST_WITHOUT_KEY = 200_000
-"""The largest table without a key in which rows are looked for."""
+_LONGEST_NAME = 200
+_WORDS = {
+    ConflictKind.MODIFIED: "modified",
+    ConflictKind.DELETED: "deleted",
+    ConflictKind.TAKEN: "with their key used again",
+    ConflictKind.BLOCKED: "held by other rows",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """A row to set back: as it was, as the change left it, where it is now, and whether someone modified it since."""
+    """A row to set back: as it was, as the change left it, where it is now, and how it is now when someone modified it since."""
 
     old: Row
     new: Row
     ctid: str
-    modified: bool = False
+    now: Row
 
     @property
     def changed(self) -> list[int]:
@@ -32,7 +42,12 @@ class Restore:
     @property
     def compared(self) -> list[int]:
         """The columns that must be as they were afterwards: what others set since is theirs."""
-        return self.changed if self.modified else list(range(len(self.old)))
+        return self.changed if self.now != self.new else list(range(len(self.old)))
+
+    @property
+    def contested(self) -> list[int]:
+        """The columns that the change set and somebody has set differently since (not: back to what they were)."""
+        return [n for n in self.changed if self.now[n] not in (self.new[n], self.old[n])]
 
 
 @dataclass(slots=True)
@@ -44,23 +59,51 @@ class Todo:
     remove: list[tuple[Row, str]] = field(default_factory=list)
     restore: list[Restore] = field(default_factory=list)
     insert: list[Row] = field(default_factory=list)
-    modified: int = 0
-    missing: int = 0
-    taken: int = 0
+    conflicts: list[RowConflict] = field(default_factory=list)
+
+    def conflict(self, row: Row, kind: ConflictKind, places: Iterable[int] = (), *, left: bool) -> None:
+        """Note one."""
+        self.conflicts.append(conflict(self.stored, row, kind, places, left=left))
+
+    def leave_out(self, row: Row) -> None:
+        """Other rows keep this one from being put back."""
+        self.insert.remove(row)
+        self.conflict(row, ConflictKind.BLOCKED, left=True)
+
+    def leave(self, restore: Restore) -> None:
+        """Other rows keep this one from being set back."""
+        self.restore.remove(restore)
+        self.conflict(restore.new, ConflictKind.BLOCKED, restore.changed, left=True)
+
+    def leave_there(self, found: tuple[Row, str]) -> None:
+        """Other rows keep this new one from being taken away."""
+        self.remove.remove(found)
+        self.conflict(found[0], ConflictKind.BLOCKED, left=True)
 
     @property
-    def conflicts(self) -> str:
-        """In words, with numbers and without values; empty when there are none."""
-        said = [
-            f"{number} {what}"
-            for number, what in (
-                (self.modified, "modified"),
-                (self.missing, "deleted"),
-                (self.taken, "with their key used again"),
-            )
-            if number
-        ]
+    def summary(self) -> str:
+        """The conflicts in words, with numbers and columns and without values; empty when there are none."""
+        said: list[str] = []
+        for kind, words in _WORDS.items():
+            found = [one for one in self.conflicts if one.kind is kind]
+            columns = list(dict.fromkeys(column for one in found for column in one.columns))
+            if found:
+                said.append(f"{len(found)} {words}" + (f" ({', '.join(columns)})" if columns else ""))
         return f"{self.stored.label}: {', '.join(said)}" if said else ""
+
+
+def conflict(
+    stored: Stored, row: Row, kind: ConflictKind, places: Iterable[int] = (), *, left: bool
+) -> RowConflict:
+    """A conflict about a row of a table."""
+    named = stored.key_places if stored.key else range(len(row))
+    values = ((stored.table.columns[n].name, row[n]) for n in named)
+    name = ", ".join(
+        f"{column} = {value}" if value is not None else f"{column} is NULL" for column, value in values
+    )
+    name = name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
+    columns = tuple(stored.table.columns[n].name for n in places)
+    return RowConflict(stored.label, name, kind, columns, left)
 
 
 def resolve(image: Image) -> Steps[None]:
@@ -81,6 +124,7 @@ def resolve(image: Image) -> Steps[None]:
             raise Rejected(f"the columns of {stored.label} were altered since")
         names = {c.name for c in stored.table.columns}
         stored.key = layout.key if all(part.name in names for part in layout.key) else ()
+        stored.leave_out_generated()
 
 
 def compare(stored: Stored, *, force: bool) -> Steps[Todo]:
@@ -89,7 +133,7 @@ def compare(stored: Stored, *, force: bool) -> Steps[Todo]:
     if stored.key:
         yield from _by_key(todo, force)
     else:
-        yield from _by_value(todo, force)
+        yield from _by_value(todo)
     return todo
 
 
@@ -99,22 +143,42 @@ def _by_key(todo: Todo, force: bool) -> Steps[None]:
     keys = [*map(stored.key_of, inserted), *(stored.key_of(new) for _, new in updated)]
     left = yield from rows_by_key(stored, keys)
     for row in inserted:
-        present = left.get(stored.key_of(row))
-        if _usable(todo, present, row, force):
-            assert present is not None
-            todo.remove.append((row, present[0]))
+        _take_away(todo, row, left.get(stored.key_of(row)), force)
     for old, new in updated:
-        present = left.get(stored.key_of(new))
-        if _usable(todo, present, new, force):
-            assert present is not None
-            todo.restore.append(Restore(old, new, present[0], present[1] != new))
+        _set_back(todo, old, new, left.get(stored.key_of(new)), force)
     there = yield from rows_by_key(stored, [stored.key_of(row) for row in deleted])
     for row in deleted:
         present = there.get(stored.key_of(row))
         if present is None:
             todo.insert.append(row)
         elif present[1] != row:
-            todo.taken += 1
+            todo.conflict(row, ConflictKind.TAKEN, _differing(present[1], row), left=True)
+
+
+def _take_away(todo: Todo, row: Row, present: tuple[str, Row] | None, force: bool) -> None:
+    if present is None:
+        return  # as it should be
+    different = _differing(present[1], row)
+    if different:
+        # Whatever somebody wrote into a row that the change had made would be lost with it.
+        todo.conflict(row, ConflictKind.MODIFIED, different, left=False)
+    if force or not different:
+        todo.remove.append((row, present[0]))
+
+
+def _set_back(todo: Todo, old: Row, new: Row, present: tuple[str, Row] | None, force: bool) -> None:
+    if present is None:
+        todo.conflict(new, ConflictKind.DELETED, left=True)
+        return
+    restore = Restore(old, new, *present)
+    if restore.contested:
+        todo.conflict(new, ConflictKind.MODIFIED, restore.contested, left=False)
+    if force or not restore.contested:
+        todo.restore.append(restore)
+
+
+def _differing(one: Row, other: Row) -> list[int]:
+    return [n for n, (a, b) in enumerate(zip(one, other, strict=True)) if a != b]
 
 
 def by_keys(stored: Stored) -> tuple[list[Row], list[Row], list[tuple[Row, Row]]]:
@@ -144,16 +208,6 @@ def by_keys(stored: Stored) -> tuple[list[Row], list[Row], list[tuple[Row, Row]]
     )
 
 
-def _usable(todo: Todo, present: tuple[str, Row] | None, expected: Row, force: bool) -> bool:
-    if present is None:
-        todo.missing += 1
-        return False
-    if present[1] != expected:
-        todo.modified += 1
-        return force
-    return True
-
-
 def rows_by_key(stored: Stored, keys: Sequence[Row]) -> Steps[dict[Row, tuple[str, Row]]]:
     """The present rows with these keys: ctid and values. Keys are compared by the index's equality, rows are told apart by text."""
     found: dict[Row, tuple[str, Row]] = {}
@@ -164,9 +218,11 @@ def rows_by_key(stored: Stored, keys: Sequence[Row]) -> Steps[dict[Row, tuple[st
     return found
 
 
-def _by_value(todo: Todo, force: bool) -> Steps[None]:
+def _by_value(todo: Todo) -> Steps[None]:
+    """Without a key a row is its values: one that is not there any more was modified or deleted, nobody can tell which."""
     stored = todo.stored
-    present = yield from rows_by_value(stored)
+    yield from ask(Ask("maintainer", (statements.lock(stored),)))
+    present = yield from rows_by_value(stored, [*stored.inserted, *(new for _, new in stored.updated)])
     places: dict[Row, list[str]] = {}
     for ctid, row in present:
         places.setdefault(row, []).append(ctid)
@@ -174,21 +230,28 @@ def _by_value(todo: Todo, force: bool) -> Steps[None]:
         if places.get(row):
             todo.remove.append((row, places[row].pop()))
         else:
-            todo.missing += 1
+            todo.conflict(row, ConflictKind.DELETED, left=True)
     for old, new in stored.updated:
         if places.get(new):
-            todo.restore.append(Restore(old, new, places[new].pop()))
+            todo.restore.append(Restore(old, new, places[new].pop(), new))
         else:
-            todo.missing += 1
+            todo.conflict(new, ConflictKind.DELETED, left=True)
     todo.insert = list(stored.deleted)
 
 
-def rows_by_value(stored: Stored) -> Steps[list[tuple[str, Row]]]:
-    """All rows of a table without a key, which is locked against writers: ctid and values."""
-    _, rows = yield from ask(Ask("maintainer", statements.everything(stored, MOST_WITHOUT_KEY)))
-    if len(rows) > MOST_WITHOUT_KEY:
-        raise Rejected(f"{stored.label} has no key and too many rows to find the changed ones")
+def rows_by_value(stored: Stored, wanted: Sequence[Row]) -> Steps[list[tuple[str, Row]]]:
+    """The rows of a table without a key that have these values: ctid and values. The table is read once; what is sent is only what
+    was asked for."""
+    if not wanted:
+        return []
+    [rows] = yield from ask(Ask("maintainer", (statements.find_values(stored, wanted),)))
     return [(ctid or "", tuple(values)) for ctid, *values in rows]
+
+
+def concerned(todo: Todo) -> list[Row]:
+    """All rows, by value, whose number a revert of a table without a key changes."""
+    rows = [row for row, _ in todo.remove] + todo.insert
+    return [*rows, *(r for restore in todo.restore for r in (restore.old, restore.new))]
 
 
 def astray(todo: Todo) -> Steps[tuple[list[tuple[Row, list[int]]], int]]:
@@ -213,7 +276,7 @@ def astray(todo: Todo) -> Steps[tuple[list[tuple[Row, list[int]]], int]]:
 
 
 def expected(todo: Todo, before: Counter[Row]) -> Counter[Row]:
-    """What a table without a key should hold afterwards."""
+    """How often each of the concerned rows of a table without a key should be there afterwards."""
     after = before.copy()
     after.subtract(row for row, _ in todo.remove)
     after.subtract(restore.new for restore in todo.restore)

@@ -4,34 +4,52 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from interlock.connectors.postgres.image import Row
-from interlock.connectors.postgres.queries import Statement, array, ident
+from interlock.connectors.postgres.queries import Statement, array, ident, literal
 from interlock.connectors.postgres.undo.load import Stored
 
 T = TypeVar("T")
 _PARAMETERS = 20_000
 """Parameters of one statement (the protocol has room for 65,535)."""
 _ROWS = 500
+_ARGUMENTS = 90
 
 
 def find(stored: Stored, keys: Sequence[Row]) -> Statement:
     """Lock and read the rows with these keys: ctid, then the recorded columns."""
     values, given = _key_values(stored, keys)
     return (
-        f"SELECT t.ctid::pg_catalog.text, {stored.columns} FROM ONLY {stored.sql} AS t JOIN (VALUES {values})"
+        f"SELECT {stored.columns} FROM ONLY {stored.sql} AS t JOIN (VALUES {values})"
         f" AS k({_key_names(stored)}) ON {_key_matches(stored)} FOR UPDATE OF t",
         given,
     )
 
 
-def everything(stored: Stored, most: int) -> tuple[Statement, Statement]:
-    """For a table without a key: keep writers out and read it whole."""
+def lock(stored: Stored) -> Statement:
+    """For a table without a key: keep writers out, or a row could go from one place to another unseen."""
+    return f"LOCK TABLE ONLY {stored.sql} IN SHARE ROW EXCLUSIVE MODE", ()
+
+
+def find_values(stored: Stored, rows: Sequence[Row]) -> Statement:
+    """For a table without a key: the rows that have one of these values, found in one pass over the table."""
+    given = array(list(dict.fromkeys(",".join(map(_quoted, row)) for row in rows)))
     return (
-        (f"LOCK TABLE ONLY {stored.sql} IN SHARE ROW EXCLUSIVE MODE", ()),
-        (
-            f"SELECT t.ctid::pg_catalog.text, {stored.columns} FROM ONLY {stored.sql} AS t LIMIT {most + 1}",
-            (),
-        ),
+        f"SELECT {stored.columns} FROM ONLY {stored.sql} AS t JOIN pg_catalog.unnest($1::pg_catalog.text[]) AS k(v)"
+        f" ON k.v OPERATOR(pg_catalog.=) ({_whole(stored)})",
+        (given,),
     )
+
+
+def _quoted(value: str | None) -> str:
+    return "NULL" if value is None else literal(value)
+
+
+def _whole(stored: Stored) -> str:
+    """All values of a row as one text. `format` calls the types' output functions, as SELECT does; a cast to text could be
+    anybody's. (A function takes 100 arguments.)"""
+    names = [f"t.{ident(column.name)}" for column in stored.table.columns]
+    parts = [names[start : start + _ARGUMENTS] for start in range(0, len(names), _ARGUMENTS)]
+    texts = [f"pg_catalog.format('{','.join(['%L'] * len(part))}', {', '.join(part)})" for part in parts]
+    return " OPERATOR(pg_catalog.||) ',' OPERATOR(pg_catalog.||) ".join(texts) if texts else "''"
 
 
 def insert(stored: Stored, rows: Sequence[Row]) -> Statement:
