@@ -1,0 +1,115 @@
+"""Proving that a change of definitions can be undone, before it is committed (P6): it is undone, on the agent's own connection, in
+a savepoint that is rolled back, by the very code that a revert runs.
+
+What proves it is twofold. Each object is asked what it is like, and must be what it was. And the catalogs are compared, row by row,
+with what is committed: whatever differs must be of one of these objects.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from msgspec import structs
+
+from interlock.connectors.postgres.definitions import Facet, alike, portraits
+from interlock.connectors.postgres.image import Definition, Frame, Kept, decode, encode
+from interlock.connectors.postgres.preview import first, read
+from interlock.connectors.postgres.preview.catalog_diff import diff
+from interlock.connectors.postgres.preview.ddl import NOT_UNDONE
+from interlock.connectors.postgres.queries import (
+    CANONICAL_SETTINGS,
+    Ask,
+    QueryFailed,
+    Reply,
+    Statement,
+    Steps,
+    ask,
+)
+from interlock.connectors.postgres.undo.definitions import present
+from interlock.connectors.postgres.undo.plan import DEFAULT_PATH, plan
+from interlock.connectors.postgres.undo.residue import unaccounted
+from interlock.model.errors import Rejected
+from interlock.sdk.connector import Preview
+
+T = TypeVar("T")
+_LONGEST = 300
+
+SAVEPOINT = '"_interlock_proof"'
+"""Set when a transaction has been measured, before it is made read-only."""
+_BACK: Statement = (f"ROLLBACK TO SAVEPOINT {SAVEPOINT}", ())
+_READ_ONLY: Statement = ("SET TRANSACTION READ ONLY", ())
+_CANONICAL: Statement = (
+    "SELECT "
+    + ", ".join(f"pg_catalog.set_config('{k}', '{v}', true)" for k, v in CANONICAL_SETTINGS.items()),
+    (),
+)
+
+
+def prove(
+    measured: Preview, wished: Preview, *, search_path: str = DEFAULT_PATH
+) -> Steps[Preview]:
+    """`wished` is what could be said if the definitions in its before-image can be brought back: that, if undoing it has worked;
+    else what was `measured`, with why it has not. The transaction is left as it was. Raises QueryFailed when it is lost."""
+    frames = list(decode(wished.undo))
+    proposed = [frame for frame in frames if isinstance(frame, Definition)]
+    was = [frame.was for frame in proposed if frame.was is not None]
+    role = proposed[0].role
+    yield from ask(Ask("agent", (_BACK, _CANONICAL)))
+    left = {facet.address: facet for facet in (yield from portraits("agent", [w.address for w in was]))}
+    others: list[Frame] = [frame for frame in frames if not isinstance(frame, Definition)]
+    # What lies in the trash is out of the agent's reach; that it fits is the trash's own promise.
+    tried: list[Frame] = [frame for frame in others if not (isinstance(frame, Kept) and frame.trash)]
+    tried += [Definition(role, facet, left.get(facet.address)) for facet in was]
+    why = yield from _tried(tried, was, search_path)
+    yield from ask(Ask("agent", (_BACK, _READ_ONLY)))
+    if why:
+        return _said(measured, why)
+    kept = [*others, *_touched(role, was, left)]
+    return structs.replace(wished, undo=encode(kept))
+
+
+def _said(measured: Preview, why: str) -> Preview:
+    reason = f"undoing it was tried, and failed: {why}"[:_LONGEST]
+    effects = tuple(
+        structs.replace(effect, reason=reason) if effect.reason == NOT_UNDONE else effect
+        for effect in measured.measurement.effects
+    )
+    return structs.replace(measured, measurement=structs.replace(measured.measurement, effects=effects))
+
+
+def _touched(role: str, was: Sequence[Facet], left: dict[tuple[int, int], Facet]) -> Iterator[Frame]:
+    """What is stored: the definitions that the change touched."""
+    for facet in was:
+        now = left.get(facet.address)
+        if now is None or not alike(facet, now) or facet.values.get("file") != now.values.get("file"):
+            yield Definition(role, facet, now)
+
+
+def _tried(frames: Sequence[Frame], was: Sequence[Facet], search_path: str) -> Steps[str]:
+    """Undo it all. Why it does not come out right; empty when it does."""
+    try:
+        reverted = yield from as_agent(plan(encode(frames), force=False, search_path=search_path))
+        if not reverted.complete:
+            return "rows are not as they were"
+        facts = read((yield from ask(first())))
+        difference = yield from diff(facts)
+        now = yield from as_agent(present(was, by_name=True))
+        return unaccounted(difference, was, list(now.values()))
+    except Rejected as error:
+        return str(error)
+    except QueryFailed as error:
+        return f"undoing it failed with SQLSTATE {error.sqlstate}"
+
+
+def as_agent(steps: Steps[T]) -> Steps[T]:
+    """Run a part that asks the maintainer on the agent's connection instead."""
+    replies: tuple[Reply, ...] | None = None
+    while True:
+        try:
+            asked = next(steps) if replies is None else steps.send(replies)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        replies = yield tuple(
+            Ask("agent", question.statements) if question.on == "maintainer" else question
+            for question in asked
+        )
