@@ -214,3 +214,38 @@ def test_certificates_of_targets_lie_beside_the_configuration() -> None:
         "cert": "/etc/interlock/tls.crt",
         "key": "/elsewhere/tls.key",
     }
+
+
+def test_budgets_follow_the_guardrails_unless_given() -> None:
+    usual = read(FULL).budgets
+    assert usual is not None
+    assert (usual.agent.rows_deleted, usual.owner.rows_deleted, usual.agent.rows_updated) == (50, 100, 1000)
+    assert usual.window == timedelta(hours=1)
+    given = read(FULL + "budgets: {window: 30m, quorum: two-admins, table: {rows_deleted: 7}}\n").budgets
+    assert given is not None
+    assert (given.window, given.remedy) == (timedelta(minutes=30), "quorum:two-admins")
+    assert (given.table.rows_deleted, given.table.rows_updated, given.agent.rows_deleted) == (7, 2000, 50)
+    assert read(FULL + "budgets: none\n").budgets is None
+    assert read(FULL + "guardrails: none\n").budgets is None
+    assert read(FULL + "guardrails: none\nbudgets: {window: 1h}\n").budgets is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("budgets: {agnet: {}}", "did you mean 'agent'?"),
+        ("budgets: {agent: {rows_delete: 1}}", "did you mean 'rows_deleted'?"),
+        ("budgets: {agent: {rows_deleted: -1}}", "expected a whole number of 0 or more"),
+        ("budgets: {agent: {rows_deleted: true}}", "expected a whole number of 0 or more"),
+        ("budgets: {agent: {rows_deleted: 99999999999999999999}}", "must be a whole number"),
+        ("budgets: {window: soon}", "is not a length of time"),
+        ("budgets: {window: 60d}", "between a minute and 31 days"),
+        ("budgets: {quorum: nobody}", "there is no quorum 'nobody'"),
+        ("budgets: {quorum: 3}", "expected the name of a quorum"),
+        ("budgets: [1]", "expected keys and values"),
+    ],
+)
+def test_budgets_that_are_wrong_are_complained_about(given: str, says: str) -> None:
+    text = complaint(f"{FULL}{given}\n")
+    assert says in text
+    assert text.startswith("interlock.yaml:19: budgets")

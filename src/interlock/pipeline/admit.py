@@ -9,6 +9,9 @@ that recovery finds the intent and asks the target. Doubt means no: an error bef
 
 from typing import TypeAlias, assert_never
 
+import msgspec
+
+from interlock.control import budget
 from interlock.control.effects import exceeds
 from interlock.model.base import Value
 from interlock.model.change import Change, ChangeState, Measurement
@@ -43,6 +46,7 @@ class Wait(Value, frozen=True):
     measurement: Measurement
     replaces: Change | None = None
     grown: tuple[str, ...] = ()
+    note: str = ""
 
 
 class No(Value, frozen=True):
@@ -53,13 +57,14 @@ class No(Value, frozen=True):
 
 
 Verdict: TypeAlias = Free | Go | Wait | No | Stop
+Ready: TypeAlias = Going | Free | Wait | No | Stop
 
 
 def admit(work: Work, target: Target, asked: Change | None = None) -> Steps[Answer]:
     """Take one unit through. It ends executed or abandoned, exactly once. `asked` is the approved change that is to be applied
     (`apply`): it is consumed even if policy would permit the unit without it by now."""
     verdict = yield from _judge(work, target, asked)
-    ready: Going | Free | Wait | No | Stop
+    ready: Ready
     ready = (yield from _intend(work, target, verdict)) if isinstance(verdict, Go) else verdict
     match ready:
         case Free():
@@ -148,6 +153,8 @@ def _use(work: Work, target: Target, preview: Preview, found: Change, decision: 
         case Hold() | Rehearse():
             grown: tuple[str, ...] = ("the approvals given do not suffice (any more) for this effect",)
             return Wait(needs, preview.measurement, found, grown)
+        case Permit() if budget.lacks(needs, evidence):
+            return Wait(needs, preview.measurement, found, ("the approvals given have ended",))
         case Permit():
             grown = grown_beyond(found, target, preview.measurement)
             if grown:
@@ -164,11 +171,34 @@ def grown_beyond(approved: Change, target: Target, now: Measurement) -> tuple[st
     return exceeds(approved.measurement, now)
 
 
-def _intend(work: Work, target: Target, go: Go) -> Steps[Begun]:
+def _intend(work: Work, target: Target, go: Go) -> Steps[Ready]:
     """Record the intent. A crash before it is durable: nothing happened. After: recovery asks the target, which knows of no
     commit, and gives a consumed approval back."""
+    begun = yield from _begin(work, target, go)
+    if not isinstance(begun, c.OverBudget):
+        return begun
+    verdict = yield from _over_budget(work, target, go, begun)
+    if not isinstance(verdict, Go):
+        return verdict
+    again = yield from _begin(work, target, verdict)
+    # Nobody counts what was approved, or is only observed: to hear of a budget again is doubt.
+    return Stop(Refused("unavailable", again.why, retry=True)) if isinstance(again, c.OverBudget) else again
+
+
+def _begin(work: Work, target: Target, go: Go) -> Steps[Begun | c.OverBudget]:
     intent = c.Intend(work, target, go.decision, go.preview, go.basis, go.evidence, go.uses, go.observed)
     return (yield from begin(intent))
+
+
+def _over_budget(work: Work, target: Target, go: Go, over: c.OverBudget) -> Steps[Verdict]:
+    """Permitted by itself, but small changes add up: people are needed, as for a large one. Nothing was recorded or counted."""
+    if target.observe:
+        return msgspec.structs.replace(go, decision=over.decision, observed=True)
+    try:
+        verdict = yield from _people(work, target, go.preview, over.decision)
+    except Exception as error:  # noqa: BLE001  # any error is doubt, and doubt means no
+        return Stop((yield from doubt("decide", error)))
+    return msgspec.structs.replace(verdict, note=over.why) if isinstance(verdict, Wait) else verdict
 
 
 def _end_free() -> Steps[Answer]:
@@ -203,7 +233,9 @@ def _record(work: Work, target: Target, verdict: Wait | No | Stop) -> Steps[Answ
 
 
 def _hold(work: Work, target: Target, wait: Wait) -> Steps[Answer]:
-    command = c.RecordHold(work, target, wait.decision, wait.measurement, wait.replaces, wait.grown)
+    command = c.RecordHold(
+        work, target, wait.decision, wait.measurement, wait.replaces, wait.grown, note=wait.note
+    )
     answer = yield from ask(command)
     if isinstance(answer, Held) and not answer.again:
         yield from ask(c.NotifyHeld(answer.change))

@@ -11,7 +11,7 @@ import msgspec
 
 from interlock.model.base import Value
 from interlock.model.change import Approval, Change, Measurement
-from interlock.model.decision import Decision, EvidenceHeld, Target
+from interlock.model.decision import Decision, EvidenceHeld, Hold, Target
 from interlock.model.effect import Totals
 from interlock.model.operation import Action, Operation, Resource
 from interlock.sdk.connector import Held, Preview, Principal, Refused, Settled, Work
@@ -108,9 +108,16 @@ class GatherEvidence(Command[EvidenceHeld], frozen=True):
     change: str
 
 
-class Intend(Command[Change | Refused], frozen=True):
-    """Record the intent, all in one transaction: rights still live, breakers admit, approval consumed (`uses`), undo and
-    marker stored, ledger entry. A Refused means that nothing was recorded."""
+class OverBudget(Value, frozen=True):
+    """The reply to `Intend` when small changes add up to too much: nothing was recorded. `why` is a sentence for people."""
+
+    decision: Hold
+    why: str
+
+
+class Intend(Command[Change | Refused | OverBudget], frozen=True):
+    """Record the intent, all in one transaction: rights still live, breakers admit, budgets reserved, approval consumed (`uses`),
+    undo and marker stored, ledger entry. A Refused or OverBudget means that nothing was recorded."""
 
     work: Work
     target: Target
@@ -175,6 +182,7 @@ class RecordHold(Command[Held | Refused], frozen=True):
     grown: tuple[str, ...] = ()
     wish: Approval | None = None
     force: bool = False
+    note: str = ""
 
 
 class RecordRefusal(Command[Change], frozen=True):

@@ -1,14 +1,16 @@
 """From the intent to the outcome: the part that every kind of unit shares."""
 
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from interlock.control.change import E, move
 from interlock.model.base import Value
 from interlock.model.change import Change
 from interlock.pipeline import commands as c
-from interlock.pipeline.commands import Steps, ask
+from interlock.pipeline.commands import Command, Steps, ask
 from interlock.pipeline.doubt import doubt, log_error
 from interlock.sdk.connector import Answer, Permitted, Refused, Settled
+
+R = TypeVar("R")
 
 
 class Going(Value, frozen=True):
@@ -27,13 +29,27 @@ class Stop(Value, frozen=True):
 Begun: TypeAlias = Going | Stop
 
 
-def begin(intent: c.Intend | c.IntendRevert) -> Steps[Begun]:
+def begin(intent: c.Intend) -> Steps[Begun | c.OverBudget]:
     """Record an intent. An error leaves open whether it became durable: the unit is given up either way, and recovery resolves the
     record if there is one."""
+    reply = yield from _recorded(intent)
+    return reply if isinstance(reply, Stop | c.OverBudget) else _begun(reply)
+
+
+def begin_revert(intent: c.IntendRevert) -> Steps[Begun]:
+    """The same for a revert."""
+    reply = yield from _recorded(intent)
+    return reply if isinstance(reply, Stop) else _begun(reply)
+
+
+def _recorded(intent: Command[R]) -> Steps[R | Stop]:
     try:
-        reply = yield from ask(intent)
+        return (yield from ask(intent))
     except Exception as error:  # noqa: BLE001  # any error is doubt, and doubt means no
         return Stop((yield from doubt("intend", error)))
+
+
+def _begun(reply: Change | Refused) -> Begun:
     return Stop(reply, note=True) if isinstance(reply, Refused) else Going(reply)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from interlock.control import breaker
+from interlock.control import breaker, budget
 from interlock.control.approval import remedies
 from interlock.control.change import MACHINE, UNSETTLED, E, move
 from interlock.model.change import Change, ChangeState
@@ -19,7 +19,8 @@ from interlock.sdk.ports import Tx
 
 
 def intend(tx: Tx, ask: c.Intend, terms: Terms) -> Change | Refused:
-    """`commands.Intend`. Breakers first: their rows stay locked to the end, so that what is read after them holds (P8)."""
+    """`commands.Intend`. Breakers first: their rows stay locked to the end, so that what is read after them holds (P8). Raises
+    `budget.Exceeded`, which undoes what was spent."""
     scopes = breaker.scopes_of(ask.work.principal, ask.target.name, ask.target.environment)
     stop = _admitted(tx, ask, scopes) or _still_allowed(tx, ask)
     if stop is not None:
@@ -29,6 +30,7 @@ def intend(tx: Tx, ask: c.Intend, terms: Terms) -> Change | Refused:
         if isinstance(change, Refused):
             return change
     else:
+        _spend(tx, ask, terms)
         fresh = draft(ask.work, ask.target, ask.preview.measurement, ask.decision, tx)
         observed = {"observed": "1"} if ask.observed else {}
         change = tx.new_change(_executing(fresh, ask.preview, terms, observed))
@@ -52,6 +54,22 @@ def _admitted(tx: Tx, ask: c.Intend, scopes: tuple[str, ...]) -> Refused | None:
             if not breaker.passes_probation(totals):
                 return _breaker(scope, False, "on probation, only small revertible changes pass")
     return None
+
+
+def _spend(tx: Tx, ask: c.Intend, terms: Terms) -> None:
+    """Count what passes without people's approval. What was counted stays counted when the commit fails: doubt means no."""
+    budgets = terms.budgets
+    if budgets is None or not ask.target.strict:
+        return
+    spendings = budget.spendings(ask.work.principal, ask.target.name, ask.preview.measurement.effects)
+    if not spendings:
+        return
+    now = tx.now()
+    since = budget.window_begin(now, budgets.window)
+    spent = tx.spend(spendings, budget.slice_of(now, budgets.window), since)
+    excess = budget.excess(zip(spendings, spent, strict=True), budgets)
+    if excess and not ask.observed:
+        raise budget.Exceeded(excess)
 
 
 def _breaker(scope: str, frozen: bool, reason: str) -> Refused:

@@ -9,6 +9,7 @@ import msgspec
 
 from interlock.control import limits, quorum
 from interlock.control.approval import verify_revert
+from interlock.control.budget import Budgets
 from interlock.control.change import MACHINE, OPEN, UNSETTLED, E, move, settled_event
 from interlock.model.base import Value
 from interlock.model.change import Approval, Change, ChangeState, Measurement
@@ -25,11 +26,12 @@ CONTENT = "content"
 
 
 class Terms(Value, frozen=True):
-    """What records need to know of the installation: its quorums, the log's origin and this gateway's own name."""
+    """What records need to know of the installation: its quorums, the log's origin, this gateway's own name, and its budgets."""
 
     quorums: Mapping[str, Quorum]
     origin: str
     gateway: str = ""
+    budgets: Budgets | None = None
 
 
 def found(tx: ReadTx, change_id: str) -> Change:
@@ -131,7 +133,10 @@ def hold(tx: Tx, ask: c.RecordHold, terms: Terms, nonce: str) -> Held | Refused:
         _withdraw(tx, outgrown, "; ".join(ask.grown))
     fresh = draft(ask.work, ask.target, ask.measurement, ask.decision, tx, nonce=nonce)
     fresh = msgspec.structs.replace(
-        fresh, replaces=outgrown.id if outgrown else "", **_revert_fields(tx, ask, terms)
+        fresh,
+        replaces=outgrown.id if outgrown else "",
+        note=bodies.cut(ask.note),
+        **_revert_fields(tx, ask, terms),
     )
     change = tx.new_change(move(fresh, E.HOLD, expires_at=tx.now() + limits.HELD_FOR))
     payloads = {CONTENT: tx.put_payload(change.id, CONTENT, ask.work.payload)}

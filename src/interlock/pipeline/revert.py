@@ -14,7 +14,7 @@ from interlock.model.decision import Decision, Hold, Permit, Rehearse, Target
 from interlock.pipeline import commands as c
 from interlock.pipeline.commands import Steps, ask
 from interlock.pipeline.doubt import doubt
-from interlock.pipeline.finish import Begun, Going, Stop, abandon, begin, execute
+from interlock.pipeline.finish import Begun, Going, Stop, abandon, begin_revert, execute
 from interlock.sdk.connector import Answer, Held, Preview, Refused, Work
 
 
@@ -73,7 +73,11 @@ def _begin(r: Revert) -> Steps[Begun | Preview]:
     if r.uses is not None and (grown := exceeds(r.uses.measurement, preview.measurement)):
         why = f"the revert would do more than was approved, ask for it again: {'; '.join(grown)}"
         return Stop(Refused("failed", why, change=r.uses))
-    return (yield from begin(c.IntendRevert(r.work, r.target, preview, r.original, r.wish, r.force, r.uses)))
+    return (
+        yield from begin_revert(
+            c.IntendRevert(r.work, r.target, preview, r.original, r.wish, r.force, r.uses)
+        )
+    )
 
 
 def _hold(r: Revert, preview: Preview) -> Steps[Answer]:

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from interlock.control.budget import Budgets
 from interlock.model.errors import Misconfigured
 from interlock.model.people import Quorum
 from interlock.policy.limits import Limits
-from interlock.runtime import durations, secrets
+from interlock.runtime import budgets, durations, secrets
 from interlock.runtime.yaml_source import Key, Source
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -99,6 +100,7 @@ class Config(msgspec.Struct, frozen=True):
     policies: Path | None
     guardrails: Literal["default", "none"]
     limits: Limits
+    budgets: Budgets | None
     retention_payloads: timedelta
     retention_trash: timedelta
     notify: tuple[str, ...]
@@ -124,7 +126,7 @@ class Config(msgspec.Struct, frozen=True):
 
 
 TOP = (
-    "store", "state_dir", "api", "environments", "targets", "quorums", "policies", "guardrails", "limits",
+    "store", "state_dir", "api", "environments", "targets", "quorums", "policies", "guardrails", "limits", "budgets",
     "retention", "notify", "witness", "origin", "master_key",
 )  # fmt: skip
 
@@ -145,6 +147,9 @@ def build(source: Source, path: Path) -> Config:
     environments = _each(source, top, "environments", Environment)
     retention = _struct(source, top.get("retention"), Retention, ("retention",))
     policies = top.get("policies")
+    guardrails = _one_of(source, top.get("guardrails", "default"), ("default", "none"), ("guardrails",))
+    limits = _limits(source, top.get("limits"))
+    quorums = _quorums(source, top)
     return Config(
         file=path,
         store=_store(source, top["store"], folder),
@@ -152,10 +157,11 @@ def build(source: Source, path: Path) -> Config:
         api=_api(source, top.get("api"), folder),
         environments=environments,
         targets=_targets(source, top["targets"], environments, folder),
-        quorums=_quorums(source, top),
+        quorums=quorums,
         policies=None if policies is None else folder / _text(source, policies, ("policies",)),
-        guardrails=_one_of(source, top.get("guardrails", "default"), ("default", "none"), ("guardrails",)),
-        limits=_limits(source, top.get("limits")),
+        guardrails=guardrails,
+        limits=limits,
+        budgets=budgets.read(source, top.get("budgets"), limits, guardrails, quorums),
         retention_payloads=_length(source, retention.payloads, ("retention", "payloads")),
         retention_trash=_length(source, retention.trash, ("retention", "trash")),
         notify=_notify(source, top.get("notify", [])),

@@ -101,6 +101,12 @@ class Core:
         if task is not None:
             await asyncio.wait({task})
 
+    async def forget_spent(self) -> None:
+        """Forget what was spent before the window began."""
+        if self.terms.budgets is not None:
+            before = self.directory.now() - 2 * self.terms.budgets.window
+            await self.store.transact(lambda tx: tx.forget_spent(before))
+
     @property
     def halted(self) -> bool:
         """Whether the halt file is there: the switch that needs no store, no login and no network."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from interlock.control import budget
 from interlock.model.change import Change
 from interlock.model.decision import EvidenceHeld
 from interlock.model.errors import InterlockError, Unavailable
@@ -91,11 +92,16 @@ class Performer:
             lambda tx: records.evidence(tx, records.found(tx, ask.change), terms)
         )
 
-    async def _intend(self, ask: c.Intend) -> Change | Refused:
+    async def _intend(self, ask: c.Intend) -> Change | Refused | c.OverBudget:
         if self._core.halted:
             return Refused("breaker", "all changes are stopped by the halt file")
         terms = self._core.terms
-        return self._began(await self._core.store.transact(lambda tx: intents.intend(tx, ask, terms)))
+        try:
+            return self._began(await self._core.store.transact(lambda tx: intents.intend(tx, ask, terms)))
+        except budget.Exceeded as over:
+            budgets = terms.budgets
+            assert budgets is not None
+            return c.OverBudget(budget.hold(over.excess, budgets), budget.words(over.excess, budgets))
 
     async def _intend_revert(self, ask: c.IntendRevert) -> Change | Refused:
         if self._core.halted:

@@ -64,7 +64,7 @@ class Runtime:
         self.config, self.store = config, store
         self.governance = governance or TryOut()
         found = {t.connector: find(t.connector) for t in config.targets.values()}
-        self.terms = Terms(config.quorums, store.origin, gateway)
+        self.terms = Terms(config.quorums, store.origin, gateway, config.budgets)
         policies = Policies(
             config.policies,
             quorums=config.quorums,
@@ -225,6 +225,7 @@ class Runtime:
         before = self.core.directory.now() - self.config.retention_payloads
         while await self.store.destroy_payloads_before(before):
             pass
+        await self.core.forget_spent()
 
     # -- what the API and the command line show
 
@@ -286,5 +287,6 @@ def _config_entry(config: Config) -> dict[str, Json]:
         "quorums": {q.name: [q.count, q.group] for q in config.quorums.values()},
         "guardrails": config.guardrails,
         "limits": to_json(config.limits),
+        "budgets": None if config.budgets is None else to_json(config.budgets),
     }
     return {"digest": digest_of(decides), "guardrails": config.guardrails, "targets": len(config.targets)}

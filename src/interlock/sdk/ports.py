@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 from interlock.model.base import Json
 from interlock.model.breaker import Breaker
+from interlock.model.budget import Amounts, Spending
 from interlock.model.change import Approval, Change, ChangeFilter
 from interlock.model.people import Agent, AgentCredential, Grant, Person
 
@@ -98,6 +99,13 @@ class Tx(ReadTx, Protocol):
         """Breaker admission (P8): read the rows of all scopes locked against a concurrent move (`FOR SHARE`, in the order of the
         sorted scopes) until this transaction ends. None = admitted; else the first that refuses (a missing row is returned as
         an open breaker with the reason "missing")."""
+
+    def spend(self, spendings: Sequence[Spending], at: datetime, since: datetime) -> Sequence[Amounts]:
+        """Add to the counters of the slice of time that begins `at`; returns for each what it shows from `since` on, this
+        included. Counters stay locked until this transaction ends: two replicas cannot both take the last of a budget."""
+
+    def forget_spent(self, before: datetime) -> None:
+        """Forget the counters of slices that began before."""
 
 
 class Store(Protocol):

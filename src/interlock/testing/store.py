@@ -20,6 +20,7 @@ from interlock.ledger import entry
 from interlock.model import ids
 from interlock.model.base import Json
 from interlock.model.breaker import Breaker, BreakerState
+from interlock.model.budget import Amounts, Spending
 from interlock.model.change import Approval, Change, ChangeFilter, ChangeState
 from interlock.model.errors import Conflict, NotFound, Rejected, Unavailable
 from interlock.model.people import Agent, AgentCredential, Grant, Person
@@ -42,6 +43,7 @@ class Tables:
     grants: dict[str, Grant] = field(default_factory=dict)
     breakers: dict[str, Breaker] = field(default_factory=dict)
     metas: dict[str, str] = field(default_factory=dict)
+    spent: dict[tuple[str, str, datetime], Amounts] = field(default_factory=dict)
     entries: list[bytes] = field(default_factory=list)
     revision: int = 0
 
@@ -221,6 +223,26 @@ class FakeTx(FakeReadTx):
             if row.frozen or row.state is BreakerState.OPEN:
                 return row
         return None
+
+    def spend(self, spendings: Sequence[Spending], at: datetime, since: datetime) -> Sequence[Amounts]:
+        spent = self._t.spent
+        for one in spendings:
+            key = (one.scope, one.target, at)
+            spent[key] = spent.get(key, Amounts()) + one.amounts
+        return [
+            sum(
+                (
+                    a
+                    for (s, t, begin), a in spent.items()
+                    if (s, t) == (one.scope, one.target) and begin >= since
+                ),
+                Amounts(),
+            )
+            for one in spendings
+        ]
+
+    def forget_spent(self, before: datetime) -> None:
+        self._t.spent = {key: amounts for key, amounts in self._t.spent.items() if key[2] >= before}
 
 
 def _matches(change: Change, which: ChangeFilter) -> bool:

@@ -87,6 +87,9 @@ def test_a_lost_version_is_refused(backend: Backend) -> None:
         backend.open()
 
 
+LATEST = migrations.VERSION
+
+
 def add_table(connection: Connection) -> None:
     connection.exec_driver_sql("CREATE TABLE added (x INTEGER)")
 
@@ -99,11 +102,11 @@ def add_and_fail(connection: Connection) -> None:
 def test_an_older_schema_is_migrated_when_asked(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     transact(backend.open(), lambda tx: tx.put_meta("k", "v"))
     monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, add_table))
-    monkeypatch.setattr(migrations, "VERSION", 2)
+    monkeypatch.setattr(migrations, "VERSION", LATEST + 1)
     with pytest.raises(Misconfigured, match="interlock migrate"):
         backend.open()
     store = backend.open(create=False, upgrade=True)
-    assert backend.raw("SELECT version FROM schema_version") == [(2,)]
+    assert backend.raw("SELECT version FROM schema_version") == [(LATEST + 1,)]
     assert backend.raw("SELECT count(*) FROM added") == [(0,)]
     assert read(store, lambda tx: tx.meta("k")) == "v"
     assert backend.open(create=False)
@@ -113,10 +116,10 @@ def test_a_failed_migration_leaves_the_old_schema(backend: Backend, monkeypatch:
     backend.open()
     with monkeypatch.context() as patch:
         patch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, add_and_fail))
-        patch.setattr(migrations, "VERSION", 2)
+        patch.setattr(migrations, "VERSION", LATEST + 1)
         with pytest.raises(Misconfigured, match="half way"):
             backend.open(upgrade=True)
-    assert backend.raw("SELECT version FROM schema_version") == [(1,)]
+    assert backend.raw("SELECT version FROM schema_version") == [(LATEST,)]
     with pytest.raises(Exception, match="added"):
         backend.raw("SELECT * FROM added")
     assert wait(backend.open().verify()).ok

@@ -60,7 +60,7 @@ def held(answer: Held) -> bytes:
     remedies = decision.remedies if isinstance(decision, Hold | Rehearse) else ()
     code = REHEARSAL if isinstance(decision, Rehearse) else HELD
     what = "held again" if answer.grown else "held already" if answer.again else "held"
-    lines = list(answer.grown) + effects_words(change.measurement.effects)
+    lines = [*answer.grown, *filter(None, (change.note,)), *effects_words(change.measurement.effects)]
     return build.error_response(
         "ERROR",
         code,

@@ -54,8 +54,10 @@ class Plain:
     def __init__(self, connection: Connection, direct: Direct | None = None) -> None:
         self._connection, self._direct = connection, direct
 
-    def execute(self, query: Executable, values: Mapping[str, Any] | None = None) -> Sequence[Any]:
-        """The rows of a query; `values` are those of its parameters."""
+    def execute(
+        self, query: Executable, values: Mapping[str, Any] | None = None, *, writes: bool = False
+    ) -> Sequence[Any]:
+        """The rows of a query; `values` are those of its parameters. `writes`: it changes rows as well."""
         if self._direct is not None and self._direct.takes(query):
             return self._direct.execute(query, values or {})
         return self._connection.execute(query, values).fetchall()
@@ -86,8 +88,11 @@ class Step:
         self.lost: BatchLost | None = None
         self.wrote = False
 
-    def execute(self, query: Executable, values: Mapping[str, Any] | None = None) -> Sequence[Any]:
-        """The rows of a query; `values` are those of its parameters."""
+    def execute(
+        self, query: Executable, values: Mapping[str, Any] | None = None, *, writes: bool = False
+    ) -> Sequence[Any]:
+        """The rows of a query; `values` are those of its parameters. `writes`: it changes rows as well."""
+        self.wrote |= writes
         return self._guard(lambda: self._plain.execute(query, values))
 
     def write(self, statement: Executable, rows: Sequence[dict[str, Any]] | None = None) -> int:

@@ -6,9 +6,24 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from sqlalchemy import Executable, Insert, Select, Table, Update, bindparam, func, insert, or_, select, update
+from sqlalchemy import (
+    Executable,
+    Insert,
+    Select,
+    Table,
+    TextClause,
+    Update,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
+from interlock.model.budget import AMOUNTS
 from interlock.model.change import ChangeState
 from interlock.runtime.stores import schema
 
@@ -73,6 +88,30 @@ def last_id_between() -> Select[Any]:
     """The last id of a change from ``first`` to ``last``, or NULL."""
     column = schema.changes.c.id
     return select(func.max(column)).where(column.between(bindparam("first"), bindparam("last")))
+
+
+@_once
+def spend(number: int) -> TextClause:
+    """Adds to that many counters (parameters `scope_0`, `target_0`, `rows_created_0` … and ``slice``), and returns for each what it
+    shows from the slice ``since`` on: one statement, because it is on the way of every change.
+
+    As text: SQLAlchemy leaves the tables out of RETURNING's columns, which are ambiguous then.
+    """
+    own = ("scope", "target", *AMOUNTS)
+    rows = ", ".join(f"({', '.join(f':{name}_{n}' for name in own)}, :slice)" for n in range(number))
+    added = ", ".join(f"{name} = spent.{name} + excluded.{name}" for name in AMOUNTS)
+    # Not of the slice itself: what the statement has made of it so far is not defined.
+    earlier = (
+        "FROM spent AS earlier WHERE earlier.scope = spent.scope AND earlier.target = spent.target"
+        " AND earlier.slice >= :since AND earlier.slice < :slice"
+    )
+    shown = ", ".join(
+        f"spent.{name} + (SELECT coalesce(sum(earlier.{name}), 0) {earlier})" for name in AMOUNTS
+    )
+    return text(
+        f"INSERT INTO spent ({', '.join(own)}, slice) VALUES {rows}"
+        f" ON CONFLICT (scope, target, slice) DO UPDATE SET {added} RETURNING spent.scope, {shown}"
+    )
 
 
 @_once

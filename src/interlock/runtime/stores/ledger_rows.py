@@ -29,8 +29,10 @@ _MOVE_HEAD = keep(
 class Runner(Protocol):
     """Executes statements and turns database errors into the port's."""
 
-    def execute(self, query: Executable, values: Mapping[str, Any] | None = None) -> Sequence[Any]:
-        """The rows of a query; `values` are those of its parameters."""
+    def execute(
+        self, query: Executable, values: Mapping[str, Any] | None = None, *, writes: bool = False
+    ) -> Sequence[Any]:
+        """The rows of a query; `values` are those of its parameters. `writes`: it changes rows as well."""
 
     def write(self, statement: Executable, rows: Sequence[dict[str, Any]] | None = None) -> int:
         """How many rows a statement changed."""

@@ -18,8 +18,9 @@ from interlock.runtime.stores.schema import PG_SCHEMA
 
 
 def _first(connection: Connection) -> None:
-    """Version 1: everything there is."""
-    schema.metadata.create_all(connection, checkfirst=False)
+    """Version 1: the tables that were there from the beginning."""
+    tables = [table for table in schema.metadata.sorted_tables if table not in _LATER]
+    schema.metadata.create_all(connection, tables, checkfirst=False)
     empty = Frontier()
     connection.execute(insert(schema.ledger_head).values(id=1, size=empty.size, edge=empty.encode()))
     connection.execute(insert(schema.revision).values(id=1, value=0))
@@ -58,7 +59,15 @@ def _on_sqlite(table: Table) -> Iterator[str]:
     yield f"CREATE TRIGGER {table.name}_no_replace BEFORE INSERT ON {table.name} WHEN {taken} {refuse}"
 
 
-MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (_first,)
+def _budgets(connection: Connection) -> None:
+    """Version 2: what small changes add up to."""
+    schema.spent.create(connection)
+
+
+_LATER: Final = (schema.spent,)
+"""Tables that a later version added."""
+
+MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (_first, _budgets)
 VERSION: Final = len(MIGRATIONS)
 
 

@@ -104,6 +104,19 @@ breakers = Table(
     "breakers", metadata, Column("scope", Text, primary_key=True), Column("doc", Text, nullable=False)
 )
 
+spent = Table(
+    "spent",
+    metadata,
+    Column("scope", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("slice", BigInteger, nullable=False),
+    Column("rows_created", BigInteger, nullable=False),
+    Column("rows_updated", BigInteger, nullable=False),
+    Column("rows_deleted", BigInteger, nullable=False),
+    Column("objects", BigInteger, nullable=False),
+    PrimaryKeyConstraint("scope", "target", "slice"),
+)
+
 ledger_head = Table(
     "ledger_head",
     metadata,

@@ -16,6 +16,7 @@ from interlock.ledger.merkle import Frontier
 from interlock.model import ids
 from interlock.model.base import Json, Value
 from interlock.model.breaker import Breaker, BreakerState
+from interlock.model.budget import AMOUNTS, Amounts, Spending
 from interlock.model.change import Approval, Change
 from interlock.model.errors import Conflict, NotFound, Rejected
 from interlock.model.people import Agent, AgentCredential, Grant, Person
@@ -27,6 +28,9 @@ from interlock.runtime.stores.reading import SqlReadTx, key_label, milliseconds,
 
 _ID_WINDOW = 256
 """How many ids are looked at in one query."""
+
+_COUNTERS = 16
+"""How many counters one statement adds to."""
 
 
 class SqlTx(SqlReadTx):
@@ -165,6 +169,22 @@ class SqlTx(SqlReadTx):
         found = {b.scope: b for b in rows_read}
         rows = (found.get(s) or Breaker(s, state=BreakerState.OPEN, reason="missing") for s in wanted)
         return next((row for row in rows if row.frozen or row.state is BreakerState.OPEN), None)
+
+    def spend(self, spendings: Sequence[Spending], at: datetime, since: datetime) -> Sequence[Amounts]:
+        found: dict[str, Amounts] = {}
+        times = {"slice": milliseconds(at), "since": milliseconds(since)}
+        for first in range(0, len(spendings), _COUNTERS):
+            some = spendings[first : first + _COUNTERS]
+            values: dict[str, Any] = dict(times)
+            for n, one in enumerate(some):
+                values |= {f"scope_{n}": one.scope, f"target_{n}": one.target}
+                values |= {f"{name}_{n}": getattr(one.amounts, name) for name in AMOUNTS}
+            rows = self.runner.execute(built.spend(len(some)), values, writes=True)
+            found |= {scope: Amounts(*map(int, numbers)) for scope, *numbers in rows}
+        return [found[one.scope] for one in spendings]
+
+    def forget_spent(self, before: datetime) -> None:
+        self.runner.write(delete(schema.spent).where(schema.spent.c.slice < milliseconds(before)))
 
     # -- how
 

@@ -1,0 +1,110 @@
+"""Counters of what small changes add up to: exact over a window, and over replicas that take the last of a budget at once."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from functools import partial
+
+import pytest
+from tests.runtime.stores.conftest import Backend
+from tests.runtime.stores.store_values import AT, read, transact
+
+from interlock.control import budget
+from interlock.control.budget import Exceeded
+from interlock.model.budget import Amounts, Spending
+from interlock.runtime.stores import SqlStore
+from interlock.runtime.stores.writing import SqlTx
+from interlock.sdk.ports import Tx
+from interlock.testing.store import FakeStore
+
+HOUR, SLICE = timedelta(hours=1), timedelta(minutes=5)
+ONE = Amounts(1, 2, 3, 4)
+
+
+def one(scope: str = "agent/fixer", amounts: Amounts = ONE, target: str = "shop") -> Spending:
+    return Spending(scope, target, amounts)
+
+
+def spending(at: datetime, *spendings: Spending) -> Callable[[Tx], list[Amounts]]:
+    """A transaction that counts, over an hour."""
+    return lambda tx: list(tx.spend(spendings, at, at - HOUR))
+
+
+def test_what_is_spent_adds_up_over_the_window(store: SqlStore) -> None:
+    shown = []
+    for n in range(14):
+        at = AT + n * SLICE
+        shown += transact(store, spending(at, one()))
+    assert [amounts.rows_created for amounts in shown] == [*range(1, 14), 13]
+    assert shown[-1] == Amounts(13, 26, 39, 52)
+
+
+def test_scopes_and_targets_are_counted_apart(store: SqlStore) -> None:
+    spendings = [one("agent/fixer"), one("owner/olga"), one("table/table public.t", Amounts(rows_deleted=1))]
+    for _ in range(2):
+        shown = transact(store, lambda tx: tx.spend(spendings, AT, AT - HOUR))
+    assert list(shown) == [Amounts(2, 4, 6, 8), Amounts(2, 4, 6, 8), Amounts(rows_deleted=2)]
+    (other,) = transact(store, lambda tx: tx.spend([one(target="lab")], AT, AT - HOUR))
+    assert other == ONE
+
+
+def test_a_unit_may_touch_many_tables(store: SqlStore) -> None:
+    many = [one(f"table/table public.t{n:03d}", Amounts(rows_created=n)) for n in range(50)]
+    assert [a.rows_created for a in transact(store, lambda tx: tx.spend(many, AT, AT))] == list(range(50))
+
+
+def test_what_goes_beyond_is_not_counted(store: SqlStore) -> None:
+    def work(tx: SqlTx) -> None:
+        tx.spend([one()], AT, AT - HOUR)
+        raise Exceeded([])
+
+    with pytest.raises(Exceeded):
+        transact(store, work)
+    assert list(transact(store, lambda tx: tx.spend([one()], AT, AT - HOUR))) == [ONE]
+
+
+def test_what_is_too_old_is_forgotten(backend: Backend) -> None:
+    store = backend.open()
+    for at in (AT - HOUR, AT):
+        transact(store, spending(at, one()))
+    transact(store, lambda tx: tx.forget_spent(AT))
+    assert backend.raw("SELECT count(*) FROM spent") == [(1,)]
+    assert read(store, lambda tx: tx.now()) is not None
+
+
+def test_replicas_cannot_both_take_the_last_of_a_budget(backend: Backend) -> None:
+    """As `pipeline.intents` does it: what goes beyond the limit is undone."""
+    stores = [backend.open() for _ in range(1 if backend.is_sqlite else 3)]
+    limit = 20
+    budgets = budget.default(limit, 1, "q")
+
+    def work(tx: SqlTx) -> None:
+        mine = one(amounts=Amounts(rows_deleted=1))
+        spent = tx.spend([mine], AT, AT - HOUR)
+        excess = budget.excess(zip([mine], spent, strict=True), budgets)
+        if excess:
+            raise Exceeded(excess)
+
+    def attempt(store: SqlStore) -> bool:
+        try:
+            transact(store, work)
+        except Exceeded:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        passed = [
+            f.result() for f in [pool.submit(partial(attempt, stores[n % len(stores)])) for n in range(60)]
+        ]
+    assert passed.count(True) == limit
+    ((total,),) = backend.raw("SELECT sum(rows_deleted) FROM spent")
+    assert total == limit
+
+
+def test_the_fake_counts_the_same(store: SqlStore) -> None:
+    fake = FakeStore()
+    for n in (0, 3, 11, 12, 13, 30):
+        at = AT + n * SLICE
+        work = spending(at, one(), one("owner/olga"))
+        # The fake runs each transaction twice, and keeps one.
+        assert transact(store, work) == fake.now(work)
