@@ -1,6 +1,9 @@
 """Parts that ask side by side: what goes out together, and whom an error reaches."""
 
+from collections.abc import Callable
+
 from interlock.connectors.postgres.queries import (
+    OUTDATED,
     Ask,
     On,
     QueryFailed,
@@ -36,7 +39,9 @@ def answer(question: Ask) -> Reply:
     return rows
 
 
-def drive(parts: list[Steps[str]]) -> tuple[list[str], list[tuple[Ask, ...]]]:
+def drive(
+    parts: list[Steps[str]], answer: Callable[[Ask], Reply] = answer
+) -> tuple[list[str], list[tuple[Ask, ...]]]:
     steps, asked = together(parts), []
     try:
         step = next(steps)
@@ -84,3 +89,16 @@ def test_quoting() -> None:
     assert literal("it's") == "'it''s'"
     assert literal("a\\'b") == "E'a\\\\''b'"
     assert array(['a"b', "c\\d", ""]) == '{"a\\"b","c\\\\d",""}'
+
+
+def test_what_is_out_of_date_is_asked_once_more() -> None:
+    first = True
+
+    def outdated_once(question: Ask) -> Reply:
+        nonlocal first
+        if first and any(text == "whole" for text, _ in question.statements):
+            first = False
+            return QueryFailed(OUTDATED)
+        return answer(question)
+
+    assert drive([part("agent", "whole")], outdated_once)[0] == ["whole"]

@@ -12,8 +12,8 @@ _EXECUTE = encode(f.Execute("")) + build.SYNC
 
 
 class Kept:
-    """What one connection keeps prepared: texts that were asked before. Those that select all columns of a table are not, because
-    the server refuses to run them again once the table has others."""
+    """What one connection keeps prepared: texts that were asked before. One that selects all columns of a table is refused by the
+    server once the table has others (`OUTDATED`): then it is to be forgotten, and asked again."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
@@ -38,14 +38,13 @@ class Kept:
     def _worth_keeping(self, sql: str) -> bool:
         if sql in self._seen:
             return len(self._names) < MOST
-        if ".*" not in sql:
-            if len(self._seen) >= MOST:
-                self._seen.clear()
-            self._seen.add(sql)
+        if len(self._seen) >= MOST:
+            self._seen.clear()
+        self._seen.add(sql)
         return False
 
     def forget(self, sql: str) -> None:
-        """It failed when it was to be prepared, so perhaps it is not."""
+        """It failed when it was to be prepared, so perhaps it is not; or it is out of date."""
         # The name is not used again: the server may have it all the same.
         self._names.pop(sql, None)
         self._seen.discard(sql)

@@ -33,6 +33,11 @@ class Ask:
     statements: tuple[Statement, ...]
 
 
+OUTDATED = "0A000"
+"""What the server says (feature_not_supported) when the columns of a table have changed under a prepared statement that selects all
+of them. Asked once more, it is prepared anew."""
+
+
 class QueryFailed(Exception):
     """The target answered a statement of an `Ask` with an error; the statements after it did not run.
 
@@ -191,7 +196,7 @@ def _split(questions: Sequence[Ask], rows: list[Rows]) -> list[Reply]:
 def _one_by_one(questions: Sequence[Ask], failed: QueryFailed) -> Steps[list[Reply]]:
     if questions[0].on == "agent":
         yield from ask(recovery())
-    if len(questions) == 1:
+    if len(questions) == 1 and failed.sqlstate != OUTDATED:
         return [failed]
     replies: list[Reply] = []
     for question in questions:

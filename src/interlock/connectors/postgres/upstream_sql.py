@@ -12,6 +12,7 @@ from interlock.connectors.postgres.codec import CopyData, Frame, Framer, backend
 from interlock.connectors.postgres.codec import frontend as f
 from interlock.connectors.postgres.codec.backend import Column, CopyInResponse, CopyOutResponse
 from interlock.connectors.postgres.kept import Kept
+from interlock.connectors.postgres.queries import OUTDATED
 from interlock.connectors.postgres.upstream import Upstream, open_upstream
 from interlock.connectors.postgres.upstream_config import UpstreamConfig
 from interlock.connectors.postgres.upstream_errors import SqlError, Stage, UpstreamError
@@ -88,23 +89,33 @@ class SqlConnection:
         All of them run, whatever becomes of the others; then the first error is raised. The results have no ``columns``.
         """
         with self._exclusively():
-            asked = [self._kept.execution(statement) for statement in statements]
-            self._upstream.write(b"".join([data for data, _ in asked]))
-            done: list[Collector] = []
-            collector = self._collector()
-            while len(done) < len(asked):
-                for frame in self._frames(await self._receive(collector)):
-                    self._take(collector, [frame])
-                    if collector.done:
-                        done.append(collector)
-                        collector = self._collector()
-            self.status = done[-1].status if done else "I"
-        for (sql, _), (_, fresh), answer in zip(statements, asked, done, strict=True):
-            if fresh and answer.error is not None:
-                self._kept.forget(sql)
+            done = await self._each(statements)
+            outdated = [n for n, answer in enumerate(done) if _outdated(answer)]
+            if outdated:
+                # They did not run, and have been forgotten.
+                again = await self._each([statements[n] for n in outdated])
+                for place, answer in zip(outdated, again, strict=True):
+                    done[place] = answer
         for answer in done:
             answer.check()
         return [result for answer in done for result in answer.results]
+
+    async def _each(self, statements: Sequence[Statement]) -> list[Collector]:
+        asked = [self._kept.execution(statement) for statement in statements]
+        self._upstream.write(b"".join([data for data, _ in asked]))
+        done: list[Collector] = []
+        collector = self._collector()
+        while len(done) < len(asked):
+            for frame in self._frames(await self._receive(collector)):
+                self._take(collector, [frame])
+                if collector.done:
+                    done.append(collector)
+                    collector = self._collector()
+        self.status = done[-1].status if done else "I"
+        for (sql, _), (_, fresh), answer in zip(statements, asked, done, strict=True):
+            if answer.error is not None and (fresh or _outdated(answer)):
+                self._kept.forget(sql)
+        return done
 
     async def simple(self, sql: str) -> list[Result]:
         """Run ``sql``, which may be several statements, through the simple protocol."""
@@ -278,6 +289,10 @@ class SqlConnection:
             collector.feed(frames)
         except ProtocolViolation as violation:
             raise UpstreamError(Stage.SESSION, str(violation), "08P01") from None
+
+
+def _outdated(answer: Collector) -> bool:
+    return answer.error is not None and answer.error.sqlstate == OUTDATED
 
 
 async def _each(chunks: Iterable[bytes] | AsyncIterable[bytes]) -> AsyncIterator[bytes]:

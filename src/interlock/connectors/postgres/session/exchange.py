@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from interlock.connectors.postgres.codec import backend as b
 from interlock.connectors.postgres.codec import backend_limits, build, decode_backend, encode
+from interlock.connectors.postgres.queries import OUTDATED
 from interlock.connectors.postgres.session.batch import OWN, Batch, Expected, Reply
 from interlock.wire import ProtocolViolation
 
@@ -20,6 +21,8 @@ _SIZE = struct.Struct(">i").unpack_from
 _LIMITS = backend_limits()
 _BULK = frozenset(b"Dd")
 _ASIDE = frozenset(b"NAS")
+_MOST_KEPT = 128
+"""Statements of ours that are kept prepared on one connection."""
 # What ends the answer to one expected message (PostgreSQL manual, section 55.2.3). The letters on the left are those
 # of the client's message, but `p` stands for Describe of a portal and `t` for Describe of a statement.
 _ENDS: dict[str, frozenset[int]] = {
@@ -58,6 +61,7 @@ class Exchange:
         self._passing = 0
         self._waiter: asyncio.Future[None] | None = None
         self._prepared: dict[str, str] = {}
+        self._seen: set[str] = set()
         self._number = 0
         self._lost: Exception | None = None
         self._left: set[tuple[str, str]] = set()
@@ -77,6 +81,18 @@ class Exchange:
         name = f"{OWN}{self._number}"
         self._prepared[sql] = name
         return name, True
+
+    def comes_again(self, sql: str) -> bool:
+        """Whether a statement was asked before, so that it is worth keeping prepared."""
+        if sql in self._prepared:
+            return True
+        if len(self._seen) >= _MOST_KEPT:
+            self._seen.clear()
+        again = sql in self._seen
+        self._seen.add(sql)
+        if again and len(self._prepared) >= _MOST_KEPT:
+            self.renew()
+        return again
 
     def confirm(self, sql: str, ok: bool) -> None:
         """Forget a statement that could not be prepared."""
@@ -258,6 +274,8 @@ class Exchange:
             if error.sqlstate == "26000":
                 # Someone deallocated our statement from within SQL: prepare it again next time.
                 self._prepared.clear()
+            elif error.sqlstate == OUTDATED:
+                self.renew()
         if head.done is not None:
             head.done(False)
             head.done = None

@@ -24,10 +24,12 @@ async def run_steps(channel: Channel, steps: Steps[T]) -> T:
 
 async def ask_agent(channel: Channel, statements: Sequence[Statement]) -> list[Rows]:
     """Run statements of ours on the agent's connection. Raises QueryFailed, Lost."""
-    batch = channel.exchange.batch()
-    # Only utility statements never differ, and so are worth keeping prepared.
+    exchange = channel.exchange
+    batch = exchange.batch()
+    # To parse and plan what is asked for each transaction costs the server more than to run it.
     replies = [
-        batch.once(sql, params) if _varies(sql) else batch.own(sql, params) for sql, params in statements
+        batch.own(sql, params) if exchange.comes_again(sql) else batch.once(sql, params)
+        for sql, params in statements
     ]
     batch.sync()
     await channel.exchange.run(batch)
@@ -35,7 +37,3 @@ async def ask_agent(channel: Channel, statements: Sequence[Statement]) -> list[R
         if reply.error is not None:
             raise QueryFailed(reply.error.sqlstate, reply.error.message)
     return [reply.texts() for reply in replies]
-
-
-def _varies(sql: str) -> bool:
-    return sql.lstrip().upper().startswith(("SELECT", "WITH", "LOCK", "TABLE"))
