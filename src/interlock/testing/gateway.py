@@ -70,6 +70,7 @@ class Gateway:
 
     `store` and `master_key` are shared by replicas; the second one is made with `furnish=False`. `port` is where the database is
     reached (a proxy, say) when not at the cluster's own port. `roles` gives agents a role of their own on the server.
+    `target` is the target's name.
     `keys` are merged over the target's keys of the configuration, `top` over the top ones.
     """
 
@@ -87,15 +88,16 @@ class Gateway:
         roles: Mapping[str, str] | None = None,
         observer: bool = True,
         furnish: bool = True,
+        target: str = TARGET,
         keys: Mapping[str, Any] | None = None,
         top: Mapping[str, Any] | None = None,
     ) -> None:
-        self.database, self.folder = database, folder
+        self.database, self.folder, self.target = database, folder, target
         self.tokens: dict[str, str] = {}
         self._agents, self._furnish, self._store = agents, furnish, store
         folder.mkdir(parents=True, exist_ok=True)
         server = f"127.0.0.1:{port or database.cluster.port}/{database.name}?sslmode=disable"
-        target: dict[str, Any] = {
+        protected: dict[str, Any] = {
             "connector": "postgres",
             "environment": "production",
             "listen": "127.0.0.1:0",
@@ -108,13 +110,13 @@ class Gateway:
             "maintainer": {"dsn": f"postgresql://{ROLES.maintainer}@{server}"},
         }
         if observer:
-            target["observer"] = {"dsn": f"postgresql://{ROLES.observer}@{server}"}
+            protected["observer"] = {"dsn": f"postgresql://{ROLES.observer}@{server}"}
         config: dict[str, Any] = {
             "store": store,
             "state_dir": "var",
             "api": {"listen": "127.0.0.1:0"},
             "environments": {"production": {"protection": "strict"}},
-            "targets": {TARGET: {**target, **(keys or {})}},
+            "targets": {target: {**protected, **(keys or {})}},
             "quorums": {"two-sre": {"count": 2, "group": "sre"}},
             **({"master_key": {"file": str(master_key)}} if master_key else {}),
             **(top or {}),
@@ -195,7 +197,8 @@ class Gateway:
 
     def dsn(self, agent: str = "bot", *, token: str | None = None, **options: str) -> str:
         """An agent's address; `options` are libpq's parameters."""
-        return address(self.port, agent, self.tokens.get(agent, "") if token is None else token, **options)
+        password = self.tokens.get(agent, "") if token is None else token
+        return address(self.port, agent, password, self.target, **options)
 
     def connect(self, agent: str = "bot", **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
         """psycopg as an agent, in autocommit unless told otherwise."""
@@ -230,7 +233,7 @@ class Gateway:
         self, agent: str, actions: Sequence[Action], max_rows: int | None, lasts: timedelta
     ) -> None:
         expires = self.runtime.core.directory.now() + lasts
-        await self.runtime.grants.add(agent, TARGET, actions, expires, by=BY, max_rows=max_rows)
+        await self.runtime.grants.add(agent, self.target, actions, expires, by=BY, max_rows=max_rows)
 
     def add_agent(
         self, name: str, actions: Sequence[Action] = EVERYTHING, *, max_rows: int | None = None
@@ -243,7 +246,7 @@ class Gateway:
 
     def reread(self) -> None:
         """Have the catalogs read again now: something was changed past the gateway."""
-        live = self.runtime.targets[TARGET].live
+        live = self.runtime.targets[self.target].live
         self.run(live._catalogs.load())  # type: ignore[attr-defined]
 
     # -- changes
@@ -361,7 +364,7 @@ class GatewayProcess:
         raise AssertionError(f"the server ended (no {event}): {self.events[-10:]}")
 
     def dsn(self, agent: str = "bot", **options: str) -> str:
-        return address(self.port, agent, self.gateway.tokens[agent], **options)
+        return address(self.port, agent, self.gateway.tokens[agent], self.gateway.target, **options)
 
     def connect(self, agent: str = "bot", **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
         return psycopg.connect(self.dsn(agent), **{"autocommit": True, **options})
@@ -394,7 +397,7 @@ class GatewayProcess:
             self.kill()
 
 
-def address(port: int, agent: str, token: str, **options: str) -> str:
+def address(port: int, agent: str, token: str, target: str = TARGET, **options: str) -> str:
     """What an agent connects with; without TLS unless told otherwise."""
     query = urlencode({"sslmode": "disable", **options}, quote_via=quote)
-    return f"postgresql://{agent}:{quote(token, safe='')}@127.0.0.1:{port}/{TARGET}?{query}"
+    return f"postgresql://{agent}:{quote(token, safe='')}@127.0.0.1:{port}/{target}?{query}"

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from psycopg import sql
 from tests.real.conformance import sources
 from tests.real.conformance.suite import Outcome, Place, Run, Suite
 
-from interlock.testing.gateway import ROLES, TARGET, Gateway, prepare
+from interlock.testing.gateway import ROLES, Gateway, prepare
 from interlock.testing.pg import HOST, PgCluster, PgDatabase
 
 AGENT = ROLES.upstream.replace("_", "-")
@@ -42,8 +43,11 @@ def both(suite: Suite, cluster: PgCluster, folder: Path, only: Sequence[str] = (
 @contextmanager
 def fresh(cluster: PgCluster, suite: Suite) -> Iterator[PgDatabase]:
     """A new database with the name of the target, so that both ways show the same one."""
-    cluster.drop_database(TARGET)
-    database = cluster.create_database(TARGET)
+    with cluster.connect("template1", autocommit=True) as connection:  # one of them is called postgres
+        name = sql.Identifier(suite.database)
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(name))
+    database = PgDatabase(cluster, suite.database)
     prepare(database)
     if suite.setup:
         database.psql(suite.setup)
@@ -52,7 +56,6 @@ def fresh(cluster: PgCluster, suite: Suite) -> Iterator[PgDatabase]:
     finally:
         for (gid,) in database.psql("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()"):
             database.psql(f"ROLLBACK PREPARED '{gid}'")
-        database.drop()
 
 
 @contextmanager
@@ -66,8 +69,9 @@ def place_of(database: PgDatabase, suite: Suite, gated: bool) -> Iterator[tuple[
             database,
             Path(folder) / "gateway",
             agents=(AGENT,),
+            target=suite.database,
             keys=suite.keys,
             top={"guardrails": "none", **suite.top},
         )
         with gateway:
-            yield Place(HOST, gateway.port, AGENT, gateway.tokens[AGENT], TARGET), gateway
+            yield Place(HOST, gateway.port, AGENT, gateway.tokens[AGENT], suite.database), gateway

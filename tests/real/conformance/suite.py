@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import quote
 
-from interlock.testing.gateway import Gateway
+from interlock.testing.gateway import TARGET, Gateway
 from interlock.testing.pg import PgDatabase
 
 
@@ -79,7 +79,8 @@ class Run:
 class Suite:
     """`name` and `version` of the source distribution, the packages its environment `needs` (pip's requirements), and the function
     that runs it. `subset` are the tests that every `make test` runs. `fetched` is False for suites that come without a source
-    distribution of their own (pgbench, say). `setup` is SQL for a superuser in the fresh database. `keys` and `top` go to the
+    distribution of their own (pgbench, say). `setup` is SQL for a superuser in the fresh database, `database` is the name of
+    that and of the target. `keys` and `top` go to the
     gateway's configuration as those of `interlock.testing.gateway.Gateway`."""
 
     name: str
@@ -89,6 +90,7 @@ class Suite:
     subset: Sequence[str] = ()
     fetched: bool = True
     setup: str = ""
+    database: str = TARGET
     keys: Mapping[str, object] = field(default_factory=dict)
     top: Mapping[str, object] = field(default_factory=dict)
     patience_s: int = 3600

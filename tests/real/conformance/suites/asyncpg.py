@@ -20,5 +20,6 @@ SUITE = Suite(
     VERSION,
     run,
     needs=(f"asyncpg=={VERSION}", "distro", "uvloop", *junit.NEEDS),
+    database="postgres",  # some of its tests name it
     subset=("tests/test_transaction.py", "tests/test_cursor.py"),
 )

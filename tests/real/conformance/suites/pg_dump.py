@@ -1,6 +1,7 @@
 """pg_dump and psql (pg_restore): what is dumped is put back, and dumped again as it was."""
 
 import re
+from functools import partial
 
 from tests.real.conformance.steps import Steps, demand
 from tests.real.conformance.suite import Outcome, Run, Suite
@@ -54,40 +55,44 @@ FOR found IN SELECT format('DROP ROUTINE %s CASCADE', oid::regprocedure) AS sql 
 LOOP EXECUTE found.sql; END LOOP;
 DROP TYPE IF EXISTS mood, pair; DROP DOMAIN IF EXISTS positive;
 END $$"""
+_DUMPS = {
+    "plain": (),
+    "as INSERTs": ("--inserts", "--rows-per-insert=100"),
+    "as INSERTs with columns": ("--column-inserts", "--on-conflict-do-nothing"),
+}
 _SALT = re.compile(r"^\\(un)?restrict .*$", re.MULTILINE)
 """pg_dump's protection against what names may hold has a new random word each time."""
 
 
 def run(what: Run) -> dict[str, Outcome]:
     steps = Steps(what)
+    dumps: dict[str, str] = {}
     if not steps.step("content by psql", lambda: _psql(steps, CONTENT)):
         return steps.outcomes
-    first = what.folder / "first.sql"
-    if not steps.step("dump", lambda: first.write_text(_dump(steps), "utf-8")):
-        return steps.outcomes
-    text = first.read_text("utf-8")
-    steps.step("the dump is the server's own", lambda: _same(text, _dump_directly(steps)))
-    steps.step("dump as INSERTs", lambda: _dump(steps, "--inserts", "--rows-per-insert=100"))
-    steps.step(
-        "dump as INSERTs with columns", lambda: _dump(steps, "--column-inserts", "--on-conflict-do-nothing")
-    )
-    for name, options in (("psql", ()), ("psql in one transaction", ("-1",))):
-        _restored(steps, name, text, lambda options=options: _psql(steps, text, *options))
-    inserts = _or_empty(steps, "--inserts")
-    _restored(steps, "psql of INSERTs", text, lambda: _psql(steps, inserts))
+    for name, options in _DUMPS.items():
+        steps.step(f"dump {name}", partial(_keep, steps, dumps, name, options))
     for form in ("custom", "directory"):
-        _archived(steps, form, text)
+        parallel = ("-j", "2") if form == "directory" else ()
+        archive = ("-F", form[0], "-f", str(what.folder / form), *parallel)
+        steps.step(f"dump {form}", partial(_dump, steps, *archive))
+    text = dumps.get("plain", "")
+    steps.step("the dump is the server's own", lambda: _same(text, _dump_directly(steps)))
+    for name, dumped in dumps.items():
+        _restored(steps, f"psql, {name}", text, partial(_psql, steps, dumped))
+    _restored(steps, "psql in one transaction", text, lambda: _psql(steps, text, "-1"))
+    restore = ("--no-owner", "-e", "-d", what.place.database)
+    for form, more in (("custom", ()), ("directory", ("-j", "2"))):
+        arguments = (*restore, *more, str(what.folder / form))
+        _restored(steps, f"pg_restore, {form}", text, partial(_pg_restore, steps, *arguments))
     return steps.outcomes
 
 
-def _archived(steps: Steps, form: str, text: str) -> None:
-    archive = str(steps.run.folder / form)
-    parallel = ("-j", "2") if form == "directory" else ()
-    if steps.step(f"dump to {form}", lambda: _dump(steps, "-F", form[0], "-f", archive, *parallel)):
-        restore = ("--no-owner", "-e", "-d", steps.run.place.database, *parallel)
-        _restored(
-            steps, f"pg_restore of {form}", text, lambda: steps.program("pg_restore", *restore, archive)
-        )
+def _keep(steps: Steps, dumps: dict[str, str], name: str, options: tuple[str, ...]) -> None:
+    dumps[name] = _dump(steps, *options)
+
+
+def _pg_restore(steps: Steps, *arguments: str) -> None:
+    steps.program("pg_restore", *arguments)
 
 
 def _restored(steps: Steps, name: str, text: str, restore: "object") -> None:
@@ -103,12 +108,6 @@ def _psql(steps: Steps, script: str, *options: str) -> None:
 
 def _dump(steps: Steps, *options: str) -> str:
     return _SALT.sub("", steps.program("pg_dump", *_WHAT, *options))
-
-
-def _or_empty(steps: Steps, *options: str) -> str:
-    said: list[str] = []
-    steps.step("dump once more", lambda: said.append(_dump(steps, *options)))
-    return "".join(said)
 
 
 _WHAT = ("--exclude-schema=interlock*", "--no-owner", "--no-privileges")
