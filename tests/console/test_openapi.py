@@ -129,6 +129,11 @@ async def revert_change(api: Api) -> httpx.Response:
     return await api.admin.post(f"/api/v1/changes/{change.id}/revert", json={**wish, "force": False})
 
 
+async def plan_revert(api: Api) -> httpx.Response:
+    change = await api.applied()
+    return await api.admin.get(f"/api/v1/changes/{change.id}/revert", params={"force": "true"})
+
+
 async def revoke_grant(api: Api) -> httpx.Response:
     grants = await api.get("/api/v1/grants")
     return await api.admin.delete(f"/api/v1/grants/{grants['grants'][0]['id']}")
@@ -160,6 +165,7 @@ CASES: dict[str, tuple[Ask, int]] = {
     "getStatement": (get_statement, 200),
     "speak": (speak, 200),
     "applyChange": (apply_change, 200),
+    "planRevert": (plan_revert, 200),
     "revertChange": (revert_change, 200),
     "listPeople": (get("/api/v1/people"), 200),
     "addPerson": (

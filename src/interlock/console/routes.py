@@ -34,6 +34,7 @@ from interlock.console.schemas import (
     ProtectedTables,
     Reason,
     ReportQuery,
+    RevertQuery,
     Signed,
     SignedRevert,
     StatementQuery,
@@ -43,6 +44,7 @@ from interlock.console.schemas import (
 from interlock.model.breaker import Breaker
 from interlock.model.people import Agent, Grant, Person
 from interlock.runtime.service.report import Report
+from interlock.runtime.service.reverting import RevertPlan
 
 PUBLIC, AGENT, PERSON, ADMIN = Access.PUBLIC, Access.AGENT, Access.PERSON, Access.ADMIN
 V1 = "/api/v1"
@@ -107,6 +109,10 @@ _CHANGES = (
     Operation(
         id="applyChange", method="POST", path=f"{V1}/changes/{{id}}/apply", access=PERSON, tag="changes", body=Empty,
         answer=Outcome, summary="Apply an approved change on the server's side", handler=changes.applied,
+    ),
+    Operation(
+        id="planRevert", method="GET", path=f"{V1}/changes/{{id}}/revert", access=PERSON, tag="changes", query=RevertQuery,
+        answer=RevertPlan, summary="What a revert would do now, and which rows others touched since", handler=changes.revert_plan,
     ),
     Operation(
         id="revertChange", method="POST", path=f"{V1}/changes/{{id}}/revert", access=PERSON, tag="changes",

@@ -9,6 +9,7 @@ import msgspec
 from interlock.model.base import Value
 from interlock.model.breaker import Breaker
 from interlock.model.change import Approval, Change, ChangeState, Statement, Verdict
+from interlock.model.conflict import RowConflict
 from interlock.model.effect import Effect, Totals
 from interlock.model.operation import Action
 from interlock.model.people import Agent, Grant, Person
@@ -133,7 +134,8 @@ class SignedRevert(Value, frozen=True):
 
 class Outcome(Value, frozen=True, omit_defaults=False):
     """The end of an apply or a revert. `code` is `done`, `held` (people are needed, again if `grown` says how the effect differs
-    from what was approved), or why it was refused: `forbidden`, `breaker`, `unavailable`, `failed`, `in_doubt`."""
+    from what was approved), or why it was refused: `forbidden`, `breaker`, `unavailable`, `failed`, `in_doubt`. `conflicts` are
+    the rows that others touched since the change that is reverted: 200 of them at most."""
 
     done: bool
     code: str
@@ -141,6 +143,13 @@ class Outcome(Value, frozen=True, omit_defaults=False):
     retry: bool = False
     grown: tuple[str, ...] = ()
     change: Change | None = None
+    conflicts: tuple[RowConflict, ...] = ()
+
+
+class RevertQuery(Value, frozen=True):
+    """Whether the revert is to be a forced one."""
+
+    force: bool = False
 
 
 class Empty(Value, frozen=True):

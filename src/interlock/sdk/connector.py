@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from interlock.model.base import Value
 from interlock.model.change import Change, Measurement
+from interlock.model.conflict import RowConflict
 from interlock.model.decision import Decision, Forbid, Target
 from interlock.model.operation import Operation
 from interlock.model.people import AgentCredential
@@ -48,11 +49,14 @@ class Work(Value, frozen=True):
 
 class Preview(Value, frozen=True):
     """The reply to a preview: effects and the before-image. `undo` are parts of at most 4 MiB each in the connector's own
-    encoding, empty when nothing can be undone. `marker` is what `Live.settle` needs to learn the outcome after a crash."""
+    encoding, empty when nothing can be undone. `marker` is what `Live.settle` needs to learn the outcome after a crash; `partly` in
+    the marker of a revert says that it leaves something as it is. `conflicts` are rows that others touched since (of a forced
+    revert)."""
 
     measurement: Measurement
     undo: tuple[bytes, ...] = ()
     marker: dict[str, str] = {}  # noqa: RUF012  # msgspec copies mutable defaults
+    conflicts: tuple[RowConflict, ...] = ()
 
 
 class Settled(Value, frozen=True):
@@ -77,9 +81,10 @@ class Unit(Protocol):
 
 
 class Permitted(Value, frozen=True, tag=True):
-    """Done. `change` is None when nothing was changed and so nothing recorded."""
+    """Done. `change` is None when nothing was changed and so nothing recorded; `conflicts` as in `Preview`."""
 
     change: Change | None
+    conflicts: tuple[RowConflict, ...] = ()
 
 
 class Held(Value, frozen=True, tag=True):
@@ -93,12 +98,13 @@ class Held(Value, frozen=True, tag=True):
 
 class Refused(Value, frozen=True, tag=True):
     """Will not happen. `code` is one of forbidden, breaker, unavailable, failed, in_doubt; `why` one sentence; `retry` whether
-    trying the same again can help."""
+    trying the same again can help; `conflicts` are the rows because of which a revert is refused."""
 
     code: str
     why: str
     retry: bool = False
     change: Change | None = None
+    conflicts: tuple[RowConflict, ...] = ()
 
 
 Answer = Permitted | Held | Refused

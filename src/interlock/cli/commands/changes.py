@@ -252,9 +252,17 @@ def revert(
     url: Url = "",
     json: Json = False,
 ) -> None:
-    """Undo an applied change from its stored before-image, signed with your key."""
+    """Undo an applied change from its stored before-image, signed with your key. Shows first what that does now, and which rows
+    others changed since."""
+    from interlock.cli import reverting
+    from interlock.runtime.service.reverting import RevertPlan
+
     who = signer(as_, key, passphrase_file)
     server = connect_as(config, url, who)
+    plan = server.get(f"/api/v1/changes/{chg}/revert", RevertPlan, force="true" if force else "false")
+    reverting.show(plan, force=force, quiet=json)
+    if not plan.possible:
+        _ended(Outcome(False, "failed", plan.why, conflicts=plan.conflicts), json)
     nonce = secrets.token_urlsafe(24)
     asked = server.get(
         f"/api/v1/changes/{chg}/statement",
@@ -303,7 +311,8 @@ def _print_outcome(outcome: Outcome) -> None:
     if change is None or outcome.code in ("forbidden", "failed"):
         said, why = why or outcome.code.replace("_", " "), ""
     elif outcome.done and change.reverts:
-        said = f"{change.reverts} is reverted, by {change.id}"
+        partly = "partly " if "partly" in change.marker else ""
+        said = f"{change.reverts} is {partly}reverted, by {change.id}"
     else:
         said = f"{change.id} is {change.state.value.replace('_', ' ')}"
     out.say(

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
+import msgspec
+
 from interlock.connectors.postgres import preview, undo
 from interlock.connectors.postgres.pool import rows_of
 from interlock.connectors.postgres.queries import (
@@ -115,15 +117,21 @@ class RevertUnit:
 
     async def preview(self) -> Preview:
         """Run the inverse steps and measure them. Raises Rejected when rows were modified since, Unavailable."""
-        settings = {**CANONICAL_SETTINGS, "default_transaction_read_only": "on", "synchronous_commit": "on"}
+        settings = {
+            **CANONICAL_SETTINGS,
+            "default_transaction_read_only": "on",
+            "synchronous_commit": "on",
+            # Others write at the same time: neither do they wait for a revert that waits, nor a person for them.
+            "lock_timeout": f"{self._server.lock_timeout_ms}ms",
+            "statement_timeout": f"{self._server.statement_timeout_s:.0f}s",
+        }
         try:
             self._connection = await SqlConnection.connect(self._server.reverting_role(), settings)
-            await self._connection.query("BEGIN READ WRITE")
             fingerprint = self._server.identity.fingerprint
-            plan = undo.plan(
+            steps = undo.revert(
                 self._parts, force=self._force, fingerprint=fingerprint, search_path=self._search_path
             )
-            reverted = await self._run(plan)
+            reverted = await self._run(steps)
             statements = preview.first().statements
             ending: list[Statement] = [
                 ("SET CONSTRAINTS ALL IMMEDIATE", ()),
@@ -142,13 +150,16 @@ class RevertUnit:
         context = preview.Context(
             self._server.identity,
             captured=reverted.captured,
+            copies=reverted.copies,
             observer=self._server.has_observer,
             layouts=self._server.layouts,
             limits=self._server.limits,
         )
         found = await self._run(preview.examine(first, context))
+        if not reverted.complete:
+            found = msgspec.structs.replace(found, marker={**found.marker, "partly": "1"})
         self._marker = dict(found.marker)
-        return found
+        return msgspec.structs.replace(found, conflicts=reverted.conflicts)
 
     async def _run(self, steps: Steps[T]) -> T:
         """Both `maintainer` and `agent` are this one connection."""

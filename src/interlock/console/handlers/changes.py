@@ -19,6 +19,7 @@ from interlock.console.schemas import (
     OwnChanges,
     OwnQuery,
     QuorumState,
+    RevertQuery,
     Signed,
     SignedRevert,
     StatementQuery,
@@ -27,11 +28,13 @@ from interlock.console.schemas import (
 from interlock.control import approval
 from interlock.control.quorum import Tally
 from interlock.model.change import Change, ChangeFilter, Statement
+from interlock.model.conflict import SHOWN
 from interlock.model.effect import totals
 from interlock.model.errors import NotFound, Rejected
 from interlock.model.ids import parse_change_id
 from interlock.runtime.runtime import Runtime
 from interlock.runtime.service.changes import ChangeView
+from interlock.runtime.service.reverting import RevertPlan
 from interlock.sdk.connector import Answer, Held, Permitted, Refused
 
 MOST_CHANGES = 200
@@ -154,6 +157,12 @@ async def applied(call: Call[Nothing, Empty]) -> Outcome:
     return await _recorded(call.runtime, outcome(answer))
 
 
+async def revert_plan(call: Call[RevertQuery, None]) -> RevertPlan:
+    """What a revert would do now."""
+    plan = await call.runtime.changes.revert_plan(_id(call.path["id"]), force=call.query.force)
+    return msgspec.structs.replace(plan, conflicts=plan.conflicts[:SHOWN])
+
+
 async def reverted(call: Call[Nothing, SignedRevert]) -> Outcome:
     """Undo an applied change on a person's signed wish."""
     body = call.body
@@ -175,13 +184,13 @@ async def _recorded(runtime: Runtime, ended: Outcome) -> Outcome:
 def outcome(answer: Answer) -> Outcome:
     """The core's answer as the API gives it."""
     match answer:
-        case Permitted(change):
-            return Outcome(True, "done", change=change)
+        case Permitted(change, conflicts):
+            return Outcome(True, "done", change=change, conflicts=conflicts[:SHOWN])
         case Held(change, again, grown):
             why = "it is held already" if again else "people are needed first"
             return Outcome(False, "held", why, grown=grown, change=change)
-        case Refused(code, why, retry, change):
-            return Outcome(False, code, why, retry, change=change)
+        case Refused(code, why, retry, change, conflicts):
+            return Outcome(False, code, why, retry, change=change, conflicts=conflicts[:SHOWN])
         case _:
             assert_never(answer)
 

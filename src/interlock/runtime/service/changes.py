@@ -19,6 +19,7 @@ from interlock.pipeline.revert import Revert, revert
 from interlock.runtime import announce
 from interlock.runtime.core import Core
 from interlock.runtime.gate import TargetGate
+from interlock.runtime.service.reverting import Noting, RevertPlan, rehearsed
 from interlock.sdk.connector import Answer, Permitted, Principal, Unit
 from interlock.sdk.ports import ReadTx, Tx
 
@@ -153,6 +154,21 @@ class Changes:
         original, wish = await self._core.store.read(read)
         return await self._revert(self._gate(original.target), original, wish, force, None)
 
+    async def revert_plan(self, change_id: str, *, force: bool = False) -> RevertPlan:
+        """What a revert would do now: done on the target, and rolled back. Raises Rejected when there is nothing to revert."""
+
+        def read(tx: ReadTx) -> tuple[Change, Principal, Sequence[bytes]]:
+            change = found(tx, change_id)
+            _can_be_reverted(change)
+            return change, _principal(tx, change), _image(tx, change)
+
+        original, principal, parts = await self._core.store.read(read)
+        self._gate(original.target)
+        _, unit = await self._core.live(original.target).undo(
+            original, parts, force=force, principal=principal
+        )
+        return await rehearsed(unit)
+
     async def _revert(
         self, gate: TargetGate, original: Change, wish: Approval | None, force: bool, uses: Change | None
     ) -> Answer:
@@ -162,20 +178,20 @@ class Changes:
             if wish is not None:
                 # Before the target is touched; it is verified again, and used up, in the intent.
                 records.check_wish(tx, wish, original, force, terms)
-            names = tx.payload_parts(original.id, original.marker.get("undo", "?"))
             root = found(tx, original.reverts) if original.reverts else None
-            return _principal(tx, original), [tx.payload(original.id, name) for name in names], root
+            return _principal(tx, original), _image(tx, original), root
 
         principal, parts, root = await self._core.store.read(read)
-        if not parts:
-            raise Rejected(f"{original.id} cannot be reverted: no before-image was taken, or it is destroyed")
         work, unit = await self._core.live(original.target).undo(
             original, parts, force=force, principal=principal
         )
         gate.log("change.revert", change=original.id, by=wish.statement.person if wish else "quorum")
-        return await self._drive(
-            gate, revert(Revert(work, gate.target, original, root, wish, force, uses)), unit
-        )
+        noting = Noting(unit)
+        steps = revert(Revert(work, gate.target, original, root, wish, force, uses))
+        answer = await self._drive(gate, steps, noting)
+        if isinstance(answer, Permitted):
+            return Permitted(answer.change, noting.conflicts)
+        return answer
 
     async def _drive(self, gate: TargetGate, steps: Steps[Answer], unit: Unit) -> Answer:
         """Drive it, and wait for the record of its outcome: whoever asked looks at the change next."""
@@ -195,6 +211,14 @@ class Changes:
 def _can_be_reverted(change: Change) -> None:
     if not MACHINE.allows(change.state, E.REVERT):
         raise Rejected(f"{change.id} is {change.state.value}: there is nothing to revert")
+
+
+def _image(tx: ReadTx, change: Change) -> Sequence[bytes]:
+    """The stored before-image. Raises Rejected when there is none."""
+    names = tx.payload_parts(change.id, change.marker.get("undo", "?"))
+    if not names:
+        raise Rejected(f"{change.id} cannot be reverted: no before-image was taken, or it is destroyed")
+    return [tx.payload(change.id, name) for name in names]
 
 
 def _payload(tx: ReadTx, change_id: str) -> bytes | None:
