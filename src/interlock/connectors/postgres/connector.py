@@ -55,7 +55,8 @@ class PostgresConnector:
         if used.observer is None:
             raise Misconfigured(f"targets.{live.name} has no observer: name the role in its dsn first")
         maintainer = "" if used.maintainer is None else used.maintainer.user
-        names = roles.RoleNames(used.upstream.user, used.observer.user, maintainer)
+        agents = tuple(role.user for role in used.agents.values())
+        names = roles.RoleNames(used.upstream.user, used.observer.user, maintainer, agents)
         try:
             return roles.grants_sql(flavour, names, live.config.schemas)
         except ValueError as error:

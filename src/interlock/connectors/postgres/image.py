@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from interlock.connectors.postgres.definitions.facet import Facet
 from interlock.model.errors import Rejected
 
 VERSION = 1
@@ -88,7 +89,46 @@ class Created(msgspec.Struct, frozen=True, tag="created"):
     content: int | None = None
 
 
-Frame: TypeAlias = Head | Table | Inserted | Deleted | Updated | Created
+class Kept(msgspec.Struct, frozen=True, tag="kept"):
+    """What a table lost that a statement dropped, emptied or altered; it is found again by its name, because made anew it has
+    another oid.
+
+    The values of `columns` in so many `rows` are in the table `trash` of the trash, there called `c` and the attribute number
+    (`numbers`); or, when that is empty, in the `KeptRows` that follow. `lost` are the columns to set back in rows that stayed
+    (found by `key`, where the table has one), none when whole rows are to come back; `xid` is the xmin of all rows if the
+    change has rewritten them: another one tells that somebody changed the row since. `anew`: the table or the columns must be
+    made again first (as definitions are undone), else the rows have no place.
+    """
+
+    oid: int
+    schema: str
+    name: str
+    columns: tuple[Column, ...]
+    numbers: tuple[int, ...]
+    rows: int
+    trash: str = ""
+    lost: tuple[str, ...] = ()
+    key: tuple[KeyColumn, ...] = ()
+    xid: str = ""
+    anew: bool = False
+
+
+class KeptRows(msgspec.Struct, frozen=True, tag="kept_rows"):
+    """Rows of the `Kept` before it."""
+
+    rows: tuple[Row, ...]
+
+
+class Definition(msgspec.Struct, frozen=True, tag="definition"):
+    """An object as it `was` before the change and as the change `left` it (None: it was not there). `role` is whose it was to
+    change it: the one that changes it back."""
+
+    role: str
+    was: Facet | None = None
+    left: Facet | None = None
+
+
+Frame: TypeAlias = Head | Table | Inserted | Deleted | Updated | Created | Kept | KeptRows | Definition
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER: msgspec.msgpack.Decoder[Frame] = msgspec.msgpack.Decoder(Frame)

@@ -11,6 +11,7 @@ from interlock.connectors.postgres.classify import StatementInfo
 from interlock.connectors.postgres.codec import frontend as f
 from interlock.connectors.postgres.config import Roles, TargetConfig
 from interlock.connectors.postgres.examination import examine
+from interlock.connectors.postgres.keeper import Keeper
 from interlock.connectors.postgres.pool import Pool
 from interlock.connectors.postgres.preview.layout import Layout
 from interlock.connectors.postgres.queries import OBSERVER_SETTINGS, QueryFailed, Rows, Statement
@@ -64,6 +65,7 @@ class PgLive:
             scan_bytes=config.limits.scan_bytes,
             predicate_rows=config.limits.predicate_rows,
             image_bytes=config.limits.image_bytes,
+            trash_bytes=config.limits.trash_bytes,
         )
         self.layouts: dict[tuple[int, str], Layout] = {}
         self.identity: preview.Identity
@@ -71,6 +73,7 @@ class PgLive:
         self.mock_secret = b""
         self._pool = Pool(roles.observer or roles.upstream, OBSERVER_SETTINGS)
         self._catalogs = Catalogs(self._pool.ask)
+        self.trash = Keeper(roles.maintainer)
         self._sessions: dict[tuple[int, bytes], PgSession] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -120,6 +123,7 @@ class PgLive:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._pool.close()
+        await self.trash.close()
 
     async def fingerprint(self) -> str:
         """`system identifier/database`, read from the server."""
@@ -239,6 +243,9 @@ class PgLive:
 
     async def observe(self, statements: Sequence[Statement]) -> list[Rows]:
         return await self._pool.ask(statements)
+
+    async def trash_key(self) -> bytes | None:
+        return await self.trash.key()
 
     def cancel(self, request: f.CancelRequest) -> None:
         session = self._sessions.get((request.pid, request.key))

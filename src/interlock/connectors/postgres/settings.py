@@ -43,6 +43,7 @@ MEANING: tuple[str, ...] = (
     "default_toast_compression",
     "default_transaction_isolation",
     "extra_float_digits",
+    "interlock.purge",
     "intervalstyle",
     "lc_monetary",
     "lc_numeric",
@@ -63,7 +64,7 @@ MEANING: tuple[str, ...] = (
 
 _OWN = re.compile(r"(?<![\w$])interlock(?:_\w*)?(?![\w$])", re.IGNORECASE)
 
-VIRTUAL = words("default_transaction_read_only transaction_read_only interlock.reason interlock.wait")
+VIRTUAL = words("default_transaction_read_only transaction_read_only interlock.reason interlock.wait interlock.purge")
 """Kept by the gateway whatever the value."""
 
 FORCED: dict[str, tuple[str, ...]] = {

@@ -11,8 +11,8 @@ class Losing:
     """What a statement names, as the client wrote it (quoted where needed).
 
     `relations` with the `columns` that they lose, or, without columns, whole; `schemas`; `objects` of other kinds (kind and bare
-    name, whatever their schema: one too many does no harm); `owners` whose things are dropped. `cascade` as in the statement;
-    `truncates` when the tables stay, empty; `only` without the tables that inherit.
+    name, whatever their schema: one too many does no harm); `owners` whose things are dropped (empty: the role that asks).
+    `cascade` as in the statement; `truncates` when the tables stay, empty; `only` without the tables that inherit.
     """
 
     relations: tuple[str, ...] = ()
@@ -50,6 +50,8 @@ _RESOLVE = """
 SELECT pg_catalog.to_regclass(r)::pg_catalog.oid::pg_catalog.text
   FROM pg_catalog.unnest($1::pg_catalog.text[]) AS r
 """
+
+_CURRENT_USER = "SELECT current_user::pg_catalog.text"
 
 _ROWS_AND_SIZE = """
        pg_catalog.int8larger(c.reltuples::pg_catalog.int8, pg_catalog.pg_stat_get_live_tuples(c.oid))::pg_catalog.text,
@@ -128,21 +130,25 @@ def lost_tables(target: Losing) -> Steps[list[Lost]]:
         # In the agent's session: its search_path says what a name means.
         [rows] = yield from ask(Ask("agent", ((_RESOLVE, (array(target.relations),)),)))
         oids = [row[0] for row in rows if row[0] is not None]
+    owners = target.owners
+    if "" in owners:
+        [rows] = yield from ask(Ask("agent", ((_CURRENT_USER, ()),)))
+        owners = tuple(owner or rows[0][0] or "" for owner in owners)
     if target.columns or target.truncates:
         follows = "true" if target.truncates and target.cascade else "false"
         (reply,) = yield (
             Ask("observer", ((_TREE, (array(oids), follows, "false" if target.only else "true")),)),
         )
     else:
-        (reply,) = yield (Ask("observer", ((_DEPENDENTS, _given(target, oids)),)),)
+        (reply,) = yield (Ask("observer", ((_DEPENDENTS, _given(target, oids, owners)),)),)
     if isinstance(reply, QueryFailed):
         return []
     return [_lost(target, row) for row in reply[0]]
 
 
-def _given(target: Losing, oids: Sequence[str]) -> tuple[str, ...]:
+def _given(target: Losing, oids: Sequence[str], owners: Sequence[str]) -> tuple[str, ...]:
     kinds, names = [kind for kind, _ in target.objects], [name for _, name in target.objects]
-    lists = (oids, target.schemas, kinds, names, target.owners)
+    lists = (oids, target.schemas, kinds, names, owners)
     return (*(array(items) for items in lists), "true" if target.cascade else "false")
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from interlock.connectors.postgres.definitions.facet import Facet
 from interlock.connectors.postgres.image import Column, KeyColumn
 from interlock.connectors.postgres.preview.first import Identity
 from interlock.connectors.postgres.preview.layout import Layout
@@ -66,7 +67,8 @@ class Context:
     """`identity` is what the connection said at its start. `captured` are the replies of way 1, one for each statement that
     had one; `losses` what `losing` found before TRUNCATE and DROP. `observer` is False when the target has no observer: nothing is
     reversible then. `functions` and `relations` (views that are read, say) are oids of what is known to take part: their
-    definitions are digested with the rest.
+    definitions are digested with the rest. `copies` are tables of the trash that the gateway itself has dropped. `definitions` are
+    the objects that the statements were found to meet, as they were before (`definitions.capture`); `provable`: there is a savepoint in which undoing can be tried.
 
     `layouts` is a cache, by table and digest of its definition: keep one per target, to save a round for each transaction.
     """
@@ -77,5 +79,8 @@ class Context:
     observer: bool = True
     functions: tuple[int, ...] = ()
     relations: tuple[int, ...] = ()
+    copies: frozenset[int] = frozenset()
+    definitions: tuple[Facet, ...] = ()
+    provable: bool = False
     layouts: dict[tuple[int, str], Layout] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)

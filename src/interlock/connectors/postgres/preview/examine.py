@@ -1,17 +1,18 @@
 """From the measuring query's reply to effects and a before-image."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from msgspec import structs
 
 from interlock.connectors.postgres import history
-from interlock.connectors.postgres.image import Frame, Head, Row, encode
-from interlock.connectors.postgres.preview import row_effects
+from interlock.connectors.postgres.definitions.facet import Facet
+from interlock.connectors.postgres.image import Definition, Frame, Head, Row, encode
+from interlock.connectors.postgres.preview import kept, row_effects
 from interlock.connectors.postgres.preview.catalog_diff import CatalogDiff, diff
 from interlock.connectors.postgres.preview.catalogs import IGNORED
-from interlock.connectors.postgres.preview.context import Context, Loss
-from interlock.connectors.postgres.preview.ddl import Ddl, objects, restarted
+from interlock.connectors.postgres.preview.context import Context
+from interlock.connectors.postgres.preview.ddl import Ddl, objects, restarted, wishes
 from interlock.connectors.postgres.preview.first import Counts, Facts, read
 from interlock.connectors.postgres.preview.layout import definition_statement, layout_statements, read_layouts
 from interlock.connectors.postgres.preview.names import resource
@@ -22,8 +23,11 @@ from interlock.connectors.postgres.queries import Ask, QueryFailed, Rows, Steps,
 from interlock.model.base import digest_of
 from interlock.model.change import Measurement
 from interlock.model.effect import ChangeKind, Effect, Unit
+from interlock.model.operation import Resource
 from interlock.sdk.connector import Preview
 
+UNPROVEN = "that it can be undone is not proven"
+"""The reason of effects whose rows are kept: reversible once undoing the definitions they belong to has been tried."""
 _ROWS = frozenset("rm")
 _MOST_LAYOUTS = 5_000
 
@@ -33,14 +37,25 @@ def examine(first_rows: Sequence[Rows], context: Context) -> Steps[Preview]:
 
     Raises QueryFailed when its connection (not the observer's) can no longer be asked: the transaction must be rolled back then.
     """
+    measured, _ = yield from examine_definitions(first_rows, context)
+    return measured
+
+
+def examine_definitions(
+    first_rows: Sequence[Rows], context: Context
+) -> Steps[tuple[Preview, Preview | None]]:
+    """As `examine`; and what could be said if the definitions that were captured can be brought back, which is to be proved
+    (`undo.proof`). None when there is nothing to prove."""
     facts = read(first_rows)
     work = _Work(facts, context)
+    yield from work.look_at_kept()
     if any(oid not in IGNORED for oid in facts.catalogs):
         yield from work.look_at_catalogs()
     yield from work.look_at_history()
     yield from work.look_at_rows()
     yield from work.look_at_emptied()
-    return work.preview()
+    measured = work.preview()
+    return measured, work.wished() if measured.measurement.effects else None
 
 
 class _Work:
@@ -51,17 +66,29 @@ class _Work:
         self.context = context
         self.ddl = Ddl()
         self.diff = CatalogDiff()
-        self.losses: dict[int, Loss] = {loss.oid: loss for loss in context.losses}
+        self.kept = kept.Keepings()
+        self.rewriters: dict[int, str] = {}
         self.links: history.Links = {}
         self.written = [c for c in facts.relations if c.any and not c.temporary and c.kind in _ROWS]
         self.tables: dict[int, Touched] = {}
         self.definitions = ""
         self.emptied: dict[int, tuple[bool, list[Row] | None]] = {}
 
+    # -- what was kept aside
+
+    def look_at_kept(self) -> Steps[None]:
+        self.kept = yield from kept.keepings(self.context.losses)
+        copies = self.kept.copies
+        if copies:
+            left = tuple(c for c in self.facts.relations if c.oid not in copies)
+            self.facts = replace(self.facts, relations=left)
+            self.written = [c for c in self.written if c.oid not in copies]
+
     # -- catalogs
 
     def look_at_catalogs(self) -> Steps[None]:
         self.diff = yield from diff(self.facts)
+        kept.without(self.diff, self.kept.copies | self.context.copies)
         history.refuse_tampering(self.diff)
         contents = {c.oid: c.inserted - c.deleted for c in self.facts.relations}
         self.ddl = objects(self.diff, contents)
@@ -138,6 +165,9 @@ class _Work:
         oids = [oid for oid in self.ddl.rewritten if oid in self.tables]
         found = yield from together([self._emptied(self.tables[oid]) for oid in oids])
         self.emptied = dict(zip(oids, found, strict=True))
+        altered = [(oid, self.tables[oid].sql) for oid in oids if oid in self.kept.columns]
+        if altered:
+            [self.rewriters] = yield from together([kept.rewriters(altered)])
 
     def _emptied(self, table: Touched) -> Steps[tuple[bool, list[Row] | None]]:
         """Whether all rows in the table are the transaction's own, and these rows (None when they cannot be told)."""
@@ -155,13 +185,44 @@ class _Work:
 
     # -- the result
 
-    def preview(self) -> Preview:
+    def wished(self) -> Preview | None:
+        """The same, with all definitions brought back from what was captured."""
+        ways = wishes(self.ddl.effects, set(self._values_lost()))
+        if ways is None or not self.context.provable or self.diff.unexplained or not self.context.observer:
+            return None
+        self.ddl.effects = ways
+        role = self.facts.current_user
+        rights = [row for row in self.diff.created if row.catalog == "pg_default_acl"]
+        return self.preview(
+            [
+                *(Definition(role, facet) for facet in self.context.definitions),
+                *(
+                    Definition(role, None, Facet(row.address, row.kind, (), (), row.identity, {}))
+                    for row in rights
+                ),
+            ]
+        )
+
+    def _values_lost(self) -> Iterator[Resource]:
+        """Columns of which the definition may come back, but not the values."""
+        partitioned = {facet.address[1] for facet in self.context.definitions if facet.sort == "p"}
+        for oid, gone in kept.gone_columns(self.diff).items():
+            if oid not in self.ddl.made | partitioned:
+                here = self.kept.lost(oid)
+                yield from (
+                    resource(row)
+                    for name, row in gone.items()
+                    if name not in here and row.kind == "table column"
+                )
+
+    def preview(self, definitions: Sequence[Frame] = ()) -> Preview:
         effects: list[Effect] = list(self.ddl.effects)
-        frames: list[Frame] = []
-        ways: set[str] = set()
-        effects += self._dropped()
+        frames: list[Frame] = list(definitions)
+        ways: set[str] = {"definitions"} if definitions else set()
+        effects += self._dropped(frames)
+        self._columns(frames)
         for oid, table in self.tables.items():
-            if oid in self.emptied and self.emptied[oid][0]:
+            if oid in self.emptied and self.emptied[oid][0] and not self._was_empty(oid):
                 effects += self._truncated(table, frames, ways)
             else:
                 effects += self._rewritten(table)
@@ -203,26 +264,38 @@ class _Work:
             "database": identity.database,
         }
 
-    def _dropped(self) -> list[Effect]:
+    def _dropped(self, frames: list[Frame]) -> list[Effect]:
+        """The rows of dropped tables: kept, they come back if their table does."""
         effects: list[Effect] = []
         for oid, row in self.ddl.dropped.items():
-            loss = self.losses.get(oid)
+            loss = self.kept.whole.get(oid)
             rows = loss.rows if loss is not None else self.diff.estimates.get(oid, 0)
-            why = "rows of a dropped table cannot be brought back yet"
+            why = UNPROVEN if loss is not None and loss.kept else "the rows of the table were not kept"
+            if loss is not None:
+                frames += kept.frames(loss, anew=True) if loss.kept else ()
+                why = loss.reason or why
             effects += row_effects.rows_lost(
                 resource(row), rows, "with the table", exact=loss is not None, reason=why
             )
         return effects
 
+    def _columns(self, frames: list[Frame]) -> None:
+        """The values of dropped and altered columns."""
+        for oid, gone in kept.gone_columns(self.diff).items():
+            for loss in self.kept.columns.get(oid, ()):
+                if loss.kept and gone.keys() & set(loss.lost):
+                    frames += kept.frames(loss, anew=True, xid=self.rewriters.get(oid, ""))
+
     def _truncated(self, table: Touched, frames: list[Frame], ways: set[str]) -> list[Effect]:
-        counts, loss = table.counts, self.losses.get(table.counts.oid)
+        counts, loss = table.counts, self.kept.whole.get(table.counts.oid)
         what = row_effects.table_resource(counts.schema, counts.name or "", counts.kind)
         own = self.emptied[counts.oid][1]
-        covered = loss is not None and loss.image is not None and own is not None and table.layout is not None
+        covered = loss is not None and loss.kept and own is not None and table.layout is not None
         reason = "" if covered else "the rows were not copied before the table was emptied"
         if loss is not None and covered:
             frames += row_effects.loss_frames(table, loss, own or ())
-            ways.add("copy")
+            frames += kept.frames(loss, anew=False) if loss.trash else ()
+            ways.add("trash" if loss.trash else "copy")
         rows = loss.rows if loss is not None else self.diff.estimates.get(counts.oid, 0)
         effects = list(
             row_effects.rows_lost(
@@ -237,13 +310,20 @@ class _Work:
             )
         return effects
 
+    def _was_empty(self, oid: int) -> bool:
+        """Whether a table without rows was given other columns: nothing was lost of it."""
+        return self.ddl.rewritten[oid][1] and any(loss.rows == 0 for loss in self.kept.columns.get(oid, ()))
+
     def _rewritten(self, table: Touched) -> list[Effect]:
         if table.counts.oid not in self.emptied:
             return []
         _, altered = self.ddl.rewritten[table.counts.oid]
         what = row_effects.table_resource(table.counts.schema, table.counts.name or "", table.counts.kind)
         if altered:
-            why = "values rewritten by ALTER TABLE cannot be brought back yet"
+            oid = table.counts.oid
+            gone = kept.gone_columns(self.diff).get(oid, {})
+            whole = bool(gone) and gone.keys() <= self.kept.lost(oid)
+            why = UNPROVEN if whole else "values that ALTER TABLE rewrote were not kept"
             return [
                 Effect(what, ChangeKind.REPLACED, 1, Unit.OBJECTS, reason=why, detail="all rows rewritten")
             ]

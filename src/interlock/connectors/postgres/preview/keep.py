@@ -1,6 +1,8 @@
 """Copying rows into the trash, on the agent's own connection and in its transaction: the copy is there if and only if the change
 is committed."""
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from interlock.connectors.postgres import trash
@@ -23,6 +25,11 @@ _REASONS = {
 }
 
 
+class NoRoom(QueryFailed):
+    """The rows cannot be kept for want of room (or of time, or of a sound disk): what would lose them must not run. The message is
+    ours, and may be shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Copied:
     """The copy's `name` in the trash (empty: none, and `why`), and how many rows it has."""
@@ -32,12 +39,14 @@ class Copied:
     why: str = ""
 
 
-def keep(key: bytes, table: int, columns: list[int]) -> Steps[Copied]:
-    """Copy columns of a table. What cannot be kept is a reason; that the trash has no room is an error: QueryFailed, with the
-    agent's transaction as it was before."""
+def keep(key: bytes, table: int, columns: Sequence[int], lost: Sequence[int] = ()) -> Steps[Copied]:
+    """Copy columns of a table. What cannot be kept is a reason; that there is no room raises NoRoom, with the agent's
+    transaction as it was before."""
     [where] = yield from ask(Ask("agent", (trash.WHERE_WE_ARE,)))
     pid, xid = where[0][0] or "", where[0][1] or ""
-    name = f"kept_{xid}_{table}_{'_'.join(map(str, columns[-1:]))}"
+    # One copy for each set of columns that a transaction takes away.
+    what = hashlib.sha256(repr((sorted(columns), sorted(lost))).encode()).hexdigest()[:8]
+    name = f"kept_{xid}_{table}_{what}"
     copy = trash.keep(key, pid, xid, table, columns, name)
     (reply,) = yield (
         Ask("agent", ((f"SAVEPOINT {_SAVEPOINT}", ()), copy, (f"RELEASE SAVEPOINT {_SAVEPOINT}", ()))),
@@ -46,5 +55,6 @@ def keep(key: bytes, table: int, columns: list[int]) -> Steps[Copied]:
         return Copied(name, int(reply[1][0][0] or 0))
     yield from ask(Ask("agent", _BACK))
     if reply.sqlstate.startswith(NO_ROOM):
-        raise QueryFailed(reply.sqlstate, "the trash has no room for the rows that would be lost")
+        why = "the rows that this would take away cannot be kept in the trash; nothing was done"
+        raise NoRoom(reply.sqlstate, why)
     return Copied(why=_REASONS.get(reply.sqlstate, f"the rows could not be kept ({reply.sqlstate})"))

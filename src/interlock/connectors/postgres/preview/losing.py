@@ -25,14 +25,20 @@ Known = Mapping[int, frozenset[str]]
 
 
 def losing(
-    target: Losing, limits: Limits, key: bytes | None = None, known: Known | None = None
+    target: Losing,
+    limits: Limits,
+    key: bytes | None = None,
+    known: Known | None = None,
+    *,
+    purge: bool = False,
 ) -> Steps[tuple[Loss, ...]]:
     """Run before the statement, in the agent's open read-write transaction. Locks the tables against writers (SHARE ROW
     EXCLUSIVE, as long as the transaction lasts; readers go on), so that what is then counted and kept is exactly what will be lost.
     `key` is the trash's, None when there is no trash.
 
     A table that cannot be locked or read is left out: its rows are estimated later, and not reversible. What can be
-    counted but not kept says why. Raises QueryFailed when the agent's transaction is lost, and when the trash has no room.
+    counted but not kept says why; with `purge` nothing is kept. Raises QueryFailed when the agent's transaction is lost, and
+    NoRoom when the rows cannot be kept for want of room.
     """
     known = known or {}
     tables = [t for t in (yield from lost_tables(target)) if known.get(t.oid) != frozenset()]
@@ -47,7 +53,8 @@ def losing(
         if table.oid not in parts:
             continue  # made by this transaction: nobody loses it
         before = known.get(table.oid, frozenset())
-        loss = yield from _Keeping(table, parts[table.oid], limits, before).run(key, room)
+        keeping = _Keeping(table, parts[table.oid], limits, before)
+        loss = yield from (keeping.purged() if purge else keeping.run(key, room))
         if loss is not None:
             losses.append(loss)
             room -= sum(len(value or "") for row in loss.image or () for value in row)
@@ -124,12 +131,17 @@ class _Keeping:
             what = "and there is no trash" if key is None else "even for the trash"
             return None if rows is None else self._gone(rows, f"the rows are too many, {what}")
         columns = [n for n in columns if not self.parts.columns[n].generated]
-        copied = yield from keep(key, self.table.oid, columns)
+        copied = yield from keep(key, self.table.oid, columns, lost)
         if rows is not None and copied.name and copied.rows != rows:
             return self._gone(rows, "the rows could not be told")
         if not copied.name:
             return None if rows is None else self._gone(rows, copied.why)
         return self._kept(copied.rows, columns, lost, trash=copied.name)
+
+    def purged(self) -> Steps[Loss | None]:
+        """Nothing is to be kept: how much goes."""
+        rows = yield from self._count()
+        return None if rows is None else self._gone(rows, "it is to be purged: no rows are kept")
 
     def _lost(self) -> list[int]:
         """Attribute numbers of the lost columns that are not kept yet; none when the whole table goes."""

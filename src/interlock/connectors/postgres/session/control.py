@@ -227,12 +227,15 @@ async def _savepoint(worker: "Worker", info: StatementInfo, wish: Control) -> bo
         return False
     names = [savepoint.name for savepoint in tx.savepoints]
     if wish.kind == "savepoint":
-        tx.savepoints.append(Savepoint(wish.name, dict(worker.channel.settings)))
+        tx.savepoints.append(Savepoint(wish.name, dict(worker.channel.settings), len(tx.images)))
     elif wish.name in names:
         place = len(names) - 1 - names[::-1].index(wish.name)
         if wish.kind == "rollback_to":
             tx.poisoned = False
             worker.channel.settings = dict(tx.savepoints[place].settings)
+            for image in tx.images[tx.savepoints[place].images :]:
+                # Their locks went with the savepoint, and the copies in the trash: what was kept may be kept no longer.
+                image.losses = ()
             del tx.savepoints[place + 1 :]
         else:
             del tx.savepoints[place:]

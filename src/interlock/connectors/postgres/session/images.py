@@ -4,17 +4,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pglast
-from pglast import ast
-from pglast.enums import DropBehavior, ObjectType
-
 from interlock.connectors.postgres import preview
-from interlock.connectors.postgres.preview import Captured, Losing, Loss, Predicate
-from interlock.connectors.postgres.queries import QueryFailed, ident
-from interlock.connectors.postgres.session import control
+from interlock.connectors.postgres.preview import Captured, Loss, Predicate
+from interlock.connectors.postgres.queries import QueryFailed
+from interlock.connectors.postgres.session import control, losses
 from interlock.connectors.postgres.session.batch import Batch, Reply
 from interlock.connectors.postgres.session.items import Item
-from interlock.connectors.postgres.session.steps import run_steps
 
 if TYPE_CHECKING:
     from interlock.connectors.postgres.session.worker import Worker
@@ -89,12 +84,9 @@ async def take(worker: "Worker", item: Item) -> Image | None:
 
     Returns what was taken, or None. Raises QueryFailed when the transaction is lost.
     """
-    target = _losing(item)
-    if target is not None and worker.channel.server.has_observer:
-        if not await control.begin_now(worker):
-            raise QueryFailed("25P02")
-        steps = preview.losing(target, worker.channel.server.limits)
-        return Image(losses=await run_steps(worker.channel, steps))
+    kept = await losses.keep(worker, item)
+    if kept is not None:
+        return Image(losses=kept)
     query = _query(worker, item)
     if query is None or query.shape in worker.channel.server.proven:
         return None
@@ -126,25 +118,3 @@ def add(worker: "Worker", batch: Batch, item: Item) -> Image | None:
     if query is None or not worker.channel.server.proven.get(query.shape):
         return None
     return Image(query.into(batch))
-
-
-def _losing(item: Item) -> Losing | None:
-    info = item.info
-    if info is None or info.node not in ("TruncateStmt", "DropStmt"):
-        return None
-    statement = pglast.parse_sql(info.text)[0].stmt
-    if isinstance(statement, ast.TruncateStmt):
-        names = tuple(_name(r.schemaname, r.relname) for r in statement.relations or ())
-        return Losing(names, (), statement.behavior == DropBehavior.DROP_CASCADE, truncates=True)
-    assert isinstance(statement, ast.DropStmt)
-    cascade = statement.behavior == DropBehavior.DROP_CASCADE
-    if statement.removeType == ObjectType.OBJECT_TABLE:
-        names = tuple(_name(*(part.sval for part in parts)) for parts in statement.objects or ())
-        return Losing(names, (), cascade)
-    if statement.removeType == ObjectType.OBJECT_SCHEMA:
-        return Losing((), tuple(name.sval for name in statement.objects or ()), cascade)
-    return None
-
-
-def _name(*parts: str | None) -> str:
-    return ".".join(ident(part) for part in parts if part)

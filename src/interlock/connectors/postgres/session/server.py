@@ -77,6 +77,9 @@ class Server(Protocol):
     async def observe(self, statements: Sequence[tuple[str, tuple[str | None, ...]]]) -> list[Rows]:
         """Ask the observer. Raises QueryFailed."""
 
+    async def trash_key(self) -> bytes | None:
+        """The key of the trash; None when there is no trash, or nobody who may read the key."""
+
     async def settle(self, marker: dict[str, str]) -> Settled:
         """Ask, on another connection, what became of a transaction."""
 

@@ -10,8 +10,9 @@ from interlock.connectors.postgres import answer
 from interlock.connectors.postgres.classify import StatementInfo, Way, held_back
 from interlock.connectors.postgres.codec import build
 from interlock.connectors.postgres.codec.backend import ErrorResponse
+from interlock.connectors.postgres.preview.keep import NoRoom
 from interlock.connectors.postgres.queries import QueryFailed
-from interlock.connectors.postgres.session import control, finish, images, segment, virtual
+from interlock.connectors.postgres.session import control, defining, finish, images, segment, virtual
 from interlock.connectors.postgres.session.batch import Batch
 from interlock.connectors.postgres.session.items import Item, own_name
 from interlock.connectors.postgres.session.record import Record
@@ -138,6 +139,11 @@ async def send(worker: "Worker", items: Sequence[Item], *, last: bool = False) -
     if worker.tx is not None:
         try:
             taken = [await images.take(worker, item) for item in items]
+            for item in items:
+                await defining.before(worker, item)
+        except NoRoom as full:
+            worker.fail(build.error_response("ERROR", full.sqlstate, full.message))
+            return False
         except QueryFailed as lost:
             worker.fail(
                 build.error_response("ERROR", lost.sqlstate, "the transaction failed while it was prepared")

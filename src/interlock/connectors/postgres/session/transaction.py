@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from interlock.connectors.postgres.classify import StatementInfo, Way
+from interlock.connectors.postgres.definitions import Captures
 from interlock.connectors.postgres.session.images import Image
 from interlock.connectors.postgres.session.record import Asked
 
 
 @dataclass(slots=True)
 class Savepoint:
-    """A savepoint of the client's, and the settings to go back to with it."""
+    """A savepoint of the client's, the settings to go back to with it, and how many images were taken before it."""
 
     name: str
     settings: dict[str, str]
+    images: int = 0
 
 
 @dataclass(slots=True)
@@ -34,6 +36,7 @@ class Transaction:
     savepoints: list[Savepoint] = field(default_factory=list)
     settings: dict[str, str] = field(default_factory=dict)
     tags: list[bytes] = field(default_factory=list)
+    captures: Captures = field(default_factory=Captures)
     introduced: list[str] = field(default_factory=list)
     """Hazards in code that this transaction has made; the catalogs that others see do not show it yet."""
 

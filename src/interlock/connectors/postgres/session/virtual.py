@@ -17,6 +17,7 @@ DEFAULTS = {
     "transaction_read_only": "off",
     "interlock.wait": "0",
     "interlock.reason": "",
+    "interlock.purge": "off",
 }
 """What a client sees of the settings that the gateway keeps for itself, until it sets them."""
 
@@ -111,6 +112,13 @@ def apply(worker: "Worker", name: str, value: str | None) -> bool:
             )
             return False
         channel.wait_s = seconds
+    elif name == "interlock.purge":
+        value = _boolean(value or "off")
+        if value is None:
+            worker.fail(
+                build.error_response("ERROR", "22023", f'parameter "{name}" requires a Boolean value')
+            )
+            return False
     elif name.endswith("transaction_read_only"):
         flag = _boolean(value or "off")
         if flag is None:
