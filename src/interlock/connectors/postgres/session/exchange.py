@@ -44,7 +44,8 @@ class Lost(Exception):
 
 class Exchange:
     """Reads the server's answers. `client(kind, raw)` is called with each message (kind > 0) or piece of one (kind 0) that
-    answers the client; `aside(kind, raw)` with notices, notifications and parameter changes."""
+    answers the client; `aside(kind, raw)` with notices, notifications and parameter changes. `farewell` when the client was told
+    why the server ends the connection."""
 
     def __init__(
         self,
@@ -67,7 +68,7 @@ class Exchange:
         self._left: set[tuple[str, str]] = set()
         self.status = "I"
         self.error: b.ErrorResponse | None = None
-        self.copying_in = False
+        self.copying_in = self.farewell = False
         self.on_copy_end: Callable[[], None] = lambda: None
 
     # Own prepared statements
@@ -260,6 +261,7 @@ class Exchange:
         assert isinstance(error, b.ErrorResponse)
         if head.own is None:
             self.error = error
+            self.farewell = self.farewell or is_farewell(raw)
             self._client(69, _moved(error, head.offset) if head.offset else raw)
             if head.kind == "Q":
                 # The rest of the same message: the server would not have looked at it.
@@ -288,6 +290,11 @@ class Exchange:
                 skipped.own.skipped = True
             if skipped.done is not None:
                 skipped.done(False)
+
+
+def is_farewell(raw: bytes) -> bool:
+    """Whether an ErrorResponse ends the connection; the field V is its severity, in English always."""
+    return b"\0VFATAL\0" in raw or b"\0VPANIC\0" in raw
 
 
 def _moved(error: b.ErrorResponse, offset: int) -> bytes:

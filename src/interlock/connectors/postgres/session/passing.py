@@ -19,6 +19,7 @@ from interlock.connectors.postgres.codec import (
 from interlock.connectors.postgres.codec import backend as b
 from interlock.connectors.postgres.session import segment
 from interlock.connectors.postgres.session.channel import Channel
+from interlock.connectors.postgres.session.exchange import is_farewell
 from interlock.connectors.postgres.session.items import Item, Mistake
 from interlock.connectors.postgres.session.known import Known
 from interlock.model.errors import Rejected
@@ -40,7 +41,8 @@ _SHOWN_READ_WRITE = encode(b.ParameterStatus("default_transaction_read_only", "o
 
 
 class Passing:
-    """What passes through one session. `active` while an answer is awaited; `known` is what passed before."""
+    """What passes through one session. `active` while an answer is awaited; `known` is what passed before; `farewell` when
+    the client was told why the server ends the connection."""
 
     __slots__ = (
         "_channel",
@@ -53,6 +55,7 @@ class Passing:
         "_swallowing",
         "_write",
         "active",
+        "farewell",
         "known",
     )
 
@@ -67,7 +70,7 @@ class Passing:
         self._swallowing = False
         self._items: list[Item] = []
         self._sent = b""
-        self.active = False
+        self.active = self.farewell = False
         self.known = Known(channel)
 
     @property
@@ -180,6 +183,7 @@ class Passing:
                 data, behind = data[:end], data[end:]
                 break
             if kind == _ERROR:
+                self.farewell = self.farewell or is_farewell(data[start:end])
                 self._swallowing = first and _READ_ONLY_VIOLATION in data[start:end] and self._repeatable()
                 self._not_done()
             elif kind == STATUS:

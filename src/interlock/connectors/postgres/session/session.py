@@ -215,6 +215,13 @@ class PgSession:
         if self._channel is not None:
             self._channel.exchange.lost(error)
         if self._worker is None or not self._worker.committing:
+            self._without_server()
+
+    def _without_server(self) -> None:
+        channel = self._channel
+        if channel is not None and (channel.exchange.farewell or self._passing.farewell):
+            self._close()  # the client has the server's own word
+        else:
             self._fatal("08006", "the connection to the server was lost; an open transaction is rolled back")
 
     # The stages
@@ -290,7 +297,7 @@ class PgSession:
         except IdleTooLong:
             self._fatal("25P03", "terminating connection due to idle-in-transaction timeout")
         except Lost:
-            self._fatal("08006", "the connection to the server was lost; an open transaction is rolled back")
+            self._without_server()
         except UpstreamError as error:
             self._server.gate.log(
                 "postgres.upstream_failed", stage=error.stage.value, sqlstate=error.sqlstate
