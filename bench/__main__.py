@@ -10,16 +10,32 @@ from rich.console import Console
 
 from bench import show
 from bench.appending import appending
+from bench.connecting import connecting
 from bench.copying import copying
 from bench.cost import count
 from bench.deciding import deciding
+from bench.growing import growing
 from bench.machine import describe, fsyncs_per_second
 from bench.measure import QUICK, Effort, Table, verdict
 from bench.memory import idle
+from bench.soaking import soaking
 from bench.statements import Bench, far, reads, tpcb, updates
 from bench.ways import Place, find_pooler, place
 
-PARTS = ("policy", "ledger", "reads", "updates", "cost", "tpcb", "far", "copy", "memory")
+PARTS = (
+    "policy",
+    "ledger",
+    "reads",
+    "updates",
+    "cost",
+    "tpcb",
+    "far",
+    "growth",
+    "connect",
+    "copy",
+    "memory",
+    "soak",
+)
 _ALONE = ("policy", "ledger")
 
 
@@ -76,8 +92,11 @@ def _served(parts: tuple[str, ...], effort: Effort, folder: Path, here: Place) -
         "cost": lambda: count(here, folder),
         "tpcb": lambda: tpcb(bench),
         "far": lambda: far(bench, here, folder),
+        "growth": lambda: growing(here, effort),
+        "connect": lambda: connecting(here, effort),
         "copy": lambda: copying(here, effort),
         "memory": lambda: idle(here, effort, folder),
+        "soak": lambda: soaking(here, effort, folder),
     }
     for part in parts:
         if part in ways:

@@ -11,17 +11,22 @@ DIRECT, POOLER, GATEWAY = "direct", "pgbouncer", "Interlock"
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is done: ``seconds`` for each timed run, ``repeats`` of each, rows to COPY, idle connections, and the
-    scale factor of pgbench (100,000 accounts each)."""
+    """How much is done: ``seconds`` for each timed run, ``repeats`` of each, rows to COPY, idle connections, the scale factor
+    of pgbench (100,000 accounts each), rows of the largest table, and statements of the soak (28,800 are eight hours of one a
+    second)."""
 
     seconds: float = 4
     repeats: int = 5
     copy_rows: int = 100_000
     idle: int = 200
     scale: int = 10
+    table_rows: int = 10_000_000
+    soak_statements: int = 28_800
 
 
-QUICK = Effort(seconds=1, repeats=3, copy_rows=10_000, idle=50, scale=1)
+QUICK = Effort(
+    seconds=1, repeats=3, copy_rows=10_000, idle=50, scale=1, table_rows=100_000, soak_statements=2_880
+)
 
 
 @dataclass(frozen=True, slots=True)
