@@ -22,7 +22,10 @@ _ALL_BACK: tuple[Statement, ...] = ((f"ROLLBACK TO SAVEPOINT {_ALL}", ()),)
 _DEFER: Statement = ("SET CONSTRAINTS ALL DEFERRED", ())
 _CHECK: Statement = ("SET CONSTRAINTS ALL IMMEDIATE", ())
 _PATH = "SELECT pg_catalog.set_config('search_path', $1, true)"
-_LOCKS = {"55P03": "it is locked by somebody else", "40P01": "somebody else waits for what it has locked"}
+_LOCKS = {
+    "55P03": "it is in use by somebody else",
+    "40P01": "somebody else waits for what it has locked: try again",
+}
 
 
 @dataclass(frozen=True, slots=True)
