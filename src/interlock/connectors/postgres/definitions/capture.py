@@ -42,11 +42,13 @@ _RENAMES = re.compile(r"\brename\b|\bset\s+schema\b|\bset\s+search_path\b", re.I
 
 @dataclass(slots=True)
 class Captures:
-    """What a transaction's statements were found to meet, as it was before the transaction. `too_many`: beyond the limit nothing
-    is kept."""
+    """What a transaction's statements were found to meet, as it was before the transaction. `asked`: some statement was; `tainted`:
+    names may have changed since; `too_many`: beyond the limit nothing more is kept.
+    """
 
     facets: dict[Address, Facet] = field(default_factory=dict)
     seen: set[Address] = field(default_factory=set)
+    asked: bool = False
     tainted: bool = False
     too_many: bool = False
 
@@ -56,14 +58,16 @@ def capture(
 ) -> Steps[None]:
     """Before a statement: what it may touch is asked, unless it was before. `deep`: all that depends on what it names too;
     `opaque`: the statement runs code, which may do more than it says. Raises QueryFailed when the transaction is lost."""
+    captures.asked = True
     found = yield from closure("agent", text, functions, deep=deep)
     fresh = [address for address in found or () if address not in captures.seen]
     captures.too_many = captures.too_many or found is None
     captures.seen.update(fresh)
-    if fresh and not captures.tainted:
+    if fresh:
         facets = yield from portraits("agent", fresh)
         # What is none of the first state is no news of it.
-        captures.facets |= {facet.address: facet for facet in facets if not facet.dirty}
+        clean = [msgspec.structs.replace(facet, late=captures.tainted) for facet in facets if not facet.dirty]
+        captures.facets |= {facet.address: facet for facet in clean}
     captures.tainted = captures.tainted or opaque or bool(_RENAMES.search(text))
 
 

@@ -23,7 +23,8 @@ _PHYSICAL = frozenset({"num", "dropped", "file"})
 class Facet(msgspec.Struct, frozen=True):
     """An object. `kind`, `names` and `args` are `pg_identify_object_as_address`'s, which tell it apart whatever its oid; `identity`
     is `pg_identify_object`'s; `values` depends on the catalog (`portraits`). `dirty`: something of it was changed by the
-    transaction that asked, before it was asked."""
+    transaction that asked, before it was asked; `late`: names may have changed before, so what the texts say of others is sure only
+    while the object stays."""
 
     address: Address
     kind: str
@@ -32,6 +33,7 @@ class Facet(msgspec.Struct, frozen=True):
     identity: str
     values: Values
     dirty: bool = False
+    late: bool = False
 
     @property
     def catalog(self) -> int:

@@ -87,7 +87,8 @@ SELECT c.oid, jsonb_build_object(
   LEFT JOIN pg_catalog.pg_tablespace AS s ON s.oid = c.reltablespace
   LEFT JOIN pg_catalog.pg_index AS x ON x.indexrelid = c.oid LEFT JOIN pg_catalog.pg_sequence AS q ON q.seqrelid = c.oid
   LEFT JOIN (""" + _COLUMNS + """) AS a ON a.attrelid = c.oid
- WHERE c.oid = ANY ($1::pg_catalog.oid[]) AND c.relkind <> 't' AND c.relpersistence <> 't'
+ WHERE c.oid = ANY ($1::pg_catalog.oid[]) AND c.relkind NOT IN ('t', 'c') AND c.relpersistence <> 't'
+   AND n.nspname <> 'pg_toast'
 """  # fmt: skip
 
 _CONSTRAINTS = f"""

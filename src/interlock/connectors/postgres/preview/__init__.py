@@ -8,7 +8,7 @@ from interlock.connectors.postgres.preview import setval
 from interlock.connectors.postgres.preview.before import Predicate, image_before
 from interlock.connectors.postgres.preview.closure import Losing
 from interlock.connectors.postgres.preview.context import Captured, Context, Limits, Loss
-from interlock.connectors.postgres.preview.examine import examine
+from interlock.connectors.postgres.preview.examine import examine, examine_definitions
 from interlock.connectors.postgres.preview.first import (
     FLUSH,
     FORCED_SETTINGS,
@@ -39,6 +39,7 @@ __all__ = [
     "Predicate",
     "catalogs_changed",
     "examine",
+    "examine_definitions",
     "first",
     "has_temp",
     "identity",

@@ -68,7 +68,8 @@ class Context:
     had one; `losses` what `losing` found before TRUNCATE and DROP. `observer` is False when the target has no observer: nothing is
     reversible then. `functions` and `relations` (views that are read, say) are oids of what is known to take part: their
     definitions are digested with the rest. `copies` are tables of the trash that the gateway itself has dropped. `definitions` are
-    the objects that the statements were found to meet, as they were before (`definitions.capture`); `provable`: there is a savepoint in which undoing can be tried.
+    the objects that the statements were found to meet, as they were before (`definitions.capture`);
+    `provable`: there is a savepoint in which undoing can be tried.
 
     `layouts` is a cache, by table and digest of its definition: keep one per target, to save a round for each transaction.
     """

@@ -1,6 +1,6 @@
 """From catalog rows to effects: which objects were created, lost, replaced, hidden, moved, weakened, or changed hands."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from msgspec import structs
@@ -59,7 +59,8 @@ _INDEX_MEANING = [
     "indisvalid",
     "indnullsnotdistinct",
 ]
-_NOT_UNDONE = "this kind of change cannot be undone yet"
+NOT_UNDONE = "this kind of change cannot be undone yet"
+VALUES_LOST = "the values of the column were not kept"
 
 Address = tuple[int, int, int]
 
@@ -184,7 +185,7 @@ def _create(row: CatalogRow, ddl: Ddl, made: set[Address], contents: dict[int, i
         change, detail = ChangeKind.UPDATED, _ABOUT[row.catalog] + " set"
     drop = (
         drop_statement(row.kind, row.identity, row.names)
-        if change in (ChangeKind.CREATED, ChangeKind.WEAKENED) or row.catalog == "pg_attrdef"
+        if change is not ChangeKind.UPDATED or row.catalog == "pg_attrdef"
         else ""
     )
     if drop:
@@ -309,11 +310,29 @@ def restarted(rows: tuple[CatalogRow, CatalogRow], found: Restart) -> Effect:
     return _effect(_subject(*rows), change, found.words)
 
 
+def wishes(effects: Sequence[Effect], without: Container[Resource]) -> list[Effect] | None:
+    """The effects if definitions are brought back from what was captured (`without` those); None when that would change nothing."""
+    if not any(_restorable(effect) for effect in effects):
+        return None
+    return [
+        structs.replace(e, reversible=True, reason="")
+        if _restorable(e) and e.resource not in without
+        else structs.replace(e, reason=VALUES_LOST)
+        if _restorable(e)
+        else e
+        for e in effects
+    ]
+
+
+def _restorable(effect: Effect) -> bool:
+    return effect.reason == NOT_UNDONE and effect.evidence is not Evidence.UNKNOWN
+
+
 # ---- effects ----------------------------------------------------------------------------------------------------------
 
 
 def _effect(
-    what: Resource, change: ChangeKind, detail: str = "", *, reversible: bool = False, why: str = _NOT_UNDONE
+    what: Resource, change: ChangeKind, detail: str = "", *, reversible: bool = False, why: str = NOT_UNDONE
 ) -> Effect:
     return Effect(
         what, change, 1, Unit.OBJECTS, reversible=reversible, reason="" if reversible else why, detail=detail
@@ -344,7 +363,7 @@ def _unreadable(oid: int, inserted: int, updated: int, deleted: int) -> Iterator
         numbers = {ChangeKind.CREATED: inserted, ChangeKind.UPDATED: updated, ChangeKind.DELETED: deleted}
         for kind, count in numbers.items():
             if count:
-                yield Effect(what, kind, count, Unit.ROWS, reason=_NOT_UNDONE, before=count, detail="pages")
+                yield Effect(what, kind, count, Unit.ROWS, reason=NOT_UNDONE, before=count, detail="pages")
         return
     word = {"pg_authid": "role", "pg_user_mapping": "user mapping"}.get(name, "subscription")
     change = ChangeKind.REPLICATION if word == "subscription" else ChangeKind.PERMISSION
@@ -356,11 +375,11 @@ def _unreadable(oid: int, inserted: int, updated: int, deleted: int) -> Iterator
         change,
         inserted + updated + deleted,
         Unit.OBJECTS,
-        reason=_NOT_UNDONE,
+        reason=NOT_UNDONE,
         detail=detail,
     )
     if deleted:
-        yield Effect(Resource(word, name, ""), ChangeKind.DELETED, deleted, Unit.OBJECTS, reason=_NOT_UNDONE)
+        yield Effect(Resource(word, name, ""), ChangeKind.DELETED, deleted, Unit.OBJECTS, reason=NOT_UNDONE)
 
 
 def _unknown(oid: int, count: int) -> Effect:
@@ -370,6 +389,6 @@ def _unknown(oid: int, count: int) -> Effect:
         max(1, count),
         Unit.OBJECTS,
         evidence=Evidence.UNKNOWN,
-        reason=_NOT_UNDONE,
+        reason=NOT_UNDONE,
         detail="catalog rows changed that could not be attributed",
     )

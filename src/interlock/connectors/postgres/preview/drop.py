@@ -14,6 +14,8 @@ _NAMED = {
     "statistics object": "STATISTICS",
     "text search configuration": "TEXT SEARCH CONFIGURATION",
     "text search dictionary": "TEXT SEARCH DICTIONARY",
+    "conversion": "CONVERSION",
+    "foreign table": "FOREIGN TABLE",
 }
 _BY_IDENTITY = {
     "function": "FUNCTION",
@@ -23,7 +25,14 @@ _BY_IDENTITY = {
     "extension": "EXTENSION",
     "schema": "SCHEMA",
 }
-_ON_TABLE = {"trigger": "TRIGGER", "rule": "RULE"}
+_WITH_METHOD = {"operator class": "OPERATOR CLASS", "operator family": "OPERATOR FAMILY"}
+_BY_IDENTITY |= {
+    "domain": "DOMAIN",
+    "publication": "PUBLICATION",
+    "event trigger": "EVENT TRIGGER",
+    "language": "LANGUAGE",
+}
+_ON_TABLE = {"trigger": "TRIGGER", "rule": "RULE", "policy": "POLICY"}
 
 
 def drop_statement(kind: str, identity: str, names: Sequence[str]) -> str:
@@ -35,6 +44,17 @@ def drop_statement(kind: str, identity: str, names: Sequence[str]) -> str:
         return f"DROP {_BY_IDENTITY[kind]} {identity} RESTRICT"
     if kind in _ON_TABLE and len(names) == 3:
         return f"DROP {_ON_TABLE[kind]} {ident(names[2])} ON {qualified(*names[:2])} RESTRICT"
+    if kind == "cast":
+        return f"DROP CAST {identity} RESTRICT"
+    if kind == "operator":
+        # `identity` has its arguments' types, NONE for a missing one; the name has its schema.
+        return f"DROP OPERATOR {identity} RESTRICT"
+    if kind in _WITH_METHOD:
+        name, _, method = identity.rpartition(" USING ")
+        return f"DROP {_WITH_METHOD[kind]} {name} USING {method} RESTRICT" if name else ""
+    if kind == "domain constraint":
+        name, _, domain = identity.rpartition(" on ")
+        return f"ALTER DOMAIN {domain} DROP CONSTRAINT {name} RESTRICT" if name else ""
     if kind == "table constraint" and len(names) == 3:
         return f"ALTER TABLE {qualified(*names[:2])} DROP CONSTRAINT {ident(names[2])} RESTRICT"
     if kind == "table column" and len(names) == 3:

@@ -20,6 +20,7 @@ from interlock.connectors.postgres.session.items import Item
 from interlock.connectors.postgres.session.record import Record
 from interlock.connectors.postgres.session.transaction import Transaction
 from interlock.connectors.postgres.session.unit import GatedUnit, ImmediateUnit
+from interlock.connectors.postgres.undo import proof
 from interlock.model.change import Change, ChangeState
 from interlock.model.decision import Forbid
 from interlock.model.operation import Operation
@@ -55,6 +56,9 @@ def add_measuring(worker: "Worker", batch: Batch) -> Measured:
     first = [batch.own(sql, params) for sql, params in preview.first().statements]
     # Asked before COMMIT, heeded after it: the counters of this transaction end with it.
     steps.append(batch.own(control.FLUSH_COUNTERS))
+    if tx.captures.asked:
+        # Whether definitions can be brought back is tried here, where writing is still allowed.
+        steps.append(batch.own(f"SAVEPOINT {proof.SAVEPOINT}"))
     steps.append(batch.own("SET TRANSACTION READ ONLY"))
     batch.sync()
     return Measured(steps, first)

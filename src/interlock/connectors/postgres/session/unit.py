@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from interlock.connectors.postgres import preview
+from interlock.connectors.postgres import preview, undo
 from interlock.connectors.postgres.preview import Context
 from interlock.connectors.postgres.queries import Rows
 from interlock.connectors.postgres.session import control, finish
@@ -14,8 +14,8 @@ from interlock.connectors.postgres.session.exchange import Lost
 from interlock.connectors.postgres.session.items import Item
 from interlock.connectors.postgres.session.steps import run_steps
 from interlock.connectors.postgres.session.transaction import Transaction
+from interlock.connectors.postgres.undo import proof
 from interlock.model.change import Measurement
-from interlock.model.effect import Evidence
 from interlock.sdk.connector import Preview, Settled
 
 if TYPE_CHECKING:
@@ -43,12 +43,17 @@ class GatedUnit:
             captured=tuple(c for image in self._tx.images if (c := image.captured) is not None),
             losses=tuple(loss for image in self._tx.images for loss in image.losses),
             observer=self._channel.server.has_observer,
+            definitions=tuple(self._tx.captures.facets.values()),
+            provable=self._tx.captures.asked,
             functions=tuple(sorted({oid for info in self._tx.infos for oid in info.functions})),
             relations=tuple(sorted({oid for info in self._tx.infos for oid in info.relations})),
             layouts=self._channel.server.layouts,
             limits=self._channel.server.limits,
         )
-        found = await run_steps(self._channel, preview.examine(self._first, context))
+        found, wished = await run_steps(self._channel, preview.examine_definitions(self._first, context))
+        if wished is not None:
+            ran_under = self._tx.settings.get("search_path", undo.DEFAULT_PATH)
+            found = await run_steps(self._channel, proof.prove(found, wished, search_path=ran_under))
         found = with_side_effects(found, self._tx)
         path = self._tx.settings.get("search_path")
         if path is not None and found.marker:
@@ -106,6 +111,9 @@ def with_side_effects(found: Preview, tx: Transaction) -> Preview:
     )
 
 
+_LASTS = "what no rollback undoes (a sequence that was set, say) may have been done"
+
+
 class ImmediateUnit:
     """One statement whose effect no rollback undoes: nothing runs before the intent is recorded. What else it does is measured, and
     must be nothing."""
@@ -141,7 +149,7 @@ class ImmediateUnit:
             if error is not None or any(reply.failed for reply in replies):
                 self.error = worker.held_error() or next((r.raw for r in replies if r.error is not None), b"")
                 await self._undo()
-                return Settled(False, "the statement failed")
+                return Settled(False, f"the statement failed; {_LASTS}")
             rows = [reply.texts() for reply in measured.first]
             facts = preview.read(rows)
             if (
@@ -150,7 +158,9 @@ class ImmediateUnit:
                 or preview.catalogs_changed(rows)
             ):
                 await self._undo()
-                return Settled(False, "the statement did more than was predicted, and was rolled back")
+                return Settled(
+                    False, f"the statement did more than was predicted, and was rolled back; {_LASTS}"
+                )
             batch = exchange.batch()
             done = batch.own("COMMIT")
             batch.sync()
@@ -161,11 +171,6 @@ class ImmediateUnit:
         finally:
             worker.hold_rows(False, let_go=committed)
         return Settled(committed, "" if committed else "the commit failed")
-
-    def _anything(self) -> bool:
-        """Whether what was decided upon is "an unknown effect": then whatever it does was decided upon."""
-        assert self._item.info is not None
-        return any(e.evidence is Evidence.UNKNOWN for e in self._item.info.immediate_effects)
 
     async def _undo(self) -> None:
         batch = self._worker.channel.exchange.batch()

@@ -13,6 +13,7 @@ from msgspec import structs
 from interlock.connectors.postgres.definitions import Facet, alike, inverse, portraits, stands
 from interlock.connectors.postgres.definitions.common import Step
 from interlock.connectors.postgres.definitions.facet import Address, differing
+from interlock.connectors.postgres.definitions.kinds import other_steps, usual
 from interlock.connectors.postgres.image import Definition
 from interlock.connectors.postgres.queries import Ask, QueryFailed, Statement, Steps, ask
 from interlock.connectors.postgres.undo.attempt import Group
@@ -35,16 +36,20 @@ _ROUNDS = 6
 
 @dataclass(slots=True)
 class Definitions:
-    """What a change did to definitions: the objects as they were, as it left them, and the role that owns the change."""
+    """What a change did to definitions: the objects as they were, as it left them, and the role that owns the change. `made` are
+    default rights that it made: there is no DROP for them."""
 
     role: str = ""
     was: list[Facet] = field(default_factory=list)
+    made: list[Facet] = field(default_factory=list)
     left: dict[Address, Facet] = field(default_factory=dict)
 
     def add(self, frame: Definition) -> None:
         self.role = frame.role
         if frame.was is not None:
             self.was.append(frame.was)
+        elif frame.left is not None:
+            self.made.append(frame.left)
         if frame.left is not None:
             self.left[frame.left.address] = frame.left
 
@@ -81,15 +86,30 @@ def _at(was: Facet, left: Facet | None, now: dict[Address, Facet]) -> Facet:
 def structure(definitions: Definitions, drops: Sequence[Group]) -> Steps[None]:
     """Drop what the change created, and bring back what rows need. Raises Rejected, QueryFailed."""
     yield from ask(Ask("maintainer", ((_ENTER, (definitions.role,)),)))
-    now = yield from present(definitions.was, by_name=False)
-    steps = inverse(definitions.was, now)
     made = [Step(group.label, tuple(sql for sql, _ in group.statements)) for group in drops]
-    left, why = yield from _all([*steps.names])
-    left, why = yield from _all([*made, *left, *steps.structure])
+    # What was made may have the name of what was moved or dropped.
+    left, why = yield from _all(made)
+    yield from _names(definitions)
+    now = yield from present(definitions.was, by_name=False)
+    left, why = yield from _all([*left, *inverse(definitions.was, now).structure])
     undropped = [step.label for step in left if step in made]
     if undropped:
         raise Rejected(f"other objects stand in the way of undoing {', '.join(undropped)} ({why})")
     yield from ask(Ask("maintainer", (_LEAVE,)))
+
+
+def _names(definitions: Definitions) -> Steps[None]:
+    """Old names back. Where they go round in a circle, each is called otherwise for a moment."""
+    now = yield from present(definitions.was, by_name=False)
+    waiting, _ = yield from _all(inverse(definitions.was, now).names)
+    if not waiting:
+        return
+    for number, step in enumerate(waiting):
+        start, found, _ = step.statements[0].rpartition(" RENAME TO ")
+        if found:
+            yield from _try([f'{start} RENAME TO "interlock {number}"'])
+    now = yield from present(definitions.was, by_name=False)
+    yield from _all(inverse(definitions.was, now).names)
 
 
 def rest(definitions: Definitions) -> Steps[None]:
@@ -99,13 +119,18 @@ def rest(definitions: Definitions) -> Steps[None]:
     for _ in range(_ROUNDS):
         now = yield from present(definitions.was, by_name=True)
         steps = inverse(definitions.was, now)
-        todo = [*steps.names, *steps.structure, *steps.rest]
+        made = yield from portraits("maintainer", [facet.address for facet in definitions.made])
+        unmade = [step for facet in made for step in other_steps(usual(facet), facet)]
+        todo = [*steps.names, *steps.structure, *steps.rest, *unmade]
         left, why = yield from _all(todo)
         if len(left) == len(todo):
             break
     now = yield from present(definitions.was, by_name=True)
     wrong = [_wrong(facet, now.get(facet.address)) for facet in definitions.was]
     wrong = [said for said in wrong if said]
+    wrong += [
+        facet.label for facet in (yield from portraits("maintainer", [f.address for f in definitions.made]))
+    ]
     if wrong:
         raise Rejected(f"these are not as they were: {'; '.join(wrong)}{f' ({why})' if why else ''}")
     yield from ask(Ask("maintainer", (_LEAVE,)))

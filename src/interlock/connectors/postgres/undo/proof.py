@@ -15,6 +15,8 @@ from interlock.connectors.postgres.image import Definition, Frame, Kept, decode,
 from interlock.connectors.postgres.preview import first, read
 from interlock.connectors.postgres.preview.catalog_diff import diff
 from interlock.connectors.postgres.preview.ddl import NOT_UNDONE
+from interlock.connectors.postgres.preview.examine import UNPROVEN
+from interlock.connectors.postgres.preview.kept import copies_made, without
 from interlock.connectors.postgres.queries import (
     CANONICAL_SETTINGS,
     Ask,
@@ -44,33 +46,44 @@ _CANONICAL: Statement = (
 )
 
 
-def prove(
-    measured: Preview, wished: Preview, *, search_path: str = DEFAULT_PATH
-) -> Steps[Preview]:
+def prove(measured: Preview, wished: Preview, *, search_path: str = DEFAULT_PATH) -> Steps[Preview]:
     """`wished` is what could be said if the definitions in its before-image can be brought back: that, if undoing it has worked;
     else what was `measured`, with why it has not. The transaction is left as it was. Raises QueryFailed when it is lost."""
     frames = list(decode(wished.undo))
     proposed = [frame for frame in frames if isinstance(frame, Definition)]
+    if not proposed:
+        return measured
     was = [frame.was for frame in proposed if frame.was is not None]
     role = proposed[0].role
     yield from ask(Ask("agent", (_BACK, _CANONICAL)))
-    left = {facet.address: facet for facet in (yield from portraits("agent", [w.address for w in was]))}
+    asked = [facet.address for frame in proposed if (facet := frame.was or frame.left) is not None]
+    left = {facet.address: facet for facet in (yield from portraits("agent", asked))}
     others: list[Frame] = [frame for frame in frames if not isinstance(frame, Definition)]
     # What lies in the trash is out of the agent's reach; that it fits is the trash's own promise.
     tried: list[Frame] = [frame for frame in others if not (isinstance(frame, Kept) and frame.trash)]
-    tried += [Definition(role, facet, left.get(facet.address)) for facet in was]
-    why = yield from _tried(tried, was, search_path)
+    made = [
+        Definition(role, None, left[f.left.address]) for f in proposed if f.was is None and f.left is not None
+    ]
+    tried += [*made, *(Definition(role, facet, left.get(facet.address)) for facet in was)]
+    late = next((facet for facet in was if facet.late and facet.address not in left), None)
+    why = f"{late.label} was met after other names had changed" if late is not None else ""
+    why = why or (yield from _tried(tried, was, search_path))
     yield from ask(Ask("agent", (_BACK, _READ_ONLY)))
     if why:
         return _said(measured, why)
-    kept = [*others, *_touched(role, was, left)]
-    return structs.replace(wished, undo=encode(kept))
+    kept = [*others, *made, *_touched(role, was, left)]
+    effects = tuple(
+        structs.replace(effect, reversible=True, reason="") if effect.reason == UNPROVEN else effect
+        for effect in wished.measurement.effects
+    )
+    measurement = structs.replace(wished.measurement, effects=effects)
+    return structs.replace(wished, undo=encode(kept), measurement=measurement)
 
 
 def _said(measured: Preview, why: str) -> Preview:
     reason = f"undoing it was tried, and failed: {why}"[:_LONGEST]
     effects = tuple(
-        structs.replace(effect, reason=reason) if effect.reason == NOT_UNDONE else effect
+        structs.replace(effect, reason=reason) if effect.reason in (NOT_UNDONE, UNPROVEN) else effect
         for effect in measured.measurement.effects
     )
     return structs.replace(measured, measurement=structs.replace(measured.measurement, effects=effects))
@@ -92,6 +105,7 @@ def _tried(frames: Sequence[Frame], was: Sequence[Facet], search_path: str) -> S
             return "rows are not as they were"
         facts = read((yield from ask(first())))
         difference = yield from diff(facts)
+        without(difference, copies_made(difference))
         now = yield from as_agent(present(was, by_name=True))
         return unaccounted(difference, was, list(now.values()))
     except Rejected as error:
