@@ -8,7 +8,8 @@ from typing import Any
 from interlock.connectors.postgres.catalog import Reach
 from interlock.connectors.postgres.classify.info import Declared, Setting, StatementInfo
 from interlock.connectors.postgres.parse import RawStatement
-from interlock.connectors.postgres.verbs.rules import Way
+from interlock.connectors.postgres.verbs.functions import ROWS
+from interlock.connectors.postgres.verbs.rules import FunctionKind, Way
 from interlock.model.effect import ChangeKind, Effect, Evidence, Unit
 from interlock.model.operation import Action, Operation, Resource
 
@@ -62,7 +63,18 @@ class Draft:
         self.functions |= found.functions
         self.relations |= found.relations
         self.changes_catalog = self.changes_catalog or found.defines
+        self.sends(found.calls)
         self.hazards += [h for h in found.hazards if h not in self.hazards]
+
+    def sends(self, calls: Iterable[str]) -> None:
+        """Built-in functions that code calls, or may call from now on, of which no measuring tells (notifications)."""
+        for name in sorted(calls):
+            rule = ROWS[name]
+            if rule.kind is FunctionKind.UNDONE and rule.change is not None:
+                why = f"{name}() {rule.reason}; a rollback does not undo it once it is committed"
+                what = Resource(rule.resource or "server", "*")
+                effect = Effect(what, rule.change, 1, Unit.OBJECTS, Evidence.PREDICTED, reason=why)
+                self.side_effects += [effect] if effect not in self.side_effects else []
 
     def absorb(self, other: StatementInfo, *, effects: bool = True) -> None:
         """A statement inside this one that runs with it."""

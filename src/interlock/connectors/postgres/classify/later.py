@@ -47,6 +47,8 @@ def brings(ctx: Context, raw: RawStatement, draft: Draft) -> None:
         bodies=_bodies(raw, hazards),
     )
     hazards += found.hazards
+    # Within this transaction nothing else would tell: the snapshot does not show what it has made.
+    draft.sends(found.calls)
     draft.introduces += [hazard for hazard in hazards if hazard not in draft.introduces]
     if _temporary(ctx, raw, facts, named):
         draft.hazards += [hazard for hazard in hazards if hazard not in draft.hazards]

@@ -17,7 +17,11 @@ def maintenance(ctx: Context, raw: RawStatement, draft: Draft) -> None:
     body = raw.body
     if raw.tag == "VacuumStmt" and not body.get("is_vacuumcmd"):
         draft.verb = "ANALYZE"
-    draft.at_least(Way.OUTSIDE, ROWS[raw.tag].reason)
+    keeps = raw.tag == "ClusterStmt" and "indexname" in body
+    if keeps:
+        draft.at_least(Way.GATED, "the table remembers the index, which is a setting of it")
+    else:
+        draft.at_least(Way.OUTSIDE, ROWS[raw.tag].reason)
     nodes = [
         item["VacuumRelation"]["relation"]
         for item in body.get("rels", ())
@@ -39,7 +43,7 @@ def maintenance(ctx: Context, raw: RawStatement, draft: Draft) -> None:
         if kind == "statistics"
     ]
     draft.reaches(reach(ctx.catalog, reads=oids, bodies=texts))
-    draft.changes_catalog = False
+    draft.changes_catalog = keeps
 
 
 def checkpoint(ctx: Context, raw: RawStatement, draft: Draft) -> None:

@@ -67,6 +67,8 @@ def look_through(text: str) -> Body:
         return Body(writes=True, defines=True, hazards=("text that cannot be read",))
     found = frozenset(token.word for token in tokens if token.word)
     calls = frozenset(a.word for a, b in pairwise(tokens) if a.word and b.text == "(")
+    if any(a.word == "notify" and b.kind == "word" for a, b in pairwise(tokens)):
+        calls |= {"pg_notify"}  # NOTIFY is the same thing
     operators = frozenset(token.text for token in tokens if token.kind == "operator")
     hazards, inner = [], []
     for place in range(len(tokens)):
@@ -109,7 +111,8 @@ def _tokens(text: str) -> list[_Token]:
             raise UnicodeError("an identifier with escapes")
         if token.name == "IDENT" or token.kind != "NO_KEYWORD":
             word = piece[1:-1].replace('""', '"') if piece.startswith('"') else piece.lower()
-            tokens.append(_Token("word", piece.lower(), word))
+            kind = "reserved" if token.kind == "RESERVED_KEYWORD" else "word"
+            tokens.append(_Token(kind, piece.lower(), word))
         elif token.name.endswith("CONST"):
             tokens.append(_Token("literal", piece, ""))
         elif piece in ("(", ")", ";", ",", "."):

@@ -46,9 +46,7 @@ _NOISE: Mapping[str, frozenset[str]] = {
             "attcacheoff",
         ]
     ),
-    "pg_constraint": frozenset(
-        ["coninhcount", "conislocal", "connoinherit", "connamespace", "conparentid", "conindid"]
-    ),
+    "pg_constraint": frozenset(["coninhcount", "connamespace", "conparentid", "conindid"]),
     "pg_database": frozenset(("datfrozenxid", "datminmxid")),
     "pg_index": frozenset(("indcheckxmin", "indisready", "indislive")),
     "pg_trigger": frozenset(("tgparentid", "tgconstrindid")),
@@ -100,6 +98,8 @@ def changed_fields(old: CatalogRow, new: CatalogRow) -> frozenset[str]:
 def meanings(old: CatalogRow, new: CatalogRow, around: Around) -> Iterator[Meaning]:
     """What the update of a catalog row means."""
     fields = set(changed_fields(old, new))
+    if old.values.get("coninhcount") != new.values.get("coninhcount"):
+        fields.discard("conislocal")  # it follows from a parent that came or went
     if old.catalog == "pg_attribute" and "attisdropped" in fields:
         yield Meaning(ChangeKind.DELETED, "column dropped with its values")
         return
@@ -196,6 +196,10 @@ def _retyped(old: CatalogRow, around: Around) -> Meaning:
 def _constraint(old: CatalogRow, new: CatalogRow, fields: set[str], around: Around) -> Iterator[Meaning]:
     if fields == {"convalidated"} and new.values.get("convalidated"):
         yield Meaning(ChangeKind.UPDATED, "validated")
+    elif fields == {"conislocal"}:
+        yield Meaning(ChangeKind.UPDATED, "the table's own now, or its parent's only")
+    elif fields == {"connoinherit"} and not new.values.get("connoinherit"):
+        yield Meaning(ChangeKind.UPDATED, "inherited by the table's children")
     elif fields:
         yield Meaning(ChangeKind.WEAKENED, "constraint changed")
 

@@ -1,0 +1,110 @@
+"""Ways round the measuring that the oracle found (`tests/real/oracle`), each as small as it can be."""
+
+import pytest
+from tests.real.conftest import Shop, fails
+
+from interlock.model.change import ChangeState
+from interlock.model.effect import ChangeKind, Effect
+
+HELD = "IL001"
+
+
+def effects(shop: Shop) -> list[Effect]:
+    """Of everything that this test's agent did or asked for."""
+    return [effect for change in shop.changes() for effect in change.measurement.effects]
+
+
+def kinds(shop: Shop) -> set[tuple[str, ChangeKind]]:
+    return {(effect.resource.kind, effect.change) for effect in effects(shop)}
+
+
+CHANNEL = ("channel", ChangeKind.UPDATED)
+
+
+@pytest.mark.parametrize(
+    ("make", "use"),
+    [
+        (
+            "CREATE FUNCTION {s}.ring() RETURNS int LANGUAGE plpgsql AS 'BEGIN NOTIFY bell; RETURN 1; END'",
+            "SELECT {s}.ring()",
+        ),
+        (
+            "CREATE FUNCTION {s}.ring() RETURNS int LANGUAGE sql AS 'SELECT pg_notify($$bell$$, $$x$$); SELECT 1'",
+            "SELECT {s}.ring() FROM ten",
+        ),
+        (
+            "CREATE PROCEDURE {s}.ring() LANGUAGE plpgsql AS 'BEGIN EXECUTE $$NOTIFY bell$$; END'",
+            "CALL {s}.ring()",
+        ),
+        (
+            "CREATE TABLE {s}.t (a int); CREATE FUNCTION {s}.ring() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN PERFORM pg_notify($$bell$$, NULL); RETURN NULL; END';"
+            "CREATE TRIGGER ringing AFTER INSERT ON {s}.t EXECUTE FUNCTION {s}.ring()",
+            "INSERT INTO {s}.t VALUES (1)",
+        ),
+        ("", "DO 'BEGIN NOTIFY bell; END'"),
+    ],
+)
+def test_notifications_from_code_are_decided_and_recorded(shop: Shop, make: str, use: str) -> None:
+    schema = f"ring_{shop.agent.replace('-', '_')}"
+    shop.make(f"CREATE SCHEMA {schema}; {make.format(s=schema)}")
+    try:
+        with shop.database.connect(autocommit=True) as listener:
+            listener.execute("LISTEN bell")
+            with shop.connect() as agent, fails(HELD):
+                agent.execute(use.format(s=schema).encode())
+            listener.execute("SELECT 1")
+            assert list(listener.notifies(timeout=0)) == []
+            assert CHANNEL in kinds(shop)
+            shop.approve_held()
+            with shop.connect() as agent:
+                agent.execute(use.format(s=schema).encode())
+            assert [n.channel for n in listener.notifies(timeout=10, stop_after=1)] == ["bell"]
+    finally:
+        shop.make(f"DROP SCHEMA {schema} CASCADE")
+
+
+def test_code_that_notifies_made_in_the_same_transaction(shop: Shop) -> None:
+    make = "CREATE FUNCTION loud() RETURNS int LANGUAGE plpgsql AS 'BEGIN NOTIFY bell; RETURN 1; END'"
+    with shop.connect(autocommit=False) as agent:
+        agent.execute(make.encode())
+        agent.execute("SELECT loud()")
+        with fails(HELD):
+            agent.commit()
+    assert CHANNEL in kinds(shop)
+
+
+@pytest.mark.parametrize("body", ["SELECT a AS notify, b FROM ten", "SELECT notify.a FROM ten AS notify"])
+def test_a_name_is_no_notification(shop: Shop, body: str) -> None:
+    schema = f"quiet_{shop.agent.replace('-', '_')}"
+    shop.make(
+        f"CREATE SCHEMA {schema}; CREATE FUNCTION {schema}.f() RETURNS bigint LANGUAGE sql AS"
+        f" 'SELECT count(*) FROM ({body}) AS x'"
+    )
+    try:
+        with shop.connect() as agent:
+            assert agent.execute(f"SELECT {schema}.f()".encode()).fetchone() == (10,)
+        assert effects(shop) == []
+    finally:
+        shop.make(f"DROP SCHEMA {schema} CASCADE")
+
+
+def test_cluster_using_an_index_is_a_setting_of_the_table(shop: Shop) -> None:
+    with shop.connect() as agent:
+        agent.execute("CLUSTER ten USING ten_pkey")
+        agent.execute("CLUSTER ten")
+    assert ("index", ChangeKind.SETTING) in kinds(shop)
+    assert [c.state for c in shop.changes()] == [ChangeState.APPLIED]
+    assert shop.count("ten") == 10
+
+
+def test_constraints_that_are_inherited_no_longer(shop: Shop) -> None:
+    if int(shop.database.psql("SHOW server_version_num")[0][0]) < 180000:
+        pytest.skip("before 18, NOT NULL has no constraint of its own")
+    shop.make("CREATE TABLE strict_a (a int CONSTRAINT a_set NOT NULL)")
+    try:
+        with shop.connect() as agent, fails(HELD):
+            agent.execute("ALTER TABLE strict_a ALTER CONSTRAINT a_set NO INHERIT")
+        assert ("constraint", ChangeKind.WEAKENED) in kinds(shop)
+    finally:
+        shop.make("DROP TABLE strict_a")
