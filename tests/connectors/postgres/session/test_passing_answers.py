@@ -35,6 +35,7 @@ class Peer:
             gate=SimpleNamespace(moment=1),
             server=SimpleNamespace(catalog_epoch=1),
             upstream=SimpleNamespace(write=self.sent.append),
+            status=lambda raw: raw,
         )
         self.passing = Passing(channel, self.out.append)
         self.passing.known.learn([(81, SENT)], [])

@@ -4,9 +4,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from interlock.connectors.postgres import settings as reviewed
 from interlock.connectors.postgres.classify import StatementInfo
+from interlock.connectors.postgres.config import Timers
 from interlock.connectors.postgres.session.exchange import Exchange
 from interlock.connectors.postgres.session.items import Names
 from interlock.connectors.postgres.session.record import meaning
@@ -16,9 +18,16 @@ from interlock.model.change import Change
 from interlock.model.decision import Forbid, Target
 from interlock.sdk.connector import Gate, Principal
 
+if TYPE_CHECKING:
+    from interlock.connectors.postgres.session.worker import Worker
+
 
 class IdleTooLong(Exception):
     """The client left its transaction idle for too long."""
+
+
+class Overstayed(Exception):
+    """The transaction was in others' way for too long; the text says of what."""
 
 
 class Channel:
@@ -39,6 +48,9 @@ class Channel:
         self.write = write
         self.names = Names()
         self.settings: dict[str, str] = {}
+        # What the client was told of a setting last, and what it is to be told, as ParameterStatus by name.
+        self._told: dict[bytes, bytes] = {}
+        self._untold: dict[bytes, bytes] = {}
         self.startup_settings: dict[str, str] = {}
         self.reason = ""
         self.wait_s = 0.0
@@ -49,6 +61,14 @@ class Channel:
         self.arrived = asyncio.Event()
         self.taken: Callable[[int], None] = lambda size: None
         self.exchange: Exchange
+        self.worker: Worker | None = None
+        self.over: Overstayed | None = None
+        server.watch(self)
+
+    @property
+    def timers(self) -> Timers:
+        """The gateway's own, for this agent."""
+        return self.server.timers(self.principal.agent)
 
     @property
     def target(self) -> Target:
@@ -97,6 +117,19 @@ class Channel:
         else:
             self.server.cancelling(self.upstream)
 
+    def status(self, raw: bytes, *, later: bool = False) -> bytes:
+        """A ParameterStatus: what the client is sent now. Servers say it before a ReadyForQuery; `later` keeps it until ours, by
+        when what the gateway has set for a moment is as it was."""
+        (self._untold if later else self._told)[raw[5 : raw.index(0, 5)]] = raw
+        return b"" if later else raw
+
+    def changed(self) -> list[bytes]:
+        """What was kept, and is not as the client knows it."""
+        found = [raw for name, raw in self._untold.items() if self._told.get(name) != raw]
+        self._told.update(self._untold)
+        self._untold.clear()
+        return found
+
     def waiting(self) -> bool:
         return bool(self.inbox)
 
@@ -104,15 +137,21 @@ class Channel:
         self, *, in_transaction: bool, while_copying: Exchange | None = None
     ) -> tuple[int, bytes] | None:
         """The client's next message; None when none waits and nothing is open, or when the server ended a COPY meanwhile."""
+        if not in_transaction:
+            self.over = None
         while not self.inbox:
+            if self.over is not None:
+                raise self.over
             if while_copying is not None and not while_copying.copying_in:
                 return None
             self.arrived.clear()
             try:
-                async with asyncio.timeout(self.server.idle_timeout_s if in_transaction else None):
+                async with asyncio.timeout(self.timers.idle_timeout_s if in_transaction else None):
                     await self.arrived.wait()
             except TimeoutError:
                 raise IdleTooLong from None
+        if self.over is not None:
+            raise self.over
         frame = self.inbox.popleft()
         self.taken(len(frame[1]))
         return frame

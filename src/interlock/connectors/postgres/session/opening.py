@@ -35,10 +35,11 @@ def keep_virtual(worker: Worker, options: Mapping[str, str]) -> bool:
     return all(virtual.apply(worker, name, value) for name, value in kept)
 
 
-def greeting(upstream: Upstream, key: b.BackendKeyData) -> bytes:
+def greeting(channel: Channel, key: b.BackendKeyData) -> bytes:
     """What a server says when a login is over: its settings, a key to cancel with, and that it is ready."""
-    told = [encode(b.ParameterStatus(n, v)) for n, v in upstream.parameters.items()]
-    return b"".join([*(virtual_status(t, 0, len(t)) for t in told), encode(key), build.ready("I")])
+    told = [encode(b.ParameterStatus(n, v)) for n, v in channel.upstream.parameters.items()]
+    shown = [channel.status(virtual_status(status, 0, len(status))) for status in told]
+    return b"".join([*shown, encode(key), build.ready("I")])
 
 
 async def _search_path(upstream: Upstream) -> str:

@@ -192,6 +192,8 @@ class Passing:
                 done = self._items.pop(0).done
                 assert done is not None
                 done(True)
+        for start, end in statuses:
+            self._channel.status(virtual_status(data[start:end], 0, end - start))
         for start, end in reversed(statuses):
             data = virtual_status(data, start, end)
         if not self._swallowing:

@@ -18,7 +18,7 @@ from interlock.connectors.postgres.codec import (
 )
 from interlock.connectors.postgres.codec import backend as b
 from interlock.connectors.postgres.session import opening
-from interlock.connectors.postgres.session.channel import Channel, IdleTooLong
+from interlock.connectors.postgres.session.channel import Channel, IdleTooLong, Overstayed
 from interlock.connectors.postgres.session.exchange import Exchange, Lost
 from interlock.connectors.postgres.session.login import Login, Wants
 from interlock.connectors.postgres.session.outbox import Outbox
@@ -206,7 +206,8 @@ class PgSession:
     def _aside(self, kind: int, raw: bytes) -> None:
         """What the server says unasked: notices, notifications, parameter changes, and its farewell."""
         if kind == STATUS:
-            raw = virtual_status(raw, 0, len(raw))
+            assert self._channel is not None
+            raw = self._channel.status(virtual_status(raw, 0, len(raw)), later=self._task is not None)
         self._out.write(raw)
         if kind == 69:
             self._close()
@@ -264,7 +265,7 @@ class PgSession:
             self.key = b.BackendKeyData(upstream.key.pid, self.key.key)
         upstream.set_receiver(self._from_server, self._server_lost, self._server_writable)
         self._server.joined(self)
-        self._wire.write(opening.greeting(upstream, self.key))
+        self._wire.write(opening.greeting(channel, self.key))
         self._passing = Passing(channel, self._out.write_now)
         self._worker, self._channel, self._task = worker, channel, None
         early, self._early = self._early, b""
@@ -294,6 +295,8 @@ class PgSession:
             self._fatal("08P01", str(error))
         except Left:
             self._close()
+        except Overstayed as over:
+            self._fatal("25P04", str(over))
         except IdleTooLong:
             self._fatal("25P03", "terminating connection due to idle-in-transaction timeout")
         except Lost:

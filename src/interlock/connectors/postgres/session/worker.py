@@ -33,12 +33,14 @@ class Worker:
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
+        channel.worker = self
         self.tx: Transaction | None = None
         self.committing = False
         self.suspicious = False
         self._frames: list[tuple[int, bytes]] = []
         self.withheld = b""
         self._kept: list[bytes] | None = None
+        self._comparing = False
         self.imaging: list[images.Image] = []
         self._skip_sync = False
         self.together = False
@@ -51,11 +53,12 @@ class Worker:
         """To the client, or kept while nobody is to hear it."""
         if self._kept is None:
             self.channel.write(data)
-        else:
+        elif not self._comparing or data[:1] == b"E":
             self._kept.append(data)
 
-    def hold_rows(self, yes: bool, *, let_go: bool = False) -> None:
-        """Keep what the client would be sent; when that ends, throw it away or let it go."""
+    def hold_rows(self, yes: bool, *, let_go: bool = False, comparing: bool = False) -> None:
+        """Keep what the client would be sent (when `comparing`, errors only); when that ends, throw it away or let it go."""
+        self._comparing = comparing
         kept, self._kept = self._kept, [] if yes else None
         if let_go and kept:
             self.channel.write(b"".join(kept))
@@ -71,10 +74,10 @@ class Worker:
             # A before-image's failure (a lock not to be had, say) is the statement's own: it would have met it too.
             raw = failed.raw if failed is not None else raw
         self.release()
+        if self.tx is not None:
+            self.tx.heard.take(kind, raw, listening=self._comparing or self.channel.wait_s > 0)
         if kind in _COMPLETE:
             self.withheld = raw
-            if self.tx is not None:
-                self.tx.tags.append(raw)
         else:
             self.write(raw)
 
@@ -103,6 +106,8 @@ class Worker:
 
     def ready(self) -> None:
         self.release()
+        for status in self.channel.changed():
+            self.write(status)
         self.write(build.ready(self.status))
 
     @property
@@ -251,12 +256,13 @@ class Worker:
         if self.tx is None:
             self.channel.names.portals.clear()  # they ended with their transaction
 
-    def record(self, info: StatementInfo, asked: Asked | None = None) -> None:
-        """Remember a statement of the open transaction, for its content."""
+    def record(self, info: StatementInfo, asked: Asked | None = None, formats: tuple[int, ...] = ()) -> None:
+        """Remember a statement of the open transaction, for its content; and in which formats its result was asked for."""
         if self.tx is not None:
             self.tx.infos.append(info)
             self.tx.introduced += info.introduces
             self.tx.asked.append(asked or Asked(info.text))
+            self.tx.formats.append(formats)
 
     def drop_completion(self) -> None:
         self.withheld = b""
