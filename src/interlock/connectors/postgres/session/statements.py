@@ -161,7 +161,7 @@ async def send(worker: "Worker", items: Sequence[Item], *, last: bool = False) -
         if item.portal is not None:
             item.portal.started = True
         if item.info is not None and item.asked is not None:
-            worker.record(item.info, item.asked)
+            worker.record(item.info, item.asked, item.bind.result_formats if item.bind is not None else ())
     copies = items[-1].info is not None and items[-1].info.copy == "in"
     measured = None
     if last and worker.tx is not None and not worker.tx.explicit and not copies:
@@ -207,7 +207,7 @@ async def _timed(worker: "Worker", batch: Batch) -> ErrorResponse | None:
     agent's to change)."""
     channel = worker.channel
     loop = asyncio.get_running_loop()
-    timer = loop.call_later(channel.server.statement_timeout_s, channel.server.cancelling, channel.upstream)
+    timer = loop.call_later(channel.timers.statement_timeout_s, channel.server.cancelling, channel.upstream)
     try:
         return await channel.exchange.run(batch)
     finally:

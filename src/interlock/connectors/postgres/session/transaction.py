@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from interlock.connectors.postgres.classify import StatementInfo, Way
 from interlock.connectors.postgres.definitions import Captures
+from interlock.connectors.postgres.session.heard import Heard
 from interlock.connectors.postgres.session.images import Image
 from interlock.connectors.postgres.session.record import Asked
 
@@ -22,20 +23,23 @@ class Savepoint:
 @dataclass(slots=True)
 class Transaction:
     """`explicit` tells a BEGIN of the client's from the implicit transaction of one segment. `begun` is False until the server
-    was told: a BEGIN is sent together with what follows it. `poisoned` means that the gateway refused a statement: the client
-    sees a failed transaction though the server's is sound."""
+    was told: a BEGIN is sent together with what follows it; `began` is when, by the loop's clock. `poisoned` means that the gateway
+    refused a statement: the client sees a failed transaction though the server's is sound."""
 
     explicit: bool
     begin: str = ""
     read_only: bool = False
     begun: bool = False
+    began: float = 0.0
     poisoned: bool = False
     asked: list[Asked] = field(default_factory=list)
     infos: list[StatementInfo] = field(default_factory=list)
     images: list[Image] = field(default_factory=list)
     savepoints: list[Savepoint] = field(default_factory=list)
     settings: dict[str, str] = field(default_factory=dict)
-    tags: list[bytes] = field(default_factory=list)
+    heard: Heard = field(default_factory=Heard)
+    formats: list[tuple[int, ...]] = field(default_factory=list)
+    """In which formats (0 text, 1 binary) the client asked for the columns of each statement's result; as long as `asked`."""
     captures: Captures = field(default_factory=Captures)
     introduced: list[str] = field(default_factory=list)
     """Hazards in code that this transaction has made; the catalogs that others see do not show it yet."""
