@@ -93,5 +93,7 @@ class Suite:
     database: str = TARGET
     keys: Mapping[str, object] = field(default_factory=dict)
     top: Mapping[str, object] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """PostgreSQL's, for the cluster."""
     patience_s: int = 3600
     """How long a run may take before it is called hung, in seconds."""
