@@ -108,3 +108,53 @@ def test_constraints_that_are_inherited_no_longer(shop: Shop) -> None:
         assert ("constraint", ChangeKind.WEAKENED) in kinds(shop)
     finally:
         shop.make("DROP TABLE strict_a")
+
+
+@pytest.mark.parametrize(
+    ("temporary", "lasting", "kept"),
+    [
+        (
+            "CREATE DOMAIN pg_temp.words AS text",
+            "ALTER TABLE ten ALTER COLUMN b TYPE pg_temp.words",
+            "SELECT count(*) FROM pg_attribute WHERE attrelid = 'ten'::regclass AND attname = 'b'",
+        ),
+        (
+            "CREATE TEMP SEQUENCE numbers_t",
+            "ALTER TABLE tempting ALTER COLUMN a SET DEFAULT nextval('pg_temp.numbers_t')",
+            "SELECT 1",
+        ),
+        (
+            "CREATE TEMP TABLE rows_t (a int)",
+            "CREATE RULE copied AS ON INSERT TO tempting DO ALSO INSERT INTO pg_temp.rows_t VALUES (1)",
+            "SELECT 1",
+        ),
+        ("CREATE TEMP TABLE rows_t (a int)", "CREATE DOMAIN listed AS pg_temp.rows_t[]", "SELECT 1"),
+    ],
+)
+def test_what_depends_on_temporary_objects_goes_with_them(
+    shop: Shop, temporary: str, lasting: str, kept: str
+) -> None:
+    with shop.connect() as agent:
+        agent.execute(temporary.encode())
+        with fails(HELD):
+            agent.execute(lasting.encode())
+        late = [e for e in effects(shop) if e.detail == "when the session ends"]
+        assert {e.change for e in late} == {ChangeKind.DELETED}
+    assert shop.database.psql(kept) == [(1,)]
+
+
+def test_temporary_objects_among_themselves_are_nobodys_business(shop: Shop) -> None:
+    with shop.connect() as agent:
+        agent.execute("CREATE TEMP TABLE rows_t (a serial PRIMARY KEY, b text CHECK (b <> '') DEFAULT 'x')")
+        agent.execute("CREATE TEMP VIEW seen_t AS SELECT a FROM rows_t")
+        agent.execute("CREATE TABLE from_t AS SELECT a FROM rows_t")
+        agent.execute("DROP TABLE rows_t CASCADE")
+    assert {e.resource.name for e in effects(shop)} == {"public.from_t"}
+    shop.make("DROP TABLE from_t")
+
+
+def test_options_of_toast_are_options_of_the_table(shop: Shop) -> None:
+    with shop.connect() as agent:
+        agent.execute("ALTER TABLE customers SET (toast.autovacuum_enabled = off)")
+    assert ("toast table", ChangeKind.SETTING) in kinds(shop)
+    shop.make("ALTER TABLE customers RESET (toast.autovacuum_enabled)")

@@ -254,6 +254,8 @@ def _update(diff: CatalogDiff, ddl: Ddl) -> None:
         if old.catalog == "pg_class" and old.values.get("relfilenode") != new.values.get("relfilenode")
     }
     for old, new in diff.updated:
+        if old.values.get("relkind") == "t" and old.values.get("reloptions") != new.values.get("reloptions"):
+            ddl.effects.append(_effect(resource(old), ChangeKind.SETTING, "options of a TOAST table changed"))
         if is_internal(old) or _follows(old):
             continue
         stored = old.values.get("relfilenode") != new.values.get("relfilenode")

@@ -15,6 +15,7 @@ from interlock.connectors.postgres.preview.context import Context
 from interlock.connectors.postgres.preview.ddl import Ddl, objects, restarted, wishes
 from interlock.connectors.postgres.preview.first import Counts, Facts, read
 from interlock.connectors.postgres.preview.layout import definition_statement, layout_statements, read_layouts
+from interlock.connectors.postgres.preview.leaning import leaning
 from interlock.connectors.postgres.preview.names import resource
 from interlock.connectors.postgres.preview.rows import count_before, image, plan
 from interlock.connectors.postgres.preview.sequences import restarts
@@ -92,6 +93,8 @@ class _Work:
         history.refuse_tampering(self.diff)
         contents = {c.oid: c.inserted - c.deleted for c in self.facts.relations}
         self.ddl = objects(self.diff, contents)
+        if self.facts.temp_schema:
+            self.ddl.effects += yield from leaning()
         if self.ddl.restarted:
             found = yield from restarts(self.ddl.restarted)
             self.ddl.effects += [restarted(self.ddl.restarted[oid], each) for oid, each in found.items()]
