@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from msgspec import structs
 from psycopg import pq, sql
 from psycopg.types.json import Jsonb
 from tests.connectors.postgres.session.rawclient import RawClient, raw, short
@@ -461,10 +462,10 @@ def test_idle_transactions_are_ended_by_the_gateway(shop: Shop) -> None:
     live = shop.gateway.runtime.targets["shop"].live
     with shop.connect() as agent:
         agent.execute("SET idle_in_transaction_session_timeout = 0")
-        before = live.idle_timeout_s  # type: ignore[attr-defined]
+        before = live.timers(shop.agent)  # type: ignore[attr-defined]
         agent.execute("BEGIN")
         agent.execute("UPDATE ten SET b = 'x' WHERE a = 1")
-        live.idle_timeout_s = 0.05  # type: ignore[attr-defined]
+        live.given_timers[shop.agent] = structs.replace(before, idle_timeout_s=0.05)  # type: ignore[attr-defined]
         try:
             with contextlib.suppress(psycopg.Error):
                 agent.execute("SELECT 'the last for a long time'")
@@ -472,23 +473,23 @@ def test_idle_transactions_are_ended_by_the_gateway(shop: Shop) -> None:
             with pytest.raises(psycopg.Error):
                 agent.execute("COMMIT")
         finally:
-            live.idle_timeout_s = before  # type: ignore[attr-defined]
+            live.given_timers[shop.agent] = before  # type: ignore[attr-defined]
     assert shop.database.psql("SELECT b FROM ten WHERE a = 1") == [("row 1",)]
 
 
 def test_statements_are_ended_by_the_gateway(shop: Shop) -> None:
     live = shop.gateway.runtime.targets["shop"].live
-    before = live.statement_timeout_s  # type: ignore[attr-defined]
+    before = live.timers(shop.agent)  # type: ignore[attr-defined]
     with shop.connect() as agent:
         agent.execute("SET statement_timeout = 0")
-        live.statement_timeout_s = 0.05  # type: ignore[attr-defined]
+        live.given_timers[shop.agent] = structs.replace(before, statement_timeout_s=0.05)  # type: ignore[attr-defined]
         try:
             with fails("57014"):
                 agent.execute("UPDATE ten SET b = 'x' WHERE pg_sleep(300) IS NOT NULL")
             with fails("57014"), agent.transaction():
                 agent.execute("SELECT pg_sleep(300)")
         finally:
-            live.statement_timeout_s = before  # type: ignore[attr-defined]
+            live.given_timers[shop.agent] = before  # type: ignore[attr-defined]
         assert agent.execute("SELECT 1").fetchone() == (1,)
 
 

@@ -13,6 +13,10 @@ from interlock.sdk.connector import Listener
 Secret = Callable[[object], Callable[[], str]]
 
 
+_LONGEST = 2_147_483
+"""What the server's own timeouts can express, in seconds."""
+
+
 class RoleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One role on the server. `password` is `{env: …}`, `{file: …}` or `{command: […]}`."""
 
@@ -33,9 +37,30 @@ class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: str
 
 
+class Timers(msgspec.Struct, frozen=True):
+    """How long a statement may wait for a lock and run, how long a transaction may idle, how long it may keep others from a table
+    or from rows, and how long it may last. An agent may set less for itself, never more."""
+
+    lock_timeout_ms: int
+    statement_timeout_s: int
+    idle_timeout_s: int
+    strong_lock_s: int
+    transaction_timeout_s: int
+
+
+class AgentTimers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Those of the target's that are different for one agent."""
+
+    lock_timeout_ms: int | None = None
+    statement_timeout_s: int | None = None
+    idle_timeout_s: int | None = None
+    strong_lock_s: int | None = None
+    transaction_timeout_s: int | None = None
+
+
 class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Limits of before-images (`preview.Limits`), of a message of an agent's (bytes), and the gateway's own timers: how long a
-    statement may wait for a lock (unless it sets `lock_timeout` itself), how long it may run, how long a transaction may idle."""
+    """Limits of before-images (`preview.Limits`), of a message of an agent's (bytes), and the gateway's own timers (`Timers`):
+    `agents` may have others."""
 
     scan_rows: int = 2_000_000
     scan_bytes: int = 1 << 30
@@ -46,6 +71,19 @@ class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lock_timeout_ms: int = 2_000
     statement_timeout_s: int = 600
     idle_timeout_s: int = 300
+    strong_lock_s: int = 60
+    transaction_timeout_s: int = 3_600
+    agents: dict[str, AgentTimers] = msgspec.field(default_factory=dict)
+
+    def timers(self, agent: str) -> Timers:
+        """Those of an agent."""
+        own = self.agents.get(agent, AgentTimers())
+        return Timers(
+            **{
+                name: given if (given := getattr(own, name)) is not None else getattr(self, name)
+                for name in Timers.__struct_fields__
+            }
+        )
 
 
 class TargetConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,9 +115,17 @@ def parse(name: str, raw: Mapping[str, Any]) -> TargetConfig:
         if isinstance(raw.get(key), Mapping):
             _known_keys(f"targets.{name}.{key}", raw[key], kind)
     try:
-        return msgspec.convert(dict(raw), TargetConfig)
+        config = msgspec.convert(dict(raw), TargetConfig)
     except msgspec.ValidationError as error:
         raise Misconfigured(f"targets.{name}: {error}") from None
+    for agent in ("", *config.limits.agents):
+        timers = config.limits.timers(agent)
+        for key in Timers.__struct_fields__:
+            if not 1 <= getattr(timers, key) <= _LONGEST:
+                raise Misconfigured(
+                    f"targets.{name}.limits.{key}: expected a whole number from 1 to {_LONGEST}"
+                )
+    return config
 
 
 def _known_keys(where: str, raw: Mapping[str, Any], kind: type[msgspec.Struct]) -> None:

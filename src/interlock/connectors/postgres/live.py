@@ -9,7 +9,7 @@ from interlock.connectors.postgres import preview, protection, settle
 from interlock.connectors.postgres.catalogs import Catalogs
 from interlock.connectors.postgres.classify import StatementInfo
 from interlock.connectors.postgres.codec import frontend as f
-from interlock.connectors.postgres.config import Roles, TargetConfig
+from interlock.connectors.postgres.config import Roles, TargetConfig, Timers
 from interlock.connectors.postgres.examination import examine
 from interlock.connectors.postgres.keeper import Keeper
 from interlock.connectors.postgres.pool import Pool
@@ -17,7 +17,8 @@ from interlock.connectors.postgres.preview.layout import Layout
 from interlock.connectors.postgres.queries import OBSERVER_SETTINGS, QueryFailed, Rows, Statement
 from interlock.connectors.postgres.rerun import apply_unit, revert_unit
 from interlock.connectors.postgres.run import run
-from interlock.connectors.postgres.session import record
+from interlock.connectors.postgres.session import overstay, record
+from interlock.connectors.postgres.session.channel import Channel
 from interlock.connectors.postgres.session.session import PgSession
 from interlock.connectors.postgres.upstream import Upstream, open_upstream
 from interlock.connectors.postgres.upstream_config import UpstreamConfig
@@ -59,7 +60,6 @@ class PgLive:
         self.longest_message = config.limits.message_bytes
         self.lock_timeout_ms = config.limits.lock_timeout_ms
         self.statement_timeout_s = float(config.limits.statement_timeout_s)
-        self.idle_timeout_s = float(config.limits.idle_timeout_s)
         self.limits = preview.Limits(
             scan_rows=config.limits.scan_rows,
             scan_bytes=config.limits.scan_bytes,
@@ -75,6 +75,8 @@ class PgLive:
         self._catalogs = Catalogs(self._pool.ask)
         self.trash = Keeper(roles.maintainer)
         self._sessions: dict[tuple[int, bytes], PgSession] = {}
+        self.given_timers: dict[str, Timers] = {}
+        self._watch = overstay.Watch(self._pool.ask, self._look_failed)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -115,6 +117,7 @@ class PgLive:
                 f"target {self._target.name}: the catalogs cannot be read ({error.sqlstate})"
             ) from None
         self._spawn(self._catalogs.watch(self._watch_failed))
+        self._spawn(self._watch.run())
         if self.roles.maintainer is not None:
             self._spawn(protection.sweep(self.roles, self._sweep_failed))
 
@@ -147,6 +150,9 @@ class PgLive:
 
     def _watch_failed(self, error: Exception) -> None:
         self.gate.log("postgres.catalogs_unread", error=type(error).__name__)
+
+    def _look_failed(self, error: Exception) -> None:
+        self.gate.log("postgres.locks_unread", error=type(error).__name__)
 
     def _sweep_failed(self, error: Exception) -> None:
         self.gate.log("postgres.history_unswept", error=type(error).__name__)
@@ -193,6 +199,15 @@ class PgLive:
         return self.roles.maintainer or self.roles.upstream
 
     # For the sessions
+
+    def timers(self, agent: str) -> Timers:
+        found = self.given_timers.get(agent)
+        if found is None:
+            found = self.given_timers[agent] = self.config.limits.timers(agent)
+        return found
+
+    def watch(self, channel: Channel) -> None:
+        self._watch.add(channel)
 
     def known(self, agent: str) -> tuple[Principal, str] | None:
         found = self.gate.credential(agent)

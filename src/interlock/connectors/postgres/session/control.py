@@ -1,5 +1,6 @@
 """Transaction control: the client's wishes, carried out by statements of the gateway's own."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pglast
@@ -32,7 +33,7 @@ def begin(worker: "Worker", batch: Batch) -> Reply | None:
     tx = worker.tx
     if tx is None or tx.begun:
         return None
-    tx.begun = True
+    tx.begun, tx.began = True, asyncio.get_running_loop().time()
     reply = batch.own(tx.begin_sql())
     if "lock_timeout" not in worker.channel.settings:
         # Until it is decided it is a preview, and a preview that queues for a strong lock makes everybody else wait.

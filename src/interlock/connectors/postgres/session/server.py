@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from interlock.connectors.postgres.classify import StatementInfo
 from interlock.connectors.postgres.codec import frontend as f
+from interlock.connectors.postgres.config import Timers
 from interlock.connectors.postgres.preview import Identity, Limits
 from interlock.connectors.postgres.preview.layout import Layout
 from interlock.connectors.postgres.upstream import Upstream
@@ -12,6 +13,7 @@ from interlock.model.decision import Target
 from interlock.sdk.connector import Gate, Principal, Settled, TlsContext
 
 if TYPE_CHECKING:
+    from interlock.connectors.postgres.session.channel import Channel
     from interlock.connectors.postgres.session.session import PgSession
 
 Rows = list[tuple[str | None, ...]]
@@ -27,7 +29,6 @@ class Server(Protocol):
     longest_message: int
     lock_timeout_ms: int
     statement_timeout_s: float
-    idle_timeout_s: float
     identity: Identity
     limits: Limits
     layouts: dict[tuple[int, str], Layout]
@@ -44,6 +45,12 @@ class Server(Protocol):
     def has_observer(self) -> bool: ...
     @property
     def target(self) -> Target: ...
+
+    def timers(self, agent: str) -> Timers:
+        """How long an agent's locks, statements and transactions may take."""
+
+    def watch(self, channel: "Channel") -> None:
+        """End the session's transaction when it is in others' way for too long."""
 
     def known(self, agent: str) -> tuple[Principal, str] | None:
         """An agent's principal and SCRAM verifier, when it may use this target."""

@@ -73,6 +73,8 @@ class Worker:
             failed = next((image.reply for image in self.imaging if image.reply and image.reply.error), None)
             # A before-image's failure (a lock not to be had, say) is the statement's own: it would have met it too.
             raw = failed.raw if failed is not None else raw
+            if self.channel.over is not None:
+                raw = build.error_response("ERROR", "57014", str(self.channel.over))
         self.release()
         if self.tx is not None:
             self.tx.heard.take(kind, raw, listening=self._comparing or self.channel.wait_s > 0)
