@@ -69,6 +69,7 @@ class _Work:
         self.diff = CatalogDiff()
         self.kept = kept.Keepings()
         self.rewriters: dict[int, str] = {}
+        self.wishing = False
         self.links: history.Links = {}
         self.written = [c for c in facts.relations if c.any and not c.temporary and c.kind in _ROWS]
         self.tables: dict[int, Touched] = {}
@@ -194,6 +195,7 @@ class _Work:
         if ways is None or not self.context.provable or self.diff.unexplained or not self.context.observer:
             return None
         self.ddl.effects = ways
+        self.wishing = True
         role = self.facts.current_user
         rights = [row for row in self.diff.created if row.catalog == "pg_default_acl"]
         return self.preview(
@@ -273,12 +275,14 @@ class _Work:
         for oid, row in self.ddl.dropped.items():
             loss = self.kept.whole.get(oid)
             rows = loss.rows if loss is not None else self.diff.estimates.get(oid, 0)
-            why = UNPROVEN if loss is not None and loss.kept else "the rows of the table were not kept"
-            if loss is not None:
-                frames += kept.frames(loss, anew=True) if loss.kept else ()
+            covered, why = False, "the rows of the table were not kept"
+            if loss is not None and loss.kept:
+                frames += kept.frames(loss, anew=True)
+                covered, why = self.wishing, "" if self.wishing else UNPROVEN
+            elif loss is not None:
                 why = loss.reason or why
             effects += row_effects.rows_lost(
-                resource(row), rows, "with the table", exact=loss is not None, reason=why
+                resource(row), rows, "with the table", exact=loss is not None, reversible=covered, reason=why
             )
         return effects
 
@@ -327,8 +331,17 @@ class _Work:
             gone = kept.gone_columns(self.diff).get(oid, {})
             whole = bool(gone) and gone.keys() <= self.kept.lost(oid)
             why = UNPROVEN if whole else "values that ALTER TABLE rewrote were not kept"
+            covered = whole and self.wishing
             return [
-                Effect(what, ChangeKind.REPLACED, 1, Unit.OBJECTS, reason=why, detail="all rows rewritten")
+                Effect(
+                    what,
+                    ChangeKind.REPLACED,
+                    1,
+                    Unit.OBJECTS,
+                    reversible=covered,
+                    reason="" if covered else why,
+                    detail="all rows rewritten",
+                )
             ]
         return [
             Effect(

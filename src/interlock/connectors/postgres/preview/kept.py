@@ -95,6 +95,12 @@ def rewriters(tables: Sequence[tuple[int, str]]) -> Steps[dict[int, str]]:
     return {oid: rows[0][0] or "" for (oid, _), rows in zip(tables, reply, strict=True) if rows}
 
 
+def copies_made(diff: CatalogDiff) -> frozenset[int]:
+    """Tables that a transaction has made in the trash: nobody but the gateway can."""
+    rows = (row for row in diff.created if row.catalog == "pg_class" and row.names[:1] == (trash.SCHEMA,))
+    return frozenset(row.oid for row in rows)
+
+
 def without(diff: CatalogDiff, copies: frozenset[int]) -> None:
     """Take the copies, and all that belongs to them, out of a diff."""
     own = {(_RELATION, oid) for oid in copies}

@@ -101,10 +101,10 @@ def _conflicts(stored: StoredKept, *, force: bool) -> Steps[str]:
     found: list[str] = []
     unmatched = 0
     for source, parameters in _sources(stored):
-        there, changed = _still(stored, source)
-        statements: list[Statement] = [lock, (there, parameters)]
+        there, changed = _still(stored, source, parameters)
+        statements: list[Statement] = [lock, there]
         if rows[0][2] == "true" and stored.kept.xid:
-            statements.append((changed, (*parameters, stored.kept.xid)))
+            statements.append(changed)
         _, gone, *since = yield from ask(Ask("maintainer", tuple(statements)))
         unmatched += int(gone[0][0] or 0)
         if since and since[0][0][0] != "0":
@@ -211,25 +211,24 @@ def _set_back(stored: StoredKept, source: str) -> str:
     )
 
 
-def _still(stored: StoredKept, source: str) -> tuple[str, str]:
-    """How many of the kept rows are not there any more; how many of those that are were changed since (the last parameter
-    is the xmin that they had)."""
-    xmin = 2 if not stored.kept.trash else 1
+def _still(stored: StoredKept, source: str, parameters: tuple[str, ...]) -> tuple[Statement, Statement]:
+    """How many of the kept rows are not there any more; how many of those that are were changed since."""
     count = "SELECT pg_catalog.count(*)::pg_catalog.text"
     if stored.kept.key:
         table = f"ONLY {stored.sql} AS t"
         there = f"{count} FROM {source} WHERE NOT EXISTS (SELECT FROM {table} WHERE {_by_key(stored)})"
+        xmin = len(parameters) + 1
         match = f"EXISTS (SELECT FROM {source} WHERE {_by_key(stored)})"
     else:
         kept, now = _others(stored)
         table = f"ONLY {stored.sql} AS n"
         there = f"{count} FROM (SELECT {kept} FROM {source} EXCEPT ALL SELECT {now} FROM {table}) AS m"
-        match = "true"
+        xmin, match = 1, "true"
     name = "t" if stored.kept.key else "n"
     changed = (
         f"{count} FROM {table} WHERE {name}.xmin OPERATOR(pg_catalog.<>) ${xmin}::pg_catalog.xid AND {match}"
     )
-    return there, changed
+    return (there, parameters), (changed, (*parameters[: xmin - 1], stored.kept.xid))
 
 
 def _by_key(stored: StoredKept) -> str:

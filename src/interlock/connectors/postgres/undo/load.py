@@ -28,7 +28,8 @@ from interlock.connectors.postgres.undo.kept import StoredKept
 
 @dataclass(slots=True)
 class Stored:
-    """What one change did to a table. `schema`, `name` and `key` are set to what they are now before use."""
+    """What one change did to a table; `refilled`: all that it held before comes back from the trash. `schema`, `name` and `key` are
+    set to what they are now before use."""
 
     table: Table
     inserted: list[Row] = field(default_factory=list)
@@ -37,6 +38,7 @@ class Stored:
     schema: str = ""
     name: str = ""
     key: tuple[KeyColumn, ...] = ()
+    refilled: bool = False
 
     @property
     def sql(self) -> str:
@@ -124,6 +126,8 @@ def load(parts: Iterable[bytes]) -> Image:
                 image.definitions.add(frame)
             case Kept():
                 image.kept.append(StoredKept(frame))
+                if not frame.anew and frame.oid in image.tables:
+                    image.tables[frame.oid].refilled = True
             case KeptRows(rows):
                 if not image.kept:
                     raise Damaged("a stored before-image has kept rows of no table")

@@ -7,7 +7,7 @@ of the revert (a line in an audit table) stays, and shows when the revert is mea
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from interlock.connectors.postgres.image import Row
@@ -74,13 +74,13 @@ def plan(
     force: bool,
     fingerprint: str = "",
     search_path: str = DEFAULT_PATH,
-    trial: bool = False,
+    unfilled: Collection[str] = (),
     orders: Orders | None = None,
 ) -> Steps[Reverted]:
     """Undo, on the `maintainer` connection: in an open read-write transaction of isolation READ COMMITTED under
     `queries.CANONICAL_SETTINGS`. The caller measures it and commits, or rolls back. `search_path` is the one that the change ran
-    under: triggers may depend on it. A `trial` leaves out what tables lost as a whole (`kept`): whoever tries may not reach the
-    trash, and what was there before goes in again.
+    under: triggers may depend on it. `unfilled` are tables whose rows stay in the trash: only in a trial, by one who may not reach
+    it. What was there before goes in again.
 
     Raises Conflicting, which names rows and columns, when what the change had set was set, deleted or made anew since (unless
     `force`: then the columns that the change had set are set back all the same, and what cannot be is left and reported);
@@ -89,7 +89,7 @@ def plan(
     image = load(parts)
     if fingerprint and image.fingerprint != fingerprint:
         raise Rejected("the change was made in another database")
-    given_back = [] if trial else image.kept_rows
+    given_back = image.kept_rows
     yield from kept.check(given_back, force=force)
     objects, gone = yield from drops(image.created, force=force)
     if not image.definitions.empty:
@@ -121,7 +121,7 @@ def plan(
         raise Rejected(f"triggers or cascades keep rows from being as they were: {', '.join(labels)}")
     yield from kept.verify(given_back, force=force)
     if not image.definitions.empty:
-        yield from definitions.rest(image.definitions)
+        yield from definitions.rest(image.definitions, unfilled)
     return Reverted(
         tuple(_report(todo, n) for todo, n in zip(todos, inexact, strict=True)),
         tuple(group.label for group in objects),

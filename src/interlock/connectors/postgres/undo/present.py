@@ -271,6 +271,8 @@ def astray(todo: Todo) -> Steps[tuple[list[tuple[Row, list[int]]], int]]:
             different.append((row, wrong))
     kept = {stored.key_of(row) for row, _ in wanted}
     gone = [stored.key_of(row) for row, _ in todo.remove if stored.key_of(row) not in kept]
+    if stored.refilled:
+        gone = []  # their keys may be those of rows that came back
     left = yield from rows_by_key(stored, gone)
     return different, lost + len(left)
 

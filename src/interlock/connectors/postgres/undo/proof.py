@@ -5,7 +5,7 @@ What proves it is twofold. Each object is asked what it is like, and must be wha
 with what is committed: whatever differs must be of one of these objects.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TypeVar
 
 from msgspec import structs
@@ -67,7 +67,8 @@ def prove(measured: Preview, wished: Preview, *, search_path: str = DEFAULT_PATH
     tried += [*made, *(Definition(role, facet, left.get(facet.address)) for facet in was)]
     late = next((facet for facet in was if facet.late and facet.address not in left), None)
     why = f"{late.label} was met after other names had changed" if late is not None else ""
-    why = why or (yield from _tried(tried, was, search_path))
+    unfilled = {f"{f.schema}.{f.name}" for f in others if isinstance(f, Kept) and f.trash}
+    why = why or (yield from _tried(tried, was, search_path, unfilled))
     yield from ask(Ask("agent", (_BACK, _READ_ONLY)))
     if why:
         return _said(measured, why)
@@ -97,10 +98,13 @@ def _touched(role: str, was: Sequence[Facet], left: dict[tuple[int, int], Facet]
             yield Definition(role, facet, now)
 
 
-def _tried(frames: Sequence[Frame], was: Sequence[Facet], search_path: str) -> Steps[str]:
+def _tried(
+    frames: Sequence[Frame], was: Sequence[Facet], search_path: str, unfilled: Collection[str]
+) -> Steps[str]:
     """Undo it all. Why it does not come out right; empty when it does."""
     try:
-        reverted = yield from as_agent(plan(encode(frames), force=False, search_path=search_path))
+        undone = plan(encode(frames), force=False, search_path=search_path, unfilled=unfilled)
+        reverted = yield from as_agent(undone)
         if not reverted.complete:
             return "rows are not as they were"
         facts = read((yield from ask(first())))
