@@ -26,6 +26,7 @@ $(STAMP): $(LOCKS) pyproject.toml scripts/bootstrap
 
 test: $(STAMP)  ## everything: style, types, import contracts, tests on PostgreSQL 18 and 15
 	@scripts/debian-packages postgresql-15 || true
+	@scripts/debian-packages libpostgresql-jdbc-java || true
 	@$(MAKE) --no-print-directory lint
 	$(PYTHON_ENV)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
@@ -50,7 +51,8 @@ bench: $(STAMP)  ## measure against direct PostgreSQL and pgbouncer
 	$(PYTHON_ENV)/python -m bench $(BENCH_ARGS)
 
 conformance: $(STAMP)  ## others' test suites, directly and through the gateway; CONFORMANCE_ARGS="psycopg2 --keep"
-	@scripts/debian-packages postgresql-15 libpostgresql-jdbc-java || true
+	@scripts/debian-packages postgresql-15 || true
+	@$(PYTHON_ENV)/python -m tests.real.node || true
 	$(PYTHON_ENV)/python -m tests.real.conformance $(CONFORMANCE_ARGS)
 
 lock: $(STAMP)  ## renew requirements/*.txt; LOCK_ARGS=--upgrade takes newer versions

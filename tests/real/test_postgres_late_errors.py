@@ -15,8 +15,8 @@ import asyncpg  # type: ignore[import-untyped]
 import psycopg
 import pytest
 from tests.connectors.postgres.session.rawclient import FLUSH, SYNC, extended, raw, short
-from tests.real.conformance import sources
 from tests.real.conftest import Shop, fails
+from tests.real.node import FOLDER
 
 from interlock.connectors.postgres.codec import backend as b
 from interlock.connectors.postgres.codec import frontend as f
@@ -236,7 +236,7 @@ def test_jdbc(shop: Shop, tmp_path: Path) -> None:
 
 
 def test_node_postgres(shop: Shop) -> None:
-    node, modules = shutil.which("node"), sources.CACHE / "node" / "node_modules"
+    node, modules = shutil.which("node"), FOLDER / "node_modules"
     if not (node and (modules / "pg-cursor").exists()):
         pytest.skip("no node with pg and pg-cursor here; `make conformance` fetches them")
     places = [shop.gateway.dsn(agent) for agent in agents(shop, 11)]

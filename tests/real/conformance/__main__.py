@@ -73,4 +73,5 @@ def _run(wanted: Suite, version: str, *, subset: bool, keep: bool) -> int:
     return len(left)
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -17,11 +17,30 @@ class Unfetched(Exception):
     """A distribution, or what its environment needs, cannot be had here; the text says which and why."""
 
 
+def at_hand(suite: Suite) -> bool:
+    """Whether nothing would have to be fetched."""
+    environment = _environment(suite) / "needs.txt"
+    fresh = not suite.needs or (environment.exists() and environment.read_text("utf-8") == _needs(suite))
+    return fresh and (not suite.fetched or _unpacked(suite).exists())
+
+
+def _unpacked(suite: Suite) -> Path:
+    return CACHE / "sources" / f"{suite.name}-{suite.version}"
+
+
+def _environment(suite: Suite) -> Path:
+    return CACHE / "environments" / f"{suite.name}-{suite.version}"
+
+
+def _needs(suite: Suite) -> str:
+    return "\n".join(suite.needs)
+
+
 def source(suite: Suite) -> Path:
     """The unpacked distribution. Raises Unfetched."""
     if not suite.fetched:
-        return CACHE
-    unpacked = CACHE / "sources" / f"{suite.name}-{suite.version}"
+        return _made(CACHE)
+    unpacked = _unpacked(suite)
     if not unpacked.exists():
         with tempfile.TemporaryDirectory(dir=_made(CACHE / "sources")) as folder:
             archive = _download(suite, Path(folder))
@@ -44,9 +63,9 @@ def python(suite: Suite) -> Path:
     """The interpreter of the suite's own environment. Raises Unfetched."""
     if not suite.needs:
         return Path(sys.executable)
-    folder = _made(CACHE / "environments") / f"{suite.name}-{suite.version}"
+    folder, needs = _environment(suite), _needs(suite)
+    _made(folder.parent)
     interpreter, done = folder / "bin" / "python", folder / "needs.txt"
-    needs = "\n".join(suite.needs)
     if not done.exists() or done.read_text("utf-8") != needs:
         _run("-m", "venv", "--clear", str(folder))
         _run("-m", "pip", "--python", str(interpreter), "install", "-q", *suite.needs)
