@@ -11,6 +11,10 @@ from interlock.sdk.connector import Permitted
 
 UPDATES: dict[str, Callable[[int], tuple[bytes, tuple[int, ...]]]] = {
     "numbers in the text": lambda n: (f"UPDATE moving SET b = {n} WHERE a = {n % 3 + 1}".encode(), ()),
+    "several numbers": lambda n: (
+        f"UPDATE moving SET b = {n} WHERE a = {n % 3 + 1} AND a IN (1, 2, 3) AND a BETWEEN -{n} AND a + {n}".encode(),
+        (),
+    ),
     "parameters": lambda n: (b"UPDATE moving SET b = %s WHERE a = %s", (n, n % 3 + 1)),
 }
 

@@ -30,6 +30,17 @@ def shape(sql: str) -> str | None:
     return _NUMBER.sub("0", sql)
 
 
+def parameters(sql: str) -> tuple[str, list[bytes]]:
+    """A text that has a shape with a parameter of type integer in the place of each whole number, and their values."""
+    values: list[bytes] = []
+
+    def taken(number: re.Match[str]) -> str:
+        values.append(number[0].encode())
+        return f"${len(values)}"
+
+    return _NUMBER.sub(taken, sql), values
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Example:
     """One statement that stands for all of its shape. `behind` is how much (a semicolon, say) came behind it; `where` tells between

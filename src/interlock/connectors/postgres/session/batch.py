@@ -73,15 +73,21 @@ class Batch:
         self.expected: list[Expected] = []
         self._open = False
 
-    def own(self, sql: str, params: Sequence[str | bytes | None] = (), types: tuple[int, ...] = ()) -> Reply:
+    def own(
+        self,
+        sql: str,
+        params: Sequence[str | bytes | None] = (),
+        types: tuple[int, ...] = (),
+        formats: tuple[int, ...] = (),
+    ) -> Reply:
         """One statement of the gateway's, by the extended protocol, prepared once per connection under a name of ours."""
-        name, fresh = self._exchange.prepared(sql)
+        name, fresh = self._exchange.prepared(sql, types)
         reply = Reply(name)
         if fresh:
             parse = encode(f.Parse(name, sql, types))
-            self._add("P", parse, reply, lambda ok: self._exchange.confirm(sql, ok))
+            self._add("P", parse, reply, lambda ok: self._exchange.confirm(sql, types, ok))
         values = tuple(v.encode() if isinstance(v, str) else v for v in params)
-        self.bound(name, (), values, reply)
+        self.bound(name, formats, values, reply)
         return reply
 
     def once(

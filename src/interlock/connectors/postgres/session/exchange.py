@@ -8,6 +8,7 @@ import asyncio
 import struct
 from collections import deque
 from collections.abc import Callable
+from typing import TypeAlias
 
 from interlock.connectors.postgres.codec import backend as b
 from interlock.connectors.postgres.codec import backend_limits, build, decode_backend, encode
@@ -21,6 +22,8 @@ _SIZE = struct.Struct(">i").unpack_from
 _LIMITS = backend_limits()
 _BULK = frozenset(b"Dd")
 _ASIDE = frozenset(b"NAS")
+_Own: TypeAlias = tuple[str, tuple[int, ...]]
+"""The text of a statement of ours, and the types of its parameters."""
 _MOST_KEPT = 128
 """Statements of ours that are kept prepared on one connection."""
 # What ends the answer to one expected message (PostgreSQL manual, section 55.2.3). The letters on the left are those
@@ -61,8 +64,9 @@ class Exchange:
         self._need = 0
         self._passing = 0
         self._waiter: asyncio.Future[None] | None = None
-        self._prepared: dict[str, str] = {}
-        self._seen: set[str] = set()
+        self._prepared: dict[_Own, str] = {}
+        self._seen: set[_Own] = set()
+        self._basis: object = None
         self._number = 0
         self._lost: Exception | None = None
         self._left: set[tuple[str, str]] = set()
@@ -73,32 +77,39 @@ class Exchange:
 
     # Own prepared statements
 
-    def prepared(self, sql: str) -> tuple[str, bool]:
+    def prepared(self, sql: str, types: tuple[int, ...] = ()) -> tuple[str, bool]:
         """The name of a statement of ours, and whether it must still be parsed."""
-        name = self._prepared.get(sql)
+        name = self._prepared.get((sql, types))
         if name is not None:
             return name, False
         self._number += 1
         name = f"{OWN}{self._number}"
-        self._prepared[sql] = name
+        self._prepared[sql, types] = name
         return name, True
 
-    def comes_again(self, sql: str) -> bool:
+    def rest_on(self, basis: object) -> None:
+        """What names mean by now. For the server they go on meaning what they did when a statement was prepared."""
+        if basis != self._basis:
+            self._basis = basis
+            self.renew()
+
+    def comes_again(self, sql: str, types: tuple[int, ...] = ()) -> bool:
         """Whether a statement was asked before, so that it is worth keeping prepared."""
-        if sql in self._prepared:
+        key = (sql, types)
+        if key in self._prepared:
             return True
         if len(self._seen) >= _MOST_KEPT:
             self._seen.clear()
-        again = sql in self._seen
-        self._seen.add(sql)
+        again = key in self._seen
+        self._seen.add(key)
         if again and len(self._prepared) >= _MOST_KEPT:
             self.renew()
         return again
 
-    def confirm(self, sql: str, ok: bool) -> None:
+    def confirm(self, sql: str, types: tuple[int, ...], ok: bool) -> None:
         """Forget a statement that could not be prepared."""
         if not ok:
-            self._prepared.pop(sql, None)
+            self._prepared.pop((sql, types), None)
 
     def forget_prepared(self) -> None:
         """The client dropped all prepared statements (DEALLOCATE ALL, DISCARD ALL): ours went with them."""

@@ -1,11 +1,14 @@
 """What is asked just before a statement: which rows a simple UPDATE or DELETE will touch, what a TRUNCATE or DROP will lose."""
 
+import dataclasses
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from interlock.connectors.postgres import preview
-from interlock.connectors.postgres.preview import Captured, Loss, Predicate
+from interlock.connectors.postgres.alike import parameters, shape
+from interlock.connectors.postgres.classify import DmlTarget
+from interlock.connectors.postgres.preview import Captured, Limits, Loss, Predicate
 from interlock.connectors.postgres.queries import QueryFailed
 from interlock.connectors.postgres.session import control, losses
 from interlock.connectors.postgres.session.batch import Batch, Reply
@@ -17,7 +20,9 @@ if TYPE_CHECKING:
 _SAVEPOINT = '"_interlock_image"'
 _PARAMETER = re.compile(r"\$(\d+)")
 _LITERAL = re.compile(r"'[^']*'|(?<![\w.$])\d+(?:\.\d+)?")
-_TEXT = 25
+_TEXT, _INT4 = 25, 23
+_BY_ITSELF = re.compile(r"\b(?:SELECT|BY|AS)\b", re.IGNORECASE)
+"""In a condition: names that may come to mean something else, and numbers that are no values."""
 
 
 @dataclass(slots=True)
@@ -44,9 +49,12 @@ class _Query:
     types: tuple[int, ...]
     formats: tuple[int, ...]
     values: tuple[bytes | None, ...]
+    kept: bool = False
+    """Whether it may stay prepared."""
 
     def into(self, batch: Batch) -> Reply:
-        return batch.once(self.sql, self.values, self.types, self.formats)
+        run = batch.own if self.kept else batch.once
+        return run(self.sql, self.values, self.types, self.formats)
 
 
 def _query(worker: "Worker", item: Item) -> _Query | None:
@@ -62,12 +70,25 @@ def _query(worker: "Worker", item: Item) -> _Query | None:
         return None
     if info.node not in ("UpdateStmt", "DeleteStmt"):
         return None
-    target = info.target
-    predicate = Predicate(
-        target.schema, target.table, target.where_sql, target.alias, target.only, info.node == "DeleteStmt"
-    )
-    sql = preview.image_before(predicate, worker.channel.server.limits)
-    bind = item.bind
+    query = _asking(info.target, info.node, item, worker.channel.server.limits)
+    if not info.target.schema or _BY_ITSELF.search(info.target.where_sql) or worker.tx.opaque:
+        return query
+    exchange = worker.channel.exchange
+    exchange.rest_on(worker.channel.basis())
+    return dataclasses.replace(query, kept=exchange.comes_again(query.sql, query.types))
+
+
+def _asking(target: DmlTarget, node: str, item: Item, limits: Limits) -> _Query:
+    """The query for a target. Whole numbers become parameters, so that those who differ in nothing else are one statement."""
+    where, bind = target.where_sql, item.bind
+    numbers: list[bytes] = []
+    if (bind is None or not bind.values) and shape(where) is not None and not _BY_ITSELF.search(where):
+        where, numbers = parameters(where)
+    predicate = Predicate(target.schema, target.table, where, target.alias, target.only, node == "DeleteStmt")
+    sql = preview.image_before(predicate, limits)
+    if numbers:
+        types: tuple[int, ...] = (_INT4,) * len(numbers)
+        return _Query(sql, f"{sql} {types}", types, (), tuple(numbers))
     if bind is None or not bind.values:
         return _Query(sql, _LITERAL.sub("?", sql), (), (), ())
     used = {int(number) for number in _PARAMETER.findall(target.where_sql)}
