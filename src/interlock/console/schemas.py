@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from interlock.model.base import Value
+from interlock.model.beside import Beside
 from interlock.model.breaker import Breaker
 from interlock.model.change import Approval, Change, ChangeState, Statement, Verdict
 from interlock.model.conflict import RowConflict
@@ -85,13 +86,15 @@ class QuorumState(Value, frozen=True):
 
 
 class ChangeDetail(Value, frozen=True):
-    """A change with what was said of it. `statements` is the native text, None once retention has destroyed it."""
+    """A change with what was said of it. `statements` is the native text, None once retention has destroyed it. `beside` puts
+    the effect beside the one that had been approved, when the work outgrew its approval and is held again."""
 
     change: Change
     totals: Totals
     approvals: tuple[Approval, ...] = ()
     quorums: tuple[QuorumState, ...] = ()
     statements: tuple[str, ...] | None = None
+    beside: tuple[Beside, ...] = ()
 
 
 class StatementQuery(Value, frozen=True):
@@ -144,6 +147,7 @@ class Outcome(Value, frozen=True, omit_defaults=False):
     grown: tuple[str, ...] = ()
     change: Change | None = None
     conflicts: tuple[RowConflict, ...] = ()
+    beside: tuple[Beside, ...] = ()
 
 
 class RevertQuery(Value, frozen=True):
@@ -181,6 +185,7 @@ class OwnChange(Value, frozen=True):
 class OwnQuery(Value, frozen=True):
     """Which of an agent's own changes, newest first; all targets unless one is named."""
 
+    state: tuple[ChangeState, ...] = ()
     target: str = ""
     limit: int = 50
 
@@ -269,6 +274,43 @@ class ProtectedTables(Value, frozen=True, omit_defaults=False):
     target: str
     tables: tuple[str, ...]
     protected: bool
+
+
+# ---- Trash
+
+
+class TrashQuery(Value, frozen=True):
+    """Of one change, or what is kept for longer than a length of time (`7d`)."""
+
+    change: str = ""
+    older_than: str = ""
+
+
+class EmptyTrash(Value, frozen=True):
+    """What to remove for good: of one change, what is kept for longer than a length of time (`7d`), or everything."""
+
+    change: str = ""
+    older_than: str = ""
+
+
+class TrashCopy(Value, frozen=True, omit_defaults=False):
+    """A copy in the trash: its `name` there, the table it was copied `of`, rows, bytes, since and until when it is kept. `change` is
+    empty when no change is known that made it."""
+
+    name: str
+    of: str
+    rows: int
+    size: int
+    kept_at: datetime
+    kept_until: datetime
+    change: str
+
+
+class TrashList(Value, frozen=True, omit_defaults=False):
+    """Copies in the trash of a target, oldest first; or those that were removed."""
+
+    target: str
+    copies: tuple[TrashCopy, ...]
 
 
 # ---- Breakers

@@ -20,6 +20,11 @@ _VERB = {
 }
 
 
+def verb_of(change: ChangeKind) -> str:
+    """`deleted`, `moved or renamed`."""
+    return _VERB[change]
+
+
 def effect_words(effect: Effect) -> str:
     """One effect in words: `public.orders: 120 of 4,000 rows deleted`."""
     name = f"{effect.resource.kind} {effect.resource.name}".strip()

@@ -12,6 +12,7 @@ from interlock.control.approval import verify_revert
 from interlock.control.budget import Budgets
 from interlock.control.change import MACHINE, OPEN, UNSETTLED, E, move, settled_event
 from interlock.model.base import Value
+from interlock.model.beside import side_by_side
 from interlock.model.change import Approval, Change, ChangeState, Measurement
 from interlock.model.decision import Decision, EvidenceHeld, Target
 from interlock.model.errors import Conflict, NotFound, Rejected
@@ -141,7 +142,9 @@ def hold(tx: Tx, ask: c.RecordHold, terms: Terms, nonce: str) -> Held | Refused:
     change = tx.new_change(move(fresh, E.HOLD, expires_at=tx.now() + limits.HELD_FOR))
     payloads = {CONTENT: tx.put_payload(change.id, CONTENT, ask.work.payload)}
     tx.append("change.held", bodies.held(change, payloads))
-    return Held(change, grown=ask.grown)
+    approved = outgrown.measurement.effects if outgrown else None
+    beside = () if approved is None else side_by_side(approved, ask.measurement.effects)
+    return Held(change, grown=ask.grown, beside=beside)
 
 
 def _outgrown(tx: Tx, ask: c.RecordHold) -> Change | None:

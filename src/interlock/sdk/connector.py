@@ -8,10 +8,11 @@ the configuration names it. The core never sees the native protocol; the connect
 
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from interlock.model.base import Value
+from interlock.model.beside import Beside
 from interlock.model.change import Change, Measurement
 from interlock.model.conflict import RowConflict
 from interlock.model.decision import Decision, Forbid, Target
@@ -89,11 +90,12 @@ class Permitted(Value, frozen=True, tag=True):
 
 class Held(Value, frozen=True, tag=True):
     """Waits for people (or a rehearsal); nothing was done. `again` tells that this very content was held before; `grown` lists, in
-    plain words, how the effect differs from what had been approved."""
+    plain words, how the effect differs from what had been approved, and `beside` puts both side by side."""
 
     change: Change
     again: bool = False
     grown: tuple[str, ...] = ()
+    beside: tuple[Beside, ...] = ()
 
 
 class Refused(Value, frozen=True, tag=True):
@@ -234,6 +236,29 @@ class Protects(Protocol):
 
     async def protect(self, tables: Sequence[str], *, on: bool) -> Sequence[str]:
         """Protect tables, or end it; returns which, by their full names. All or nothing. Raises Rejected, Unavailable."""
+
+
+class TrashItem(Value, frozen=True):
+    """One copy in a target's trash: its `name` there, what it was copied `of`, how many rows and bytes it has, since when it is kept,
+    and the transaction that made it, as `Preview.marker` names it (`xid`)."""
+
+    name: str
+    of: str
+    rows: int
+    size: int
+    kept_at: datetime
+    transaction: str
+
+
+@runtime_checkable
+class KeepsTrash(Protocol):
+    """What a `Live` may offer besides: a target that itself keeps what changes took away."""
+
+    async def trash_items(self) -> Sequence[TrashItem]:
+        """All copies, oldest first. Raises Rejected when there is no trash, Unavailable."""
+
+    async def empty_trash(self, names: Sequence[str]) -> None:
+        """Remove copies for good; one that is gone already is no error. Raises Rejected, Unavailable."""
 
 
 class Recorded(Value, frozen=True):

@@ -39,7 +39,9 @@ from interlock.console.schemas import (
     ToSign,
 )
 from interlock.control import approval
+from interlock.model.beside import Beside, beside_words
 from interlock.model.change import Change, ChangeState, Verdict
+from interlock.model.words import verb_of
 
 Full = Annotated[bool, typer.Option("--full", help="Show every line of long statements.")]
 Force = Annotated[bool, typer.Option("--force", help="Put back rows that someone modified since as well.")]
@@ -127,9 +129,28 @@ def print_detail(detail: ChangeDetail, *, full: bool) -> None:
     console.print()
     out.print_table(out.effects(change.measurement.effects))
     console.print(Text(f"In all: {out.numbers(detail.totals)}.", style="bold"))
+    _print_beside(detail.beside)
     for part in review.statements_of(detail.statements, full=full):
         console.print(part)
     _print_said(detail)
+
+
+def _print_beside(beside: tuple[Beside, ...]) -> None:
+    """What people approved and what it would be now, when it was held again because they differ."""
+    if beside:
+        rows = [
+            (f"{b.kind} {b.name}", verb_of(b.change), f"{b.approved:,}", f"{b.now:,}", b.unit.value)
+            for b in beside
+        ]
+        columns = ("what", "change", "approved", "now", "of")
+        out.print_table(
+            out.table(
+                "Held again: the approved effect and the present one",
+                columns,
+                rows,
+                right=("approved", "now"),
+            )
+        )
 
 
 def _facts(change: Change) -> list[tuple[str, object]]:
@@ -319,7 +340,12 @@ def _print_outcome(outcome: Outcome) -> None:
         f"{'Done' if outcome.done else 'Not done'}: {said.rstrip('.')}.",
         style="bold green" if outcome.done else "bold red",
     )
-    for line in (why, *outcome.grown, "Trying again may help." if outcome.retry else ""):
+    for line in (
+        why,
+        *outcome.grown,
+        *beside_words(outcome.beside),
+        "Trying again may help." if outcome.retry else "",
+    ):
         if line:
             out.console().print(out.shown(line))
 

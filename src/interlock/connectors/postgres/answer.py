@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from interlock.connectors.postgres.codec import build
+from interlock.model.beside import beside_words
 from interlock.model.change import Change, ChangeState
 from interlock.model.decision import UNDECIDED, Forbid, Hold, Rehearse
 from interlock.model.words import effects_words, remedy_words
@@ -60,7 +61,8 @@ def held(answer: Held) -> bytes:
     remedies = decision.remedies if isinstance(decision, Hold | Rehearse) else ()
     code = REHEARSAL if isinstance(decision, Rehearse) else HELD
     what = "held again" if answer.grown else "held already" if answer.again else "held"
-    lines = [*answer.grown, *filter(None, (change.note,)), *effects_words(change.measurement.effects)]
+    effects = beside_words(answer.beside) if answer.beside else effects_words(change.measurement.effects)
+    lines = [*answer.grown, *filter(None, (change.note,)), *effects]
     return build.error_response(
         "ERROR",
         code,

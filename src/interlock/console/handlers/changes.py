@@ -27,6 +27,7 @@ from interlock.console.schemas import (
 )
 from interlock.control import approval
 from interlock.control.quorum import Tally
+from interlock.model.beside import side_by_side
 from interlock.model.change import Change, ChangeFilter, Statement
 from interlock.model.conflict import SHOWN
 from interlock.model.effect import totals
@@ -61,7 +62,7 @@ async def owns(call: Call[OwnQuery, None]) -> OwnChanges:
     if not isinstance(caller, ByToken):
         raise Refusal("not_found")
     _within(query.limit)
-    which = ChangeFilter(agent=caller.agent, target=query.target, limit=query.limit)
+    which = ChangeFilter(states=query.state, agent=caller.agent, target=query.target, limit=query.limit)
     return OwnChanges(tuple(own_change(change) for change in await call.runtime.changes.list(which)))
 
 
@@ -122,6 +123,9 @@ def detail(runtime: Runtime, view: ChangeView) -> ChangeDetail:
         approvals=view.approvals,
         quorums=tuple(_quorum(runtime, tally) for tally in view.tallies),
         statements=view.statements,
+        beside=()
+        if view.replaced is None
+        else side_by_side(view.replaced.measurement.effects, view.change.measurement.effects),
     )
 
 
@@ -186,9 +190,9 @@ def outcome(answer: Answer) -> Outcome:
     match answer:
         case Permitted(change, conflicts):
             return Outcome(True, "done", change=change, conflicts=conflicts[:SHOWN])
-        case Held(change, again, grown):
+        case Held(change, again, grown, beside):
             why = "it is held already" if again else "people are needed first"
-            return Outcome(False, "held", why, grown=grown, change=change)
+            return Outcome(False, "held", why, grown=grown, change=change, beside=beside)
         case Refused(code, why, retry, change, conflicts):
             return Outcome(False, code, why, retry, change=change, conflicts=conflicts[:SHOWN])
         case _:

@@ -3,6 +3,8 @@
 import secrets
 from collections.abc import Mapping, Sequence
 
+from msgspec import structs
+
 from interlock.control import approval as approvals
 from interlock.control import limits
 from interlock.control.change import MACHINE, E
@@ -20,19 +22,22 @@ from interlock.runtime import announce
 from interlock.runtime.core import Core
 from interlock.runtime.gate import TargetGate
 from interlock.runtime.service.reverting import Noting, RevertPlan, rehearsed
+from interlock.runtime.service.trash import refuse_emptied
 from interlock.sdk.connector import Answer, Permitted, Principal, Unit
 from interlock.sdk.ports import ReadTx, Tx
 
 
 class ChangeView(Value, frozen=True):
     """A change with all that people need to judge it. `payload` is the connector's record (`content` is its digest), `statements`
-    how the connector reads it: None when the payload is destroyed, or the target is not served here."""
+    how the connector reads it: None when the payload is destroyed, or the target is not served here. `replaced` is the approved
+    change that this one outgrew."""
 
     change: Change
     approvals: tuple[Approval, ...]
     tallies: tuple[Tally, ...]
     payload: bytes | None = None
     statements: tuple[str, ...] | None = None
+    replaced: Change | None = None
 
 
 class Changes:
@@ -59,14 +64,16 @@ class Changes:
             tallies = records.tallies(tx, change, self._core.terms)
             wanted = {f"quorum:{t.quorum}": t for t in tallies}
             shown = tuple(wanted[r] for r in approvals.remedies(change) if r in wanted)
-            return ChangeView(change, tuple(tx.approvals(change_id)), shown, _payload(tx, change_id))
+            replaced = tx.change(change.replaces) if change.replaces else None
+            given = tuple(tx.approvals(change_id))
+            return ChangeView(change, given, shown, _payload(tx, change_id), replaced=replaced)
 
         view = await self._core.store.read(read)
         live = self._core.lives.get(view.change.target)
         if live is None or view.payload is None:
             return view
         lines = tuple(live.describe(view.payload))
-        return ChangeView(view.change, view.approvals, view.tallies, view.payload, lines)
+        return structs.replace(view, statements=lines)
 
     # -- deciding
 
@@ -211,6 +218,7 @@ class Changes:
 def _can_be_reverted(change: Change) -> None:
     if not MACHINE.allows(change.state, E.REVERT):
         raise Rejected(f"{change.id} is {change.state.value}: there is nothing to revert")
+    refuse_emptied(change)
 
 
 def _image(tx: ReadTx, change: Change) -> Sequence[bytes]:
