@@ -72,6 +72,7 @@ async def test_an_agent_lists_its_own_changes(api: Api) -> None:
 
     assert await listed(token) == [applied.id, held.id]
     assert await listed(token, target="shop", limit="1") == [applied.id]
+    assert await listed(token, state="held") == [held.id]
     assert await listed(token, target="elsewhere") == []
     assert await listed(other) == []
     # Nothing names another agent.

@@ -29,8 +29,7 @@ def run(
     words: Sequence[str], changes: Mapping[str, str | None], meanwhile: Callable[[], None], every: float
 ) -> int:
     """Run a program to its end and return its exit status, 128 + N when signal N ended it. `changes` are made to this process's
-    environment for it (None takes away); `meanwhile` is called each `every` seconds and once more at the end. Raises
-    CannotStart."""
+    environment for it (None takes away); `meanwhile` is called each `every` seconds. Raises CannotStart."""
     environment = {**_without(changes), **{k: v for k, v in changes.items() if v is not None}}
     with _Signals() as signals:
         process = _start(words, environment)
@@ -41,7 +40,6 @@ def run(
                 break
             except subprocess.TimeoutExpired:
                 meanwhile()
-    meanwhile()
     return status if status >= 0 else 128 - status
 
 
