@@ -16,8 +16,9 @@ from tests.real.conftest import FILL, SETUP, Shop, fails, until
 
 from interlock.model.change import Change, ChangeState
 from interlock.runtime.tickers import Chores
-from interlock.testing.gateway import Gateway, GatewayProcess, prepare
+from interlock.testing.gateway import Gateway, prepare
 from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.process import GatewayProcess
 
 Agent = psycopg.Connection[tuple[Any, ...]]
 

@@ -17,8 +17,9 @@ from tests.real.conftest import Shop, fails, until
 from interlock.connectors.postgres import catalogs
 from interlock.model.change import ChangeState
 from interlock.model.errors import Misconfigured
-from interlock.testing.gateway import Gateway, GatewayProcess
+from interlock.testing.gateway import Gateway
 from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.process import GatewayProcess
 
 HELD, FORBIDDEN, BREAKER, UNAVAILABLE = "IL001", "IL002", "IL003", "IL005"
 SYNTAX, PROTOCOL = "42601", "08P01"

@@ -28,8 +28,9 @@ from interlock.model.people import Person
 from interlock.runtime.tickers import Chores
 from interlock.sdk.connector import Held, Permitted
 from interlock.testing import signing
-from interlock.testing.gateway import BY, EVERYTHING, Gateway, GatewayProcess, address, prepare
+from interlock.testing.gateway import BY, EVERYTHING, Gateway, address, prepare
 from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.process import GatewayProcess
 
 HELD, UNAVAILABLE = "IL001", "IL005"
 ALL = "DELETE FROM ten"

@@ -18,8 +18,9 @@ from tests.real.conftest import FILL, SETUP, Shop, fails
 from interlock.console.operations import Access
 from interlock.console.routes import OPERATIONS
 from interlock.model.change import ChangeState
-from interlock.testing.gateway import Gateway, GatewayProcess, prepare
+from interlock.testing.gateway import Gateway, prepare
 from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.process import GatewayProcess
 
 HELD, FORBIDDEN = "IL001", "IL002"
 OPEN = """

@@ -5,17 +5,14 @@
 ...     with gateway.connect("bot") as agent:
 ...         agent.execute("INSERT INTO t VALUES (1)")
 
-`Gateway` serves from a thread with an event loop of its own; `GatewayProcess` is a whole process, for tests that kill it. The
+`Gateway` serves from a thread with an event loop of its own. The
 people are olga, ann, ben and cho, all of the group `sre`; olga owns the agents.
 """
 
 import asyncio
 import json
 import os
-import queue
-import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import Future
@@ -326,75 +323,6 @@ class Gateway:
         report = await self.runtime.store.verify()
         assert report.ok, report.findings
         return True
-
-
-class GatewayProcess:
-    """`interlock serve` as a process of its own, on the folder of a :class:`Gateway` that was furnished and stopped."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self.gateway = gateway
-        self.events: list[dict[str, Any]] = []
-        self._lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "interlock", "serve", "-c", str(gateway.file)],
-            cwd=gateway.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        threading.Thread(target=self._read, name="gateway-log", daemon=True).start()
-        self.port = int(self.wait_for("target.served")["address"].rpartition(":")[2])
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            try:
-                self._lines.put(json.loads(line))
-            except json.JSONDecodeError:
-                self._lines.put({"event": line.rstrip()})
-        self._lines.put(None)
-
-    def wait_for(self, event: str) -> dict[str, Any]:
-        """The next log line of that event. AssertionError when the process ends before."""
-        while (line := self._lines.get(timeout=PATIENCE_S)) is not None:
-            self.events.append(line)
-            if line.get("event") == event:
-                return line
-        raise AssertionError(f"the server ended (no {event}): {self.events[-10:]}")
-
-    def dsn(self, agent: str = "bot", **options: str) -> str:
-        return address(self.port, agent, self.gateway.tokens[agent], self.gateway.target, **options)
-
-    def connect(self, agent: str = "bot", **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
-        return psycopg.connect(self.dsn(agent), **{"autocommit": True, **options})
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def kill(self) -> None:
-        """`kill -9`, and wait until it is gone."""
-        self._process.kill()
-        self._process.wait(PATIENCE_S)
-
-    def hang_up(self) -> None:
-        """SIGHUP: policies are read again."""
-        self._process.send_signal(signal.SIGHUP)
-
-    def terminate(self) -> int:
-        """SIGTERM; the exit status."""
-        self._process.terminate()
-        return self._process.wait(PATIENCE_S)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._process.poll() is None:
-            self.kill()
 
 
 def address(port: int, agent: str, token: str, target: str = TARGET, **options: str) -> str:
