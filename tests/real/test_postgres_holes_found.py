@@ -158,3 +158,13 @@ def test_options_of_toast_are_options_of_the_table(shop: Shop) -> None:
         agent.execute("ALTER TABLE customers SET (toast.autovacuum_enabled = off)")
     assert ("toast table", ChangeKind.SETTING) in kinds(shop)
     shop.make("ALTER TABLE customers RESET (toast.autovacuum_enabled)")
+
+
+def test_rights_of_a_composite_type_are_its_own(shop: Shop) -> None:
+    shop.make("CREATE TYPE pair AS (a int, b int)")
+    try:
+        with shop.connect() as agent, fails(HELD):
+            agent.execute("REVOKE USAGE ON TYPE pair FROM PUBLIC")
+        assert ("type", ChangeKind.PERMISSION) in kinds(shop)
+    finally:
+        shop.make("DROP TYPE pair")

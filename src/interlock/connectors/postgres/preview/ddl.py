@@ -9,7 +9,7 @@ from interlock.connectors.postgres.image import Created
 from interlock.connectors.postgres.preview.catalog_diff import CatalogDiff, CatalogRow
 from interlock.connectors.postgres.preview.catalogs import CATALOGS, OID
 from interlock.connectors.postgres.preview.ddl_ends import meaning_of_gone, meaning_of_new
-from interlock.connectors.postgres.preview.ddl_updates import Around, meanings
+from interlock.connectors.postgres.preview.ddl_updates import Around, follows, meanings
 from interlock.connectors.postgres.preview.drop import drop_statement
 from interlock.connectors.postgres.preview.names import is_internal, resource
 from interlock.connectors.postgres.preview.sequences import Restart
@@ -256,7 +256,7 @@ def _update(diff: CatalogDiff, ddl: Ddl) -> None:
     for old, new in diff.updated:
         if old.values.get("relkind") == "t" and old.values.get("reloptions") != new.values.get("reloptions"):
             ddl.effects.append(_effect(resource(old), ChangeKind.SETTING, "options of a TOAST table changed"))
-        if is_internal(old) or _follows(old):
+        if is_internal(old) or follows(old, new):
             continue
         stored = old.values.get("relfilenode") != new.values.get("relfilenode")
         if old.catalog == "pg_class" and stored and old.values.get("relkind") in ("r", "m", "S"):
@@ -288,15 +288,6 @@ def _altered_columns(diff: CatalogDiff) -> set[int]:
         int(str(new.values["adrelid"])) for _, new in diff.updated if new.catalog == "pg_attrdef"
     }
     return columns | generated
-
-
-def _follows(row: CatalogRow) -> bool:
-    """Rows that change with the table they belong to: its row type, array types, its indexes' owner and schema."""
-    if row.catalog == "pg_type":
-        return row.identity.endswith("[]") or (
-            str(row.values.get("typrelid", "0")) != "0" and row.kind != "composite type"
-        )
-    return False
 
 
 def _subject(old: CatalogRow, new: CatalogRow) -> Resource:

@@ -95,6 +95,13 @@ def changed_fields(old: CatalogRow, new: CatalogRow) -> frozenset[str]:
     return frozenset(name for name in names if old.values.get(name) != new.values.get(name))
 
 
+def follows(old: CatalogRow, new: CatalogRow) -> bool:
+    """Row types and array types change their name and owner with what they belong to (their rights they have for themselves)."""
+    if old.catalog != "pg_type" or changed_fields(old, new) - {"typname", "typnamespace", "typowner"}:
+        return False
+    return old.identity.endswith("[]") or str(old.values.get("typrelid", "0")) != "0"
+
+
 def meanings(old: CatalogRow, new: CatalogRow, around: Around) -> Iterator[Meaning]:
     """What the update of a catalog row means."""
     fields = set(changed_fields(old, new))
