@@ -17,6 +17,7 @@ from interlock.cli.commands import (
     setup,
     status,
     switches,
+    trash,
 )
 from interlock.model.errors import InterlockError
 
@@ -81,7 +82,7 @@ for name, group in {
     "breaker": switches.breaker,
     "ledger": ledger.ledger,
     "policy": policy.policy,
-    "trash": setup.trash,
+    "trash": trash.trash,
 }.items():
     app.add_typer(group, name=name)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from interlock.console.handlers import changes, ledger, principals, protection, status, switches
+from interlock.console.handlers import changes, ledger, principals, protection, status, switches, trash
 from interlock.console.health import Health, Targets
 from interlock.console.operations import Access, Operation
 from interlock.console.schemas import (
@@ -14,6 +14,7 @@ from interlock.console.schemas import (
     Consistency,
     ConsistencyQuery,
     Empty,
+    EmptyTrash,
     EntryQuery,
     Findings,
     Grants,
@@ -40,6 +41,8 @@ from interlock.console.schemas import (
     StatementQuery,
     Tables,
     ToSign,
+    TrashList,
+    TrashQuery,
 )
 from interlock.model.breaker import Breaker
 from interlock.model.people import Agent, Grant, Person
@@ -190,6 +193,14 @@ _TABLES = (
     Operation(
         id="unprotectTables", method="POST", path=f"{V1}/targets/{{name}}/unprotect", access=ADMIN, tag="targets", body=Tables,
         answer=ProtectedTables, summary="End the protection of tables", handler=protection.unprotect,
+    ),
+    Operation(
+        id="listTrash", method="GET", path=f"{V1}/targets/{{name}}/trash", access=PERSON, tag="targets", query=TrashQuery,
+        answer=TrashList, summary="What changes took away and a target still keeps", handler=trash.listed,
+    ),
+    Operation(
+        id="emptyTrash", method="POST", path=f"{V1}/targets/{{name}}/trash/empty", access=ADMIN, tag="targets", body=EmptyTrash,
+        answer=TrashList, summary="Remove it for good: it can be given back no longer", handler=trash.emptied,
     ),
 )  # fmt: skip
 

@@ -294,8 +294,8 @@ class EmptyTrash(Value, frozen=True):
 
 
 class TrashCopy(Value, frozen=True, omit_defaults=False):
-    """A copy in the trash: its `name` there, the table it was copied `of`, rows, bytes, since and until when it is kept. `change` is
-    empty when no change is known that made it."""
+    """A copy in the trash: its `name` there, the table it was copied `of`, rows, bytes, since and until when it is kept. `change`
+    is empty when no change is known that made it."""
 
     name: str
     of: str

@@ -26,6 +26,7 @@ from interlock.runtime.service.principals import Agents, Grants, People
 from interlock.runtime.service.protection import Protection
 from interlock.runtime.service.report import Report, report
 from interlock.runtime.service.switches import Switches
+from interlock.runtime.service.trash import Trash
 from interlock.runtime.stores import SqlStore
 from interlock.runtime.targets import TargetServer, TargetStatus
 from interlock.runtime.witnesses import Witnesses
@@ -82,6 +83,7 @@ class Runtime:
         self.changes = Changes(self.core, {name: t.gate for name, t in self.targets.items()})
         self.switches = Switches(self.core, self.governance)
         self.protection = Protection(self.core, self.targets, self.governance)
+        self.trash = Trash(self.core, self.targets)
         self._chores = tickers.Chores(self.core)
         self._tickers: list[asyncio.Task[None]] = []
         self.witnesses = Witnesses(config.witness)
@@ -226,6 +228,7 @@ class Runtime:
         while await self.store.destroy_payloads_before(before):
             pass
         await self.core.forget_spent()
+        await self.trash.expire(self.config.retention_trash)
 
     # -- what the API and the command line show
 

@@ -239,8 +239,8 @@ class Protects(Protocol):
 
 
 class TrashItem(Value, frozen=True):
-    """One copy in a target's trash: its `name` there, what it was copied `of`, how many rows and bytes it has, since when it is kept,
-    and the transaction that made it, as `Preview.marker` names it (`xid`)."""
+    """One copy in a target's trash: its `name` there, what it was copied `of`, how many rows and bytes it has, since when it is
+    kept, and the transaction that made it, as `Preview.marker` names it (`xid`)."""
 
     name: str
     of: str

@@ -13,7 +13,6 @@ from interlock.model.errors import Misconfigured, Rejected
 
 postgres = typer.Typer(no_args_is_help=True, help="PostgreSQL targets.")
 keys = typer.Typer(no_args_is_help=True, help="Signing keys of people.")
-trash = typer.Typer(no_args_is_help=True, help="What dropped objects are kept in (a later version).")
 
 
 def init(
@@ -129,21 +128,3 @@ def grants_sql(
         out.json({"target": target, "sql": script})
     else:
         typer.echo(script, nl=not script.endswith("\n"))
-
-
-@trash.command("list")
-def list_trash(json: Json = False) -> None:
-    """List what is in the trash (not in this version: DDL is not moved there yet)."""
-    _no_trash()
-
-
-@trash.command("empty")
-def empty_trash(json: Json = False) -> None:
-    """Empty the trash (not in this version)."""
-    _no_trash()
-
-
-def _no_trash() -> None:
-    raise Rejected(
-        "there is no trash in this version: dropped objects are not kept, and are marked as not revertible"
-    )

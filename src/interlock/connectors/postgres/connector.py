@@ -56,7 +56,7 @@ class PostgresConnector:
             raise Misconfigured(f"targets.{live.name} has no observer: name the role in its dsn first")
         maintainer = "" if used.maintainer is None else used.maintainer.user
         agents = tuple(role.user for role in used.agents.values())
-        names = roles.RoleNames(used.upstream.user, used.observer.user, maintainer, agents)
+        names = roles.RoleNames(used.upstream.user, used.observer.user, maintainer, agents=agents)
         try:
             return roles.grants_sql(flavour, names, live.config.schemas)
         except ValueError as error:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 
 from interlock.connectors.postgres import preview, protection, settle
 from interlock.connectors.postgres.catalogs import Catalogs
@@ -17,7 +18,7 @@ from interlock.connectors.postgres.preview.layout import Layout
 from interlock.connectors.postgres.queries import OBSERVER_SETTINGS, QueryFailed, Rows, Statement
 from interlock.connectors.postgres.rerun import apply_unit, revert_unit
 from interlock.connectors.postgres.run import run
-from interlock.connectors.postgres.session import overstay, record
+from interlock.connectors.postgres.session import overstay, record, timeouts
 from interlock.connectors.postgres.session.channel import Channel
 from interlock.connectors.postgres.session.session import PgSession
 from interlock.connectors.postgres.upstream import Upstream, open_upstream
@@ -26,7 +27,17 @@ from interlock.connectors.postgres.upstream_errors import UpstreamError
 from interlock.model.change import Change
 from interlock.model.decision import Target
 from interlock.model.errors import Misconfigured, Unavailable
-from interlock.sdk.connector import Finding, Gate, Principal, Settled, TlsContext, Unit, Wire, Work
+from interlock.sdk.connector import (
+    Finding,
+    Gate,
+    Principal,
+    Settled,
+    TlsContext,
+    TrashItem,
+    Unit,
+    Wire,
+    Work,
+)
 
 FORCED = {
     "default_transaction_read_only": "on",
@@ -243,7 +254,8 @@ class PgLive:
 
     async def connect(self, agent: str, settings: dict[str, str]) -> Upstream:
         """A connection of the agent's role. The forced settings go over whatever it asks for."""
-        upstream = await open_upstream(self._role(agent), {**settings, **FORCED})
+        limited = timeouts.at_start(settings, self.timers(agent))
+        upstream = await open_upstream(self._role(agent), {**settings, **limited, **FORCED})
         seen = upstream.parameters
         if (
             seen.get("default_transaction_read_only") != "on"
@@ -258,6 +270,18 @@ class PgLive:
 
     async def observe(self, statements: Sequence[Statement]) -> list[Rows]:
         return await self._pool.ask(statements)
+
+    async def trash_items(self) -> Sequence[TrashItem]:
+        """Implements `sdk.connector.KeepsTrash`."""
+        return [
+            TrashItem(
+                copy.name, copy.label, copy.rows, copy.size, datetime.fromtimestamp(copy.at, UTC), copy.xid
+            )
+            for copy in await self.trash.copies()
+        ]
+
+    async def empty_trash(self, names: Sequence[str]) -> None:
+        await self.trash.remove(names)
 
     async def trash_key(self) -> bytes | None:
         return await self.trash.key()

@@ -5,7 +5,7 @@ give each role one (`\\password NAME` in psql).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from interlock.connectors.postgres import history
 from interlock.connectors.postgres.queries import ident, literal
@@ -22,7 +22,7 @@ class RoleNames:
     upstream: str
     observer: str
     maintainer: str = ""
-    agents: tuple[str, ...] = ()
+    agents: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 def grants_sql(flavour: str, names: RoleNames, schemas: Sequence[str]) -> str:

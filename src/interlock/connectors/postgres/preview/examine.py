@@ -7,7 +7,7 @@ from msgspec import structs
 
 from interlock.connectors.postgres import history
 from interlock.connectors.postgres.definitions.facet import Facet
-from interlock.connectors.postgres.image import Definition, Frame, Head, Row, encode
+from interlock.connectors.postgres.image import Definition, Frame, Head, Kept, Row, encode
 from interlock.connectors.postgres.preview import kept, row_effects
 from interlock.connectors.postgres.preview.catalog_diff import CatalogDiff, diff
 from interlock.connectors.postgres.preview.catalogs import IGNORED
@@ -191,9 +191,12 @@ class _Work:
 
     def wished(self) -> Preview | None:
         """The same, with all definitions brought back from what was captured."""
-        ways = wishes(self.ddl.effects, set(self._values_lost()))
-        if ways is None or not self.context.provable or self.diff.unexplained or not self.context.observer:
+        if not (self.context.provable and self.ddl.effects and self.context.observer):
             return None
+        ways = None if self.diff.unexplained else wishes(self.ddl.effects, set(self._values_lost()))
+        if ways is None:
+            # What was made is undone by dropping it: that can be tried as well.
+            return self.preview() if self.ddl.created else None
         self.ddl.effects = ways
         self.wishing = True
         role = self.facts.current_user
@@ -256,9 +259,10 @@ class _Work:
             self.definitions,
             "+".join(sorted(ways)) or "none",
         )
-        return Preview(measurement, parts, self._marker())
+        needed = [frame.trash for frame in frames if isinstance(frame, Kept) and frame.trash]
+        return Preview(measurement, parts, self._marker(needed if parts else ()))
 
-    def _marker(self) -> dict[str, str]:
+    def _marker(self, copies: Sequence[str]) -> dict[str, str]:
         identity = self.context.identity
         if not self.facts.xid:
             return {}
@@ -267,6 +271,7 @@ class _Work:
             "system": identity.system,
             "timeline": identity.timeline,
             "database": identity.database,
+            **({"kept": " ".join(copies)} if copies else {}),
         }
 
     def _dropped(self, frames: list[Frame]) -> list[Effect]:

@@ -50,11 +50,11 @@ def prove(measured: Preview, wished: Preview, *, search_path: str = DEFAULT_PATH
     """`wished` is what could be said if the definitions in its before-image can be brought back: that, if undoing it has worked;
     else what was `measured`, with why it has not. The transaction is left as it was. Raises QueryFailed when it is lost."""
     frames = list(decode(wished.undo))
-    proposed = [frame for frame in frames if isinstance(frame, Definition)]
-    if not proposed:
+    if not frames:
         return measured
+    proposed = [frame for frame in frames if isinstance(frame, Definition)]
     was = [frame.was for frame in proposed if frame.was is not None]
-    role = proposed[0].role
+    role = proposed[0].role if proposed else ""
     yield from ask(Ask("agent", (_BACK, _CANONICAL)))
     asked = [facet.address for frame in proposed if (facet := frame.was or frame.left) is not None]
     left = {facet.address: facet for facet in (yield from portraits("agent", asked))}
@@ -69,9 +69,10 @@ def prove(measured: Preview, wished: Preview, *, search_path: str = DEFAULT_PATH
     why = f"{late.label} was met after other names had changed" if late is not None else ""
     unfilled = {f"{f.schema}.{f.name}" for f in others if isinstance(f, Kept) and f.trash}
     why = why or (yield from _tried(tried, was, search_path, unfilled))
+    alone = (yield from _alone(measured, search_path)) if why else ""
     yield from ask(Ask("agent", (_BACK, _READ_ONLY)))
     if why:
-        return _said(measured, why)
+        return _nothing(measured, alone) if alone else _said(measured, why)
     kept = [*others, *made, *_touched(role, was, left)]
     effects = tuple(
         structs.replace(effect, reversible=True, reason="") if effect.reason == UNPROVEN else effect
@@ -82,9 +83,24 @@ def prove(measured: Preview, wished: Preview, *, search_path: str = DEFAULT_PATH
 
 
 def _said(measured: Preview, why: str) -> Preview:
+    """What was measured, with the reason why its definitions do not come back."""
+    return _reasoned(measured, why, (NOT_UNDONE, UNPROVEN))
+
+
+def _nothing(measured: Preview, why: str) -> Preview:
+    """What was measured, with no promise at all: what would be undone of it cannot be undone by itself."""
+    effects = tuple(
+        structs.replace(e, reversible=False, reason=e.reason or NOT_UNDONE)
+        for e in measured.measurement.effects
+    )
+    measurement = structs.replace(measured.measurement, effects=effects, before_image="none")
+    return _said(structs.replace(measured, measurement=measurement, undo=()), why)
+
+
+def _reasoned(measured: Preview, why: str, reasons: Sequence[str]) -> Preview:
     reason = f"undoing it was tried, and failed: {why}"[:_LONGEST]
     effects = tuple(
-        structs.replace(effect, reason=reason) if effect.reason in (NOT_UNDONE, UNPROVEN) else effect
+        structs.replace(effect, reason=reason) if effect.reason in reasons else effect
         for effect in measured.measurement.effects
     )
     return structs.replace(measured, measurement=structs.replace(measured.measurement, effects=effects))
@@ -116,6 +132,21 @@ def _tried(
         return str(error)
     except QueryFailed as error:
         return f"undoing it failed with SQLSTATE {error.sqlstate}"
+
+
+def _alone(measured: Preview, search_path: str) -> Steps[str]:
+    """Whether the rest can be undone while the definitions stay: why not, else an empty string."""
+    if not measured.undo:
+        return ""
+    yield from ask(Ask("agent", (_BACK, _CANONICAL)))
+    try:
+        within_reach = [f for f in decode(measured.undo) if not (isinstance(f, Kept) and f.trash)]
+        yield from as_agent(plan(encode(within_reach), force=False, search_path=search_path))
+    except Rejected as error:
+        return str(error)
+    except QueryFailed as error:
+        return f"undoing it failed with SQLSTATE {error.sqlstate}"
+    return ""
 
 
 def as_agent(steps: Steps[T]) -> Steps[T]:

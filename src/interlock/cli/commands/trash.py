@@ -1,0 +1,84 @@
+"""The trash of a target: what changes took away, and a revert can still give back."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from interlock.cli import out
+from interlock.cli.options import As, Config, Json, Key, Url, Yes, connect
+from interlock.console.schemas import EmptyTrash, TrashList
+from interlock.model.errors import Rejected
+
+trash = typer.Typer(no_args_is_help=True, help="What dropped, emptied and altered tables held.")
+
+Target = Annotated[str, typer.Argument(metavar="TARGET")]
+Of = Annotated[str, typer.Option("--change", metavar="CHG", help="Only what this change took away.")]
+Older = Annotated[str, typer.Option("--older-than", metavar="7d", help="Only what is kept for longer.")]
+
+
+@trash.command("list")
+def list_trash(
+    target: Target,
+    change: Of = "",
+    older_than: Older = "",
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """List what is in the trash of a target, oldest first."""
+    found = connect(config, url, as_, key).get(_path(target), TrashList, change=change, older_than=older_than)
+    _show(found, json, "in the trash")
+
+
+@trash.command("empty")
+def empty_trash(
+    target: Target,
+    change: Of = "",
+    older_than: Older = "",
+    yes: Yes = False,
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Remove what is in the trash of a target, for good: the changes that took it away can be reverted no longer."""
+    server = connect(config, url, as_, key)
+    found = server.get(_path(target), TrashList, change=change, older_than=older_than)
+    if found.copies and not yes:
+        changes = {copy.change for copy in found.copies}
+        asked = (
+            f"Remove {out.count(len(found.copies), 'table')} of {out.count(len(changes), 'change')} for good?"
+        )
+        if not typer.confirm(asked, err=True):
+            raise Rejected("nothing was removed")
+    removed = server.post(f"{_path(target)}/empty", TrashList, EmptyTrash(change, older_than))
+    _show(removed, json, "removed")
+
+
+def _path(target: str) -> str:
+    return f"/api/v1/targets/{quote(target, safe='')}/trash"
+
+
+def _show(found: TrashList, json: bool, state: str) -> None:
+    if json:
+        out.json(found)
+        return
+    rows = [
+        (
+            copy.change or "unknown",
+            copy.of,
+            copy.rows,
+            f"{copy.size / (1 << 20):.1f}",
+            copy.kept_at,
+            copy.kept_until,
+        )
+        for copy in found.copies
+    ]
+    columns = ("change", "table", "rows", "MiB", "kept", "until")
+    if rows:
+        out.print_table(out.table("", columns, rows, right=("rows", "MiB")))
+    out.say(f"{out.count(len(found.copies), 'table')} {state}.", style="dim")
