@@ -126,9 +126,9 @@ STATE: dict[str, list[list[Any]]] = {
         q("SELECT pg_sleep(60)"),
         q("SELECT 1"),
         q("ROLLBACK"),
-        q("SET LOCAL statement_timeout = 0"),
+        q("SET LOCAL statement_timeout = '10s'"),
         q("RESET statement_timeout"),
-        q("SHOW statement_timeout"),
+        q("SET statement_timeout = '90s'"),
     ],
     "statements that outlive their transaction": [
         q("BEGIN"),
