@@ -31,7 +31,14 @@ targets:
     upstream: {{dsn: "postgresql://{role}@{address}"}}
     observer: {{dsn: "postgresql://{observer}@{address}"}}
 quorums: {{two-sre: {{count: 2, group: sre}}, two-admins: {{count: 2, group: admin}}}}
+budgets:
+  session: {{rows_created: {many}, rows_updated: {many}}}
+  agent: {{rows_created: {many}, rows_updated: {many}}}
+  owner: {{rows_created: {many}, rows_updated: {many}}}
+  table: {{rows_created: {many}, rows_updated: {many}}}
 """
+_MANY = 10**12
+"""Budgets are counted, and never spent: one that is would have each further write wait for people."""
 
 
 @dataclass(slots=True)
@@ -77,7 +84,13 @@ def running(
     folder.mkdir(parents=True, exist_ok=True)
     made = Gateway(folder, _free_port(), _free_port(), 0)
     address = f"{HOST}:{server or database.cluster.port}/{database.name}?sslmode=disable"
-    names: dict[str, Any] = {"host": HOST, "target": TARGET, "role": role, "observer": observer}
+    names: dict[str, Any] = {
+        "many": _MANY,
+        "host": HOST,
+        "target": TARGET,
+        "role": role,
+        "observer": observer,
+    }
     (folder / "interlock.yaml").write_text(
         _CONFIG.format(folder=folder, api=made.api, port=made.port, address=address, **names)
     )
