@@ -11,7 +11,7 @@ import pytest
 from msgspec import structs
 from tests.real.conftest import SETUP, Shop, fails, until
 
-from interlock.testing.gateway import Gateway, prepare
+from interlock.testing.gateway import ROLES, Gateway, prepare
 from interlock.testing.pg import PgCluster
 
 OVER = "25P04"
@@ -146,3 +146,85 @@ def test_the_work_goes_on_afterwards(shop: Shop) -> None:
         ended(shop, agent)
     with shop.connect() as agent:
         assert agent.execute("UPDATE ten SET b = 'x' WHERE a = 1").rowcount == 1
+
+
+# -- timeouts
+
+
+SHOWN = {
+    "lock_timeout": ("2s", "1500ms", "3s"),
+    "statement_timeout": ("10min", "9min", "11min"),
+    "idle_in_transaction_session_timeout": ("5min", "90s", "1h"),
+}
+"""What the gateway sets, less, and more."""
+
+
+def show(agent: psycopg.Connection[Any], name: str) -> str:
+    (value,) = agent.execute(f"SHOW {name}".encode()).fetchone() or ("",)
+    return str(value)
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_timeouts_may_be_lowered_and_not_raised(shop: Shop, name: str) -> None:
+    usual, less, more = SHOWN[name]
+    with shop.connect() as agent:
+        notices: list[str] = []
+        agent.add_notice_handler(lambda notice: notices.append(notice.message_primary or ""))
+        assert show(agent, name) == usual
+        agent.execute(f"SET {name} = '{less}'".encode())
+        assert show(agent, name) == less
+        for wish in (f"'{more}'", "0", "'0s'", "DEFAULT", "'100us'"):
+            agent.execute(f"SET {name} = '{less}'".encode())
+            agent.execute(f"SET {name} = {wish}".encode())
+            assert show(agent, name) == usual, wish
+        assert any(f"{name} stays at" in notice for notice in notices)
+        agent.execute(f"SET {name} = '{less}'".encode())
+        agent.execute(f"RESET {name}".encode())
+        assert show(agent, name) == usual
+        with agent.transaction():
+            agent.execute(f"SET LOCAL {name} = '{less}'".encode())
+            assert show(agent, name) == less
+            agent.execute(f"SET LOCAL {name} = 0".encode())
+            assert show(agent, name) == usual
+        agent.execute(f"SET {name} = '{less}'".encode())
+        agent.execute("BEGIN")
+        agent.execute(f"SET {name} = 0".encode())
+        agent.execute("ROLLBACK")
+        assert show(agent, name) == less
+        agent.execute("DISCARD ALL")
+        assert show(agent, name) == usual
+        for wrong in ("'soon'", "-1"):
+            with fails("22023"):
+                agent.execute(f"SET {name} = {wrong}".encode())
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_nor_in_any_other_way(shop: Shop, name: str) -> None:
+    usual, less, _ = SHOWN[name]
+    with shop.gateway.connect(shop.agent, options=f"-c {name}=0") as agent:
+        assert show(agent, name) == usual
+    with shop.gateway.connect(shop.agent, options=f"-c {name}={less}") as agent:
+        assert show(agent, name) == less
+        agent.execute(f"RESET {name}".encode())
+        assert show(agent, name) == less
+    shop.database.psql(f"ALTER ROLE {ROLES.upstream} SET {name} = 0")
+    try:
+        with shop.connect() as agent:
+            assert show(agent, name) == usual
+    finally:
+        shop.database.psql(f"ALTER ROLE {ROLES.upstream} RESET {name}")
+    with shop.connect() as agent:
+        with fails("IL002"):
+            agent.execute(f"SELECT set_config('{name}', '0', false)".encode())
+        with fails("IL001"):
+            agent.execute(f"DO $$ BEGIN SET {name} = 0; END $$".encode())
+        assert show(agent, name) == usual
+        agent.execute("SET statement_timeout = 0; SET lock_timeout = 0; SELECT 1")  # as pg_dump begins
+        assert show(agent, name) == usual
+
+
+def test_an_agents_own_timeouts_are_shown(shop: Shop) -> None:
+    with shop.connect("migrator") as agent:
+        assert show(agent, "statement_timeout") == "20min"
+        agent.execute("SET statement_timeout = '15min'")
+        assert show(agent, "statement_timeout") == "15min"

@@ -18,6 +18,8 @@ class Verdict(enum.StrEnum):
     """The server is told."""
     VIRTUAL = "virtual"
     """The gateway keeps it and answers as if the server had; the server is not told."""
+    LIMITED = "limited"
+    """The server is told what the gateway allows."""
     REFUSE = "refuse"
 
 
@@ -30,6 +32,7 @@ class Judgement:
 
 
 _TOLD = Judgement(Verdict.PASS)
+_LIMITED = Judgement(Verdict.LIMITED)
 _KEPT = Judgement(Verdict.VIRTUAL)
 
 MEANING: tuple[str, ...] = (
@@ -64,8 +67,13 @@ MEANING: tuple[str, ...] = (
 
 _OWN = re.compile(r"(?<![\w$])interlock(?:_\w*)?(?![\w$])", re.IGNORECASE)
 
-VIRTUAL = words("default_transaction_read_only transaction_read_only interlock.reason interlock.wait interlock.purge")
+VIRTUAL = words(
+    "default_transaction_read_only transaction_read_only interlock.reason interlock.wait interlock.purge"
+)
 """Kept by the gateway whatever the value."""
+
+LIMITED = words("lock_timeout statement_timeout idle_in_transaction_session_timeout")
+"""A client may lower them, and not raise them above what the gateway sets at the connection."""
 
 FORCED: dict[str, tuple[str, ...]] = {
     "backslash_quote": ("safe_encoding",),
@@ -127,9 +135,9 @@ PASSED = words(
     default_tablespace default_text_search_config default_toast_compression default_transaction_deferrable
     default_transaction_isolation escape_string_warning exit_on_error extra_float_digits file_copy_method
     from_collapse_limit gin_fuzzy_search_limit gin_pending_list_limit icu_validation_level
-    idle_in_transaction_session_timeout idle_session_timeout intervalstyle join_collapse_limit lc_monetary lc_numeric
-    lc_time lock_timeout md5_password_warnings plan_cache_mode quote_all_identifiers recursive_worktable_factor
-    restrict_nonsystem_relation_kind row_security search_path seed statement_timeout stats_fetch_consistency
+    idle_session_timeout intervalstyle join_collapse_limit lc_monetary lc_numeric
+    lc_time md5_password_warnings plan_cache_mode quote_all_identifiers recursive_worktable_factor
+    restrict_nonsystem_relation_kind row_security search_path seed stats_fetch_consistency
     synchronize_seqscans tcp_keepalives_count tcp_keepalives_idle tcp_keepalives_interval tcp_user_timeout
     temp_tablespaces timezone timezone_abbreviations trace_notify trace_sort transaction_deferrable
     transaction_isolation transaction_timeout transform_null_equals wal_sender_timeout wal_skip_threshold xmlbinary
@@ -160,6 +168,8 @@ def judge(name: str, value: str | None) -> Judgement:
     name = canonical(name)
     if name in VIRTUAL:
         return _KEPT
+    if name in LIMITED:
+        return _LIMITED
     if name in FORCED:
         good = FORCED[name]
         if value is None or not good or value.strip().strip("'\"").lower() in good:

@@ -101,7 +101,7 @@ def test_every_setting_has_a_verdict(server: psycopg.Connection) -> None:
     query = "SELECT name, context FROM pg_catalog.pg_settings WHERE context IN ('user', 'superuser')"
     found = server.execute(query).fetchall()
     assert len(found) > 150
-    rows = settings.VIRTUAL | set(settings.FORCED) | set(settings.REFUSED) | settings.PASSED
+    rows = settings.VIRTUAL | settings.LIMITED | set(settings.FORCED) | set(settings.REFUSED) | settings.PASSED
     for name, context in found:
         low = name.lower()
         assert low in rows or low.startswith(settings.PASSED_FAMILIES), name

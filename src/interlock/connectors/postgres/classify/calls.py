@@ -145,7 +145,7 @@ def _set_config(draft: Draft, call: Call) -> None:
     )
     if judged.verdict is settings.Verdict.REFUSE:
         draft.refuse(judged.why)
-    elif judged.verdict is settings.Verdict.VIRTUAL:
+    elif judged.verdict in (settings.Verdict.VIRTUAL, settings.Verdict.LIMITED):
         draft.refuse(f"{name} is kept by the gateway: use SET {name}, not set_config()")
     else:
         draft.at_least(Way.GATED, "set_config() sets a setting")

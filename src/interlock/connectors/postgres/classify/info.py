@@ -26,8 +26,8 @@ class Control:
 @dataclass(frozen=True, slots=True)
 class Setting:
     """A wish about a setting. `kind` is set, reset, show, discard (name: all, plans, sequences, temp) or characteristics (name: the
-    one it sets); the name `all` with reset and show means all. `value` is None for the default. `verdict` is pass, virtual or
-    refuse."""
+    one it sets); the name `all` with reset and show means all. `value` is None for the default. `verdict` is pass,
+    limited, virtual or refuse."""
 
     kind: str
     name: str

@@ -166,7 +166,8 @@ def _set(after: Sequence[_Token]) -> Iterator[tuple[str, str]]:
         return
     name = names[0]
     # Other names after SET are columns of an UPDATE.
-    if name in settings.REFUSED or name in settings.FORCED or name in settings.VIRTUAL or name == "role":
+    kept = (settings.REFUSED, settings.FORCED, settings.VIRTUAL, settings.LIMITED, ("role",))
+    if any(name in names for names in kept):
         yield f"SET {name}", ""
     elif name in ("session_authorization", "authorization"):
         yield "SET SESSION AUTHORIZATION", ""

@@ -34,11 +34,7 @@ def begin(worker: "Worker", batch: Batch) -> Reply | None:
     if tx is None or tx.begun:
         return None
     tx.begun, tx.began = True, asyncio.get_running_loop().time()
-    reply = batch.own(tx.begin_sql())
-    if "lock_timeout" not in worker.channel.settings:
-        # Until it is decided it is a preview, and a preview that queues for a strong lock makes everybody else wait.
-        batch.own(f"SET LOCAL lock_timeout = {worker.channel.server.lock_timeout_ms}")
-    return reply
+    return batch.own(tx.begin_sql())
 
 
 async def begin_now(worker: "Worker") -> bool:

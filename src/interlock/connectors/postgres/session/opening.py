@@ -16,7 +16,9 @@ from interlock.connectors.postgres.upstream_sql import SqlConnection
 
 def wishes(options: Mapping[str, str]) -> dict[str, str]:
     """The settings of a startup packet that the server is told."""
-    return {n: v for n, v in options.items() if reviewed.judge(n, v).verdict is Verdict.PASS}
+    return {
+        n: v for n, v in options.items() if reviewed.judge(n, v).verdict in (Verdict.PASS, Verdict.LIMITED)
+    }
 
 
 async def settle_settings(channel: Channel, wished: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ from interlock.connectors.postgres import answer
 from interlock.connectors.postgres.classify import Control, Setting, StatementInfo, Way
 from interlock.connectors.postgres.codec import backend as b
 from interlock.connectors.postgres.codec import build, encode
-from interlock.connectors.postgres.session import control
+from interlock.connectors.postgres.session import control, timeouts
 from interlock.connectors.postgres.session.items import Item, Prepared
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ async def perform(worker: "Worker", item: Item) -> bool:
         worker.drop_completion()
         worker.write(control.IN_FAILED)
         return False
+    if info.setting.verdict == "limited":
+        return await timeouts.perform(worker, item)
     if info.setting.verdict != "virtual":
         worker.fail(answer.forbidden(info.why or f"the setting {info.setting.name} is kept by the gateway"))
         return False
