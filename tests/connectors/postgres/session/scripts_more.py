@@ -5,6 +5,7 @@ from typing import Any
 from tests.connectors.postgres.session.rawclient import SYNC, extended
 from tests.connectors.postgres.session.scripts import e, q
 
+from interlock.connectors.postgres.codec import CopyData, CopyDone
 from interlock.connectors.postgres.codec import frontend as f
 
 _READ_WRITE = (0x60000).to_bytes(4, "big")
@@ -173,6 +174,17 @@ STATE: dict[str, list[list[Any]]] = {
                 [*extended("ROLLBACK", portal="p"), *extended("SELECT 1", portal="p"), SYNC],
             )
         ),
+    ],
+    "as a restored dump makes them": [
+        q("CREATE TABLE dumped (id int NOT NULL, a int)"),
+        q(
+            "ALTER TABLE dumped ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (SEQUENCE NAME dumped_id START WITH 5)"
+        ),
+        [*q("COPY dumped (id, a) FROM STDIN"), CopyData(b"1\t2\n"), CopyDone()],
+        q("SELECT setval('dumped_id', 7, true)"),
+        q("ALTER TABLE ONLY dumped ADD CONSTRAINT dumped_key PRIMARY KEY (id)"),
+        q("INSERT INTO dumped (a) VALUES (3) RETURNING id"),
+        q("DROP TABLE dumped"),
     ],
     "large objects by SQL": [
         q("SELECT lo_from_bytea(77001, 'abc')"),

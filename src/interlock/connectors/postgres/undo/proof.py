@@ -93,7 +93,7 @@ def _nothing(measured: Preview, why: str) -> Preview:
         structs.replace(e, reversible=False, reason=e.reason or NOT_UNDONE)
         for e in measured.measurement.effects
     )
-    measurement = structs.replace(measured.measurement, effects=effects, before_image="none")
+    measurement = structs.replace(measured.measurement, effects=effects, undo_how="none")
     return _said(structs.replace(measured, measurement=measurement, undo=()), why)
 
 
