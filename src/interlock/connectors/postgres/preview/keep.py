@@ -55,6 +55,6 @@ def keep(key: bytes, table: int, columns: Sequence[int], lost: Sequence[int] = (
         return Copied(name, int(reply[1][0][0] or 0))
     yield from ask(Ask("agent", _BACK))
     if reply.sqlstate.startswith(NO_ROOM):
-        why = "the rows that this would take away cannot be kept in the trash; nothing was done"
+        why = f"the rows that this would take away cannot be kept in the trash (SQLSTATE {reply.sqlstate})"
         raise NoRoom(reply.sqlstate, why)
     return Copied(why=_REASONS.get(reply.sqlstate, f"the rows could not be kept ({reply.sqlstate})"))

@@ -142,7 +142,7 @@ async def send(worker: "Worker", items: Sequence[Item], *, last: bool = False) -
             for item in items:
                 await defining.before(worker, item)
         except NoRoom as full:
-            worker.fail(build.error_response("ERROR", full.sqlstate, full.message))
+            worker.fail(answer.unavailable(full.message))
             return False
         except QueryFailed as lost:
             worker.fail(
