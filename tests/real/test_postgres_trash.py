@@ -1,6 +1,7 @@
 """Rows of what is dropped, emptied or altered: kept while it runs, given back by a revert, out of reach for agents."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 
 from interlock.connectors.postgres import trash
 from interlock.model.change import Change, ChangeState
-from interlock.sdk.connector import Permitted
+from interlock.model.effect import Unit
+from interlock.model.errors import Rejected
+from interlock.sdk.connector import Permitted, Refused
 from interlock.testing.gateway import ROLES, Gateway, prepare
 from interlock.testing.pg import PgDatabase
 
@@ -57,17 +60,31 @@ def copies(database: PgDatabase) -> list[trash.Copy]:
     return trash.copies([tuple(row) for row in database.psql(trash.LIST[0])])
 
 
+def refused(gateway: Gateway, *statements: str) -> str:
+    """Run statements in one transaction, which must fail; the SQLSTATE."""
+
+    def run() -> None:
+        with gateway.connect() as agent, agent.transaction():
+            for statement in statements:
+                agent.execute(statement)
+
+    with pytest.raises(psycopg.Error) as caught:
+        run()
+    return caught.value.sqlstate or str(caught.value)
+
+
 def approved(gateway: Gateway, *statements: str) -> Change:
     """Run statements in one transaction, have people approve them and the gateway apply them."""
-    with gateway.connect() as agent, pytest.raises(psycopg.Error) as caught, agent.transaction():
-        for statement in statements:
-            agent.execute(statement)
-    assert caught.value.sqlstate == "IL001", caught.value
+    assert refused(gateway, *statements) == "IL001"
     held = gateway.held()
     gateway.approve(held.id)
     answer = gateway.apply(held.id)
     assert isinstance(answer, Permitted), answer
     return gateway.change(held.id)
+
+
+def reversible(change: Change) -> bool:
+    return all(effect.reversible or not effect.count for effect in change.measurement.effects)
 
 
 LOSING = {
@@ -95,11 +112,156 @@ def test_what_goes_comes_back(gateway: Gateway, statements: list[str]) -> None:
     assert change.state is ChangeState.APPLIED
     after = state(gateway.database)
     assert after != before
-    promised = all(effect.reversible or not effect.count for effect in change.measurement.effects)
-    print(change.measurement.effects)
-    assert promised
+    assert reversible(change), change.measurement.effects
     answer = gateway.revert(change.id)
     assert isinstance(answer, Permitted), answer
     assert state(gateway.database) == before
     assert gateway.change(change.id).state is ChangeState.REVERTED
     assert not copies(gateway.database)
+
+
+@pytest.fixture
+def trashing(fresh_db18: PgDatabase, tmp_path: Path) -> Iterator[Gateway]:
+    """Everything is too large for the before-image."""
+    prepare(fresh_db18, SETUP)
+    with Gateway(fresh_db18, tmp_path / "gateway", keys={"limits": {"predicate_rows": 5}}) as running:
+        yield running
+
+
+def test_a_copy_is_there_only_when_the_change_was_committed(trashing: Gateway) -> None:
+    assert refused(trashing, "DROP TABLE bag") == "IL001"
+    assert not copies(trashing.database)
+    with trashing.connect(autocommit=False) as agent:
+        agent.execute("DROP TABLE bag")
+        agent.rollback()
+    assert not copies(trashing.database)
+    held = trashing.held()
+    trashing.approve(held.id)
+    trashing.apply(held.id)
+    [copy] = copies(trashing.database)
+    assert (copy.label, copy.rows) == ("public.bag", 40)
+    assert trashing.change(held.id).marker["kept"] == copy.name
+    assert f"{copy.xid}" == trashing.change(held.id).marker["xid"]
+
+
+def test_a_savepoint_takes_what_was_kept_after_it_along(trashing: Gateway) -> None:
+    away = "CREATE FUNCTION away() RETURNS void LANGUAGE plpgsql AS 'BEGIN DROP TABLE bag; END'"
+    trashing.database.psql(f"SET SESSION AUTHORIZATION {ROLES.upstream}; {away}")
+    trashing.reread()
+    # What a function drops is not seen before it runs: nothing may be promised on the strength of what a savepoint took back.
+    statements = ("SAVEPOINT a", "DROP TABLE bag", "ROLLBACK TO a", "SELECT away()")
+    assert refused(trashing, *statements) == "IL001"
+    rows = [e for e in trashing.held().measurement.effects if e.unit is Unit.ROWS]
+    assert [e.reversible for e in rows] == [False]
+
+
+def test_rows_changed_since_are_a_conflict(trashing: Gateway) -> None:
+    change = approved(trashing, "ALTER TABLE people ALTER COLUMN price TYPE int USING price::int")
+    trashing.database.psql("UPDATE people SET price = 7 WHERE id = 3")
+    answer = trashing.revert(change.id)
+    assert isinstance(answer, Refused)
+    assert "1 modified" in answer.why
+    assert trashing.database.psql("SELECT price FROM people WHERE id = 3") == [(7,)]
+    assert isinstance(trashing.revert(change.id, force=True), Permitted)
+    assert str(trashing.database.psql("SELECT price FROM people WHERE id = 3")[0][0]) == "3.75"
+
+
+def test_purge_keeps_nothing_and_is_held_for_it(trashing: Gateway) -> None:
+    with trashing.connect() as agent:
+        agent.execute("SET interlock.purge = 'on'")
+        assert agent.execute("SHOW interlock.purge").fetchone() == ("on",)
+        with pytest.raises(psycopg.Error) as caught:
+            agent.execute("DROP TABLE bag")
+        assert caught.value.sqlstate == "IL001"
+    held = trashing.held()
+    assert any("purged" in effect.reason for effect in held.measurement.effects)
+    assert not reversible(held)
+    trashing.approve(held.id)
+    assert isinstance(trashing.apply(held.id), Permitted)
+    assert not copies(trashing.database)
+
+
+def test_emptying_is_recorded_and_ends_the_undo(trashing: Gateway) -> None:
+    change = approved(trashing, "DROP TABLE bag")
+    other = approved(trashing, "ALTER TABLE people DROP COLUMN feels")
+    service = trashing.runtime.trash
+    listed = trashing.run(service.list("shop"))
+    assert [(each.item.of, each.change and each.change.id) for each in listed] == [
+        ("public.bag", change.id),
+        ("public.people", other.id),
+    ]
+    gone = trashing.run(service.empty("shop", change=change.id, by="ann"))
+    assert [each.item.of for each in gone] == ["public.bag"]
+    assert [copy.label for copy in copies(trashing.database)] == ["public.people"]
+    with pytest.raises(Rejected, match="trash"):
+        trashing.revert(change.id)
+    entries = [entry["body"] for entry in trashing.entries("trash")]
+    assert [(e["state"], e["changes"], e["by"], e["rows"]) for e in entries] == [
+        ("begun", [change.id], "ann", 40),
+        ("done", [change.id], "ann", 40),
+    ]
+    trashing.run(service.expire(timedelta(days=7)))
+    assert [copy.label for copy in copies(trashing.database)] == ["public.people"]
+    trashing.run(service.expire(timedelta()))
+    assert not copies(trashing.database)
+    with pytest.raises(Rejected, match="trash"):
+        trashing.revert(other.id)
+    assert trashing.ledger_ok()
+
+
+REACHING = [
+    "SELECT * FROM interlock_trash.key",
+    "SELECT interlock_gate.keep('x', 'bag'::regclass, '{1}', 'kept_x')",
+    "SELECT interlock_trash.mac('x')",
+    "DROP SCHEMA interlock_trash CASCADE",
+    "CREATE FUNCTION interlock_gate.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "SET search_path = interlock_gate, public",
+    "REVOKE ALL ON FUNCTION interlock_gate.keep FROM PUBLIC",
+    "TABLE interlock_trash.kept_1",
+]
+
+
+@pytest.mark.parametrize("statement", REACHING)
+def test_agents_reach_neither_the_trash_nor_the_gate(trashing: Gateway, statement: str) -> None:
+    with trashing.connect() as agent, pytest.raises(psycopg.Error) as caught:
+        agent.execute(statement)
+    assert caught.value.sqlstate == "IL002", caught.value
+
+
+def test_dynamic_sql_gets_nowhere_even_when_people_are_fooled(trashing: Gateway) -> None:
+    hidden = "DO $$ BEGIN EXECUTE 'SELECT inter' || 'lock_gate.keep(''x'', 1, ''{1}'', ''kept_x'')'; END $$"
+    assert refused(trashing, hidden) in ("IL001", "IL002")
+    held = trashing.changes(ChangeState.HELD)
+    for change in held:
+        trashing.approve(change.id)
+        assert not isinstance(trashing.apply(change.id), Permitted)
+    assert not copies(trashing.database)
+
+
+def test_past_the_gateway_the_role_gets_nowhere_either(trashing: Gateway) -> None:
+    approved(trashing, "DROP TABLE bag")
+    [copy] = copies(trashing.database)
+    with psycopg.connect(trashing.database.dsn(ROLES.upstream), autocommit=True) as role:
+        for statement in (
+            f"SELECT * FROM interlock_trash.{copy.name}",
+            "SELECT * FROM interlock_trash.key",
+            "SELECT interlock_gate.keep('x', 'people'::regclass, '{1}', 'kept_x')",
+            "SELECT interlock_gate.keep(NULL, 'people'::regclass, '{1}', 'kept_x')",
+            "SELECT interlock_trash.mac('x')",
+            f"DROP TABLE interlock_trash.{copy.name}",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                role.execute(statement)
+        role.execute(f"DROP OWNED BY {ROLES.upstream} CASCADE")
+    assert [one.name for one in copies(trashing.database)] == [copy.name]
+
+
+def test_row_security_hides_nothing_from_the_copy(trashing: Gateway) -> None:
+    trashing.database.psql(
+        "ALTER TABLE bag ENABLE ROW LEVEL SECURITY; ALTER TABLE bag FORCE ROW LEVEL SECURITY;"
+        " CREATE POLICY few ON bag USING (a = 1)"
+    )
+    trashing.reread()
+    change = approved(trashing, "DROP TABLE bag")
+    [copy] = copies(trashing.database)
+    assert (copy.rows, copy.xid) == (40, change.marker["xid"])
