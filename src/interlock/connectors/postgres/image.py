@@ -128,7 +128,22 @@ class Definition(msgspec.Struct, frozen=True, tag="definition"):
     left: Facet | None = None
 
 
-Frame: TypeAlias = Head | Table | Inserted | Deleted | Updated | Created | Kept | KeptRows | Definition
+class Advanced(msgspec.Struct, frozen=True, tag="advanced"):
+    """A sequence of which the change took the values `first` to `last`, all of them in rows that it made, in `column` of `table`
+    (both `table` and `sequence` by oid). `start` and `step` are the sequence's own."""
+
+    sequence: int
+    schema: str
+    name: str
+    table: int
+    column: str
+    first: int
+    last: int
+    start: int
+    step: int
+
+
+Frame: TypeAlias = Advanced | Head | Table | Inserted | Deleted | Updated | Created | Kept | KeptRows | Definition
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER: msgspec.msgpack.Decoder[Frame] = msgspec.msgpack.Decoder(Frame)

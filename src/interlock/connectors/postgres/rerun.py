@@ -1,6 +1,6 @@
 """Units that the gateway runs by itself, each on a connection of its own: an approved change from its record, and a revert."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -28,7 +28,7 @@ from interlock.connectors.postgres.upstream import Upstream
 from interlock.connectors.postgres.upstream_config import UpstreamConfig
 from interlock.connectors.postgres.upstream_errors import SqlError, UpstreamError
 from interlock.connectors.postgres.upstream_sql import SqlConnection
-from interlock.model.change import Change
+from interlock.model.change import Change, Measurement
 from interlock.model.effect import ACTION_OF
 from interlock.model.errors import Rejected, Unavailable
 from interlock.model.operation import Operation
@@ -159,7 +159,8 @@ class RevertUnit:
         if not reverted.complete:
             found = msgspec.structs.replace(found, marker={**found.marker, "partly": "1"})
         self._marker = dict(found.marker)
-        return msgspec.structs.replace(found, conflicts=reverted.conflicts)
+        measurement = _known_back(found.measurement, reverted.sequences)
+        return msgspec.structs.replace(found, measurement=measurement, conflicts=reverted.conflicts)
 
     async def _run(self, steps: Steps[T]) -> T:
         """Both `maintainer` and `agent` are this one connection."""
@@ -195,6 +196,17 @@ class RevertUnit:
         """End the connection: the server rolls back."""
         if self._connection is not None:
             await self._connection.upstream.close()
+
+
+def _known_back(measurement: Measurement, sequences: Collection[str]) -> Measurement:
+    """A sequence that a revert sets back goes forward again when the revert is reverted: with the rows that come back."""
+    effects = tuple(
+        msgspec.structs.replace(effect, reversible=True, reason="")
+        if effect.resource.kind == "sequence" and effect.resource.name in sequences
+        else effect
+        for effect in measurement.effects
+    )
+    return msgspec.structs.replace(measurement, effects=effects)
 
 
 async def revert_unit(

@@ -9,6 +9,7 @@ from interlock.connectors.postgres import history
 from interlock.connectors.postgres.definitions.facet import Facet
 from interlock.connectors.postgres.image import Definition, Frame, Head, Kept, Row, encode
 from interlock.connectors.postgres.preview import kept, row_effects
+from interlock.connectors.postgres.preview.advances import Advances
 from interlock.connectors.postgres.preview.catalog_diff import CatalogDiff, diff
 from interlock.connectors.postgres.preview.catalogs import IGNORED
 from interlock.connectors.postgres.preview.context import Context
@@ -71,6 +72,7 @@ class _Work:
         self.rewriters: dict[int, str] = {}
         self.wishing = False
         self.links: history.Links = {}
+        self.advances = Advances((), ())
         self.written = [c for c in facts.relations if c.any and not c.temporary and c.kind in _ROWS]
         self.tables: dict[int, Touched] = {}
         self.definitions = ""
@@ -121,7 +123,8 @@ class _Work:
                 self.tables[oid] = self._unwritten(oid)
         if not self.tables and not self.ddl.effects:
             return
-        parts: list[Steps[None]] = [self._layouts()]
+        self.advances = Advances(self.facts.relations, self.ddl.made)
+        parts: list[Steps[None]] = [self._layouts(), self.advances.look()]
         for table in self.tables.values():
             parts += [image(table, self.facts, self.context), count_before(table)]
         yield from together(parts)
@@ -238,13 +241,16 @@ class _Work:
                 if table.counts.any and not table.reason:
                     frames += row_effects.frames(table)
                     ways.add(table.way)
+        advances = self.advances.frames(self.tables)
+        frames += advances
+        given_back = {frame.sequence for frame in advances}
         for counts in self.facts.relations:
             if counts.oid in self.ddl.made and counts.any and not counts.temporary:
                 effects += row_effects.rows_of_created(counts)
             elif counts.kind == "f":
                 effects.append(row_effects.foreign(counts))
             elif counts.kind == "S" and not counts.temporary:
-                effects.append(row_effects.advanced(counts))
+                effects.append(row_effects.advanced(counts, given_back=counts.oid in given_back))
             elif counts.any and counts.kind not in ("r", "m", "t", "S") and not counts.temporary:
                 effects.append(row_effects.foreign(counts))
         if self.ddl.created:

@@ -86,10 +86,13 @@ def foreign(counts: Counts) -> Effect:
     )
 
 
-def advanced(counts: Counts) -> Effect:
+def advanced(counts: Counts, *, given_back: bool) -> Effect:
     """A sequence from which values were taken. Of no consequence, but not undone by a rollback."""
+    detail = "values taken, which a revert gives back if nobody has taken one since"
+    if not given_back:
+        detail = "values taken, which a revert does not give back"
     what = table_resource(counts.schema, counts.name or str(counts.oid), counts.kind)
-    return Effect(what, ChangeKind.UPDATED, 0, Unit.OBJECTS, reversible=True, detail="values taken")
+    return Effect(what, ChangeKind.UPDATED, 0, Unit.OBJECTS, reversible=True, detail=detail)
 
 
 def changed_columns(table: Touched) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import assert_never
 from msgspec import structs
 
 from interlock.connectors.postgres.image import (
+    Advanced,
     Created,
     Damaged,
     Definition,
@@ -91,6 +92,7 @@ class Image:
     fingerprint: str
     tables: dict[int, Stored] = field(default_factory=dict)
     created: list[Created] = field(default_factory=list)
+    advanced: list[Advanced] = field(default_factory=list)
     kept: list[StoredKept] = field(default_factory=list)
 
     @property
@@ -120,6 +122,8 @@ def load(parts: Iterable[bytes]) -> Image:
                 _table(image, table).deleted += rows
             case Updated(table, pairs):
                 _table(image, table).updated += pairs
+            case Advanced():
+                image.advanced.append(frame)
             case Created():
                 image.created.append(frame)
             case Definition():

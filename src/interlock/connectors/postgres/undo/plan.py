@@ -14,7 +14,7 @@ from interlock.connectors.postgres.image import Row
 from interlock.connectors.postgres.preview.context import Captured
 from interlock.connectors.postgres.preview.first import FLUSH
 from interlock.connectors.postgres.queries import Ask, QueryFailed, Statement, Steps, ask
-from interlock.connectors.postgres.undo import definitions, kept, statements
+from interlock.connectors.postgres.undo import definitions, kept, sequences, statements
 from interlock.connectors.postgres.undo.attempt import Group, Orders, in_some_order
 from interlock.connectors.postgres.undo.load import Stored, load
 from interlock.connectors.postgres.undo.objects import drops
@@ -61,6 +61,7 @@ class Reverted:
     captured: tuple[Captured, ...]
     conflicts: tuple[RowConflict, ...] = ()
     copies: frozenset[int] = frozenset()
+    sequences: frozenset[str] = frozenset()
 
     @property
     def complete(self) -> bool:
@@ -76,11 +77,13 @@ def plan(
     search_path: str = DEFAULT_PATH,
     unfilled: Collection[str] = (),
     orders: Orders | None = None,
+    values: bool = False,
 ) -> Steps[Reverted]:
     """Undo, on the `maintainer` connection: in an open read-write transaction of isolation READ COMMITTED under
     `queries.CANONICAL_SETTINGS`. The caller measures it and commits, or rolls back. `search_path` is the one that the change ran
     under: triggers may depend on it. `unfilled` are tables whose rows stay in the trash: only in a trial, by one who may not reach
-    it. What was there before goes in again.
+    it. What was there before goes in again. With `values` those that the change took from sequences are given back where that is
+    exact (not in a trial: setting a sequence is for good).
 
     Raises Conflicting, which names rows and columns, when what the change had set was set, deleted or made anew since (unless
     `force`: then the columns that the change had set are set back all the same, and what cannot be is left and reported);
@@ -122,6 +125,10 @@ def plan(
     yield from kept.verify(given_back, force=force)
     if not image.definitions.empty:
         yield from definitions.rest(image.definitions, unfilled)
+    given: frozenset[str] = frozenset()
+    if values:
+        given = yield from sequences.give_back(image.advanced, todos)
+        yield from sequences.catch_up(todos)
     return Reverted(
         tuple(_report(todo, n) for todo, n in zip(todos, inexact, strict=True)),
         tuple(group.label for group in objects),
@@ -129,6 +136,7 @@ def plan(
         tuple(_captured(todo) for todo in todos),
         tuple(conflict for todo in todos for conflict in todo.conflicts),
         (yield from kept.clearing(given_back)),
+        given,
     )
 
 
@@ -141,7 +149,7 @@ def revert(
     orders = Orders()
     yield from ask(Ask("maintainer", (_BEGIN,)))
     done = yield from plan(
-        parts, force=force, fingerprint=fingerprint, search_path=search_path, orders=orders
+        parts, force=force, fingerprint=fingerprint, search_path=search_path, orders=orders, values=True
     )
     if not orders.failures:
         return done
@@ -149,7 +157,9 @@ def revert(
     yield from ask(Ask("maintainer", (_BEGIN,)))
     orders.replay = True
     return (
-        yield from plan(parts, force=force, fingerprint=fingerprint, search_path=search_path, orders=orders)
+        yield from plan(
+            parts, force=force, fingerprint=fingerprint, search_path=search_path, orders=orders, values=True
+        )
     )
 
 
