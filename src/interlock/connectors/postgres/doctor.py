@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from interlock.connectors.postgres import doctor_queries as queries
+from interlock.connectors.postgres import doctor_trash
 from interlock.connectors.postgres.preview.first import identity, read_identity
 from interlock.connectors.postgres.queries import Ask, On, QueryFailed, Rows, Statement, Steps, array, ident
 from interlock.sdk.connector import Finding
@@ -74,7 +75,7 @@ def checks(subject: Subject) -> Steps[list[Finding]]:
     findings += _same_database(subject, fingerprint)
     for part in (_pooler, _upstream, _observer, _maintainer, _other_ways):
         findings += yield from part(subject, fingerprint)
-    return findings
+    return findings + (yield from doctor_trash.check(subject.upstream_role, subject.maintainer_role))
 
 
 def _error(check: str, what: str, fix: str) -> Finding:
