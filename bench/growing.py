@@ -25,13 +25,16 @@ def growing(place: Place, effort: Effort) -> Table:
         found.append((rows, interleaved(ways, effort.repeats, functools.partial(_latency, rows))))
         place.sql(f"DROP TABLE {_name(rows)}")
         rows *= 10
-    smallest = found[0][1][GATEWAY]
+    smallest, largest = (medians[GATEWAY] - medians[DIRECT] for _, medians in (found[0], found[-1]))
     for rows, medians in found:
         goal = None
         if rows == found[-1][0]:
-            times = medians[GATEWAY] / smallest
-            goal = Goal(f"at most {_MOST_TIMES:g} times that of 1,000 rows", times <= _MOST_TIMES)
+            text = f"gating costs at most {_MOST_TIMES:g} times what it does at 1,000 rows"
+            goal = Goal(text, largest <= _MOST_TIMES * smallest)
         table.rows.append(Row(f"{rows:,} rows", "ms", medians, more_is_better=False, goal=goal))
+    table.remarks.append(
+        f"Gating (Interlock less direct) costs {largest / smallest:.2f} times in the largest what it does in the smallest."
+    )
     return table
 
 

@@ -30,7 +30,7 @@ class Kept:
             name = self._names[sql] = f"interlock_{self._number}"
         parts: Sequence[bytes] = (
             encode(f.Parse(name, sql)) if fresh or not name else b"",
-            encode(f.Bind("", name, values=tuple([as_text(p) for p in params]))),
+            build.bind("", name, [as_text(p) for p in params]),
             _EXECUTE,
         )
         return b"".join(parts), fresh

@@ -22,8 +22,9 @@ Param = str | bytes | int | bool | None
 Statement = tuple[str, Sequence[Param]]
 Values = tuple[bytes | None, ...]
 
-_ROW = ord("D")
+_ROW, _COMPLETE, _READY = b"DCZ"
 _SILENT = frozenset(b"123nt")
+_READIES = {build.ready(status): status for status in "ITE"}
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -100,6 +101,11 @@ class Collector:
                 reader = Reader(message, 5, "DataRow")
                 rows.append(reader.nullables())
                 reader.finish()
+            elif kind == _READY and message in _READIES:
+                self.status = _READIES[message]
+            elif kind == _COMPLETE and message.isascii() and message.find(0, 5) == len(message) - 1:
+                self._finish(message[5:-1].decode())
+                rows = self._rows
             elif kind not in _SILENT:
                 self._take(kind, message)
                 rows = self._rows

@@ -1,6 +1,8 @@
 """What the gateway says itself is what the protocol asks for."""
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 
 from interlock.connectors.postgres.codec import backend as b
 from interlock.connectors.postgres.codec import build, decode_backend, decode_frontend, decode_startup, encode
@@ -73,3 +75,22 @@ def test_versions_are_negotiated_as_a_server_does(
     assert decode_startup(encode(startup)) == startup
     answer = build.negotiation(startup, newest=newest)
     assert answer == (b"" if said is None else encode(b.NegotiateProtocolVersion(*said)))
+
+
+@given(
+    st.text(st.characters(codec="utf-8", exclude_characters="\0")),
+    st.text(st.characters(codec="utf-8", exclude_characters="\0")),
+    st.lists(st.none() | st.binary(max_size=300)),
+    st.lists(st.sampled_from((0, 1)), max_size=3).map(tuple),
+)
+def test_a_bind_is_what_encoding_one_gives(
+    portal: str, statement: str, values: list[bytes | None], formats: tuple[int, ...]
+) -> None:
+    assert build.bind(portal, statement, values, formats) == encode(
+        f.Bind(portal, statement, formats, tuple(values))
+    )
+
+
+def test_a_bind_with_too_many_values_is_refused() -> None:
+    with pytest.raises(ValueError, match="field"):
+        build.bind("", "", [None] * 65_536)

@@ -1,12 +1,16 @@
 """Ready-made bytes for what a gateway says itself."""
 
+import functools
+import struct
+from collections.abc import Sequence
+
 from interlock.connectors.postgres.codec.backend import (
     CommandComplete,
     ErrorResponse,
     NegotiateProtocolVersion,
     NoticeResponse,
 )
-from interlock.connectors.postgres.codec.frontend import StartupMessage
+from interlock.connectors.postgres.codec.frontend import Bind, StartupMessage
 from interlock.connectors.postgres.codec.table import encode
 
 # PostgreSQL manual, section 55.8.
@@ -36,6 +40,9 @@ SYNC = b"S\0\0\0\4"
 FLUSH = b"H\0\0\0\4"
 TERMINATE = b"X\0\0\0\4"
 COPY_DONE = b"c\0\0\0\4"
+_COUNT, _SIZE = struct.Struct(">H").pack, struct.Struct(">I").pack
+_NULL = b"\xff\xff\xff\xff"
+_LONGEST = 1 << 24
 
 
 def _sayable(text: str) -> str:
@@ -89,6 +96,22 @@ def command_complete(tag: str) -> bytes:
 def ready(status: str) -> bytes:
     """A ReadyForQuery; ``status`` is I, T or E."""
     return _READY[status]
+
+
+def bind(portal: str, statement: str, values: Sequence[bytes | None], formats: tuple[int, ...] = ()) -> bytes:
+    """A Bind whose results come as text: the bytes that `encode` makes of one, faster. Raises as `encode` does."""
+    if len(values) > 0xFFFF or sum(map(len, filter(None, values))) > _LONGEST:
+        return encode(Bind(portal, statement, formats, tuple(values)))
+    parts = [_before_values(portal, statement, formats), _COUNT(len(values))]
+    for value in values:
+        parts += (_NULL,) if value is None else (_SIZE(len(value)), value)
+    body = b"".join(parts)
+    return b"".join((b"B", _SIZE(len(body) + 6), body, b"\0\0"))
+
+
+@functools.lru_cache(1024)
+def _before_values(portal: str, statement: str, formats: tuple[int, ...]) -> bytes:
+    return encode(Bind(portal, statement, formats))[5:-4]
 
 
 def negotiation(startup: StartupMessage, *, newest: int) -> bytes:

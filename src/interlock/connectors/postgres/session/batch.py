@@ -110,7 +110,7 @@ class Batch:
     ) -> None:
         """Bind, execute and close a portal of one of our statements; the result is text."""
         self._close_left()
-        bind = encode(f.Bind(OWN, name, formats, values)) if values or formats else _bare_bind(name)
+        bind = build.bind(OWN, name, values, formats) if values or formats else _bare_bind(name)
         self._add("B", bind, reply)
         self._add("E", _EXECUTE_OWN, reply)
         self._add("C", _CLOSE_OWN, reply)
