@@ -290,3 +290,15 @@ def test_a_key_with_a_passphrase_signs(furnished: Place) -> None:
     assert "passphrase does not open" in said.err
     furnished.ok("approve", change, *furnished.signing("eve"), "--passphrase-file", "words", "--yes")
     furnished.ok("people", "disable", "eve")
+
+
+def test_what_waits_can_be_withdrawn(furnished: Place) -> None:
+    change = held(furnished)
+    furnished.ok("approve", change, *furnished.signing("ann"), "--yes")
+    assert f"{change} is withdrawn." in furnished.ok("withdraw", change, "--reason", "not needed").out
+    said = furnished.ok("show", change, "--json").json["change"]
+    assert (said["state"], said["note"]) == ("withdrawn", "not needed")
+    # Nobody can go on with it, and nothing is asked before that is said.
+    assert "withdrawn" in furnished.no("approve", change, *furnished.signing("bob")).err
+    assert "withdrawn" in furnished.no("withdraw", change).err
+    assert "withdrawn" in furnished.no("apply", change).err

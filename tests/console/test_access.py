@@ -79,6 +79,18 @@ async def test_an_agent_lists_its_own_changes(api: Api) -> None:
     assert (await api.tcp.get("/changes", params={"agent": "fixer"}, headers=other)).status_code == 400
 
 
+async def test_an_agent_withdraws_its_own_changes_alone(api: Api) -> None:
+    change = await api.held()
+    path = f"/changes/{change.id}/withdraw"
+    theirs = await api.tcp.post(path, json={}, headers=bearer(api.tokens["other"]))
+    assert theirs.status_code == 404
+    assert (await api.get(f"/api/v1/changes/{change.id}"))["change"]["state"] == "held"
+    own = await api.tcp.post(path, json={"reason": "no need"}, headers=bearer(api.tokens["fixer"]))
+    assert (own.status_code, own.json()["state"], own.json()["note"]) == (200, "withdrawn", "no need")
+    again = await api.tcp.post(path, json={}, headers=bearer(api.tokens["fixer"]))
+    assert again.status_code == 409
+
+
 async def test_another_agents_change_is_no_change(api: Api) -> None:
     change = await api.held()
     token = bearer(api.tokens["other"])

@@ -90,6 +90,17 @@ async def own_changes(api: Api) -> httpx.Response:
     return await api.tcp.get("/changes", params={"limit": "2"}, headers=bearer(api.tokens["fixer"]))
 
 
+async def withdraw_own(api: Api) -> httpx.Response:
+    change = await api.held()
+    headers = bearer(api.tokens["fixer"])
+    return await api.tcp.post(f"/changes/{change.id}/withdraw", json={"reason": "no need"}, headers=headers)
+
+
+async def withdraw(api: Api) -> httpx.Response:
+    change = await api.held()
+    return await api.admin.post(f"/api/v1/changes/{change.id}/withdraw", json={"reason": "not now"})
+
+
 async def list_changes(api: Api) -> httpx.Response:
     await api.held()
     await api.applied()
@@ -160,6 +171,8 @@ CASES: dict[str, tuple[Ask, int]] = {
     "proposals": (get("/api/v1/proposals"), 200),
     "ownChange": (own_change, 200),
     "ownChanges": (own_changes, 200),
+    "withdrawOwnChange": (withdraw_own, 200),
+    "withdrawChange": (withdraw, 200),
     "listChanges": (list_changes, 200),
     "getChange": (get_change, 200),
     "getStatement": (get_statement, 200),

@@ -62,6 +62,7 @@ _PLAIN = (
     changes.show,
     changes.approve,
     changes.deny,
+    changes.withdraw,
     changes.apply,
     changes.revert,
     switches.freeze,

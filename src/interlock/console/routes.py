@@ -93,6 +93,10 @@ _CHANGES = (
         summary="An agent's own change", handler=changes.own,
     ),
     Operation(
+        id="withdrawOwnChange", method="POST", path="/changes/{id}/withdraw", access=AGENT, tag="changes", body=Reason,
+        answer=OwnChange, summary="Give up an agent's own open change", handler=changes.own_withdrawn,
+    ),
+    Operation(
         id="listChanges", method="GET", path=f"{V1}/changes", access=PERSON, tag="changes", query=ChangeQuery,
         answer=ChangePage, summary="Changes, newest first", handler=changes.listed,
     ),
@@ -112,6 +116,10 @@ _CHANGES = (
     Operation(
         id="applyChange", method="POST", path=f"{V1}/changes/{{id}}/apply", access=PERSON, tag="changes", body=Empty,
         answer=Outcome, summary="Apply an approved change on the server's side", handler=changes.applied,
+    ),
+    Operation(
+        id="withdrawChange", method="POST", path=f"{V1}/changes/{{id}}/withdraw", access=PERSON, tag="changes", body=Reason,
+        answer=ChangeDetail, summary="Take back an open change: nobody can approve or use it any more", handler=changes.withdrawn,
     ),
     Operation(
         id="planRevert", method="GET", path=f"{V1}/changes/{{id}}/revert", access=PERSON, tag="changes", query=RevertQuery,

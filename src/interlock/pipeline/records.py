@@ -128,7 +128,10 @@ def hold(tx: Tx, ask: c.RecordHold, terms: Terms, nonce: str) -> Held | Refused:
         return Held(same, again=True)
     outgrown = _outgrown(tx, ask)
     if tx.open_changes(principal.agent) - (outgrown is not None) >= limits.OPEN_CHANGES:
-        why = f"{limits.OPEN_CHANGES} changes of this agent wait already; let people answer, or withdraw one"
+        why = (
+            f"{limits.OPEN_CHANGES} changes of this agent wait already; let people answer, or withdraw one"
+            " (interlock withdraw CHG, or POST /changes/CHG/withdraw with the agent's token)"
+        )
         return Refused("forbidden", why, retry=True)
     if outgrown is not None:
         _withdraw(tx, outgrown, "; ".join(ask.grown))

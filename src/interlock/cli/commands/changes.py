@@ -34,6 +34,7 @@ from interlock.console.schemas import (
     Empty,
     Outcome,
     Proposals,
+    Reason,
     Signed,
     SignedRevert,
     ToSign,
@@ -245,6 +246,24 @@ def _speak(
     signed = Signed(asked.statement, who.sign(approval.signed_bytes(asked.statement)))
     detail = server.post(f"/api/v1/changes/{chg}/approvals", ChangeDetail, signed)
     _told(detail, json)
+
+
+def withdraw(
+    chg: ChangeId,
+    reason: ReasonText = "",
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Take back a change that waits or is approved: nobody can approve or use it any more."""
+    server = connect(config, url, as_, key)
+    detail = server.post(f"/api/v1/changes/{chg}/withdraw", ChangeDetail, Reason(reason))
+    if json:
+        out.json(detail)
+    else:
+        out.say(f"{detail.change.id} is {detail.change.state.value}.", style="bold")
 
 
 def apply(

@@ -4,7 +4,7 @@ from typing import assert_never
 
 import msgspec
 
-from interlock.console.callers import ByToken, name_of
+from interlock.console.callers import ByToken, Caller, name_of
 from interlock.console.operations import Call, Nothing
 from interlock.console.own import own_change
 from interlock.console.problems import Refusal
@@ -19,6 +19,7 @@ from interlock.console.schemas import (
     OwnChanges,
     OwnQuery,
     QuorumState,
+    Reason,
     RevertQuery,
     Signed,
     SignedRevert,
@@ -43,17 +44,27 @@ MOST_CHANGES = 200
 
 async def own(call: Call[Nothing, None]) -> OwnChange:
     """An agent's own change. Another's, none at all and no id at all are one and the same answer."""
-    caller = call.caller
+    return own_change(await _own(call.runtime, call.caller, call.path["id"]))
+
+
+async def own_withdrawn(call: Call[Nothing, Reason]) -> OwnChange:
+    """Give up an agent's own open change; another's is as good as none."""
+    change = await _own(call.runtime, call.caller, call.path["id"])
+    after = await call.runtime.changes.withdraw(change.id, call.body.reason, by=f"agent/{change.agent}")
+    return own_change(after)
+
+
+async def _own(runtime: Runtime, caller: Caller, typed: str) -> Change:
     if not isinstance(caller, ByToken):
         raise Refusal("not_found")
     try:
-        wanted = parse_change_id(call.path["id"])
+        wanted = parse_change_id(typed)
     except ValueError:
         raise Refusal("not_found") from None
-    change = await call.runtime.store.read(lambda tx: tx.change(wanted))
+    change = await runtime.store.read(lambda tx: tx.change(wanted))
     if change is None or change.agent != caller.agent:
         raise Refusal("not_found")
-    return own_change(change)
+    return change
 
 
 async def owns(call: Call[OwnQuery, None]) -> OwnChanges:
@@ -152,6 +163,13 @@ async def spoken(call: Call[Nothing, Signed]) -> ChangeDetail:
     """Give a signed approval or denial."""
     change_id = _same(call.path["id"], call.body.statement)
     await call.runtime.changes.speak(call.body.statement, call.body.signature)
+    return detail(call.runtime, await call.runtime.changes.show(change_id))
+
+
+async def withdrawn(call: Call[Nothing, Reason]) -> ChangeDetail:
+    """Take back an open change."""
+    change_id = _id(call.path["id"])
+    await call.runtime.changes.withdraw(change_id, call.body.reason, by=name_of(call.caller))
     return detail(call.runtime, await call.runtime.changes.show(change_id))
 
 
