@@ -265,3 +265,20 @@ def test_texts_are_read_as_the_server_reads_them(fresh_db18: PgDatabase, what: s
     ways = [info.way for info in infos]
     assert worst in ways
     assert worst is Way.PASS or set(ways) - {Way.PASS} == {worst}
+
+
+_FROM_SETTINGS = (
+    "SELECT set_config(name, 'x', false) FROM pg_catalog.pg_settings WHERE name = 'application_name'"
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "way"),
+    [(("public",), Way.GATED), ((), Way.GATED), (("public", "pg_catalog"), Way.REFUSED)],
+    ids=str,
+)
+def test_an_equals_sign_that_may_be_somebodys_own_names_no_setting(
+    fresh_db18: PgDatabase, path: tuple[str, ...], way: Way
+) -> None:
+    (info,) = classify(_FROM_SETTINGS, read(fresh_db18), search_path=path)
+    assert info.way is way
