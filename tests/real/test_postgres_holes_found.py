@@ -1,12 +1,17 @@
 """Ways round the measuring that the oracle found (`tests/real/oracle`), each as small as it can be."""
 
+from pathlib import Path
+
 import pytest
 from tests.real.conftest import Shop, fails
 
 from interlock.model.change import ChangeState
 from interlock.model.effect import ChangeKind, Effect
+from interlock.testing.gateway import ROLES, Gateway, prepare
+from interlock.testing.pg import PgDatabase
 
 HELD = "IL001"
+RELAXED = {"environments": {"production": {"protection": "relaxed"}}}
 
 
 def effects(shop: Shop) -> list[Effect]:
@@ -168,3 +173,44 @@ def test_rights_of_a_composite_type_are_its_own(shop: Shop) -> None:
         assert ("type", ChangeKind.PERMISSION) in kinds(shop)
     finally:
         shop.make("DROP TYPE pair")
+
+
+def test_replaced_aggregates_are_replaced(shop: Shop) -> None:
+    """Only its row in pg_aggregate tells."""
+    shop.make("CREATE AGGREGATE most(int) (SFUNC = int4larger, STYPE = int)")
+    try:
+        with shop.connect() as agent, fails(HELD):
+            agent.execute("CREATE OR REPLACE AGGREGATE most(int) (SFUNC = int4smaller, STYPE = int)")
+        assert ("aggregate", ChangeKind.REPLACED) in kinds(shop)
+        with shop.connect() as agent:
+            agent.execute("CREATE AGGREGATE least_of(int) (SFUNC = int4smaller, STYPE = int)")
+        made = shop.changes(ChangeState.APPLIED)[0].measurement.effects
+        assert [(e.resource.kind, e.change) for e in made] == [("aggregate", ChangeKind.CREATED)]
+    finally:
+        shop.make("DROP AGGREGATE most(int); DROP AGGREGATE IF EXISTS least_of(int)")
+
+
+def test_objects_that_join_and_leave_an_extension(fresh_db: PgDatabase, tmp_path: Path) -> None:
+    prepare(fresh_db, "CREATE TABLE ours (a int);")
+    fresh_db.psql(f"ALTER ROLE {ROLES.upstream} SUPERUSER")  # whoever installed an extension may do so
+    try:
+        with Gateway(fresh_db, tmp_path, top=RELAXED) as gateway, gateway.connect() as agent:
+            for statement in (
+                "ALTER EXTENSION plpgsql ADD TABLE ours",
+                "DO 'BEGIN ALTER EXTENSION plpgsql DROP TABLE ours; END'",
+            ):
+                agent.execute(statement.encode())
+                told = gateway.changes()[0].measurement.effects
+                assert {e.change for e in told} == {ChangeKind.SETTING}
+                assert "public.ours" in {e.resource.name for e in told}
+            agent.execute("CREATE OPERATOR FAMILY kin USING btree")
+            agent.execute(
+                "ALTER OPERATOR FAMILY kin USING btree ADD FUNCTION 1 (int4, int2) btint42cmp(int4, int2)"
+            )
+            (effect,) = gateway.changes()[0].measurement.effects
+            assert effect.change is ChangeKind.CREATED
+            agent.execute("ALTER OPERATOR FAMILY kin USING btree DROP FUNCTION 1 (int4, int2)")
+            (effect,) = gateway.changes()[0].measurement.effects
+            assert effect.change is ChangeKind.DELETED
+    finally:
+        fresh_db.psql(f"ALTER ROLE {ROLES.upstream} NOSUPERUSER")

@@ -30,6 +30,7 @@ UNREADABLE = frozenset(OID[n] for n in ("pg_authid", "pg_user_mapping", "pg_larg
 """Catalogs that only a superuser may read: what changed in them is known by its number alone."""
 
 _KEYS: dict[str, tuple[str, ...]] = {
+    "pg_aggregate": ("aggfnoid::pg_catalog.oid",),
     "pg_attribute": ("attrelid", "attnum"),
     "pg_auth_members": ("roleid", "member", "grantor"),
     "pg_db_role_setting": ("setdatabase", "setrole"),
@@ -49,6 +50,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
 
 # What a row of these is about: class, oid, column number.
 _ADDRESS: dict[str, tuple[str, str, str]] = {
+    "pg_aggregate": ("1255", "c.aggfnoid::pg_catalog.oid", "0"),
     "pg_attribute": (
         "1259",
         "c.attrelid",

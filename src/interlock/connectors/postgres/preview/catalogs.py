@@ -80,10 +80,7 @@ IGNORED = frozenset(
         "pg_statistic",
         "pg_statistic_ext_data",
         "pg_init_privs",
-        # Parts of an object that has a row of its own elsewhere.
-        "pg_aggregate",
-        "pg_amop",
-        "pg_amproc",
+        # Parts of an object that has a row of its own elsewhere, and made with it only.
         "pg_range",
         "pg_partitioned_table",
     )

@@ -17,7 +17,7 @@ from interlock.model.effect import ChangeKind, Effect, Evidence, Unit
 from interlock.model.operation import Resource
 
 _OWN_OBJECTS = frozenset("rpvmf")
-_PARTS = frozenset({"pg_index", "pg_sequence", "pg_foreign_table", "pg_ts_config_map"})
+_PARTS = frozenset({"pg_aggregate", "pg_index", "pg_sequence", "pg_foreign_table", "pg_ts_config_map"})
 _RIGHTS = frozenset(
     [
         "pg_default_acl",

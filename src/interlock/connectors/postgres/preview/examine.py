@@ -11,12 +11,13 @@ from interlock.connectors.postgres.image import Definition, Frame, Head, Kept, R
 from interlock.connectors.postgres.preview import kept, row_effects
 from interlock.connectors.postgres.preview.advances import Advances
 from interlock.connectors.postgres.preview.catalog_diff import CatalogDiff, diff
-from interlock.connectors.postgres.preview.catalogs import IGNORED
+from interlock.connectors.postgres.preview.catalogs import IGNORED, OID
 from interlock.connectors.postgres.preview.context import Context
 from interlock.connectors.postgres.preview.ddl import Ddl, objects, restarted, wishes
 from interlock.connectors.postgres.preview.first import Counts, Facts, read
 from interlock.connectors.postgres.preview.layout import definition_statement, layout_statements, read_layouts
 from interlock.connectors.postgres.preview.leaning import leaning
+from interlock.connectors.postgres.preview.members import members
 from interlock.connectors.postgres.preview.names import resource
 from interlock.connectors.postgres.preview.rows import count_before, image, plan
 from interlock.connectors.postgres.preview.sequences import restarts
@@ -53,6 +54,8 @@ def examine_definitions(
     yield from work.look_at_kept()
     if any(oid not in IGNORED for oid in facts.catalogs):
         yield from work.look_at_catalogs()
+    if OID["pg_depend"] in facts.catalogs:
+        work.ddl.effects += yield from members(facts)
     yield from work.look_at_history()
     yield from work.look_at_rows()
     yield from work.look_at_emptied()
