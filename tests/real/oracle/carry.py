@@ -54,7 +54,33 @@ class Tally:
     over: int = 0
     changed: int = 0
     refusals: Counter[str] = field(default_factory=Counter)
+    scripts: list[str] = field(default_factory=list)
     seconds: float = 0.0
+
+    def add(self, other: "Tally") -> None:
+        """The numbers of another run on top."""
+        self.statements += other.statements
+        self.units += other.units
+        self.outcomes += other.outcomes
+        self.found += other.found
+        self.over += other.over
+        self.changed += other.changed
+        self.refusals += other.refusals
+        self.seconds += other.seconds
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "statements": self.statements,
+            "units": self.units,
+            "changed": self.changed,
+            "outcomes": dict(sorted(self.outcomes.items())),
+            "more_measured_than_changed": self.over,
+            "refusals": dict(self.refusals.most_common(40)),
+            "scripts": len(self.scripts),
+            "found": [
+                {"where": where, "statement": text, "missing": list(what)} for where, text, what in self.found
+            ],
+        }
 
 
 class Session:

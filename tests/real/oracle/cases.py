@@ -31,6 +31,31 @@ SELECT lo_from_bytea(424242, 'kept');
 """
 """To the first state of a database, as the role that agents run as."""
 
+SUPER_SETUP = """
+CREATE OPERATOR FAMILY base.family USING btree;
+ALTER OPERATOR FAMILY base.family USING btree ADD FUNCTION 1 (int4, int8) btint48cmp(int4, int8);
+CREATE FUNCTION base.shout() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN RAISE NOTICE $$heard$$; END';
+"""
+SUPER_UNDO = (
+    "DROP EVENT TRIGGER IF EXISTS noisy",
+    "DROP ROLE IF EXISTS oracle_made",
+    "ALTER ROLE il_agent NOSUPERUSER",
+    "REVOKE pg_read_all_data FROM il_agent",
+    "ALTER DATABASE template1 IS_TEMPLATE true",
+    "DROP EXTENSION IF EXISTS pg_trgm CASCADE",
+    "DROP PUBLICATION IF EXISTS everything",
+    "DROP FOREIGN DATA WRAPPER IF EXISTS nothing_fdw",
+    "DROP ACCESS METHOD IF EXISTS heap_again",
+    "REVOKE SET ON PARAMETER log_statement FROM il_agent",
+    "COMMENT ON DATABASE postgres IS NULL",
+    "SELECT pg_replication_origin_drop(roname) FROM pg_replication_origin",
+    "ALTER TEXT SEARCH CONFIGURATION pg_catalog.simple ALTER MAPPING FOR word WITH simple",
+    "ALTER EXTENSION plpgsql DROP FUNCTION base.plain()",
+    "ALTER SYSTEM RESET ALL",
+    "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active",
+)
+"""What only a superuser can have done, undone one by one where it was."""
+
 HARMS = (
     "DELETE FROM base.ten",
     "DELETE FROM ONLY base.ten WHERE a = 3",
@@ -125,8 +150,6 @@ HARMS = (
 
 SUPER_HARMS = (
     "UPDATE pg_catalog.pg_class SET relrowsecurity = true WHERE oid = 'base.ten'::regclass",
-    "DELETE FROM pg_catalog.pg_trigger WHERE tgrelid = 'base.ten'::regclass",
-    "DELETE FROM pg_catalog.pg_depend WHERE refobjid = 'base.ten'::regclass",
     "INSERT INTO pg_catalog.pg_description VALUES ('base.ten'::regclass, 1259, 0, 'quiet')",
     "UPDATE pg_catalog.pg_largeobject SET data = 'gone' WHERE loid = 424242",
     "UPDATE pg_catalog.pg_authid SET rolsuper = true WHERE rolname = 'il_agent'",
@@ -136,8 +159,10 @@ SUPER_HARMS = (
     "ALTER ROLE il_agent SUPERUSER",
     "CREATE EXTENSION pg_trgm",
     "CREATE PUBLICATION everything FOR ALL TABLES",
-    "CREATE EVENT TRIGGER noisy ON ddl_command_end EXECUTE FUNCTION w.shout()",
-    "ALTER OPERATOR FAMILY pg_catalog.integer_ops USING btree ADD FUNCTION 1 (int4, int2) btint42cmp(int4, int2)",
+    "CREATE EVENT TRIGGER noisy ON ddl_command_end EXECUTE FUNCTION base.shout()",
+    "ALTER OPERATOR FAMILY base.family USING btree ADD FUNCTION 1 (int4, int2) btint42cmp(int4, int2)",
+    "ALTER OPERATOR FAMILY base.family USING btree DROP FUNCTION 1 (int4, int8)",
+    "ALTER EXTENSION plpgsql ADD FUNCTION base.plain()",
     "CREATE FOREIGN DATA WRAPPER nothing_fdw",
     "CREATE ACCESS METHOD heap_again TYPE TABLE HANDLER heap_tableam_handler",
     "GRANT SET ON PARAMETER log_statement TO il_agent",
@@ -146,7 +171,6 @@ SUPER_HARMS = (
     "ALTER TABLE base.ten OWNER TO il_owner",
     "SELECT pg_replication_origin_create('o')",
     "SELECT pg_stat_reset()",
-    "ALTER LANGUAGE plpgsql RENAME TO plpgsql2",
     "ALTER TEXT SEARCH CONFIGURATION pg_catalog.simple ALTER MAPPING FOR word WITH english_stem",
 )
 """For a role that is a superuser."""

@@ -1,5 +1,6 @@
 """What the rows of PostgreSQL's catalogs are called and belong to (manual, chapter 53), told without the product's code."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -86,6 +87,18 @@ OF = {
 }
 """Catalogs by the oids that `ABOUT` names them by."""
 
+FIRST_USER_OID = 16384
+_NAMED = (
+    "pg_class",
+    "pg_type",
+    "pg_proc",
+    "pg_constraint",
+    "pg_namespace",
+    "pg_operator",
+    "pg_trigger",
+    "pg_rewrite",
+)
+_NUMBER = re.compile(r"\d{5,}")
 _PART = "iaPSe"
 """Kinds of dependency of a part on its whole."""
 
@@ -176,6 +189,23 @@ class Names:
                 if any(s.startswith(("pg_temp_", "pg_toast_temp_")) for s in self.schemas(one)):
                     return True
         return False
+
+    def signature(self, row: Row) -> str:
+        """All that the row says, with names in place of numbers: equal for what was dropped and made again alike."""
+        said = {column: self._named(value) for column, value in row.values.items() if column != "oid"}
+        return f"{row.catalog} {sorted(said.items())}"
+
+    def _named(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._named(one) for one in value]
+        text = str(value)
+        if text.isdigit() and int(text) >= FIRST_USER_OID:
+            found = (one for catalog in _NAMED for one in self.find((catalog, text)))
+            return next(
+                (f"{one.catalog} {sorted(self.schemas(one))} {_NUMBER.sub('#', one.name)}" for one in found),
+                "#",
+            )
+        return _NUMBER.sub("#", text) if isinstance(value, str) else value
 
     def label(self, row: Row) -> str:
         """For people: catalog, schema and name, or what it belongs to."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 from tests.real.oracle.carry import DONE, Session, done_by
-from tests.real.oracle.cases import RESET, Case
+from tests.real.oracle.cases import RESET, SUPER_SETUP, SUPER_UNDO, Case
 from tests.real.oracle.explain import explain
 from tests.real.oracle.state import Difference, Watcher
 from tests.real.regress import Statement
@@ -55,6 +55,11 @@ class Side:
             "SELECT gid FROM pg_prepared_xacts WHERE database = current_database()"
         ).fetchall():
             self._conn.execute(f"ROLLBACK PREPARED '{gid}'".encode())
+        if self.role == "postgres":
+            setup = SUPER_SETUP + setup
+            for statement in SUPER_UNDO:
+                with contextlib.suppress(psycopg.Error):
+                    self._conn.execute(statement.encode())
         undo = (
             "ALTER ROLE il_agent RESET ALL; ALTER ROLE il_agent PASSWORD NULL;"
             "ALTER DEFAULT PRIVILEGES FOR ROLE il_agent REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;"
@@ -65,9 +70,7 @@ class Side:
         )
         self._conn.execute(undo.encode())
         self._conn.execute(f"SET SESSION AUTHORIZATION {self.role}; {RESET} {setup}".encode())
-        self._conn.execute(
-            "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; SELECT pg_replication_origin_session_is_setup()"
-        )
+        self._conn.execute("SET SESSION AUTHORIZATION DEFAULT; RESET ALL")
         self.watcher.renew()
         self.watcher.look(settings=True)
 

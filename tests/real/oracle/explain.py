@@ -92,7 +92,7 @@ def _catalogs(difference: Difference, effects: Sequence[Effect]) -> Iterator[str
     for row in difference.deleted:
         yield from _row("-", row, difference, lost, whole)
     for old, new in difference.updated:
-        if _only_follows(old, new):
+        if effects and _only_follows(old, new):
             continue
         yield from _row("~", new, difference, objects, whole)
 
@@ -100,6 +100,8 @@ def _catalogs(difference: Difference, effects: Sequence[Effect]) -> Iterator[str
 def _only_follows(old: Row, new: Row) -> bool:
     """Rows that are renamed, moved or given away with the table or type that they belong to, which its own row says."""
     changed = {k for k in new.values if old.values.get(k) != new.values[k]}
+    if changed <= {"coninhcount", "attinhcount", "conislocal", "attislocal", "conparentid", "tgparentid"}:
+        return bool({"coninhcount", "attinhcount"} & changed)
     kind = str(new.values.get("relkind", ""))
     return (new.catalog == "pg_type" and changed <= {"typname", "typnamespace", "typowner", "typacl"}) or (
         new.catalog == "pg_class" and kind in "tiI" and changed <= {"relowner", "relnamespace", "relname"}
@@ -112,7 +114,7 @@ def _row(
     names = difference.names
     if row.catalog == "pg_namespace" and row.name.startswith(("pg_temp_", "pg_toast_temp_")):
         return
-    if names.temporary(row):
+    if names.temporary(row) or (effects and _stored(row, difference)):
         return
     if row.catalog in ("pg_depend", "pg_shdepend") and row.values["deptype"] not in "ex":
         return
@@ -122,6 +124,20 @@ def _row(
         return
     if not any(_covers(effect, row, difference, whole) for effect in effects):
         yield f"{sign} {names.label(row)}"
+
+
+def _stored(row: Row, difference: Difference) -> bool:
+    """Part of a TOAST table: how values are stored, which follows from its table's columns. (Its options do not.)"""
+    if row.catalog == "pg_class" and row.address not in {
+        r.address for r in (*difference.created, *difference.deleted)
+    }:
+        return False
+    closure = difference.names.closure(row).values()
+    return any(
+        one.catalog == "pg_class" and "pg_toast" in difference.names.schemas(one)
+        for rows in closure
+        for one in rows
+    )
 
 
 def _covers(effect: Effect, row: Row, difference: Difference, whole: set[tuple[str, str]]) -> bool:

@@ -5,9 +5,11 @@ relations by a sum over (ctid, xmin) of their row versions, and only new version
 sessions, locks and notifications, which need no transaction id, are looked at each time.
 """
 
+import itertools
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,12 +58,29 @@ _MOMENT = threading.Event()
 """Never set."""
 
 
+Version = tuple[str, str]
+"""A row's ctid and xmin."""
+
+
+def _block(ctid: str) -> int:
+    return int(ctid[1 : ctid.index(",")])
+
+
 @dataclass(slots=True)
 class Content:
-    """One relation as it was seen last: by row version (ctid, xmin) the catalog row, or the hash of a user's row."""
+    """One relation as it was seen last: by block a mark and by row version (ctid, xmin) the catalog row, or the hash of a user's
+    row."""
 
     mark: tuple[Any, ...] = (0, None)
-    rows: dict[tuple[str, str], Any] = field(default_factory=dict)
+    marks: dict[int, tuple[Any, ...]] = field(default_factory=dict)
+    blocks: dict[int, dict[Version, Any]] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> Iterator[Any]:
+        return (row for block in self.blocks.values() for row in block.values())
+
+    def add(self, ctid: str, xmin: str, row: Any) -> None:
+        self.blocks.setdefault(_block(ctid), {})[ctid, xmin] = row
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +117,24 @@ class Difference:
     sequences: list[SequenceChange] = field(default_factory=list)
     beyond: list[tuple[str, str]] = field(default_factory=list)
     names: Names = field(default_factory=lambda: Names(lambda _: [], ()))
+
+    def without_recreated(self) -> None:
+        """Forget what was dropped and made again alike (ALTER COLUMN TYPE and REINDEX do that to indexes and constraints)."""
+        again = Counter(self.names.signature(row) for row in self.created)
+        again &= Counter(self.names.signature(row) for row in self.deleted)
+        for rows in (self.created, self.deleted):
+            left = again.copy()
+            kept = []
+            for row in rows:
+                signature = self.names.signature(row)
+                if left[signature] > 0:
+                    left[signature] -= 1
+                else:
+                    kept.append(row)
+            rows[:] = kept
+        self.updated = [
+            (old, new) for old, new in self.updated if self.names.signature(old) != self.names.signature(new)
+        ]
 
     @property
     def rows_only(self) -> bool:
@@ -183,6 +220,8 @@ class Watcher:
             self._snapshot = snapshot
             self._look_at_catalogs(difference)
             self._look_at_tables(difference)
+            if difference.deleted:
+                difference.without_recreated()
         self._look_at_sequences(difference)
         if settings:
             self._wait_for_locks()
@@ -220,9 +259,12 @@ class Watcher:
             old, new = self._catalog(name, content)
             made |= {row.address: row for row in new}
             gone |= {row.address: row for row in old}
-        self._by_address = {a: r for a, r in self._by_address.items() if a not in gone} | made
-        depends = [r for c in (self._contents["pg_depend"],) for r in c.rows.values()]
-        depends += [r for r in gone.values() if r.catalog == "pg_depend"]
+        for address in gone:
+            self._by_address.pop(address, None)
+        self._by_address.update(made)
+        depends = itertools.chain(
+            self._contents["pg_depend"].rows, [row for row in gone.values() if row.catalog == "pg_depend"]
+        )  # read when first asked for, which must be before the next look
         difference.names = Names(
             lambda a: [r for r in (self._by_address.get(a), gone.get(a)) if r is not None], depends
         )
@@ -244,13 +286,11 @@ class Watcher:
         ]
 
     def _catalog(self, name: str, content: Content) -> tuple[list[Row], list[Row]]:
-        now = {(c, x) for c, x in self.ask(f"SELECT ctid::text, xmin::text FROM pg_catalog.{name}")}
-        old = [content.rows.pop(version) for version in content.rows.keys() - now]
-        wanted = [ctid for ctid, _ in now - content.rows.keys()]
+        old, wanted = self._versions(f"pg_catalog.{name}", content)
         masked = MASKED.get(name, ())
         found = self.ask(
             f"SELECT ctid::text, xmin::text, to_jsonb(c) FROM pg_catalog.{name} c WHERE ctid = ANY (%s::tid[])",
-            wanted,
+            [ctid for ctid, _ in wanted],
         )
         new = []
         for ctid, xmin, values in found:
@@ -258,8 +298,31 @@ class Watcher:
                 values.pop(column, None)
             keys = self._keys[name] or tuple(values)
             row = Row(name, "/".join(str(values[k]) for k in keys), values)
-            content.rows[ctid, xmin] = row
+            content.add(ctid, xmin, row)
             new.append(row)
+        return old, new
+
+    def _versions(self, name: str, content: Content) -> tuple[list[Any], list[Version]]:
+        """What was known of row versions that are gone (and is forgotten now), and the new versions. Only blocks whose mark is
+        another one are looked into."""
+        block = "(ctid::text::point)[0]::int8"
+        found = self.ask(f"SELECT {block}, count(*), {_FINGERPRINT} FROM ONLY {name} GROUP BY 1")
+        marks = {number: (count, mark) for number, count, mark in found}
+        changed = [b for b in marks.keys() | content.marks.keys() if marks.get(b) != content.marks.get(b)]
+        content.marks = marks
+        now = set(
+            self.ask(
+                f"SELECT ctid::text, xmin::text FROM ONLY {name} WHERE {block} = ANY (%s::int8[])", changed
+            )
+        )
+        old: list[Any] = []
+        new: list[Version] = []
+        for number in changed:
+            known = content.blocks.get(number, {})
+            old += [known.pop(version) for version in known.keys() - now]
+        for ctid, xmin in now:
+            if (ctid, xmin) not in content.blocks.get(_block(ctid), {}):
+                new.append((ctid, xmin))
         return old, new
 
     # -- rows
@@ -273,7 +336,7 @@ class Watcher:
         }
         present = {
             row.key: row
-            for row in (r for r in self._contents["pg_class"].rows.values())
+            for row in self._contents["pg_class"].rows
             if row.values["relkind"] in "rm"
             and row.values["relpersistence"] != "t"
             and row.namespace not in ("11", "99")
@@ -292,9 +355,10 @@ class Watcher:
         for key in self._tables.keys() - present.keys():
             content = self._tables.pop(key)
             rows = difference.names.find(("pg_class", key))
-            if content.rows and rows:
+            number = sum(1 for _ in content.rows)
+            if number and rows:
                 names = tuple(self._name(row, difference.names) for row in rows)
-                difference.tables.append(TableChange(names, 0, len(content.rows), False, True))
+                difference.tables.append(TableChange(names, 0, number, False, True))
 
     def _sql_name(self, row: Row) -> str:
         schema = self._by_address["pg_namespace", row.namespace].name
@@ -306,17 +370,17 @@ class Watcher:
 
     def _rows(self, table: Row, content: Content, names: Names, *, created: bool) -> TableChange:
         name = self._sql_name(table)
-        now = {(c, x) for c, x in self.ask(f"SELECT ctid::text, xmin::text FROM ONLY {name}")}
-        old = Counter(content.rows.pop(version) for version in content.rows.keys() - now)
-        wanted = [ctid for ctid, _ in now - content.rows.keys()]
+        gone, wanted = self._versions(name, content)
+        old = Counter(gone)
         select = (
             f'SELECT ctid::text, xmin::text, hashtextextended("_row "::text, 0) FROM ONLY {name} AS "_row "'
         )
         try:
-            found = self.ask(f"{select} WHERE ctid = ANY (%s::tid[])", wanted)
+            found = self.ask(f"{select} WHERE ctid = ANY (%s::tid[])", [ctid for ctid, _ in wanted])
         except psycopg.Error:  # a type without a working output function: the version stands for the value
-            found = [(c, x, f"{c} {x}") for c, x in now - content.rows.keys()]
-        content.rows.update({(c, x): value for c, x, value in found})
+            found = [(c, x, f"{c} {x}") for c, x in wanted]
+        for ctid, xmin, value in found:
+            content.add(ctid, xmin, value)
         new = Counter(value for _, _, value in found)
         versions = tuple(self._name(row, names) for row in names.find(("pg_class", table.key)))
         return TableChange(versions, (new - old).total(), (old - new).total(), created, False)
@@ -326,7 +390,7 @@ class Watcher:
     def _look_at_sequences(self, difference: Difference) -> None:
         rows = [
             row
-            for row in self._contents["pg_class"].rows.values()
+            for row in self._contents["pg_class"].rows
             if row.values["relkind"] == "S" and row.values["relpersistence"] != "t"
         ]
         now: dict[str, tuple[str, tuple[int, bool]]] = {}
