@@ -14,7 +14,6 @@ from interlock.console.schemas import (
     Consistency,
     ConsistencyQuery,
     Empty,
-    EmptyTrash,
     EntryQuery,
     Findings,
     Grants,
@@ -32,18 +31,15 @@ from interlock.console.schemas import (
     People,
     ProofQuery,
     Proposals,
-    ProtectedTables,
     Reason,
     ReportQuery,
     RevertQuery,
     Signed,
     SignedRevert,
     StatementQuery,
-    Tables,
     ToSign,
-    TrashList,
-    TrashQuery,
 )
+from interlock.console.schemas_targets import EmptyTrash, ProtectedTables, Tables, TrashList, TrashQuery
 from interlock.model.breaker import Breaker
 from interlock.model.people import Agent, Grant, Person
 from interlock.runtime.service.report import Report
