@@ -163,19 +163,24 @@ def _check(value: object, depth: int) -> None:
                 raise EntryError("an integer beyond 2**53 - 1: write it as text")
         case dict():
             for key in value:
-                if not isinstance(key, str):
+                if type(key) is not str and not isinstance(key, str):
                     raise EntryError("a member name must be text")
-            _check_all(value.values(), depth)
+            _check_all(value.values(), depth + 1)
         case list() | tuple():
-            _check_all(value, depth)
+            _check_all(value, depth + 1)
         case _:
             raise EntryError(f"an entry holds no {type(value).__name__}")
 
 
 def _check_all(values: Any, depth: int) -> None:
+    deepest = depth > MAX_DEPTH
     for value in values:
-        if type(value) is not str or depth == MAX_DEPTH:  # most are
-            _check(value, depth + 1)
+        kind = type(value)
+        # Most are these, and a call for each is most of what an entry costs.
+        if deepest or not (
+            kind is str or (kind is int and -MAX_INT <= value <= MAX_INT) or kind is bool or value is None
+        ):
+            _check(value, depth)
 
 
 def _no_float(text: str) -> NoReturn:
