@@ -56,7 +56,7 @@ def _section(result: Result) -> Iterator[str]:
 def _reason(result: Result, reason: Reason) -> Iterator[str]:
     tests = [d for d in result.differences if reason.covers(d.test)]
     if tests:
-        yield f"- {reason.why} ({len(tests)}): " + ", ".join(f"`{d.test}`" for d in tests)
+        yield f"- {reason.why} *{len(tests)}:* " + ", ".join(f"`{d.test}`" for d in tests)
 
 
 def _counts(run: "dict[str, int] | object") -> str:

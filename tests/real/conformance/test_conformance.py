@@ -76,7 +76,7 @@ def test_a_difference_needs_a_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     results.save(result)
     assert results.load() == [result]
     text = document.sections()
-    assert "- so it is (1): `m.one`" in text
+    assert "- so it is *1:* `m.one`" in text
     assert "**Without a reason yet:** `m.two`" in text
     assert "| toy 1 | 18 | 2 | 0 | 2 | 0 | 2 |" in text
 
