@@ -167,7 +167,7 @@ class Rig:
         """The end of the transaction up to the decision."""
         self.agent.run("SET CONSTRAINTS ALL IMMEDIATE")
         rows = self.step(preview.first())
-        if self.captures.facets:
+        if self.captures.asked:
             self.agent.run(f"SAVEPOINT {proof.SAVEPOINT}")
         self.agent.run("SET TRANSACTION READ ONLY")
         assert preview.tampered(rows) == ""
@@ -177,6 +177,7 @@ class Rig:
             losses=self.losses,
             observer=observer,
             definitions=tuple(self.captures.facets.values()),
+            provable=self.captures.asked,
             limits=limits or preview.Limits(),
             layouts=self.layouts,
         )

@@ -26,6 +26,8 @@ from interlock.connectors.postgres.queries import (
 )
 
 _QUESTIONS = {**relations.QUESTIONS, **others.QUESTIONS}
+_LARGEST_VIEW = 64 << 20
+"""Bytes: the largest materialized view whose content is compared."""
 _SAVEPOINT = '"interlock portrait"'
 _SETTINGS = {**CANONICAL_SETTINGS, "search_path": "pg_catalog, pg_temp"}
 _ENTER: tuple[Statement, ...] = (
@@ -85,15 +87,17 @@ def closure(on: On, text: str, functions: Sequence[int], *, deep: bool) -> Steps
 
 
 def portraits(on: On, addresses: Iterable[Address]) -> Steps[list[Facet]]:
-    """What objects are like now; one that is no more, or of a kind that is not described, is absent. The whole is absent when
-    something of it may not be asked."""
+    """What objects are like now; one that is no more, or of a kind that is not described, is absent."""
     by_catalog: dict[int, list[str]] = {}
     for catalog, oid in addresses:
         by_catalog.setdefault(catalog, []).append(str(oid))
     asked = [(c, o) for c, o in sorted(by_catalog.items()) if c in _QUESTIONS]
     replies = yield from _framed(on, [(_statement(c), (array(o),)) for c, o in asked])
     if replies is None:
-        return []
+        # One of them failed (an object went away meanwhile, say): it must not take the others along.
+        replies = []
+        for c, o in asked:
+            replies += (yield from _framed(on, [(_statement(c), (array(o),))])) or [[]]
     facets = [_facet(catalog, row) for (catalog, _), rows in zip(asked, replies, strict=True) for row in rows]
     return (yield from _with_values(on, facets))
 
@@ -149,24 +153,35 @@ def _facet(catalog: int, row: tuple[str | None, ...]) -> Facet:
 
 
 def _with_values(on: On, facets: list[Facet]) -> Steps[list[Facet]]:
-    """Sequences with where they stand (manual, CREATE SEQUENCE, "Notes")."""
-    sequences = [facet for facet in facets if facet.catalog == RELATION and facet.sort == "S"]
-    if not sequences:
+    """Sequences with where they stand (manual, CREATE SEQUENCE, "Notes"), materialized views with what they hold."""
+    asked: list[tuple[Facet, str, str]] = []
+    for facet in facets:
+        if facet.catalog == RELATION and facet.sort == "S":
+            asked.append(
+                (
+                    facet,
+                    "value",
+                    f"SELECT s.last_value::pg_catalog.text, s.is_called::pg_catalog.text FROM {facet.sql} AS s",
+                )
+            )
+        elif facet.catalog == RELATION and facet.sort == "m" and facet.values["filled"]:
+            sums = "pg_catalog.sum(pg_catalog.hashtextextended(t::pg_catalog.text, 0))::pg_catalog.text"
+            small = (facet.values["size"] or 0) <= _LARGEST_VIEW
+            sql = f"SELECT pg_catalog.count(*)::pg_catalog.text, {sums} FROM {facet.sql} AS t"
+            asked += [(facet, "content", sql)] if small else []
+    if not asked:
         return facets
-    asked = [
-        (f"SELECT s.last_value::pg_catalog.text, s.is_called::pg_catalog.text FROM {facet.sql} AS s", ())
-        for facet in sequences
-    ]
-    replies = yield from _framed(on, asked)
+    replies = yield from _framed(on, [(sql, ()) for _, _, sql in asked])
     if replies is None:
-        return facets
-    values = {
-        facet.address: [int(rows[0][0] or 0), rows[0][1] == "true"]
-        for facet, rows in zip(sequences, replies, strict=True)
+        replies = []
+        for _, _, sql in asked:
+            replies += (yield from _framed(on, [(sql, ())])) or [[]]
+    more = {
+        facet.address: {name: list(rows[0])}
+        for (facet, name, _), rows in zip(asked, replies, strict=True)
+        if rows
     }
     return [
-        msgspec.structs.replace(facet, values={**facet.values, "value": values[facet.address]})
-        if facet.address in values
-        else facet
+        msgspec.structs.replace(facet, values={**facet.values, **more.get(facet.address, {})})
         for facet in facets
     ]

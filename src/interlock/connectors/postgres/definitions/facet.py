@@ -17,7 +17,7 @@ COLLATION, CONVERSION, OPERATOR, OPCLASS, OPFAMILY, CAST = 3456, 2607, 2617, 261
 TS_DICT, TS_CONFIG, PUBLICATION, EVENT_TRIGGER, LANGUAGE = 3600, 3602, 6104, 3466, 2612
 FDW, SERVER, EXTENSION = 2328, 1417, 3079
 
-_PHYSICAL = frozenset({"num", "dropped", "file"})
+_PHYSICAL = frozenset({"num", "dropped", "file", "content", "size", "usual"})
 
 
 class Facet(msgspec.Struct, frozen=True):

@@ -41,6 +41,8 @@ def inverse(old: Sequence[Facet], now: Mapping[Address, Facet]) -> Inverse:
             (found.structure if rows_need_it else found.rest).extend(_create(facet))
         elif not alike(facet, present):
             found.names += [Step(facet.label, (sql,)) for sql in renames(facet, present)]
+            if facet.sort in ("v", "m"):
+                found.names += parts.view_columns(facet, present)
             if facet.sort in ("r", "p", "f"):
                 found.structure += tables.structure(facet, present)
             found.rest += _alter(facet, present)

@@ -122,6 +122,9 @@ def _collation(facet: Facet) -> list[str]:
     provider = {"i": "icu", "c": "libc", "b": "builtin"}.get(row["collprovider"])
     if provider is None:
         return []
+    if provider == "libc" and row["collencoding"] == -1 and row["collcollate"] in ("C", "POSIX"):
+        # Of any encoding: only a copy of a built-in one is that.
+        return [f"CREATE COLLATION {facet.sql} FROM pg_catalog.{ident(row['collcollate'])}"]
     given = [f"PROVIDER = {provider}"]
     if provider == "libc":
         given += [f"LC_COLLATE = {literal(row['collcollate'])}", f"LC_CTYPE = {literal(row['collctype'])}"]

@@ -35,6 +35,16 @@ def create_view(facet: Facet, *, replace: bool = False) -> Iterator[Step]:
     yield Step(facet.label, (sql,))
 
 
+def view_columns(old: Facet, now: Facet) -> Iterator[Step]:
+    """Old names of the columns back."""
+    names = {column["num"]: column["name"] for column in now.columns}
+    for column in old.columns:
+        name = names.get(column["num"], column["name"])
+        if name != column["name"]:
+            change = f"RENAME COLUMN {ident(str(name))} TO {ident(str(column['name']))}"
+            yield Step(old.label, (f"ALTER {word(old)} {old.sql} {change}",))
+
+
 def view_steps(old: Facet, now: Facet) -> Iterator[Step]:
     before = [(column["name"], column["type"], column["collation"]) for column in old.columns]
     after = [(column["name"], column["type"], column["collation"]) for column in now.columns]

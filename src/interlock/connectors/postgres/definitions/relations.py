@@ -32,7 +32,8 @@ SELECT a.attrelid, bool_or({mine("a")} OR {mine("d")}) AS dirty,
                            THEN (SELECT format('%I.%I', n.nspname, k.collname) FROM pg_catalog.pg_collation AS k
                                    JOIN pg_catalog.pg_namespace AS n ON n.oid = k.collnamespace WHERE k.oid = a.attcollation) END,
          'notnull', a.attnotnull, 'default', pg_get_expr(d.adbin, d.adrelid), 'identity', a.attidentity,
-         'generated', a.attgenerated, 'storage', nullif(a.attstorage, t.typstorage), 'compression', a.attcompression,
+         'generated', a.attgenerated, 'storage', nullif(a.attstorage, t.typstorage), 'usual', t.typstorage,
+         'compression', a.attcompression,
          'statistics', nullif(a.attstattarget, -1), 'options', a.attoptions, 'fdw', a.attfdwoptions,
          'inherited', a.attinhcount, 'local', a.attislocal,
          'rights', CASE WHEN a.attacl IS NOT NULL THEN {RIGHTS.format(acl="a.attacl")} END,
@@ -78,6 +79,7 @@ SELECT c.oid, jsonb_build_object(
                   ON b.attrelid = w.refobjid AND b.attnum = w.refobjsubid
                WHERE c.relkind = 'S' AND w.classid = 1259 AND w.objid = c.oid AND w.refclassid = 1259
                  AND w.deptype IN ('a', 'i') LIMIT 1),
+    'size', CASE WHEN c.relkind = 'm' THEN pg_relation_size(c.oid) END,
     'file', CASE WHEN c.relkind = 'S' THEN c.relfilenode END,
     'server', (SELECT jsonb_build_array(v.srvname, f.ftoptions) FROM pg_catalog.pg_foreign_table AS f
                  JOIN pg_catalog.pg_foreign_server AS v ON v.oid = f.ftserver WHERE f.ftrelid = c.oid)
@@ -126,7 +128,7 @@ SELECT r.oid, jsonb_build_object(
 _POLICIES = f"""
 SELECT p.oid, jsonb_build_object(
     'name', p.polname, 'table', p.polrelid::pg_catalog.regclass::text, 'permissive', p.polpermissive, 'command', p.polcmd,
-    'roles', (SELECT jsonb_agg(coalesce(format('%I', r.rolname), 'PUBLIC') ORDER BY r.rolname)
+    'roles', (SELECT jsonb_agg(coalesce(quote_ident(r.rolname), 'PUBLIC') ORDER BY r.rolname)
                 FROM unnest(p.polroles) AS u LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = u),
     'using', pg_get_expr(p.polqual, p.polrelid), 'check', pg_get_expr(p.polwithcheck, p.polrelid),
     'comment', obj_description(p.oid, 'pg_policy')) AS v, ({mine("p")}) AS dirty

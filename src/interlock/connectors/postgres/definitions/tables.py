@@ -177,7 +177,7 @@ def _column(old: Facet, column: Values, found: Values) -> Iterator[str]:
     if column["notnull"] != found["notnull"] and old.sort in ("r", "p", "f"):
         yield f"{name} {'SET' if column['notnull'] else 'DROP'} NOT NULL"
     if column["storage"] != found["storage"]:
-        yield f"{name} SET STORAGE {_STORAGE.get(column['storage'], 'DEFAULT')}"
+        yield f"{name} SET STORAGE {_STORAGE[column['storage'] or column['usual']]}"
     if column["compression"] != found["compression"]:
         yield f"{name} SET COMPRESSION {_COMPRESSION[column['compression']]}"
     if column["statistics"] != found["statistics"]:
@@ -243,8 +243,8 @@ def sequence_steps(old: Facet, now: Facet) -> Iterator[Step]:
         )
     if before.get("value") != after.get("value") and before.get("value"):
         last, called = before["value"]
-        statements.append(
-            f"SELECT pg_catalog.setval({literal(old.sql)}::pg_catalog.regclass, {last}, {'true' if called else 'false'})"
-        )
+        # RESTART stores the sequence anew, which a rollback undoes; then setval sets what is new only (manual, 9.17).
+        sets = f"SELECT pg_catalog.setval({literal(old.sql)}::pg_catalog.regclass, {last}, {called})"
+        yield Step(old.label, (f"ALTER SEQUENCE {old.sql} RESTART WITH {last}", sets))
     for sql in (*statements, *owner(old, now), *rights(old, now), *comment(old, now)):
         yield Step(old.label, (sql,))

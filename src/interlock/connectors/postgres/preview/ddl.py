@@ -17,7 +17,7 @@ from interlock.model.effect import ChangeKind, Effect, Evidence, Unit
 from interlock.model.operation import Resource
 
 _OWN_OBJECTS = frozenset("rpvmf")
-_PARTS = frozenset({"pg_aggregate", "pg_index", "pg_sequence", "pg_foreign_table", "pg_ts_config_map"})
+_PARTS = frozenset({"pg_aggregate", "pg_index", "pg_sequence", "pg_foreign_table"})
 _RIGHTS = frozenset(
     [
         "pg_default_acl",
@@ -132,6 +132,8 @@ def _part(row: CatalogRow, among: set[Address], diff: CatalogDiff) -> bool:
         return False
     if row.catalog in _PARTS:
         return True
+    if row.catalog == "pg_ts_config_map":
+        return (OID["pg_ts_config"], row.oid, 0) in among
     if row.catalog == "pg_enum":
         return (OID["pg_type"], int(str(row.values.get("enumtypid"))), 0) in among
     return any(
@@ -169,7 +171,7 @@ def _signature(row: CatalogRow, source: CatalogRow, fields: Sequence[str]) -> st
 
 
 def _create(row: CatalogRow, ddl: Ddl, made: set[Address], contents: dict[int, int]) -> None:
-    if _about_another(row, made):
+    if _about_another(row, made) or row.values.get("attisdropped"):
         return
     what = resource(row)
     if row.catalog == "pg_trigger" and row.values.get("tgisinternal"):
@@ -181,16 +183,23 @@ def _create(row: CatalogRow, ddl: Ddl, made: set[Address], contents: dict[int, i
         change, detail = meaning.change, meaning.detail
     elif row.catalog in _RIGHTS_WHEN_CREATED:
         change, detail = ChangeKind.PERMISSION, f"{row.kind or row.catalog} created"
-    elif row.catalog in ("pg_attrdef", "pg_description", "pg_shdescription", "pg_enum", "pg_inherits"):
+    elif row.catalog in _ABOUT:
         change, detail = ChangeKind.UPDATED, _ABOUT[row.catalog] + " set"
-    drop = (
-        drop_statement(row.kind, row.identity, row.names)
-        if change is not ChangeKind.UPDATED or row.catalog == "pg_attrdef"
-        else ""
-    )
-    if drop:
+    drop = drop_statement(row.kind, row.identity, row.names) if change is not ChangeKind.UPDATED else ""
+    inherited = _inherited(row)
+    if drop and not inherited:
         ddl.created.append(_created(row, drop, contents))
-    ddl.effects.append(_effect(what, change, detail, reversible=bool(drop)))
+    ddl.effects.append(_effect(what, change, detail, reversible=bool(drop) or inherited))
+
+
+def _inherited(row: CatalogRow) -> bool:
+    """Whether it came with the same on a parent, and goes with it."""
+    values = row.values
+    if row.catalog == "pg_constraint":
+        return bool(values.get("coninhcount")) and not values.get("conislocal")
+    if row.catalog == "pg_attribute":
+        return bool(values.get("attinhcount")) and not values.get("attislocal")
+    return row.catalog == "pg_trigger" and str(values.get("tgparentid", 0)) != "0"
 
 
 _ABOUT = {
@@ -199,6 +208,7 @@ _ABOUT = {
     "pg_shdescription": "comment",
     "pg_enum": "value of the enumeration",
     "pg_inherits": "parent",
+    "pg_ts_config_map": "dictionaries of a kind of token",
 }
 
 
@@ -234,10 +244,10 @@ def _delete(row: CatalogRow, ddl: Ddl, gone: set[Address]) -> None:
         change, detail = meaning.change, meaning.detail
     elif row.catalog in _RIGHTS:
         change, detail = ChangeKind.PERMISSION, f"{row.kind or row.catalog} dropped"
-    elif row.catalog in ("pg_attrdef", "pg_description", "pg_shdescription", "pg_enum"):
-        change, detail = ChangeKind.UPDATED, _ABOUT[row.catalog] + " dropped"
     elif row.catalog == "pg_inherits":
         change, detail = ChangeKind.HIDDEN, "detached from its parent"
+    elif row.catalog in _ABOUT:
+        change, detail = ChangeKind.UPDATED, _ABOUT[row.catalog] + " dropped"
     if row.catalog == "pg_class" and row.values.get("relkind") == "r":
         ddl.dropped[row.oid] = row
     ddl.effects.append(_effect(resource(row), change, detail))

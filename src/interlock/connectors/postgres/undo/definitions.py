@@ -30,7 +30,7 @@ _ENTER = (
     " pg_catalog.set_config('default_tablespace', '', true), pg_catalog.set_config('search_path', '', true)"
 )
 _LEAVE: Statement = ("SELECT pg_catalog.set_config('role', 'none', true)", ())
-_FATAL = ("08", "25", "40", "53", "55P03", "57", "58", "XX")
+_FATAL = ("08", "25", "40", "53", "55P03", "57", "58")
 """Errors that another order does not help: no lock, out of space, cancelled, the connection or transaction lost."""
 _ROUNDS = 6
 _REFERENCES = re.compile(r" REFERENCES (?:ONLY )?(.+?)\(")

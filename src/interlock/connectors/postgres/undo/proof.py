@@ -127,6 +127,11 @@ def _tried(
         difference = yield from diff(facts)
         without(difference, copies_made(difference))
         now = yield from as_agent(present(was, by_name=True))
+        filled = [facet for facet in was if facet.sort == "m" and facet.values["filled"]]
+        for view in filled:
+            again = now[view.address]
+            if again.address != view.address and again.values.get("content") != view.values.get("content", 0):
+                return f"{view.label} would be filled with other rows than it had"
         return unaccounted(difference, was, list(now.values()))
     except Rejected as error:
         return str(error)

@@ -51,6 +51,8 @@ def _accounted(row: CatalogRow, known: set[Address], names: Iterable[str]) -> bo
     match row.catalog:
         case "pg_description":
             return (_number(values, "classoid"), _number(values, "objoid")) in known
+        case "pg_aggregate":
+            return (f.FUNCTION, row.oid) in known
         case "pg_rewrite" if values.get("rulename") == "_RETURN":
             return (f.RELATION, _number(values, "ev_class")) in known
         case "pg_trigger" if values.get("tgisinternal"):
