@@ -4,10 +4,13 @@ Every tool reads its connection from the environment that `interlock run` gives.
 rows; the steps before and after it are harmless.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
+from typing import TypeAlias
 
-TABLES = ("author", "book", "draft")
+Write: TypeAlias = Callable[[Path], Path]
+"""Writes a project into a folder."""
 
 MAKE = """
 CREATE TABLE author (id int PRIMARY KEY, name text NOT NULL, nick text);

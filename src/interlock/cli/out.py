@@ -87,6 +87,11 @@ def when(at: datetime | None) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ") if at else ""
 
 
+def moment(at: datetime) -> str:
+    """A time in UTC to the minute, without the year: for lists of what was lately."""
+    return at.astimezone(UTC).strftime("%m-%d %H:%M")
+
+
 def span(length: timedelta) -> str:
     """A length of time in its two largest units: `1d 4h`, `12m 5s`."""
     seconds = max(0, int(length.total_seconds()))
@@ -115,10 +120,12 @@ def _effect(effect: Effect) -> tuple[object, ...]:
     unit = effect.unit.value if effect.count != 1 else effect.unit.value.removesuffix("s")
     undo = "yes" if effect.reversible else f"no{': ' + effect.reason if effect.reason else ''}"
     change = f"{effect.change.value}{columns}{detail}"
+    # What has no number of its own (a sequence from which values were taken) is not nothing.
+    number = f"{effect.count:,} {unit}" if effect.count else ""
     return (
         f"{effect.resource.kind} {effect.resource.name}",
         change,
-        f"{effect.count:,} {unit}",
+        number,
         of,
         effect.evidence.value,
         undo,

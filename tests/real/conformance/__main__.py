@@ -57,7 +57,7 @@ def _run(wanted: Suite, version: str, *, subset: bool, keep: bool) -> int:
     shutil.rmtree(folder, ignore_errors=True)
     print(f"{wanted.name} {wanted.version}: directly and through the gateway …", flush=True)
     settings = {"max_connections": "200", **wanted.settings}
-    with PgCluster.start(version, fsync=False, settings=settings) as cluster:
+    with PgCluster.start(wanted.postgres or version, fsync=False, settings=settings) as cluster:
         found = running.both(wanted, cluster, folder, wanted.subset if subset else ())
         ((postgres,),) = cluster.psql("SHOW server_version")
     result = results.compare(wanted, postgres.split()[0], found)

@@ -95,5 +95,7 @@ class Suite:
     top: Mapping[str, object] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     """PostgreSQL's, for the cluster."""
+    postgres: str = ""
+    """The version that it runs on, whatever is asked for: when it needs extensions that come with one only."""
     patience_s: int = 3600
     """How long a run may take before it is called hung, in seconds."""

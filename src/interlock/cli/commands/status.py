@@ -30,12 +30,15 @@ def report(
     )
     if not found.complete:
         out.warn("There were more changes than a report looks at; ask for a shorter time.")
+    if not found.would_hold:
+        return
+    out.say("")
     rows = [
-        (w.change, w.agent, w.target, out.numbers(w.totals), ", ".join(w.reasons)) for w in found.would_hold
+        (w.change, out.moment(w.at), f"{w.agent} on {w.target}", out.numbers(w.totals), ", ".join(w.reasons))
+        for w in found.would_hold
     ]
-    out.print_table(out.table("", ("change", "agent", "target", "effect", "guardrails"), rows))
-    if found.by_reason:
-        counted = [(reason, count) for reason, count in found.by_reason.items()]
-        out.print_table(
-            out.table("How often each guardrail", ("guardrail", "changes"), counted, right=("changes",))
-        )
+    out.print_table(out.table("", ("change", "when", "who, where", "effect", "guardrails"), rows))
+    for title, counted in (("guardrail", found.by_reason), ("agent", found.by_agent)):
+        out.say("")
+        lines = sorted(counted.items(), key=lambda line: (-line[1], line[0]))
+        out.print_table(out.table("", (title, "would have held"), lines, right=("would have held",)))
