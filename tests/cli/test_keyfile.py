@@ -86,3 +86,11 @@ def test_a_public_file_must_hold_a_key(tmp_path: Path, content: str) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="cannot read the key"):
         keyfile.load(tmp_path / "nobody", never)
+
+
+def test_a_private_key_is_not_enrolled_by_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "ann"
+    keyfile.create(path, None)
+    with pytest.raises(Misconfigured, match=r"holds a private key.*ann\.pub") as caught:
+        keyfile.read_public(path)
+    assert path.read_text() not in str(caught.value)

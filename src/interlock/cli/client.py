@@ -89,7 +89,14 @@ class Client:
         status, media, answer = self._exchange(method, path, data, headers)
         if status < 300:
             return answer
-        raise Answered(_problem(status, media, answer))
+        raise Answered(self._with_hint(_problem(status, media, answer)))
+
+    def _with_hint(self, problem: Problem) -> Problem:
+        if problem.code != "bad_signature" or self._unix:
+            return problem
+        # The address is part of what is signed.
+        hint = f"is {self._url} what the server's configuration calls api.public_url, and --key the key that was enrolled?"
+        return msgspec.structs.replace(problem, detail=f"{problem.detail or problem.title}; {hint}")
 
     def _signed(self, signer: Signer, method: str, path: str, data: bytes) -> dict[str, str]:
         return httpsig.sign(

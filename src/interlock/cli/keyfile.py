@@ -60,6 +60,10 @@ def read_public(path: Path) -> str:
     """The public line in a `.pub` file. Raises Misconfigured unless it is 32 bytes in base64."""
     try:
         text = path.read_text(encoding="ascii").strip()
+        if "PRIVATE KEY" in text:
+            raise Misconfigured(
+                f"{path} holds a private key, which stays with its person; enrol the public key beside it: {path}.pub"
+            )
         key = base64.b64decode(text, validate=True)
     except (OSError, UnicodeDecodeError, binascii.Error) as error:
         raise Misconfigured(f"{path} does not hold a public key: {_reason(error)}") from None

@@ -15,7 +15,7 @@ from interlock.model.errors import Conflict, InterlockError, Misconfigured, NotF
 CODES: Final[Mapping[str, tuple[int, str]]] = {
     "invalid": (400, "The request is not of the form this operation takes"),
     "bad_signature": (401, "The request is not signed as it must be"),
-    "unauthenticated": (401, "Nobody known asks"),
+    "unauthenticated": (401, "Who asks is not known: a token or a signature is needed"),
     "forbidden": (403, "This is not for whoever asks"),
     "not_found": (404, "There is no such thing, or it is not for whoever asks"),
     "method_not_allowed": (405, "The resource has no such method"),

@@ -114,9 +114,10 @@ def _as_json(report: Report, signatures: int) -> object:
 def _print(report: Report, signatures: int) -> None:
     if report.ok and report.checkpoint:
         size, root = report.checkpoint.size, report.checkpoint.root.hex()
-        people = f"{signatures:,} signatures of people"
+        people = f"{out.count(signatures, 'signature')} of people"
         out.say(
-            f"The log verifies: {size:,} signed entries with {people}, root {root[:16]}…", style="bold green"
+            f"The log verifies: {out.count(size, 'signed entry')} with {people}, root {root[:16]}…",
+            style="bold green",
         )
         return
     out.say("The log does NOT verify:", style="bold red")
@@ -166,7 +167,8 @@ def prove(
         return
     out.console().print(out.shown(found[0].entry.decode()))
     out.say(
-        f"Entry {index} is in the log of {checkpoint.size:,} entries signed by {vkey}", style="bold green"
+        f"Entry {index} is in the log of {out.count(checkpoint.size, 'entry')} signed by {vkey}",
+        style="bold green",
     )
     if not output:
         out.say(proof.decode())
@@ -183,7 +185,7 @@ def export_log(
     if json:
         out.json({"folder": str(folder), "size": size, "vkey": vkey})
         return
-    out.say(f"wrote {size:,} entries to {folder}")
+    out.say(f"wrote {out.count(size, 'entry')} to {folder}")
     out.say(f"verifier key: {vkey}")
 
 

@@ -141,7 +141,7 @@ def _print_token(new: NewToken, json: bool) -> None:
         out.say(f"{connection.target}:")
         out.say(f"  {connection.address.replace('TOKEN', new.token)}", style="bold")
     out.say(
-        "It may do nothing yet: interlock grants add --agent NAME --target T --actions … --expires 8h",
+        f"Unless it has a grant already: interlock grants add --agent {new.agent.name} --target T --actions … --expires 8h",
         style="dim",
     )
 

@@ -132,11 +132,11 @@ def restore(
         out.json(done)
         return
     out.say(
-        f"The store holds {done.entries:,} ledger entries now; the newest checkpoint seen before covered {done.seen:,}."
+        f"The store holds {out.count(done.entries, 'ledger entry')} now; the newest checkpoint seen before covered {done.seen:,}."
     )
     for path in done.kept:
         out.say(f"kept {path}")
     if done.entries < done.seen:
         out.warn(
-            f"{done.seen - done.entries:,} entries are missing: whoever holds a later checkpoint can prove that."
+            f"Missing: {out.count(done.seen - done.entries, 'entry')}. Whoever holds a later checkpoint can prove that."
         )

@@ -1,5 +1,6 @@
 """How the demo tells its story."""
 
+import shlex
 import time
 from dataclasses import dataclass
 
@@ -17,6 +18,30 @@ class Line:
     outcome: str
     seconds: float
     ok: bool
+
+
+def folded(command: str, width: int) -> list[str]:
+    """A command in lines that fit behind `$ `, and that a shell takes together for the same command: a word (an option with what
+    belongs to it) is never broken."""
+    first, *rest = _words(command)
+    lines = [first]
+    for word in rest:
+        if len("$ ") + len(lines[-1]) + 1 + len(word) + len(" \\") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f"  {word}")
+    return [*(f"{line} \\" for line in lines[:-1]), lines[-1]]
+
+
+def _words(command: str) -> list[str]:
+    """The words of a command as a shell reads them, quoted again; options together with their values."""
+    words: list[str] = []
+    for word in shlex.split(command):
+        if words and words[-1].startswith("--") and " " not in words[-1] and not word.startswith("-"):
+            words[-1] += f" {shlex.quote(word)}"
+        else:
+            words.append(shlex.quote(word))
+    return words
 
 
 class Teller:
@@ -47,7 +72,8 @@ class Teller:
 
     def command(self, text: str) -> None:
         """What a person types."""
-        self.console.print(Text("$ ", style="magenta") + Text(text))
+        for place, line in enumerate(folded(text, self.console.width)):
+            self.console.print(Text("  " if place else "$ ", style="magenta") + Text(line), soft_wrap=True)
 
     def answer(self, text: str) -> None:
         """What comes back."""

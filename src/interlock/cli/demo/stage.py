@@ -6,6 +6,7 @@ Everything that people do goes through the command line, as they would do it; th
 import json
 import os
 import secrets
+import shlex
 import signal
 import socket
 import subprocess
@@ -77,14 +78,14 @@ class Stage:
 
     def interlock(self, *words: str) -> Said:
         """Run a command of `interlock` and return what it answered."""
-        self.commands.append("interlock " + " ".join(w.replace(f"{self.folder}/", "") for w in words))
+        self.commands.append(shlex.join(["interlock", *(w.replace(f"{self.folder}/", "") for w in words)]))
         return _interlock(self.folder, *words)
 
     def must(self, *words: str) -> Said:
         """As `interlock`; a refusal ends the demo."""
         said = self.interlock(*words)
         if said.code:
-            raise Failed(f"interlock {' '.join(words)}: exit {said.code}\n{said.out}{said.err}")
+            raise Failed(f"interlock {shlex.join(words)}: exit {said.code}\n{said.out}{said.err}")
         return said
 
     def dsn(self, agent: str) -> str:
