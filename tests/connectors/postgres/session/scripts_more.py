@@ -119,6 +119,15 @@ STATE: dict[str, list[list[Any]]] = {
         q("UNLISTEN *"),
         q("SELECT pg_listening_channels()"),
     ],
+    "settings for a transaction that there is not": [
+        q("SET LOCAL default_transaction_read_only = on"),
+        q("SHOW default_transaction_read_only"),
+        q("INSERT INTO t VALUES (100)"),
+        q("SET LOCAL work_mem = '1MB'"),
+        q("SHOW work_mem"),
+        q("SET LOCAL lock_timeout = '1s'"),
+        e("SET LOCAL default_transaction_read_only = on"),
+    ],
     "statement timeouts": [
         q("SET statement_timeout = '50ms'"),
         q("SELECT pg_sleep(60)"),

@@ -89,6 +89,12 @@ async def perform(worker: "Worker", item: Item) -> bool:
         _show(worker, item)
         return True
     name, value = info.setting.name, info.setting.value
+    if info.setting.local and worker.tx is None:
+        worker.release()
+        text = "SET LOCAL can only be used in transaction blocks"
+        worker.write(build.notice_response("WARNING", "25P01", text))
+        worker.complete("SET")
+        return True
     if not apply(worker, name, value):
         return False
     if name == "transaction_read_only" and worker.tx is not None:
