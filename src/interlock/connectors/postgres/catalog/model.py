@@ -202,6 +202,12 @@ class Catalog:
         found = self.operators_named.get(name.name, ())
         return tuple(o for o in found if o.schema == name.schema) if name.schema else found
 
+    def has_extension(self, name: str) -> bool:
+        """Whether an extension is there, as far as it has functions or types; a built-in one is not known of."""
+        return bool(name) and any(
+            f.extension == name for f in (*self.functions.values(), *self.types.values())
+        )
+
     def system_relation(self, name: Name) -> Name | None:
         """The relation of the server's own that a name may mean."""
         full = Name(name.schema or "pg_catalog", name.name)

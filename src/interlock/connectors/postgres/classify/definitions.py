@@ -235,8 +235,11 @@ def create_schema(ctx: Context, raw: RawStatement, draft: Draft) -> None:
 
 
 def extension(ctx: Context, raw: RawStatement, draft: Draft) -> None:
-    """CREATE EXTENSION and ALTER EXTENSION: a script from the server's disk runs, which nobody has looked through."""
+    """CREATE EXTENSION and ALTER EXTENSION: a script from the server's disk runs, which nobody has looked through; none does when
+    the extension is there already and IF NOT EXISTS says that this is well."""
     made(ctx, raw, draft, (Resource("extension", raw.body.get("extname", "")),))
+    if raw.body.get("if_not_exists") and ctx.catalog.has_extension(raw.body.get("extname", "")):
+        return
     if raw.tag != "AlterExtensionContentsStmt":
         draft.hazards.append(f"the script of extension {raw.body.get('extname', '')}")
 
