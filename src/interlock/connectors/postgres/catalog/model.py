@@ -204,9 +204,8 @@ class Catalog:
 
     def has_extension(self, name: str) -> bool:
         """Whether an extension is there, as far as it has functions or types; a built-in one is not known of."""
-        return bool(name) and any(
-            f.extension == name for f in (*self.functions.values(), *self.types.values())
-        )
+        named = {f.extension for f in self.functions.values()} | {t.extension for t in self.types.values()}
+        return bool(name) and name in named
 
     def system_relation(self, name: Name) -> Name | None:
         """The relation of the server's own that a name may mean."""
