@@ -17,7 +17,7 @@ from interlock.model.decision import Target
 from interlock.model.effect import ChangeKind, Effect, Unit
 from interlock.model.errors import Misconfigured, Rejected
 from interlock.model.operation import Action, Operation, Resource
-from interlock.sdk.connector import Finding, Gate, Preview, Principal, Settled, Work
+from interlock.sdk.connector import Finding, Gate, Preview, Principal, Settled, TrashItem, Work
 from interlock.sdk.connector import Unit as UnitOfWork
 
 Statement = Sequence[str]
@@ -204,6 +204,7 @@ class ToyLive:
         self.toy = target
         self.gate: Gate | None = None
         self.findings: tuple[Finding, ...] = ()
+        self.trash: list[TrashItem] = []
         self.units: list[ToyUnit] = []
 
     def session(self, wire: Any) -> Any:
@@ -253,6 +254,13 @@ class ToyLive:
         if unknown := [table for table in tables if table.startswith("no_")]:
             raise Rejected(f"there is no table {unknown[0]}")
         return tuple(f"main.{table}" for table in tables)
+
+    async def trash_items(self) -> Sequence[TrashItem]:
+        """`sdk.connector.KeepsTrash`: whatever was put into `trash`."""
+        return tuple(self.trash)
+
+    async def empty_trash(self, names: Sequence[str]) -> None:
+        self.trash = [item for item in self.trash if item.name not in names]
 
     async def doctor(self) -> Sequence[Finding]:
         return self.findings

@@ -66,7 +66,7 @@ class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scan_bytes: int = 1 << 30
     predicate_rows: int = 100_000
     image_bytes: int = 256 << 20
-    trash_bytes: int = 4 << 30
+    trash_bytes: int = 1 << 30
     message_bytes: int = 64 << 20
     lock_timeout_ms: int = 2_000
     statement_timeout_s: int = 600

@@ -23,7 +23,7 @@ class Limits:
     candidates: int = 500_000
     predicate_rows: int = 100_000
     image_bytes: int = 256 << 20
-    trash_bytes: int = 4 << 30
+    trash_bytes: int = 1 << 30
     digest_rows: int = 10_000
 
 
