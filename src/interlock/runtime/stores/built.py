@@ -105,12 +105,13 @@ def spend(number: int) -> TextClause:
         "FROM spent AS earlier WHERE earlier.scope = spent.scope AND earlier.target = spent.target"
         " AND earlier.slice >= :since AND earlier.slice < :slice"
     )
-    shown = ", ".join(
-        f"spent.{name} + (SELECT coalesce(sum(earlier.{name}), 0) {earlier})" for name in AMOUNTS
-    )
+    # As one text: a subselect for each number would take several times as long.
+    sums = " || ' ' || ".join(f"CAST(coalesce(sum(earlier.{name}), 0) AS text)" for name in AMOUNTS)
+    now = ", ".join(f"spent.{name}" for name in AMOUNTS)
     return text(
         f"INSERT INTO spent ({', '.join(own)}, slice) VALUES {rows}"
-        f" ON CONFLICT (scope, target, slice) DO UPDATE SET {added} RETURNING spent.scope, {shown}"
+        f" ON CONFLICT (scope, target, slice) DO UPDATE SET {added}"
+        f" RETURNING spent.scope, (SELECT {sums} {earlier}), {now}"
     )
 
 

@@ -180,7 +180,8 @@ class SqlTx(SqlReadTx):
                 values |= {f"scope_{n}": one.scope, f"target_{n}": one.target}
                 values |= {f"{name}_{n}": getattr(one.amounts, name) for name in AMOUNTS}
             rows = self.runner.execute(built.spend(len(some)), values, writes=True)
-            found |= {scope: Amounts(*map(int, numbers)) for scope, *numbers in rows}
+            for scope, before, *now in rows:
+                found[scope] = Amounts(*map(int, before.split())) + Amounts(*now)
         return [found[one.scope] for one in spendings]
 
     def forget_spent(self, before: datetime) -> None:

@@ -331,3 +331,25 @@ def test_catalogs_are_those_of_the_server(fresh_db: PgDatabase) -> None:
         assert made.identity.unknown == ()
         assert made.identity.version // 10000 == int(fresh_db.cluster.version)
         assert made.identity.fingerprint.endswith("/" + fresh_db.name)
+
+
+@pytest.mark.parametrize(
+    ("sql", "effects"),
+    [
+        (
+            "ALTER TABLE visits ADD CONSTRAINT c CHECK (id > 0) NOT ENFORCED",
+            {"weakened constraint public.visits.c"},
+        ),
+        (
+            "ALTER TABLE visits ADD CONSTRAINT c NOT NULL note NOT VALID",
+            {"weakened constraint public.visits.c"},
+        ),
+        (
+            "ALTER TABLE visits ALTER CONSTRAINT visits_lead_fkey NOT ENFORCED",
+            {"weakened constraint public.visits.visits_lead_fkey"},
+        ),
+    ],
+)
+def test_what_18_lets_be_declared_and_not_kept(fresh_db18: PgDatabase, sql: str, effects: set[str]) -> None:
+    with rig(fresh_db18, SHOP) as made:
+        assert {words.rstrip("!") for words in told(made.work(sql))} >= effects
