@@ -1,5 +1,8 @@
 """Rows of what is dropped, emptied or altered: kept while it runs, given back by a revert, out of reach for agents."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -33,9 +36,19 @@ CREATE TABLE parts (id int, at int, body text) PARTITION BY RANGE (at);
 CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (20);
 CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (20) TO (100);
 INSERT INTO parts SELECT i, i, 'body ' || i FROM generate_series(1, 40) i;
+CREATE TABLE odd ("we""ird %s" text, c1 float8, c2 float4, c3 numeric, c4 interval, c5 char(5), c6 varchar(9), c7 bit(3), c8 inet,
+  c9 int4range, c10 tstzmultirange, c11 jsonb, c12 text, c13 uuid, c14 money, c15 tsvector, c16 point, c17 text[], c18 regclass,
+  c19 "char", c20 timestamp, c21 date, c22 bytea[], c23 name, c24 text COLLATE "C", t int, k int, n int);
+INSERT INTO odd VALUES ('a%sb', 'NaN', '-Infinity', 'Infinity', '-1 mon 3 days 04:05:06.7', 'ab', 'cd', B'101', '::1/64',
+  '[1,5)', '{[2024-01-01,2024-02-01)}', '{"a": [1, null]}', '1 = 1', '00000000-0000-0000-0000-000000000001', 12.34,
+  'fat & rat'::tsquery::text::tsvector, '(1.5,2)', '{a,NULL,"b,c"}', 'people', 'x', '-infinity', 'infinity', '{"\\x00"}',
+  'name', 'é', 1, 2, 3);
+INSERT INTO odd (c1, c2, c3) SELECT 0.1::float8 * i, 1.1::float4 * i, i / 3.0 FROM generate_series(1, 20) i;
+CREATE SCHEMA app; CREATE TABLE app.things (id int PRIMARY KEY, body text);
+INSERT INTO app.things SELECT i, repeat('x', i) FROM generate_series(1, 30) i;
 CREATE VIEW adults AS SELECT id, name FROM people WHERE age >= 18;
 """
-TABLES = ("people", "orders", "bag", "parts")
+TABLES = ("people", "orders", "bag", "parts", "odd", "app.things")
 
 
 @pytest.fixture(params=["trash", "image"])
@@ -52,7 +65,7 @@ def state(database: PgDatabase) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for table in TABLES:
         if database.psql(f"SELECT to_regclass('{table}') IS NOT NULL")[0][0]:
-            found[table] = sorted(row for (row,) in database.psql(f"SELECT t::text FROM {table} t"))
+            found[table] = sorted(row for (row,) in database.psql(f"SELECT whole::text FROM {table} whole"))
     return found
 
 
@@ -101,6 +114,9 @@ LOSING = {
     "drop column of partitions": ["ALTER TABLE parts DROP COLUMN body"],
     "alter type": ["ALTER TABLE people ALTER COLUMN price TYPE int USING price::int"],
     "alter type without a key": ["ALTER TABLE bag ALTER COLUMN b TYPE int USING length(b)"],
+    "drop odd": ["DROP TABLE odd"],
+    "truncate odd": ["TRUNCATE odd"],
+    "drop schema": ["DROP SCHEMA app CASCADE"],
     "drop type cascade": ["DROP TYPE mood CASCADE"],
 }
 
@@ -256,6 +272,20 @@ def test_past_the_gateway_the_role_gets_nowhere_either(trashing: Gateway) -> Non
     assert [one.name for one in copies(trashing.database)] == [copy.name]
 
 
+def test_drop_owned_leaves_what_was_kept(trashing: Gateway) -> None:
+    approved(trashing, "DROP OWNED BY CURRENT_USER CASCADE")
+    assert state(trashing.database) == {}
+    assert {copy.label: copy.rows for copy in copies(trashing.database)} == {
+        "public.people": 50,
+        "public.orders": 50,
+        "public.bag": 40,
+        "public.odd": 21,
+        "public.parts_1": 19,
+        "public.parts_2": 21,
+        "app.things": 30,
+    }
+
+
 def test_row_security_hides_nothing_from_the_copy(trashing: Gateway) -> None:
     trashing.database.psql(
         "ALTER TABLE bag ENABLE ROW LEVEL SECURITY; ALTER TABLE bag FORCE ROW LEVEL SECURITY;"
@@ -265,3 +295,27 @@ def test_row_security_hides_nothing_from_the_copy(trashing: Gateway) -> None:
     change = approved(trashing, "DROP TABLE bag")
     [copy] = copies(trashing.database)
     assert (copy.rows, copy.xid) == (40, change.marker["xid"])
+
+
+def told(gateway: Gateway, *words: str, refuses: bool = False) -> str:
+    """What the command line says, with the gateway running."""
+    command = [sys.executable, "-m", "interlock", *words, "-c", str(gateway.file)]
+    said = subprocess.run(
+        command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=60
+    )
+    assert said.returncode == (1 if refuses else 0), said.stderr
+    return said.stderr if refuses else said.stdout
+
+
+def test_the_command_line_lists_and_empties(trashing: Gateway) -> None:
+    change = approved(trashing, "DROP TABLE bag")
+    [copy] = json.loads(told(trashing, "trash", "list", "shop", "--json"))["copies"]
+    assert (copy["change"], copy["of"], copy["rows"]) == (change.id, "public.bag", 40)
+    assert change.id in told(trashing, "trash", "list", "shop")
+    assert "public.bag" not in told(trashing, "trash", "list", "shop", "--older-than", "1h")
+    assert "length of time" in told(trashing, "trash", "list", "shop", "--older-than", "soon", refuses=True)
+    assert "no target" in told(trashing, "trash", "list", "nowhere", refuses=True)
+    told(trashing, "trash", "empty", "shop", "--change", change.id, "--yes")
+    assert not copies(trashing.database)
+    assert json.loads(told(trashing, "trash", "list", "shop", "--json"))["copies"] == []
+    assert "in the trash" in told(trashing, "trash", "list", "shop")
