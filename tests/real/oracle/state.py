@@ -136,6 +136,17 @@ class Difference:
             (old, new) for old, new in self.updated if self.names.signature(old) != self.names.signature(new)
         ]
 
+    def without_indexes(self) -> None:
+        """Forget what belongs to indexes."""
+
+        def kept(row: Row) -> bool:
+            closure = self.names.closure(row).values()
+            return not any(one.values.get("relkind") in ("i", "I") for rows in closure for one in rows)
+
+        self.created = [row for row in self.created if kept(row)]
+        self.deleted = [row for row in self.deleted if kept(row)]
+        self.updated = [(old, new) for old, new in self.updated if kept(new)]
+
     @property
     def rows_only(self) -> bool:
         return not (self.created or self.deleted or self.updated)
@@ -174,6 +185,8 @@ class Watcher:
         self._conn = database.connect(autocommit=True, prepare_threshold=2)
         self._conn.execute("SET search_path = pg_catalog; SET lock_timeout = '3s'; SET timezone = 'UTC'")
         self._listener = database.connect(autocommit=True)
+        self._heard: list[str] = []
+        self._listener.add_notify_handler(lambda notice: self._heard.append(notice.channel))
         for channel in channels:
             self._listener.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
         self._canaries: list[psycopg.Connection] = []
@@ -437,8 +450,10 @@ class Watcher:
                 now["file", f"{path.name} {stat.st_size} {stat.st_mtime_ns}"] += 1
         difference.beyond += [*(now - self._beyond), *(self._beyond - now)] if self._beyond else []
         self._beyond = now
-        for notice in self._listener.notifies(timeout=0):
-            difference.beyond.append(("notification", notice.channel))
+        # The sender's commit signals the listening process, which answers with what it has heard when it is asked next.
+        self._listener.execute("SELECT")
+        difference.beyond += [("notification", channel) for channel in self._heard]
+        self._heard.clear()
 
     def _look_at_settings(self, difference: Difference) -> None:
         with self.database.connect(user=self.role, autocommit=True) as connection:
