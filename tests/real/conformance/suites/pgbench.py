@@ -13,7 +13,7 @@ _SUMS = """SELECT (SELECT sum(abalance) FROM pgbench_accounts), (SELECT sum(tbal
 
 def run(what: Run) -> dict[str, Outcome]:
     steps = Steps(what)
-    each = 25 if what.only else 500
+    each = 10 if what.only else 500
     if not steps.step("initialize", lambda: steps.program("pgbench", "-i", "-q", "-s", "1")):
         return steps.outcomes
     for script in SCRIPTS:
