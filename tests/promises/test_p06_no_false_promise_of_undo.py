@@ -9,6 +9,7 @@ from contextlib import closing
 import pytest
 from tests.promises.conftest import Serve
 from tests.real.conftest import Shop, fails
+from tests.real.undo.states import state
 
 from interlock.model.change import Change, ChangeState
 from interlock.model.errors import InterlockError, Rejected
@@ -176,10 +177,9 @@ def test_a_row_that_is_locked_against_the_observer(shop: Shop) -> None:
 @pytest.mark.parametrize(
     "sql",
     [
-        "DROP TABLE tempting",
-        "ALTER TABLE ten DROP COLUMN b",
-        "ALTER TABLE ten ALTER a TYPE bigint",
-        "DROP FUNCTION cleanup",
+        "DO $$ BEGIN DROP TABLE tempting; END $$",
+        "DO $$ BEGIN ALTER TABLE ten DROP COLUMN b; END $$",
+        "CREATE TYPE colour AS ENUM ('red'); ALTER TABLE tempting ADD COLUMN c colour; ALTER TABLE ten DROP COLUMN a",
     ],
 )
 def test_definitions_that_are_lost_are_not_said_to_come_back(shop: Shop, sql: str) -> None:
@@ -188,6 +188,30 @@ def test_definitions_that_are_lost_are_not_said_to_come_back(shop: Shop, sql: st
     assert "not reversible" in (error.caught.diag.message_detail or "")
     assert not revertible(shop.held())
     assert (shop.count("tempting"), shop.count("ten")) == (10, 10)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP TABLE tempting",
+        "ALTER TABLE ten DROP COLUMN b",
+        "DROP FUNCTION cleanup",
+        "REVOKE ALL ON ten FROM PUBLIC; COMMENT ON TABLE ten IS 'x'; ALTER TABLE ten RENAME TO eleven",
+    ],
+)
+def test_definitions_that_are_said_to_come_back_do(shop: Shop, sql: str) -> None:
+    """Tried before the commit, and so: approved, applied, reverted, all is as it was."""
+    before = state(shop.database)
+    with shop.connect() as agent, fails(HELD):
+        agent.execute(sql.encode())
+    assert state(shop.database) == before, "trying leaves no trace"
+    change = shop.held()
+    assert revertible(change)
+    shop.gateway.approve(change.id)
+    assert isinstance(shop.gateway.apply(change.id), Permitted)
+    assert state(shop.database) != before
+    assert isinstance(shop.gateway.revert(change.id), Permitted)
+    assert state(shop.database) == before
 
 
 # -- an image that is no more

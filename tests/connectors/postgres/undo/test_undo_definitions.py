@@ -183,14 +183,14 @@ def test_what_was_changed_is_as_it_was(shop: Rig, part: int) -> None:
     for script in UNDONE[part::4]:
         result = change(shop, script)
         assert irreversible(result) == [], script
-        assert different(before, state(shop.database)), f"{script}: nothing was done"
+        assert result.measurement.effects, f"{script}: nothing was done"
         shop.revert(result)
         assert different(before, state(shop.database)) == [], script
 
 
 DECLARED = [
     ("ALTER TYPE mood ADD VALUE 'ugly'", "labels"),
-    ("ALTER TABLE leads DROP COLUMN name CASCADE", "not kept"),
+    ("ALTER TABLE leads DROP COLUMN name CASCADE", "columns"),
     ("ALTER TABLE child NO INHERIT base", "columns"),
     ("CREATE OR REPLACE VIEW good_leads AS SELECT id, name, score FROM leads", "good_leads"),
     ("DROP MATERIALIZED VIEW summary", "other rows"),

@@ -29,6 +29,7 @@ from interlock.connectors.postgres.queries import (
 from interlock.connectors.postgres.undo.definitions import present
 from interlock.connectors.postgres.undo.plan import DEFAULT_PATH, plan
 from interlock.connectors.postgres.undo.residue import unaccounted
+from interlock.model.effect import Unit
 from interlock.model.errors import Rejected
 from interlock.sdk.connector import Preview
 
@@ -83,8 +84,16 @@ def prove(measured: Preview, wished: Preview, *, search_path: str = DEFAULT_PATH
 
 
 def _said(measured: Preview, why: str) -> Preview:
-    """What was measured, with the reason why its definitions do not come back."""
-    return _reasoned(measured, why, (NOT_UNDONE, UNPROVEN))
+    """What was measured, with the reason why its definitions do not come back. What was made can still be dropped, but that does
+    not bring everything back to what it was (an index may have become a constraint's): it is no promise."""
+    effects = tuple(
+        structs.replace(e, reversible=False, reason=NOT_UNDONE)
+        if e.unit is Unit.OBJECTS and e.reversible
+        else e
+        for e in measured.measurement.effects
+    )
+    measurement = structs.replace(measured.measurement, effects=effects)
+    return _reasoned(structs.replace(measured, measurement=measurement), why, (NOT_UNDONE, UNPROVEN))
 
 
 def _nothing(measured: Preview, why: str) -> Preview:
