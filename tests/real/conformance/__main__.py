@@ -11,6 +11,7 @@ import importlib
 import logging
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
@@ -51,16 +52,26 @@ def main() -> int:
     return 1 if bad else 0
 
 
+def _both(wanted: Suite, version: str, folder: Path, only: Sequence[str]) -> tuple[running.Both, str]:
+    """What came of it both ways, and the server's version. Raises Unfetched."""
+    settings = {"max_connections": "200", **wanted.settings}
+    with PgCluster.start(wanted.postgres or version, fsync=False, settings=settings) as cluster:
+        found = running.both(wanted, cluster, folder, only)
+        ((postgres,),) = cluster.psql("SHOW server_version")
+    return found, str(postgres).split()[0]
+
+
 def _run(wanted: Suite, version: str, *, subset: bool, keep: bool) -> int:
     """How many differences have no reason."""
     folder = sources.CACHE / "runs" / wanted.name
     shutil.rmtree(folder, ignore_errors=True)
     print(f"{wanted.name} {wanted.version}: directly and through the gateway …", flush=True)
-    settings = {"max_connections": "200", **wanted.settings}
-    with PgCluster.start(wanted.postgres or version, fsync=False, settings=settings) as cluster:
-        found = running.both(wanted, cluster, folder, wanted.subset if subset else ())
-        ((postgres,),) = cluster.psql("SHOW server_version")
-    result = results.compare(wanted, postgres.split()[0], found)
+    try:
+        found, postgres = _both(wanted, version, folder, wanted.subset if subset else ())
+    except sources.Unfetched as missing:
+        print(f"  left out: {missing}", flush=True)
+        return 1
+    result = results.compare(wanted, postgres, found)
     if not keep:
         results.save(result)
     left = results.unexplained(result)
