@@ -52,8 +52,8 @@ def main() -> int:
         for table in _measure(parts, effort, folder, wanted.postgres, machine, console):
             tables.append(table)
             show.terminal(console, table)
-    if wanted.markdown:
-        wanted.markdown.write_text(show.markdown(machine, tables))
+            if wanted.markdown:  # each time: a whole run takes long, and may be ended
+                wanted.markdown.write_text(show.markdown(machine, tables))
     goals = [row.goal for table in tables for row in table.rows if row.goal]
     met = sum(1 for goal in goals if verdict(goal) == "met")
     console.print(f"{met} of {len(goals)} goals met.")
