@@ -26,8 +26,8 @@ GIVES, KEEPS = "gives back if nobody", "does not give back"
 
 
 @pytest.fixture(scope="module")
-def served(pg: PgCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    database = pg.create_database(f"t_{secrets.token_hex(6)}")
+def served(pg18: PgCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    database = pg18.create_database(f"t_{secrets.token_hex(6)}")
     prepare(database, SETUP)
     folder: Path = tmp_path_factory.mktemp("gateway")
     with Gateway(database, folder) as gateway:

@@ -29,8 +29,8 @@ INSERT INTO right_side SELECT i, i FROM generate_series(1, 4) i; COMMIT;
 
 
 @pytest.fixture
-def shop(fresh_db: PgDatabase) -> Iterator[Rig]:
-    with rig(fresh_db, SHOP) as made:
+def shop(fresh_db18: PgDatabase) -> Iterator[Rig]:
+    with rig(fresh_db18, SHOP) as made:
         yield made
 
 
