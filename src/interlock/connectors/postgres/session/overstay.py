@@ -35,8 +35,8 @@ SELECT DISTINCT l.pid::pg_catalog.text
 """
 """Modes that conflict with ROW EXCLUSIVE, so with every write (manual, section 13.3.1), and row locks that others wait for."""
 
-SHORTEST_S = 0.1
-"""Least seconds between two looks."""
+SHORTEST_S, LONGEST_S = 0.1, 2.0
+"""Least and most seconds between two looks: whoever connects meanwhile may have a shorter limit than all others."""
 
 
 class Watch:
@@ -68,8 +68,8 @@ class Watch:
                 self._failed(error)
 
     def _pause(self) -> float:
-        shortest = min((c.timers.strong_lock_s for c in self._channels), default=1.0)
-        return max(SHORTEST_S, shortest / 4)
+        shortest = min((c.timers.strong_lock_s for c in self._channels), default=4 * LONGEST_S)
+        return min(LONGEST_S, max(SHORTEST_S, shortest / 4))
 
     async def look(self) -> None:
         """Look once."""
