@@ -1,9 +1,11 @@
 """Rows of what is dropped, emptied or altered: kept while it runs, given back by a revert, out of reach for agents."""
 
 import json
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,8 @@ from interlock.model.effect import Unit
 from interlock.model.errors import Rejected
 from interlock.sdk.connector import Permitted, Refused
 from interlock.testing.gateway import ROLES, Gateway, prepare
-from interlock.testing.pg import PgDatabase
+from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.process import GatewayProcess
 
 SETUP = """
 CREATE TYPE mood AS ENUM ('sad', 'fine', 'it''s');
@@ -41,7 +44,7 @@ CREATE TABLE odd ("we""ird %s" text, c1 float8, c2 float4, c3 numeric, c4 interv
   c19 "char", c20 timestamp, c21 date, c22 bytea[], c23 name, c24 text COLLATE "C", t int, k int, n int);
 INSERT INTO odd VALUES ('a%sb', 'NaN', '-Infinity', 'Infinity', '-1 mon 3 days 04:05:06.7', 'ab', 'cd', B'101', '::1/64',
   '[1,5)', '{[2024-01-01,2024-02-01)}', '{"a": [1, null]}', '1 = 1', '00000000-0000-0000-0000-000000000001', 12.34,
-  'fat & rat'::tsquery::text::tsvector, '(1.5,2)', '{a,NULL,"b,c"}', 'people', 'x', '-infinity', 'infinity', '{"\\x00"}',
+  'fat & rat'::tsquery::text::tsvector, '(1.5,2)', '{a,NULL,"b,c"}', 'pg_class', 'x', '-infinity', 'infinity', '{"\\x00"}',
   'name', 'é', 1, 2, 3);
 INSERT INTO odd (c1, c2, c3) SELECT 0.1::float8 * i, 1.1::float4 * i, i / 3.0 FROM generate_series(1, 20) i;
 CREATE SCHEMA app; CREATE TABLE app.things (id int PRIMARY KEY, body text);
@@ -51,12 +54,26 @@ CREATE VIEW adults AS SELECT id, name FROM people WHERE age >= 18;
 TABLES = ("people", "orders", "bag", "parts", "odd", "app.things")
 
 
-@pytest.fixture(params=["trash", "image"])
-def gateway(request: pytest.FixtureRequest, fresh_db: PgDatabase, tmp_path: Path) -> Iterator[Gateway]:
-    """Once with everything too large for the before-image, once with nothing."""
-    prepare(fresh_db, SETUP)
-    limits = {"predicate_rows": 5} if request.param == "trash" else {}
-    with Gateway(fresh_db, tmp_path / "gateway", keys={"limits": limits}) as running:
+@contextmanager
+def serving(cluster: PgCluster, folder: Path, limits: dict[str, int]) -> Iterator[Gateway]:
+    database = cluster.create_database(f"t_{secrets.token_hex(6)}")
+    prepare(database, SETUP)
+    with Gateway(database, folder, keys={"limits": limits}) as running:
+        yield running
+    database.drop()
+
+
+@pytest.fixture(scope="module")
+def small(pg18: PgCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """Everything is kept in the before-image."""
+    with serving(pg18, tmp_path_factory.mktemp("small"), {}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def large(pg: PgCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """Everything is too large for the before-image."""
+    with serving(pg, tmp_path_factory.mktemp("large"), {"predicate_rows": 5}) as running:
         yield running
 
 
@@ -122,12 +139,30 @@ LOSING = {
 
 
 @pytest.mark.parametrize("statements", LOSING.values(), ids=LOSING)
-def test_what_goes_comes_back(gateway: Gateway, statements: list[str]) -> None:
+def test_what_goes_comes_back_from_the_trash(large: Gateway, statements: list[str]) -> None:
+    goes_and_comes_back(large, statements)
+
+
+SMALL = (
+    "drop cascade",
+    "drop column",
+    "alter type",
+    "alter type without a key",
+    "drop type cascade",
+    "drop odd",
+)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_what_goes_comes_back_from_the_before_image(small: Gateway, name: str) -> None:
+    goes_and_comes_back(small, LOSING[name])
+
+
+def goes_and_comes_back(gateway: Gateway, statements: list[str]) -> None:
     before = state(gateway.database)
     change = approved(gateway, *statements)
     assert change.state is ChangeState.APPLIED
-    after = state(gateway.database)
-    assert after != before
+    assert state(gateway.database) != before
     assert reversible(change), change.measurement.effects
     answer = gateway.revert(change.id)
     assert isinstance(answer, Permitted), answer
@@ -238,8 +273,8 @@ REACHING = [
 
 
 @pytest.mark.parametrize("statement", REACHING)
-def test_agents_reach_neither_the_trash_nor_the_gate(trashing: Gateway, statement: str) -> None:
-    with trashing.connect() as agent, pytest.raises(psycopg.Error) as caught:
+def test_agents_reach_neither_the_trash_nor_the_gate(large: Gateway, statement: str) -> None:
+    with large.connect() as agent, pytest.raises(psycopg.Error) as caught:
         agent.execute(statement)
     assert caught.value.sqlstate == "IL002", caught.value
 
@@ -309,13 +344,16 @@ def told(gateway: Gateway, *words: str, refuses: bool = False) -> str:
 
 def test_the_command_line_lists_and_empties(trashing: Gateway) -> None:
     change = approved(trashing, "DROP TABLE bag")
-    [copy] = json.loads(told(trashing, "trash", "list", "shop", "--json"))["copies"]
-    assert (copy["change"], copy["of"], copy["rows"]) == (change.id, "public.bag", 40)
-    assert change.id in told(trashing, "trash", "list", "shop")
-    assert "public.bag" not in told(trashing, "trash", "list", "shop", "--older-than", "1h")
-    assert "length of time" in told(trashing, "trash", "list", "shop", "--older-than", "soon", refuses=True)
-    assert "no target" in told(trashing, "trash", "list", "nowhere", refuses=True)
-    told(trashing, "trash", "empty", "shop", "--change", change.id, "--yes")
-    assert not copies(trashing.database)
-    assert json.loads(told(trashing, "trash", "list", "shop", "--json"))["copies"] == []
-    assert "in the trash" in told(trashing, "trash", "list", "shop")
+    trashing.stop()
+    with GatewayProcess(trashing):
+        [copy] = json.loads(told(trashing, "trash", "list", "shop", "--json"))["copies"]
+        assert (copy["change"], copy["of"], copy["rows"]) == (change.id, "public.bag", 40)
+        assert "public.bag" in told(trashing, "trash", "list", "shop")
+        assert "public.bag" not in told(trashing, "trash", "list", "shop", "--older-than", "1h")
+        assert "length of time" in told(
+            trashing, "trash", "list", "shop", "--older-than", "soon", refuses=True
+        )
+        assert "no target" in told(trashing, "trash", "list", "nowhere", refuses=True)
+        told(trashing, "trash", "empty", "shop", "--change", change.id, "--yes")
+        assert not copies(trashing.database)
+        assert "0 tables in the trash" in told(trashing, "trash", "list", "shop")
