@@ -176,10 +176,12 @@ def test_a_value_that_the_client_has_seen_and_that_changed_is_an_error(
     shop: Shop, statement: str, binary: bool
 ) -> None:
     """As many rows, the same tags: only what is in them differs."""
-    if statement.startswith("COPY"):
-        client = _CopyingOut(shop, statement)
-    else:
-        client = Waiting(shop, "BEGIN", statement, ALL, "COMMIT", binary=binary)
+    copies = statement.startswith("COPY")
+    client = (
+        _CopyingOut(shop, statement)
+        if copies
+        else Waiting(shop, "BEGIN", statement, ALL, "COMMIT", binary=binary)
+    )
     shop.database.psql(
         "UPDATE customers SET name = 'somebody', email = 'x' WHERE id = 7; DELETE FROM customers WHERE id = 100"
     )
