@@ -153,7 +153,7 @@ def test_rows_that_somebody_holds_are_not_waited_for_long(shop: Shop) -> None:
 
 
 def test_reverts_go_on_while_others_write(shop: Shop) -> None:
-    """Writers on other rows and columns of the same tables all the while: each change comes back, and each of their writes stays."""
+    """Writers on other rows and columns of the same tables all the while: each change comes back, each of their writes stays."""
     stop, started = threading.Event(), threading.Barrier(3)
     written = {"customers": 0, "orders": 0}
 
