@@ -31,11 +31,14 @@ class Inverse:
         return not (self.names or self.structure or self.rest)
 
 
-def inverse(old: Sequence[Facet], now: Mapping[Address, Facet]) -> Inverse:
-    """`now` has, by the old address, each object that is there (under whatever oid and name)."""
+def inverse(old: Sequence[Facet], now: Mapping[Address, Facet], *, inherited: bool = True) -> Inverse:
+    """`now` has, by the old address, each object that is there (under whatever oid and name). Constraints that were `inherited`
+    come with the parent's, where that is made again: they are made only when they have not."""
     found = Inverse()
     for facet in sorted(old, key=lambda facet: facet.address[1]):
         present = now.get(facet.address)
+        if present is None and not inherited and facet.values.get("inherited") and not facet.values["local"]:
+            continue
         if present is None:
             rows_need_it = facet.catalog in _STRUCTURE or facet.sort in ("r", "p", "f", "v")
             (found.structure if rows_need_it else found.rest).extend(_create(facet))

@@ -103,7 +103,7 @@ def index_steps(old: Facet, now: Facet) -> Iterator[Step]:
 def create_constraint(facet: Facet) -> Iterator[Step]:
     """A constraint that is not its parent's."""
     values = facet.values
-    if values["child"] or (values["inherited"] and not values["local"] and values["type"] != "c"):
+    if values["child"]:
         return
     add = f"ADD CONSTRAINT {ident(facet.name)} {values['definition']}"
     if values["domain"]:

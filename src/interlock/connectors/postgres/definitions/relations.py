@@ -31,7 +31,10 @@ SELECT a.attrelid, bool_or({mine("a")} OR {mine("d")}) AS dirty,
          'collation', CASE WHEN a.attcollation <> 0 AND a.attcollation <> t.typcollation
                            THEN (SELECT format('%I.%I', n.nspname, k.collname) FROM pg_catalog.pg_collation AS k
                                    JOIN pg_catalog.pg_namespace AS n ON n.oid = k.collnamespace WHERE k.oid = a.attcollation) END,
-         'notnull', a.attnotnull, 'default', pg_get_expr(d.adbin, d.adrelid), 'identity', a.attidentity,
+         'notnull', a.attnotnull,
+         'notnull_as', (SELECT k.conname FROM pg_catalog.pg_constraint AS k
+                         WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND a.attnum = ANY (k.conkey)),
+         'default', pg_get_expr(d.adbin, d.adrelid), 'identity', a.attidentity,
          'generated', a.attgenerated, 'storage', nullif(a.attstorage, t.typstorage), 'usual', t.typstorage,
          'compression', a.attcompression,
          'statistics', nullif(a.attstattarget, -1), 'options', a.attoptions, 'fdw', a.attfdwoptions,

@@ -174,8 +174,7 @@ def _column(old: Facet, column: Values, found: Values) -> Iterator[str]:
             yield f"{name} SET EXPRESSION AS ({column['default']})"
         else:
             yield f"{name} SET DEFAULT {column['default']}" if column["default"] else f"{name} DROP DEFAULT"
-    if column["notnull"] != found["notnull"] and old.sort in ("r", "p", "f"):
-        yield f"{name} {'SET' if column['notnull'] else 'DROP'} NOT NULL"
+    yield from _not_null(old, column, found, name)
     if column["storage"] != found["storage"]:
         yield f"{name} SET STORAGE {_STORAGE[column['storage'] or column['usual']]}"
     if column["compression"] != found["compression"]:
@@ -194,6 +193,17 @@ def _column(old: Facet, column: Values, found: Values) -> Iterator[str]:
     if column["comment"] != found["comment"]:
         text = "NULL" if column["comment"] is None else literal(column["comment"])
         yield f"COMMENT ON COLUMN {old.sql}.{ident(column['name'])} IS {text}"
+
+
+def _not_null(old: Facet, column: Values, found: Values, name: str) -> Iterator[str]:
+    """From version 18 on NOT NULL is a constraint with a name of its own, which is made as such."""
+    if old.sort not in ("r", "p", "f"):
+        return
+    was, has = column["notnull_as"], found["notnull_as"]
+    if was and has and was != has:
+        yield f"ALTER TABLE {old.sql} RENAME CONSTRAINT {ident(has)} TO {ident(was)}"
+    elif column["notnull"] != found["notnull"] and not was:
+        yield f"{name} {'SET' if column['notnull'] else 'DROP'} NOT NULL"
 
 
 # ---- sequences --------------------------------------------------------------------------------------------------------

@@ -313,10 +313,8 @@ def restarted(rows: tuple[CatalogRow, CatalogRow], found: Restart) -> Effect:
     return _effect(_subject(*rows), change, found.words)
 
 
-def wishes(effects: Sequence[Effect], without: Container[Resource]) -> list[Effect] | None:
-    """The effects if definitions are brought back from what was captured (`without` those); None when that would change nothing."""
-    if not any(_restorable(effect) for effect in effects):
-        return None
+def wishes(effects: Sequence[Effect], without: Container[Resource]) -> list[Effect]:
+    """The effects if definitions are brought back from what was captured (`without` those)."""
     return [
         structs.replace(e, reversible=True, reason="")
         if _restorable(e) and e.resource not in without

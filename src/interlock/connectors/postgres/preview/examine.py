@@ -199,11 +199,10 @@ class _Work:
         """The same, with all definitions brought back from what was captured."""
         if not (self.context.provable and self.ddl.effects and self.context.observer):
             return None
-        ways = None if self.diff.unexplained else wishes(self.ddl.effects, set(self._values_lost()))
-        if ways is None:
-            # What was made is undone by dropping it: that can be tried as well.
-            return self.preview() if self.ddl.created else None
-        self.ddl.effects = ways
+        if self.diff.unexplained:
+            return None
+        # What was made is undone by dropping it: that is tried as well.
+        self.ddl.effects = wishes(self.ddl.effects, set(self._values_lost()))
         self.wishing = True
         role = self.facts.current_user
         rights = [row for row in self.diff.created if row.catalog == "pg_default_acl"]

@@ -120,14 +120,14 @@ def rest(definitions: Definitions, unfilled: Collection[str] = ()) -> Steps[None
     table of `unfilled` (schema.name) may be missing: in a trial, in which the rows that it leads to stay in the trash."""
     yield from ask(Ask("maintainer", ((_ENTER, (definitions.role,)),)))
     why = ""
-    for _ in range(_ROUNDS):
+    for number in range(_ROUNDS):
         now = yield from present(definitions.was, by_name=True)
-        steps = inverse(definitions.was, now)
+        steps = inverse(definitions.was, now, inherited=number > 0)
         made = yield from portraits("maintainer", [facet.address for facet in definitions.made])
         unmade = [step for facet in made for step in other_steps(usual(facet), facet)]
         todo = [*steps.names, *steps.structure, *steps.rest, *unmade]
         left, why = yield from _all(todo)
-        if len(left) == len(todo):
+        if number and len(left) == len(todo):
             break
     now = yield from present(definitions.was, by_name=True)
     wrong = [

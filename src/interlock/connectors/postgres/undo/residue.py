@@ -29,7 +29,7 @@ def unaccounted(difference: CatalogDiff, was: Sequence[Facet], now: Sequence[Fac
     names = {facet.identity for facet in (*was, *now)}
     for row in _rows(difference):
         if not _accounted(row, known, names):
-            return f"{row.kind or row.catalog} {row.identity or row.key} is not as it was"
+            return f"{row.kind or row.catalog} {row.identity or row.key} is not as it was ({row.catalog})"
     if difference.unreadable:
         return f"{CATALOGS[difference.unreadable[0].oid]} was changed, and cannot be read"
     return ""
