@@ -7,6 +7,7 @@ from tests.connectors.postgres.rig import Rig, rig
 from tests.real.undo.states import different, state
 
 from interlock.connectors.postgres.image import Definition, decode
+from interlock.connectors.postgres.preview import Losing
 from interlock.model.errors import Rejected
 from interlock.sdk.connector import Preview
 from interlock.testing.pg import PgDatabase
@@ -256,3 +257,19 @@ def test_texts_met_after_names_changed_are_not_trusted(shop: Rig) -> None:
     swap = "ALTER TABLE leads RENAME TO x;;ALTER TABLE base RENAME TO leads;;ALTER TABLE x RENAME TO base"
     reasons = irreversible(change(shop, f"{swap};;DROP VIEW best_leads"))
     assert any("after other names had changed" in reason for reason in reasons)
+
+
+def test_rows_that_no_constraint_would_take_back_are_not_promised(shop: Rig) -> None:
+    """A constraint that is not validated is checked for what comes, not for what is there."""
+    shop.script(
+        "INSERT INTO visits VALUES (1, 1, 'x'); ALTER TABLE visits ADD CONSTRAINT c CHECK (note <> 'x') NOT VALID"
+    )
+    for sql in ("UPDATE visits SET note = 'y'", "DELETE FROM visits", "TRUNCATE visits"):
+        shop.begin()
+        if sql.startswith("TRUNCATE"):
+            shop.lose(Losing(("visits",), truncates=True), sql)
+        else:
+            shop.run(sql)
+        reasons = irreversible(shop.measure())
+        shop.rollback()
+        assert reasons, sql

@@ -310,7 +310,8 @@ class _Work:
         counts, loss = table.counts, self.kept.whole.get(table.counts.oid)
         what = row_effects.table_resource(counts.schema, counts.name or "", counts.kind)
         own = self.emptied[counts.oid][1]
-        covered = loss is not None and loss.kept and own is not None and table.layout is not None
+        known = table.layout is not None and not table.layout.unchecked
+        covered = loss is not None and loss.kept and own is not None and known
         reason = "" if covered else "the rows were not copied before the table was emptied"
         if loss is not None and covered:
             frames += row_effects.loss_frames(table, loss, own or ())
@@ -383,6 +384,10 @@ def _check_name(table: Touched) -> None:
         table.reason = f"{table.label} is not visible to the observer"
     elif (layout.schema, layout.name) != (table.counts.schema, table.counts.name):
         table.reason = f"{table.label} was renamed in the same transaction"
+    elif layout.unchecked and (table.counts.updated or table.counts.deleted):
+        table.reason = (
+            f"{table.label} has constraints that are not validated: what was there could not be put back"
+        )
 
 
 def _irreversible(effect: Effect) -> Effect:

@@ -15,7 +15,9 @@ SELECT c.oid::pg_catalog.text, n.nspname::pg_catalog.text, c.relname::pg_catalog
        (SELECT pg_catalog.format('%s.%s', pn.nspname, p.relname)
           FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS p ON p.oid OPERATOR(pg_catalog.=) i.inhparent
           JOIN pg_catalog.pg_namespace AS pn ON pn.oid OPERATOR(pg_catalog.=) p.relnamespace
-         WHERE i.inhrelid OPERATOR(pg_catalog.=) c.oid AND c.relispartition LIMIT 1)
+         WHERE i.inhrelid OPERATOR(pg_catalog.=) c.oid AND c.relispartition LIMIT 1),
+       EXISTS (SELECT FROM pg_catalog.pg_constraint AS k
+                WHERE k.conrelid OPERATOR(pg_catalog.=) c.oid AND NOT k.convalidated)::pg_catalog.text
   FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
  WHERE c.oid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])
 """
@@ -99,7 +101,8 @@ SELECT d.rel::pg_catalog.text, pg_catalog.md5(pg_catalog.string_agg(d.what, E'\\
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A table as the observer sees it. `parent` is the partitioned table it is a part of."""
+    """A table as the observer sees it. `parent` is the partitioned table it is a part of; `unchecked`: it has constraints that
+    are not validated, so rows may be in it that could not be put back."""
 
     oid: int
     schema: str
@@ -108,6 +111,7 @@ class Layout:
     parent: str
     columns: tuple[Column, ...]
     key: tuple[KeyColumn, ...]
+    unchecked: bool = False
 
     def key_of(self, row: Sequence[str | None]) -> tuple[str | None, ...]:
         """The values of the key columns in a row; the whole row when there is no key."""
@@ -149,6 +153,7 @@ def read_layouts(replies: Sequence[Rows]) -> dict[int, Layout]:
             parent or "",
             tuple(of_columns.get(oid or "", ())),
             tuple(of_keys.get(oid or "", ())),
+            unchecked == "true",
         )
-        for oid, schema, name, kind, parent in tables
+        for oid, schema, name, kind, parent, unchecked in tables
     }
