@@ -12,7 +12,7 @@ STAMP := .venv/.interlock-installed
 JOBS ?= 2
 PYTEST_ARGS ?=
 
-.PHONY: help setup test check lint format demo bench conformance lock clean
+.PHONY: help setup test check lint format demo bench conformance oracle lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -54,6 +54,10 @@ conformance: $(STAMP)  ## others' test suites, directly and through the gateway;
 	@scripts/debian-packages postgresql-15 || true
 	@$(PYTHON_ENV)/python -m tests.real.node || true
 	$(PYTHON_ENV)/python -m tests.real.conformance $(CONFORMANCE_ARGS)
+
+oracle: $(STAMP)  ## does what changes match what was measured? ORACLE_ARGS="--parts scripts --minutes 20"
+	@scripts/debian-packages postgresql-15 sqlsmith || true
+	$(PYTHON_ENV)/python -m tests.real.oracle.run $(ORACLE_ARGS)
 
 lock: $(STAMP)  ## renew requirements/*.txt; LOCK_ARGS=--upgrade takes newer versions
 	scripts/lock $(LOCK_ARGS)

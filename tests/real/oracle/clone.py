@@ -100,12 +100,13 @@ class Clones:
             return found
         if not case.stale:
             self.enforcing.reread()
-            self.observing.reread()
         found.direct = really.words()
         changes = self._gated(self.enforcing, case, found)
         if not any(states):
             self._held(changes, really, found)
         if found.outcome == "held":
+            if not case.stale:
+                self.observing.reread()
             self._gated(self.observing, case, found, "observed: ")
         self.outcomes[found.outcome] += 1
         return found

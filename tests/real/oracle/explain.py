@@ -152,8 +152,6 @@ def _covers(effect: Effect, row: Row, difference: Difference, whole: set[tuple[s
         if address[0] in NO_NAME and effect.resource.name in NO_NAME:
             return True
         for one in versions:
-            if one.catalog == "pg_namespace" and row.catalog != "pg_namespace":
-                continue
             if _named(one.name or one.key, said):
                 return True
     return False
@@ -196,8 +194,8 @@ def _beyond(difference: Difference, effects: Sequence[Effect]) -> Iterator[str]:
         elif not (known or any_sequence or unknown):
             yield f"sequence {sequence.name}: values taken"
     for kind, name in difference.beyond:
-        if kind == "prepared transaction" and effects:
-            continue
+        if kind == "prepared transaction":
+            continue  # what it does was measured when it was prepared, and shows when it is committed
         kinds = _WORDS.get(kind, ())
         if not unknown and not any({e.resource.kind, e.resource.name} & set(kinds) for e in effects):
             yield f"{kind} {name}"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import tempfile
@@ -87,12 +88,16 @@ def tried(
     superuser: bool = False,
     examples: int = 0,
     start: int = 0,
+    until: float = float("inf"),
 ) -> Tally:
-    """Cases of the grammar: those given, then as many generated ones as `examples` says, from the seed `start`."""
+    """Cases of the grammar: those given, then as many generated ones as `examples` says, from the seed `start`. None is begun
+    after `until`."""
     tally = Tally()
     with tempfile.TemporaryDirectory() as state, clones(cluster, Path(state), superuser=superuser) as pair:
 
         def one(case: Case) -> None:
+            if time.monotonic() > until:
+                return
             found = pair.run(case)
             tally.statements += len(case.messages)
             tally.units += 1
@@ -125,15 +130,20 @@ def _generated(one: Callable[[Case], None], superuser: bool, examples: int, star
     run()
 
 
-def every_case(*, superuser: bool = False) -> list[Case]:
-    return each(SUPER_HARMS) if superuser else each(HARMS)
+def every_case(*, superuser: bool = False, start: int = 1) -> list[Case]:
+    """In an order by chance: a run that ends early has seen something of everything."""
+    found = each(SUPER_HARMS) if superuser else each(HARMS)
+    random.Random(start).shuffle(found)
+    return found
 
 
-def incidents(cluster: PgCluster, tell: Tell) -> Tally:
+def incidents(cluster: PgCluster, tell: Tell, *, until: float = float("inf")) -> Tally:
     """The documented incidents, each in a database that its harm is possible in."""
     total = Tally()
     lines = [json.loads(line) for line in INCIDENTS.read_text("utf-8").splitlines() if line.strip()]
     for number, incident in enumerate(one for one in lines if one["surface"] == "sql"):
+        if time.monotonic() > until:
+            break
         scene = scene_of(incident["payload"])
         for role in sorted(scene.roles - {"public"}):
             if not cluster.psql(f"SELECT FROM pg_roles WHERE rolname = '{role}'"):
@@ -161,8 +171,8 @@ def _furnish(database: PgDatabase, script: str) -> None:
                 continue  # a function that the incident names and the server has; the rest of the scene stands
 
 
-def sqlsmith(cluster: PgCluster, count: int, tell: Tell) -> Tally | None:
-    """As many statements as sqlsmith is asked for; None where it is not installed."""
+def sqlsmith(cluster: PgCluster, count: int, tell: Tell, *, until: float = float("inf")) -> Tally | None:
+    """As many statements as sqlsmith is asked for, but none after `until`; None where it is not installed."""
     program = shutil.which("sqlsmith")
     if program is None:
         return None
@@ -180,7 +190,7 @@ def sqlsmith(cluster: PgCluster, count: int, tell: Tell) -> Tally | None:
             timeout=600,
             env={**os.environ, "LC_ALL": "C"},
         )
-        carry.run(regress.split(made.stdout, "sqlsmith"))
+        carry.run(s for s in regress.split(made.stdout, "sqlsmith") if time.monotonic() < until)
         for found in carry.tally.found:
             tell(f"{found[0]}: {found[2][:3]}")
         return carry.tally

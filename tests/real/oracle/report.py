@@ -25,9 +25,9 @@ changed.
   (deferred, on TRUNCATE, by COPY), defaults, checks, generated columns, index expressions and predicates, partition
   keys, domains, arrays, composites and ranges of domains, operators, casts, aggregates, policies and materialized
   views; around them CTEs, EXPLAIN ANALYZE, PREPARE, cursors (WITH HOLD), several statements and transactions in one
-  message, savepoints, two-phase commit, settings, comments, temporary and shadowing objects. Each alone and in pairs,
-  and at random by hypothesis, by the simple and the extended protocol, with catalogs that the gateway has just read
-  and with such as changed a moment ago.
+  message, savepoints, two-phase commit, settings, comments, temporary and shadowing objects. Each by itself, and nested up
+  to three deep at random by hypothesis, by the simple and the extended protocol, with catalogs that the gateway has just
+  read and with such as changed a moment ago.
 
 `make oracle` runs it (`--help` of `python -m tests.real.oracle.run` tells of parts and limits), and writes this page
 and `soundness.json` beside it. A small part runs in `make test` (`tests/real/test_oracle.py`). What it found is kept
@@ -55,6 +55,8 @@ _TAIL = """
 - Objects of the session's own: temporary ones, settings, advisory locks while it lasts.
 - Bookkeeping that follows from a recorded change of another object: inheritance counts of columns and constraints,
   names and owners of row types.
+- That a prepared transaction is there or is discarded: its effects are recorded at PREPARE TRANSACTION, and compared when
+  it is committed. One that only locks rows has none, and leaves no record, though its locks stay.
 - Agents that are superusers are run in a relaxed environment only; a strict target with such a role is not served.
 """
 

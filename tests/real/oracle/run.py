@@ -20,6 +20,7 @@ from tests.real.oracle.report import document
 from interlock.runtime import directory
 from interlock.testing.pg import PgCluster
 
+PARTS = ["cases", "superuser", "incidents", "sqlsmith", "scripts"]
 DOCS = Path(__file__).parents[3] / "docs"
 
 
@@ -33,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with PgCluster.start(version, fsync=False, settings=parts.QUIET) as cluster:
             for name, tally in _run(cluster, version, asked):
                 results[f"{name} on PostgreSQL {version}"] = tally.as_json()
+                _write(asked.out, results)
                 _tell(f"{name} on {version}: {tally.statements} statements, {len(tally.found)} found")
-    _write(asked.out, results)
     wrong = sum(len(part["found"]) for part in results.values())
     _tell(f"{wrong} unmeasured and unrefused")
     return 1 if wrong else 0
@@ -50,31 +51,37 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sqlsmith", type=int, default=1000, help="statements asked of sqlsmith")
     parser.add_argument("--scripts", nargs="*", default=[], help="regression scripts, all unless named")
-    parser.add_argument("--minutes", type=float, default=60.0, help="no script is begun after so many")
+    parser.add_argument(
+        "--minutes", type=float, default=60.0, help="nothing more of a part is begun after so many"
+    )
     parser.add_argument("--out", type=Path, default=DOCS)
     return parser
 
 
 def _run(cluster: PgCluster, version: str, asked: argparse.Namespace) -> Any:
     made = {"examples": asked.examples, "start": asked.seed}
-    if "cases" in asked.parts:
-        yield "nested cases", parts.tried(cluster, parts.every_case(), _tell, **made)
-    if "superuser" in asked.parts:
-        which = parts.every_case(superuser=True)
-        yield "nested cases as a superuser", parts.tried(cluster, which, _tell, superuser=True, **made)
-    if "incidents" in asked.parts:
-        yield "incidents", parts.incidents(cluster, _tell)
-    if "sqlsmith" in asked.parts:
-        tally = parts.sqlsmith(cluster, asked.sqlsmith, _tell)
-        if tally is None:
-            _tell("sqlsmith is not installed: left out")
-        else:
-            yield "sqlsmith", tally
-    if "scripts" in asked.parts:
-        folder = regress.fetch()
-        names = asked.scripts or regress.names(folder)
+    for part in asked.parts:
         until = time.monotonic() + 60 * asked.minutes
-        yield "regression scripts", parts.scripts(cluster, folder, names, _tell, until=until)
+        match part:
+            case "cases":
+                which = parts.every_case(start=asked.seed)
+                yield "nested cases", parts.tried(cluster, which, _tell, until=until, **made)
+            case "superuser":
+                which = parts.every_case(superuser=True, start=asked.seed)
+                tally = parts.tried(cluster, which, _tell, superuser=True, until=until, **made)
+                yield "nested cases as a superuser", tally
+            case "incidents":
+                yield "incidents", parts.incidents(cluster, _tell, until=until)
+            case "sqlsmith":
+                smith = parts.sqlsmith(cluster, asked.sqlsmith, _tell, until=until)
+                if smith is None:
+                    _tell("sqlsmith is not installed: left out")
+                else:
+                    yield "sqlsmith", smith
+            case "scripts":
+                folder = regress.fetch()
+                names = asked.scripts or regress.names(folder)
+                yield "regression scripts", parts.scripts(cluster, folder, names, _tell, until=until)
 
 
 def _write(folder: Path, results: dict[str, Any]) -> None:
