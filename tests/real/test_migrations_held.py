@@ -145,8 +145,11 @@ def waiting(project: Project) -> tuple["subprocess.Popen[str]", Change]:
     """A tool that waits for people, and what for."""
     process = project.begin("5m")
     assert process.stderr is not None
-    # Its first word is that something is held.
-    said = process.stderr.readline()
+    said = ""
+    while " is held: " not in said:
+        line = process.stderr.readline()
+        assert line, f"it ended without waiting: {said}"
+        said += line
     held = project.held()
     assert f"{held.id} is held" in said
     assert project.standing() == project.before

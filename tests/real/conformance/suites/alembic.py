@@ -2,9 +2,9 @@
 
 from tests.real.conformance import junit
 from tests.real.conformance.suite import Outcome, Run, Suite
+from tests.real.conformance.suites.sqlalchemy import SETUP
 
 VERSION = "1.20.1"
-SETUP = "CREATE SCHEMA test_schema AUTHORIZATION il_agent"
 
 
 def run(what: Run) -> dict[str, Outcome]:
