@@ -168,10 +168,11 @@ class PgLive:
     def _sweep_failed(self, error: Exception) -> None:
         self.gate.log("postgres.history_unswept", error=type(error).__name__)
 
-    def _spawn(self, work: "asyncio._CoroutineLike[None]") -> None:
+    def _spawn(self, work: "asyncio._CoroutineLike[None]") -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     # For the core
 
@@ -286,14 +287,14 @@ class PgLive:
     async def trash_key(self) -> bytes | None:
         return await self.trash.key()
 
-    def cancel(self, request: f.CancelRequest) -> None:
+    def cancel(self, request: f.CancelRequest) -> "asyncio.Task[None]":
         session = self._sessions.get((request.pid, request.key))
-        if session is not None:
-            session.cancel()
+        sent = session.cancel() if session is not None else None
+        return sent or self._spawn(asyncio.sleep(0))
 
-    def cancelling(self, upstream: Upstream) -> None:
+    def cancelling(self, upstream: Upstream) -> "asyncio.Task[None]":
         """Send a cancel request for what runs on a connection."""
-        self._spawn(_cancel(upstream))
+        return self._spawn(_cancel(upstream))
 
     def joined(self, session: PgSession) -> None:
         self._sessions[session.key.pid, session.key.key] = session

@@ -110,12 +110,12 @@ class Channel:
             decided.cancel()
             given_up.cancel()
 
-    def cancel(self) -> None:
+    def cancel(self) -> asyncio.Task[None] | None:
         """End a wait for people, or else what runs on the server."""
         if self.gives_up is not None:
             self.gives_up.set()
-        else:
-            self.server.cancelling(self.upstream)
+            return None
+        return self.server.cancelling(self.upstream)
 
     def status(self, raw: bytes, *, later: bool = False) -> bytes:
         """A ParameterStatus: what the client is sent now. Servers say it before a ReadyForQuery; `later` keeps it until ours, by

@@ -1,5 +1,6 @@
 """What a session needs of its target; `live` implements it."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -90,11 +91,11 @@ class Server(Protocol):
     async def settle(self, marker: dict[str, str]) -> Settled:
         """Ask, on another connection, what became of a transaction."""
 
-    def cancel(self, request: f.CancelRequest) -> None:
-        """Cancel what the session with that key does, if there is one."""
+    def cancel(self, request: f.CancelRequest) -> asyncio.Task[None]:
+        """Cancel what the session with that key does, if there is one. Done when the server has taken it."""
 
-    def cancelling(self, upstream: Upstream) -> None:
-        """Send a cancel request for what runs on a connection."""
+    def cancelling(self, upstream: Upstream) -> asyncio.Task[None]:
+        """Send a cancel request for what runs on a connection. Done when the server has taken it."""
 
     def joined(self, session: "PgSession") -> None: ...
     def left(self, session: "PgSession") -> None: ...

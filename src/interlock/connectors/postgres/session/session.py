@@ -118,8 +118,8 @@ class PgSession:
             self._spawn(self._start_tls())
         elif wants is Wants.CANCEL:
             assert self._login.cancel is not None
-            self._server.cancel(self._login.cancel)
-            self._close()
+            # The client goes on when this connection ends: what it sends then is not to be cancelled.
+            self._server.cancel(self._login.cancel).add_done_callback(lambda _: self._close())
         elif wants is Wants.ENTER:
             self._spawn(self._enter())
         elif wants is Wants.END:
@@ -339,10 +339,10 @@ class PgSession:
         else:
             self._upstream.pause_reading()
 
-    def cancel(self) -> None:
+    def cancel(self) -> "asyncio.Task[None] | None":
         """The client asks to cancel what runs. What is being committed is past that."""
-        if self._channel is not None and self._worker is not None and not self._worker.committing:
-            self._channel.cancel()
+        free = self._worker is not None and not self._worker.committing
+        return self._channel.cancel() if self._channel is not None and free else None
 
     def _ended(self, why: str) -> None:
         """The core ends the session (agent disabled, token rotated)."""
