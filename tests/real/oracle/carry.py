@@ -246,11 +246,10 @@ class Carry:
         self.tally.changed += 1
         verdict = explain(difference, effects)
         self.tally.over += bool(verdict.over)
-        missing = verdict.missing if difference.but_sequences or effects else ()
-        if missing:
+        if verdict.missing:
             last = pending[-1]
             text = "; ".join(s.text for s in pending)
-            self.tally.found.append((f"{last.script}:{last.line}", text[:2000], missing))
+            self.tally.found.append((f"{last.script}:{last.line}", text[:2000], verdict.missing))
 
     def _run_past(self, pending: list[Statement]) -> None:
         """So that what follows finds what it builds on. A new baseline is taken."""

@@ -192,7 +192,9 @@ class Names:
 
     def signature(self, row: Row) -> str:
         """All that the row says, with names in place of numbers: equal for what was dropped and made again alike."""
-        said = {column: self._named(value) for column, value in row.values.items() if column != "oid"}
+        # A NOT NULL that is made anew may get another name (PostgreSQL 18 gives it one); it is its column's all the same.
+        out = {"oid", "conname"} if row.values.get("contype") == "n" else {"oid"}
+        said = {column: self._named(value) for column, value in row.values.items() if column not in out}
         return f"{row.catalog} {sorted(said.items())}"
 
     def _named(self, value: Any) -> Any:

@@ -121,11 +121,9 @@ class Clones:
         states = _send(gateway.dsn(agent), case)
         difference = self.gated.watcher.look(settings=True)
         changes = _changes(gateway, agent)
-        effects = done_by(changes)
-        if effects:
-            found.wrong += [f"{which}not measured: {what}" for what in explain(difference, effects).missing]
-        elif difference.but_sequences:
-            found.wrong += [f"{which}changed, nothing recorded: {what}" for what in difference.words()]
+        said = "not measured" if changes else "changed, nothing recorded"
+        missing = explain(difference, done_by(changes)).missing
+        found.wrong += [f"{which}{said}: {what}" for what in missing]
         if not which:
             found.outcome = _outcome(states, changes)
         for change in changes:

@@ -17,6 +17,9 @@ DERIVED = frozenset(
 NO_NAME = ("pg_authid", "pg_user_mapping", "pg_subscription", "pg_largeobject", "pg_largeobject_metadata")
 """What only a superuser may read, so that an effect can name nothing but the catalog."""
 
+VALUES_TAKEN = ": values taken"
+"""Of no consequence alone, and not undone by any rollback."""
+
 _WORD = re.compile(r"\w+")
 
 
@@ -32,6 +35,8 @@ class Verdict:
 def explain(difference: Difference, effects: Sequence[Effect]) -> Verdict:
     """Look for what the effects do not cover."""
     missing = [*_rows(difference, effects), *_catalogs(difference, effects), *_beyond(difference, effects)]
+    if not effects:
+        missing = [what for what in missing if not what.endswith(VALUES_TAKEN)]
     return Verdict(tuple(missing), tuple(_over(difference, effects)))
 
 
@@ -192,7 +197,7 @@ def _beyond(difference: Difference, effects: Sequence[Effect]) -> Iterator[str]:
         if not (known or any_sequence or unknown) and not sequence.forward:
             yield f"sequence {sequence.name} set back"
         elif not (known or any_sequence or unknown):
-            yield f"sequence {sequence.name}: values taken"
+            yield f"sequence {sequence.name}{VALUES_TAKEN}"
     for kind, name in difference.beyond:
         if kind == "prepared transaction":
             continue  # what it does was measured when it was prepared, and shows when it is committed

@@ -156,12 +156,6 @@ class Difference:
         """Nothing at all."""
         return self.rows_only and not (self.tables or self.sequences or self.beyond)
 
-    @property
-    def but_sequences(self) -> bool:
-        """Something besides values taken from sequences, which no rollback gives back."""
-        forward = all(s.forward for s in self.sequences)
-        return not self.rows_only or bool(self.tables or self.beyond) or not forward
-
     def words(self) -> list[str]:
         """For people."""
         said = [f"+ {self.names.label(row)}" for row in self.created]
