@@ -143,7 +143,9 @@ class Advanced(msgspec.Struct, frozen=True, tag="advanced"):
     step: int
 
 
-Frame: TypeAlias = Advanced | Head | Table | Inserted | Deleted | Updated | Created | Kept | KeptRows | Definition
+Frame: TypeAlias = (
+    Advanced | Head | Table | Inserted | Deleted | Updated | Created | Kept | KeptRows | Definition
+)
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER: msgspec.msgpack.Decoder[Frame] = msgspec.msgpack.Decoder(Frame)
