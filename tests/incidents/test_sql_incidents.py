@@ -20,7 +20,7 @@ from psycopg import sql
 from tests.connectors.postgres.rig import dump
 from tests.incidents.scene import Scene, scene_of
 
-from interlock.connectors.postgres.roles import grants_sql
+from interlock.connectors.postgres.setup.roles import grants_sql
 from interlock.model.change import ChangeState
 from interlock.model.effect import Evidence
 from interlock.model.operation import Action

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from interlock.model import ids
 from interlock.model.base import canonical, digest_of
 
-_TEXTS = st.text(st.characters(exclude_categories=("Cs",)))
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 _ASCII = st.text(st.characters(max_codepoint=0x7F))
 _NUMBERS = st.integers(-(2**53) + 1, 2**53 - 1)
 _VALUES = st.recursive(

@@ -14,7 +14,7 @@ from tests.connectors.postgres.session.rawclient import Closed, RawClient, raw
 from tests.promises.conftest import Serve, new_shop
 from tests.real.conftest import Shop, fails, until
 
-from interlock.connectors.postgres import catalogs
+from interlock.connectors.postgres.target import catalogs
 from interlock.model.change import ChangeState
 from interlock.model.errors import Misconfigured
 from interlock.testing.gateway import Gateway

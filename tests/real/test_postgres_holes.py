@@ -12,9 +12,9 @@ from psycopg import pq
 from tests.connectors.postgres.session.rawclient import FLUSH, SYNC, Message, extended, raw, short
 from tests.real.conftest import FILL, SETUP, Shop, fails
 
-from interlock.connectors.postgres import catalogs
 from interlock.connectors.postgres.codec import backend as b
 from interlock.connectors.postgres.codec import frontend as f
+from interlock.connectors.postgres.target import catalogs
 from interlock.model.change import ChangeState
 from interlock.model.operation import Action
 from interlock.testing.gateway import ROLES, Gateway, prepare

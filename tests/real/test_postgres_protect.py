@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from tests.real.conftest import fails
 
-from interlock.connectors.postgres import protection
-from interlock.connectors.postgres.live import PgLive
+from interlock.connectors.postgres.target import protection
+from interlock.connectors.postgres.target.live import PgLive
 from interlock.model.change import ChangeState
 from interlock.model.errors import NotFound, Rejected
 from interlock.sdk.connector import Permitted

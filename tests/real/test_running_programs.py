@@ -9,7 +9,7 @@ import pytest
 from tests.real.conftest import until
 from tests.real.reachable import Reachable, ended
 
-from interlock.connectors.postgres.environment import client_environment
+from interlock.connectors.postgres.setup.environment import client_environment
 from interlock.model.change import ChangeState
 from interlock.sdk.connector import Reach
 from interlock.testing.gateway import prepare

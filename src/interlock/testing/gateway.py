@@ -26,7 +26,7 @@ import psycopg
 import uvloop
 import yaml
 
-from interlock.connectors.postgres.roles import RoleNames, grants_sql
+from interlock.connectors.postgres.setup.roles import RoleNames, grants_sql
 from interlock.model.change import Change, ChangeFilter, ChangeState, Verdict
 from interlock.model.operation import Action
 from interlock.runtime.config import load

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import pq
 
 from interlock.connectors.postgres import definitions, preview, undo
-from interlock.connectors.postgres.preview.layout import Layout
+from interlock.connectors.postgres.preview.rows.layout import Layout
 from interlock.connectors.postgres.queries import (
     CANONICAL_SETTINGS,
     OBSERVER_SETTINGS,
@@ -21,7 +21,7 @@ from interlock.connectors.postgres.queries import (
     Statement,
     Steps,
 )
-from interlock.connectors.postgres.roles import RoleNames, grants_sql
+from interlock.connectors.postgres.setup.roles import RoleNames, grants_sql
 from interlock.connectors.postgres.undo import proof
 from interlock.model.effect import ChangeKind, Effect, Unit
 from interlock.sdk.connector import Preview

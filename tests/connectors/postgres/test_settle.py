@@ -3,7 +3,7 @@
 import pytest
 from tests.connectors.postgres.rig import rig
 
-from interlock.connectors.postgres.settle import settle
+from interlock.connectors.postgres.target.settle import settle
 from interlock.testing.pg import PgDatabase
 
 

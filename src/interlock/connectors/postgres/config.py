@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from interlock.connectors.postgres.upstream_config import ConfigError, UpstreamConfig
+from interlock.connectors.postgres.client.config import ConfigError, UpstreamConfig
 from interlock.model.errors import Misconfigured
 from interlock.sdk.connector import Listener
 

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from interlock.connectors.postgres import config, roles
-from interlock.connectors.postgres.environment import client_environment
-from interlock.connectors.postgres.live import PgLive
-from interlock.connectors.postgres.scram import certificate_hash
-from interlock.connectors.postgres.session import record
+from interlock.connectors.postgres import config
+from interlock.connectors.postgres.auth.scram import certificate_hash
+from interlock.connectors.postgres.session.ending import record
+from interlock.connectors.postgres.setup import roles
+from interlock.connectors.postgres.setup.environment import client_environment
+from interlock.connectors.postgres.target.live import PgLive
 from interlock.connectors.postgres.upstream import listener_context, read_certificate
 from interlock.model.decision import Target
 from interlock.model.errors import Misconfigured

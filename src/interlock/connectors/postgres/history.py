@@ -29,7 +29,7 @@ from interlock.connectors.postgres.queries import (
 from interlock.model.errors import Rejected
 
 if TYPE_CHECKING:
-    from interlock.connectors.postgres.preview.catalog_diff import CatalogDiff, CatalogRow
+    from interlock.connectors.postgres.preview.ddl.catalog_diff import CatalogDiff, CatalogRow
 
 SCHEMA = "interlock_history"
 GATE = "interlock_gate"

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from tests.connectors.postgres.rig import Connection, Rig, rig
 
-from interlock.connectors.postgres.doctor import Subject, checks
-from interlock.connectors.postgres.roles import RoleNames, grants_sql
+from interlock.connectors.postgres.doctor.checks import Subject, checks
+from interlock.connectors.postgres.setup.roles import RoleNames, grants_sql
 from interlock.sdk.connector import Finding
 from interlock.testing.pg import PgCluster, PgDatabase
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from tests.connectors.postgres.rig import Rig, rig
 
-from interlock.connectors.postgres.doctor import Subject, checks
+from interlock.connectors.postgres.doctor.checks import Subject, checks
 from interlock.sdk.connector import Finding
 from interlock.testing.pg import PgDatabase
 

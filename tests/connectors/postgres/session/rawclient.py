@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from interlock.connectors.postgres.auth.scram import ScramClient
 from interlock.connectors.postgres.codec import CopyData, CopyDone, decode_backend, encode
 from interlock.connectors.postgres.codec import backend as b
 from interlock.connectors.postgres.codec import frontend as f
-from interlock.connectors.postgres.scram import ScramClient
 
 Message = Any
 PATIENCE_S = 60.0

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from interlock.connectors.postgres.codec import backend as b
 from interlock.connectors.postgres.codec import build, encode
-from interlock.connectors.postgres.session.batch import Reply
-from interlock.connectors.postgres.session.exchange import Exchange
+from interlock.connectors.postgres.session.conversation.batch import Reply
+from interlock.connectors.postgres.session.conversation.exchange import Exchange
 from interlock.wire import ProtocolViolation
 
 ROWS = st.lists(st.lists(st.none() | st.binary(max_size=20), max_size=5).map(tuple), max_size=5)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from interlock.connectors.postgres.codec import build, encode
 from interlock.connectors.postgres.codec import frontend as f
-from interlock.connectors.postgres.session.items import Item
-from interlock.connectors.postgres.session.known import Known
+from interlock.connectors.postgres.session.asked.items import Item
+from interlock.connectors.postgres.session.asked.known import Known
 
 DESCRIBE, EXECUTE = encode(f.Describe("P", "")), encode(f.Execute(""))
 TEXT = "SELECT a FROM t2 WHERE b = 15 AND c < 7"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from interlock.connectors.postgres.codec import backend as b
 from interlock.connectors.postgres.codec import build, encode
 from interlock.connectors.postgres.codec import frontend as f
-from interlock.connectors.postgres.session.items import Item
+from interlock.connectors.postgres.session.asked.items import Item
 from interlock.connectors.postgres.session.passing import Passing
 
 SENT = encode(f.Query("SELECT 1"))

@@ -6,6 +6,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from interlock.connectors.postgres.auth.scram import (
+    ScramRefused,
+    ScramServer,
+    Verifier,
+    certificate_hash,
+    mechanisms,
+    mock_verifier,
+)
+from interlock.connectors.postgres.client.config import SslMode, UpstreamConfig
 from interlock.connectors.postgres.codec import (
     Framer,
     Limits,
@@ -18,15 +27,6 @@ from interlock.connectors.postgres.codec import (
 from interlock.connectors.postgres.codec import backend as b
 from interlock.connectors.postgres.codec import frontend as f
 from interlock.connectors.postgres.codec.limits import FRONTEND_LOGIN
-from interlock.connectors.postgres.scram import (
-    ScramRefused,
-    ScramServer,
-    Verifier,
-    certificate_hash,
-    mechanisms,
-    mock_verifier,
-)
-from interlock.connectors.postgres.upstream_config import SslMode, UpstreamConfig
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

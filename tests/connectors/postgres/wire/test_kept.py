@@ -3,10 +3,10 @@
 import pytest
 from tests.connectors.postgres.wire.conftest import Run
 
-from interlock.connectors.postgres import kept
-from interlock.connectors.postgres.upstream_config import UpstreamConfig
-from interlock.connectors.postgres.upstream_errors import SqlError
-from interlock.connectors.postgres.upstream_sql import SqlConnection
+from interlock.connectors.postgres.client import prepared as kept
+from interlock.connectors.postgres.client.config import UpstreamConfig
+from interlock.connectors.postgres.client.errors import SqlError
+from interlock.connectors.postgres.client.sql import SqlConnection
 from interlock.testing.pg import PgDatabase
 
 KEPT = "SELECT name FROM pg_prepared_statements"

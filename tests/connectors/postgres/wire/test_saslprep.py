@@ -2,7 +2,7 @@
 
 import pytest
 
-from interlock.connectors.postgres.saslprep import prepared
+from interlock.connectors.postgres.auth.saslprep import prepared
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from interlock.connectors.postgres.scram import (
+from interlock.connectors.postgres.auth.scram import (
     SCRAM,
     SCRAM_PLUS,
     ChannelBinding,

@@ -7,10 +7,10 @@ import pytest
 from tests.connectors.postgres.wire.conftest import Certificates, Run
 from tests.connectors.postgres.wire.peers import AgentServer, peer
 
+from interlock.connectors.postgres.auth.scram import SCRAM, SCRAM_PLUS, Verifier, make_verifier
+from interlock.connectors.postgres.client.config import UpstreamConfig
 from interlock.connectors.postgres.codec import frontend as f
-from interlock.connectors.postgres.scram import SCRAM, SCRAM_PLUS, Verifier, make_verifier
 from interlock.connectors.postgres.upstream import open_upstream
-from interlock.connectors.postgres.upstream_config import UpstreamConfig
 from interlock.testing.pg import PgCluster
 
 PASSWORD = "tökén \u00ad\u2168"

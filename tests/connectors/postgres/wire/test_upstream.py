@@ -7,11 +7,11 @@ import pytest
 from tests.connectors.postgres.wire.conftest import PASSWORD, Run
 from tests.connectors.postgres.wire.peers import peer, read_startup, welcome
 
+from interlock.connectors.postgres.client.config import SslMode, UpstreamConfig
+from interlock.connectors.postgres.client.errors import Stage, UpstreamError
 from interlock.connectors.postgres.codec import Framer, backend_limits, build, encode
 from interlock.connectors.postgres.codec import frontend as f
 from interlock.connectors.postgres.upstream import Upstream, open_upstream
-from interlock.connectors.postgres.upstream_config import SslMode, UpstreamConfig
-from interlock.connectors.postgres.upstream_errors import Stage, UpstreamError
 from interlock.testing.pg import PgCluster
 
 

@@ -5,8 +5,8 @@ import functools
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from interlock.connectors.postgres.scram import ChannelBinding
-from interlock.connectors.postgres.upstream_config import ConfigError, SslMode, UpstreamConfig, stays_inside
+from interlock.connectors.postgres.auth.scram import ChannelBinding
+from interlock.connectors.postgres.client.config import ConfigError, SslMode, UpstreamConfig, stays_inside
 
 GOOD = [
     "postgresql://ann@db/shop",

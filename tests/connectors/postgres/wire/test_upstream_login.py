@@ -2,10 +2,7 @@
 
 import pytest
 
-from interlock.connectors.postgres.codec import backend as b
-from interlock.connectors.postgres.codec import build, decode_as, decode_startup, encode
-from interlock.connectors.postgres.codec import frontend as f
-from interlock.connectors.postgres.scram import (
+from interlock.connectors.postgres.auth.scram import (
     SCRAM,
     SCRAM_PLUS,
     ChannelBinding,
@@ -13,8 +10,11 @@ from interlock.connectors.postgres.scram import (
     make_verifier,
     md5_response,
 )
-from interlock.connectors.postgres.upstream_errors import Stage, UpstreamError
-from interlock.connectors.postgres.upstream_login import Channel, Login, refused
+from interlock.connectors.postgres.client.errors import Stage, UpstreamError
+from interlock.connectors.postgres.client.login import Channel, Login, refused
+from interlock.connectors.postgres.codec import backend as b
+from interlock.connectors.postgres.codec import build, decode_as, decode_startup, encode
+from interlock.connectors.postgres.codec import frontend as f
 
 PUBLIC, PRIVATE = Channel(private=False), Channel(private=True)
 PARAMETERS = {"user": "ann", "database": "shop"}

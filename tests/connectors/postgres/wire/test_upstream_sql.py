@@ -9,10 +9,10 @@ import pytest
 from tests.connectors.postgres.wire.conftest import Run
 from tests.connectors.postgres.wire.peers import peer, welcome
 
+from interlock.connectors.postgres.client.config import UpstreamConfig
+from interlock.connectors.postgres.client.errors import SqlError, UpstreamError
+from interlock.connectors.postgres.client.sql import SqlConnection
 from interlock.connectors.postgres.codec import backend as b
-from interlock.connectors.postgres.upstream_config import UpstreamConfig
-from interlock.connectors.postgres.upstream_errors import SqlError, UpstreamError
-from interlock.connectors.postgres.upstream_sql import SqlConnection
 from interlock.testing.pg import PgDatabase
 
 

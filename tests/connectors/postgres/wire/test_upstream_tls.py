@@ -8,13 +8,13 @@ import pytest
 from tests.connectors.postgres.wire.conftest import PASSWORD, Certificates, Run
 from tests.connectors.postgres.wire.peers import peer, read_startup, server_context, welcome
 
+from interlock.connectors.postgres.auth.scram import ChannelBinding
+from interlock.connectors.postgres.client.config import SslMode, UpstreamConfig
+from interlock.connectors.postgres.client.errors import Stage, UpstreamError
+from interlock.connectors.postgres.client.sql import SqlConnection
 from interlock.connectors.postgres.codec import build, encode
 from interlock.connectors.postgres.codec.backend import BackendKeyData
-from interlock.connectors.postgres.scram import ChannelBinding
 from interlock.connectors.postgres.upstream import Upstream, open_upstream, read_certificate
-from interlock.connectors.postgres.upstream_config import SslMode, UpstreamConfig
-from interlock.connectors.postgres.upstream_errors import Stage, UpstreamError
-from interlock.connectors.postgres.upstream_sql import SqlConnection
 from interlock.testing.pg import PgCluster
 
 

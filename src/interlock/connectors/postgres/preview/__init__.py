@@ -4,9 +4,6 @@ first()    the measuring query, pipelined behind the client's statements
 examine()  its reply and what the catalogs and the observer say, turned into effects and a before-image
 """
 
-from interlock.connectors.postgres.preview import setval
-from interlock.connectors.postgres.preview.before import Predicate, image_before
-from interlock.connectors.postgres.preview.closure import Losing
 from interlock.connectors.postgres.preview.context import Captured, Context, Limits, Loss
 from interlock.connectors.postgres.preview.examine import examine, examine_definitions
 from interlock.connectors.postgres.preview.first import (
@@ -23,7 +20,10 @@ from interlock.connectors.postgres.preview.first import (
     read_identity,
     tampered,
 )
-from interlock.connectors.postgres.preview.losing import losing
+from interlock.connectors.postgres.preview.lost.closure import Losing
+from interlock.connectors.postgres.preview.lost.losing import losing
+from interlock.connectors.postgres.preview.rows.before import Predicate, image_before
+from interlock.connectors.postgres.preview.sequences import setval
 
 __all__ = [
     "FLUSH",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from interlock.connectors.postgres.definitions.facet import Facet
 from interlock.connectors.postgres.image import Column, KeyColumn
 from interlock.connectors.postgres.preview.first import Identity
-from interlock.connectors.postgres.preview.layout import Layout
+from interlock.connectors.postgres.preview.rows.layout import Layout
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,20 +8,25 @@ from msgspec import structs
 from interlock.connectors.postgres import history
 from interlock.connectors.postgres.definitions.facet import Facet
 from interlock.connectors.postgres.image import Definition, Frame, Head, Kept, Row, encode
-from interlock.connectors.postgres.preview import kept, row_effects
-from interlock.connectors.postgres.preview.advances import Advances
-from interlock.connectors.postgres.preview.catalog_diff import CatalogDiff, diff
-from interlock.connectors.postgres.preview.catalogs import IGNORED, OID
 from interlock.connectors.postgres.preview.context import Context
-from interlock.connectors.postgres.preview.ddl import Ddl, objects, restarted, wishes
+from interlock.connectors.postgres.preview.ddl.catalog_diff import CatalogDiff, diff
+from interlock.connectors.postgres.preview.ddl.catalogs import IGNORED, OID
+from interlock.connectors.postgres.preview.ddl.effects import Ddl, objects, restarted, wishes
+from interlock.connectors.postgres.preview.ddl.leaning import leaning
+from interlock.connectors.postgres.preview.ddl.members import members
+from interlock.connectors.postgres.preview.ddl.names import resource
 from interlock.connectors.postgres.preview.first import Counts, Facts, read
-from interlock.connectors.postgres.preview.layout import definition_statement, layout_statements, read_layouts
-from interlock.connectors.postgres.preview.leaning import leaning
-from interlock.connectors.postgres.preview.members import members
-from interlock.connectors.postgres.preview.names import resource
-from interlock.connectors.postgres.preview.rows import count_before, image, plan
-from interlock.connectors.postgres.preview.sequences import restarts
-from interlock.connectors.postgres.preview.touched import Touched, at_most
+from interlock.connectors.postgres.preview.lost import kept
+from interlock.connectors.postgres.preview.rows import effects as row_effects
+from interlock.connectors.postgres.preview.rows.images import count_before, image, plan
+from interlock.connectors.postgres.preview.rows.layout import (
+    definition_statement,
+    layout_statements,
+    read_layouts,
+)
+from interlock.connectors.postgres.preview.rows.touched import Touched, at_most
+from interlock.connectors.postgres.preview.sequences.advances import Advances
+from interlock.connectors.postgres.preview.sequences.stored import restarts
 from interlock.connectors.postgres.queries import Ask, QueryFailed, Rows, Steps, together
 from interlock.model.base import digest_of
 from interlock.model.change import Measurement

@@ -8,7 +8,7 @@ not handed over to the shared statistics. Therefore each gated transaction, fail
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from interlock.connectors.postgres.preview.catalogs import CATALOGS, IGNORED
+from interlock.connectors.postgres.preview.ddl.catalogs import CATALOGS, IGNORED
 from interlock.connectors.postgres.queries import Ask, Rows
 
 FLUSH = "SELECT pg_catalog.pg_stat_force_next_flush()"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from interlock.connectors.postgres import settings as reviewed
 from interlock.connectors.postgres.classify import StatementInfo
 from interlock.connectors.postgres.config import Timers
-from interlock.connectors.postgres.session.exchange import Exchange
-from interlock.connectors.postgres.session.items import Names
-from interlock.connectors.postgres.session.record import meaning
+from interlock.connectors.postgres.session.asked.items import Names
+from interlock.connectors.postgres.session.conversation.exchange import Exchange
+from interlock.connectors.postgres.session.ending.record import meaning
 from interlock.connectors.postgres.session.server import Server
 from interlock.connectors.postgres.upstream import Upstream
 from interlock.model.change import Change

@@ -9,10 +9,11 @@ from pglast import ast
 from interlock.connectors.postgres import answer
 from interlock.connectors.postgres.classify import Control, StatementInfo
 from interlock.connectors.postgres.codec import build
-from interlock.connectors.postgres.session import finish, virtual
-from interlock.connectors.postgres.session.batch import Batch, Reply
-from interlock.connectors.postgres.session.items import Item, own_name
+from interlock.connectors.postgres.session.asked.items import Item, own_name
+from interlock.connectors.postgres.session.conversation.batch import Batch, Reply
+from interlock.connectors.postgres.session.ending import finish
 from interlock.connectors.postgres.session.transaction import Savepoint, Transaction
+from interlock.connectors.postgres.session.wishes import virtual
 from interlock.model.decision import Forbid
 
 if TYPE_CHECKING:

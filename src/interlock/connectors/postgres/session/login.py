@@ -7,8 +7,8 @@ and get the same answer.
 import enum
 from collections.abc import Callable
 
-from interlock.connectors.postgres import scram
 from interlock.connectors.postgres import settings as reviewed
+from interlock.connectors.postgres.auth import scram
 from interlock.connectors.postgres.codec import (
     FRONTEND_LOGIN,
     Framer,

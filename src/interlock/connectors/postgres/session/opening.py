@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 
 from interlock.connectors.postgres import settings as reviewed
+from interlock.connectors.postgres.client.sql import SqlConnection
 from interlock.connectors.postgres.codec import backend as b
 from interlock.connectors.postgres.codec import build, encode
-from interlock.connectors.postgres.session import virtual
 from interlock.connectors.postgres.session.channel import Channel
 from interlock.connectors.postgres.session.passing import virtual_status
+from interlock.connectors.postgres.session.wishes import virtual
 from interlock.connectors.postgres.session.worker import Worker
 from interlock.connectors.postgres.settings import Verdict
 from interlock.connectors.postgres.upstream import Upstream
-from interlock.connectors.postgres.upstream_sql import SqlConnection
 
 
 def wishes(options: Mapping[str, str]) -> dict[str, str]:

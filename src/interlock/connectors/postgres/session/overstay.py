@@ -12,10 +12,10 @@ import asyncio
 import weakref
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+from interlock.connectors.postgres.client.errors import UpstreamError
 from interlock.connectors.postgres.queries import QueryFailed, Rows, Statement, array
 from interlock.connectors.postgres.session.channel import Channel, Overstayed
 from interlock.connectors.postgres.session.transaction import Transaction
-from interlock.connectors.postgres.upstream_errors import UpstreamError
 
 # Tables that only this transaction sees, and temporary ones, are in nobody's way.
 _LOCKS = """

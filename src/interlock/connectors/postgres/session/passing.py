@@ -17,11 +17,11 @@ from interlock.connectors.postgres.codec import (
     frontend_limits,
 )
 from interlock.connectors.postgres.codec import backend as b
-from interlock.connectors.postgres.session import segment
+from interlock.connectors.postgres.session.asked import segment
+from interlock.connectors.postgres.session.asked.items import Item, Mistake
+from interlock.connectors.postgres.session.asked.known import Known
 from interlock.connectors.postgres.session.channel import Channel
-from interlock.connectors.postgres.session.exchange import is_farewell
-from interlock.connectors.postgres.session.items import Item, Mistake
-from interlock.connectors.postgres.session.known import Known
+from interlock.connectors.postgres.session.conversation.exchange import is_farewell
 from interlock.model.errors import Rejected
 from interlock.wire import ProtocolViolation
 

@@ -8,7 +8,7 @@ from interlock.connectors.postgres.classify import StatementInfo
 from interlock.connectors.postgres.codec import frontend as f
 from interlock.connectors.postgres.config import Timers
 from interlock.connectors.postgres.preview import Identity, Limits
-from interlock.connectors.postgres.preview.layout import Layout
+from interlock.connectors.postgres.preview.rows.layout import Layout
 from interlock.connectors.postgres.upstream import Upstream
 from interlock.model.decision import Target
 from interlock.sdk.connector import Gate, Principal, Settled, TlsContext

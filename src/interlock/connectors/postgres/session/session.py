@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
 
+from interlock.connectors.postgres.client.errors import UpstreamError
 from interlock.connectors.postgres.codec import (
     Framer,
     build,
@@ -19,14 +20,13 @@ from interlock.connectors.postgres.codec import (
 from interlock.connectors.postgres.codec import backend as b
 from interlock.connectors.postgres.session import opening
 from interlock.connectors.postgres.session.channel import Channel, IdleTooLong, Overstayed
-from interlock.connectors.postgres.session.exchange import Exchange, Lost
+from interlock.connectors.postgres.session.conversation.exchange import Exchange, Lost
+from interlock.connectors.postgres.session.conversation.outbox import Outbox
 from interlock.connectors.postgres.session.login import Login, Wants
-from interlock.connectors.postgres.session.outbox import Outbox
 from interlock.connectors.postgres.session.passing import STATUS, Passing, virtual_status
 from interlock.connectors.postgres.session.server import Server
 from interlock.connectors.postgres.session.worker import Left, Worker
 from interlock.connectors.postgres.upstream import Upstream
-from interlock.connectors.postgres.upstream_errors import UpstreamError
 from interlock.model.errors import InterlockError
 from interlock.sdk.connector import Principal, Wire
 from interlock.wire import ProtocolViolation

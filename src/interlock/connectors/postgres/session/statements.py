@@ -10,13 +10,17 @@ from interlock.connectors.postgres import answer
 from interlock.connectors.postgres.classify import StatementInfo, Way, held_back
 from interlock.connectors.postgres.codec import build
 from interlock.connectors.postgres.codec.backend import ErrorResponse
-from interlock.connectors.postgres.preview.keep import NoRoom
+from interlock.connectors.postgres.preview.lost.keep import NoRoom
 from interlock.connectors.postgres.queries import QueryFailed
-from interlock.connectors.postgres.session import control, defining, finish, images, segment, virtual
-from interlock.connectors.postgres.session.batch import Batch
-from interlock.connectors.postgres.session.items import Item, own_name
-from interlock.connectors.postgres.session.record import Record
+from interlock.connectors.postgres.session import control
+from interlock.connectors.postgres.session.asked import segment
+from interlock.connectors.postgres.session.asked.items import Item, own_name
+from interlock.connectors.postgres.session.beforehand import defining, images
+from interlock.connectors.postgres.session.conversation.batch import Batch
+from interlock.connectors.postgres.session.ending import finish
+from interlock.connectors.postgres.session.ending.record import Record
 from interlock.connectors.postgres.session.transaction import Transaction
+from interlock.connectors.postgres.session.wishes import virtual
 from interlock.model.decision import Forbid
 from interlock.model.operation import Action, Operation
 from interlock.wire import ProtocolViolation

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from interlock.connectors.postgres.classify import StatementInfo, Way
 from interlock.connectors.postgres.definitions import Captures
-from interlock.connectors.postgres.session.heard import Heard
-from interlock.connectors.postgres.session.images import Image
-from interlock.connectors.postgres.session.record import Asked
+from interlock.connectors.postgres.session.beforehand.images import Image
+from interlock.connectors.postgres.session.conversation.heard import Heard
+from interlock.connectors.postgres.session.ending.record import Asked
 
 
 @dataclass(slots=True)

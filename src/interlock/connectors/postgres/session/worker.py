@@ -10,10 +10,13 @@ from interlock.connectors.postgres import answer
 from interlock.connectors.postgres.classify import StatementInfo
 from interlock.connectors.postgres.codec import build, decode_frontend
 from interlock.connectors.postgres.codec import frontend as f
-from interlock.connectors.postgres.session import finish, function_call, images, segment, statements
+from interlock.connectors.postgres.session import statements
+from interlock.connectors.postgres.session.asked import function_call, segment
+from interlock.connectors.postgres.session.asked.items import Item, Mistake, simple
+from interlock.connectors.postgres.session.beforehand import images
 from interlock.connectors.postgres.session.channel import Channel
-from interlock.connectors.postgres.session.items import Item, Mistake, simple
-from interlock.connectors.postgres.session.record import Asked
+from interlock.connectors.postgres.session.ending import finish
+from interlock.connectors.postgres.session.ending.record import Asked
 from interlock.connectors.postgres.session.transaction import Transaction
 from interlock.model.errors import Rejected, Unavailable
 from interlock.wire import InvalidText, ProtocolViolation

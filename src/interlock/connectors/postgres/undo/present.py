@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from interlock.connectors.postgres.image import Row
-from interlock.connectors.postgres.preview.layout import layout_statements, read_layouts
+from interlock.connectors.postgres.preview.rows.layout import layout_statements, read_layouts
 from interlock.connectors.postgres.queries import Ask, Steps, ask
 from interlock.connectors.postgres.undo import statements
 from interlock.connectors.postgres.undo.load import Image, Stored

@@ -13,10 +13,10 @@ from msgspec import structs
 from interlock.connectors.postgres.definitions import Facet, alike, portraits
 from interlock.connectors.postgres.image import Definition, Frame, Kept, decode, encode
 from interlock.connectors.postgres.preview import first, read
-from interlock.connectors.postgres.preview.catalog_diff import diff
-from interlock.connectors.postgres.preview.ddl import NOT_UNDONE
+from interlock.connectors.postgres.preview.ddl.catalog_diff import diff
+from interlock.connectors.postgres.preview.ddl.effects import NOT_UNDONE
 from interlock.connectors.postgres.preview.examine import UNPROVEN
-from interlock.connectors.postgres.preview.kept import copies_made, without
+from interlock.connectors.postgres.preview.lost.kept import copies_made, without
 from interlock.connectors.postgres.queries import (
     CANONICAL_SETTINGS,
     Ask,

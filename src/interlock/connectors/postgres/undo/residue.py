@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from interlock.connectors.postgres.definitions import Facet
 from interlock.connectors.postgres.definitions import facet as f
 from interlock.connectors.postgres.definitions.facet import Address
-from interlock.connectors.postgres.preview.catalog_diff import CatalogDiff, CatalogRow
-from interlock.connectors.postgres.preview.catalogs import CATALOGS
-from interlock.connectors.postgres.preview.names import is_internal
+from interlock.connectors.postgres.preview.ddl.catalog_diff import CatalogDiff, CatalogRow
+from interlock.connectors.postgres.preview.ddl.catalogs import CATALOGS
+from interlock.connectors.postgres.preview.ddl.names import is_internal
 
 _BELONGS: dict[str, tuple[int, str]] = {
     "pg_attribute": (f.RELATION, "attrelid"),

@@ -12,18 +12,18 @@ import ssl
 from collections.abc import Callable
 from typing import Any, cast
 
-from interlock.connectors.postgres.codec import build, encode
-from interlock.connectors.postgres.codec import frontend as f
-from interlock.connectors.postgres.codec.backend import BackendKeyData
-from interlock.connectors.postgres.scram import certificate_hash
-from interlock.connectors.postgres.upstream_config import (
+from interlock.connectors.postgres.auth.scram import certificate_hash
+from interlock.connectors.postgres.client.config import (
     PasswordSource,
     SslMode,
     UpstreamConfig,
     stays_inside,
 )
-from interlock.connectors.postgres.upstream_errors import Stage, UpstreamError
-from interlock.connectors.postgres.upstream_login import Channel, Login, refused
+from interlock.connectors.postgres.client.errors import Stage, UpstreamError
+from interlock.connectors.postgres.client.login import Channel, Login, refused
+from interlock.connectors.postgres.codec import build, encode
+from interlock.connectors.postgres.codec import frontend as f
+from interlock.connectors.postgres.codec.backend import BackendKeyData
 
 Receiver = Callable[[bytes], None]
 OnLost = Callable[[Exception | None], None]

@@ -1,0 +1,1 @@
+"""What would defeat the gate, found in the target's server and roles."""

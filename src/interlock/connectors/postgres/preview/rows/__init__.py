@@ -1,0 +1,1 @@
+"""What a transaction did to rows, and their before-images."""

@@ -1,0 +1,1 @@
+"""What a client asks: the statements of one segment."""

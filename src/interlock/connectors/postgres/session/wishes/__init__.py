@@ -1,0 +1,1 @@
+"""Settings that clients wish for, and what comes of them."""
