@@ -54,6 +54,27 @@ def package(root: Path, imports: dict[str, str]) -> None:
         (root / "src/interlock" / name).write_text(f"{line}\n", encoding="utf-8")
 
 
+EACH_FIRST = """
+import importlib, sys
+for name in sys.argv[1:]:
+    for loaded in [name for name in sys.modules if name.split(".")[0] == "interlock"]:
+        del sys.modules[loaded]
+    importlib.import_module(name)
+"""
+
+
+def test_each_module_can_be_the_first_to_be_imported() -> None:
+    """No circle of imports waits for somebody to enter it at another place."""
+    source = ROOT / "src"
+    names = [
+        ".".join(path.relative_to(source).with_suffix("").parts).removesuffix(".__init__")
+        for path in sorted((source / "interlock").rglob("*.py"))
+        if path.stem != "__main__"
+    ]
+    assert "interlock.cli.main" in names
+    subprocess.run([sys.executable, "-c", EACH_FIRST, *names], check=True, timeout=200)
+
+
 def test_contracts_hold() -> None:
     status, said = lint(ROOT)
     assert status == 0, said

@@ -206,6 +206,20 @@ def test_a_savepoint_takes_what_was_kept_after_it_along(trashing: Gateway) -> No
     assert [e.reversible for e in rows] == [False]
 
 
+def test_what_was_changed_before_the_table_went_can_still_be_reverted(trashing: Gateway) -> None:
+    """The table that comes back has another oid; its name and columns tell that it is the same one."""
+    before = state(trashing.database)
+    with trashing.connect() as agent:
+        agent.execute("UPDATE people SET price = 1000 WHERE id = 1")
+        agent.execute("DELETE FROM orders WHERE ctid = (SELECT ctid FROM orders LIMIT 1)")
+    deleted, updated = trashing.changes(ChangeState.APPLIED)[:2]
+    dropped = approved(trashing, "DROP TABLE people CASCADE", "DROP TABLE orders")
+    for change in (dropped, deleted, updated):
+        answer = trashing.revert(change.id)
+        assert isinstance(answer, Permitted), answer
+    assert state(trashing.database) == before
+
+
 def test_rows_changed_since_are_a_conflict(trashing: Gateway) -> None:
     change = approved(trashing, "ALTER TABLE people ALTER COLUMN price TYPE int USING price::int")
     trashing.database.psql("UPDATE people SET price = 7 WHERE id = 3")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from interlock.connectors.postgres.classify import StatementInfo, Way
 from interlock.connectors.postgres.definitions import Captures
-from interlock.connectors.postgres.session.beforehand.images import Image
 from interlock.connectors.postgres.session.conversation.heard import Heard
 from interlock.connectors.postgres.session.ending.record import Asked
+
+if TYPE_CHECKING:
+    from interlock.connectors.postgres.session.beforehand.images import Image
 
 
 @dataclass(slots=True)

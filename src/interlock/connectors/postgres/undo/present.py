@@ -8,15 +8,21 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import structs
+
 from interlock.connectors.postgres.image import Row
-from interlock.connectors.postgres.preview.rows.layout import layout_statements, read_layouts
-from interlock.connectors.postgres.queries import Ask, Steps, ask
+from interlock.connectors.postgres.preview.rows.layout import Layout, layout_statements, read_layouts
+from interlock.connectors.postgres.queries import Ask, Steps, array, ask
 from interlock.connectors.postgres.undo import statements
 from interlock.connectors.postgres.undo.load import Image, Stored
 from interlock.model.conflict import ConflictKind, RowConflict
 from interlock.model.errors import Rejected
 
 _LONGEST_NAME = 200
+_BY_NAME = """
+SELECT pg_catalog.to_regclass(r.name)::pg_catalog.oid::pg_catalog.text
+  FROM pg_catalog.unnest($1::pg_catalog.text[]) WITH ORDINALITY AS r(name, place) ORDER BY r.place
+"""
 _WORDS = {
     ConflictKind.MODIFIED: "modified",
     ConflictKind.DELETED: "deleted",
@@ -107,13 +113,17 @@ def conflict(
 
 
 def resolve(image: Image) -> Steps[None]:
-    """Find the tables as they are now (they may have been renamed). Raises Rejected when one is gone or has other columns."""
-    oids = list(image.tables)
-    if not oids:
+    """Find the tables as they are now: they may have been renamed, or dropped and made again (another revert does so; then the
+    name and the columns tell). Raises Rejected when one is gone or has other columns."""
+    if not image.tables:
         return
-    replies = yield from ask(Ask("maintainer", layout_statements(oids)))
-    layouts = read_layouts(replies)
+    layouts = yield from _layouts(list(image.tables))
+    again = yield from _made_again([stored for oid, stored in image.tables.items() if oid not in layouts])
+    if again:
+        image.tables = {again.get(oid, oid): stored for oid, stored in image.tables.items()}
+        layouts.update((yield from _layouts(list(again.values()))))
     for oid, stored in image.tables.items():
+        stored.table = structs.replace(stored.table, oid=oid)
         layout = layouts.get(oid)
         if layout is None:
             raise Rejected(f"the table {stored.label} does not exist any more")
@@ -125,6 +135,18 @@ def resolve(image: Image) -> Steps[None]:
         names = {c.name for c in stored.table.columns}
         stored.key = layout.key if all(part.name in names for part in layout.key) else ()
         stored.leave_out_generated()
+
+
+def _layouts(oids: Sequence[int]) -> Steps[dict[int, Layout]]:
+    return read_layouts((yield from ask(Ask("maintainer", layout_statements(oids)))))
+
+
+def _made_again(gone: Sequence[Stored]) -> Steps[dict[int, int]]:
+    """The tables that now have the names of those which are gone: oid by oid."""
+    if not gone:
+        return {}
+    [rows] = yield from ask(Ask("maintainer", ((_BY_NAME, (array([stored.sql for stored in gone]),)),)))
+    return {stored.table.oid: int(oid) for stored, (oid,) in zip(gone, rows, strict=True) if oid is not None}
 
 
 def compare(stored: Stored, *, force: bool) -> Steps[Todo]:

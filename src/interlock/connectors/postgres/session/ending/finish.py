@@ -18,8 +18,8 @@ from interlock.connectors.postgres.session.asked.items import Item
 from interlock.connectors.postgres.session.conversation.batch import Batch, Reply
 from interlock.connectors.postgres.session.conversation.exchange import Lost
 from interlock.connectors.postgres.session.ending import replay
+from interlock.connectors.postgres.session.ending import unit as units
 from interlock.connectors.postgres.session.ending.record import Record
-from interlock.connectors.postgres.session.ending.unit import GatedUnit, ImmediateUnit
 from interlock.connectors.postgres.session.transaction import Transaction
 from interlock.connectors.postgres.undo import proof
 from interlock.model.change import Change, ChangeState
@@ -97,7 +97,7 @@ async def commit(worker: "Worker", prepare: str = "") -> bool:
     if isinstance(rows, bytes):
         worker.fail(rows)
         return False
-    return await _admit(worker, tx, GatedUnit(worker.channel, tx, rows, prepare))
+    return await _admit(worker, tx, units.GatedUnit(worker.channel, tx, rows, prepare))
 
 
 def _waiting(worker: "Worker", tx: Transaction) -> Held | None:
@@ -170,7 +170,7 @@ async def decide(worker: "Worker", measured: Measured) -> bool:
     if isinstance(rows, bytes):
         worker.fail(rows)
         return False
-    return await _admit(worker, tx, GatedUnit(worker.channel, tx, rows))
+    return await _admit(worker, tx, units.GatedUnit(worker.channel, tx, rows))
 
 
 def work_of(worker: "Worker", tx: Transaction) -> Work:
@@ -181,7 +181,7 @@ def work_of(worker: "Worker", tx: Transaction) -> Work:
     )
 
 
-async def _admit(worker: "Worker", tx: Transaction, unit: "GatedUnit | ImmediateUnit") -> bool:
+async def _admit(worker: "Worker", tx: Transaction, unit: "units.GatedUnit | units.ImmediateUnit") -> bool:
     channel = worker.channel
     worker.committing = True
     try:
@@ -189,7 +189,7 @@ async def _admit(worker: "Worker", tx: Transaction, unit: "GatedUnit | Immediate
         given = await asyncio.shield(channel.gate.admit(work_of(worker, tx), unit))
     finally:
         worker.committing = False
-    if isinstance(given, Held) and channel.wait_s > 0 and isinstance(unit, GatedUnit):
+    if isinstance(given, Held) and channel.wait_s > 0 and isinstance(unit, units.GatedUnit):
         worker.tx = None
         given, unit = await _wait(worker, tx, given, unit)
     worker.tx = None
@@ -203,7 +203,9 @@ async def _admit(worker: "Worker", tx: Transaction, unit: "GatedUnit | Immediate
     return False
 
 
-async def _wait(worker: "Worker", tx: Transaction, held: Held, unit: GatedUnit) -> tuple[Answer, GatedUnit]:
+async def _wait(
+    worker: "Worker", tx: Transaction, held: Held, unit: "units.GatedUnit"
+) -> "tuple[Answer, units.GatedUnit]":
     """Keep the client waiting, with nothing open on the target; when its change is approved, run the transaction again from the
     record. Every result must come out as it did: else the client has been told something untrue. What it has heard and cannot be
     compared (or COPY's rows, which are not kept) is not waited for: it is held like anyone's."""
@@ -274,4 +276,4 @@ async def immediate(worker: "Worker", item: Item, *, alone: bool) -> bool:
     if held is not None and not await approved_meanwhile(worker, held.change):
         worker.tx = None
         return False
-    return await _admit(worker, worker.tx, ImmediateUnit(worker, item))
+    return await _admit(worker, worker.tx, units.ImmediateUnit(worker, item))

@@ -12,8 +12,8 @@ from interlock.connectors.postgres.session.asked.items import Item
 from interlock.connectors.postgres.session.conversation.batch import OWN
 from interlock.connectors.postgres.session.conversation.heard import sqlstate
 from interlock.connectors.postgres.session.ending import finish
+from interlock.connectors.postgres.session.ending import unit as units
 from interlock.connectors.postgres.session.ending.record import Asked
-from interlock.connectors.postgres.session.ending.unit import GatedUnit
 from interlock.connectors.postgres.session.transaction import Transaction
 from interlock.model.errors import Rejected
 from interlock.sdk.connector import Refused, Work
@@ -30,7 +30,7 @@ class Again:
     """The transaction, run again and open."""
 
     work: Work
-    unit: GatedUnit
+    unit: "units.GatedUnit"
 
 
 async def run(worker: "Worker", old: Transaction, *, compare: bool = False) -> Again | Refused:
@@ -59,7 +59,7 @@ async def run(worker: "Worker", old: Transaction, *, compare: bool = False) -> A
             return Refused(
                 "failed", f"the transaction failed when it was run again{_code(measured)}", retry=True
             )
-        unit = GatedUnit(worker.channel, tx, measured)
+        unit = units.GatedUnit(worker.channel, tx, measured)
         work = finish.work_of(worker, tx)
         if compare and tx.heard.told != old.heard.told:
             await unit.abandon()
