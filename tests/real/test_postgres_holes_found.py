@@ -217,3 +217,21 @@ def test_objects_that_join_and_leave_an_extension(fresh_db: PgDatabase, tmp_path
             assert effect.change is ChangeKind.DELETED
     finally:
         fresh_db.psql(f"ALTER ROLE {ROLES.upstream} NOSUPERUSER")
+
+
+def test_sequences_that_are_bound_to_other_columns(fresh_db: PgDatabase, tmp_path: Path) -> None:
+    prepare(fresh_db, "CREATE TABLE one (a serial); CREATE TABLE two (a int);")
+    with Gateway(fresh_db, tmp_path, top=RELAXED) as gateway, gateway.connect() as agent:
+        for statement in (
+            "ALTER SEQUENCE one_a_seq OWNED BY two.a",
+            "DO 'BEGIN ALTER SEQUENCE one_a_seq OWNED BY NONE; END'",
+            "ALTER SEQUENCE one_a_seq OWNED BY one.a",
+        ):
+            agent.execute(statement.encode())
+            told = gateway.changes()[0].measurement.effects
+            assert {e.resource.name for e in told} == {"public.one_a_seq"}
+            assert [e.reversible for e in told if e.change is ChangeKind.SETTING]
+            assert not all(e.reversible for e in told)
+        agent.execute("CREATE TABLE three (a serial, b int GENERATED ALWAYS AS IDENTITY)")
+        told = gateway.changes()[0].measurement.effects
+        assert ChangeKind.SETTING not in {e.change for e in told}

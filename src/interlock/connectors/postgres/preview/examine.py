@@ -13,8 +13,8 @@ from interlock.connectors.postgres.preview.ddl.catalog_diff import CatalogDiff, 
 from interlock.connectors.postgres.preview.ddl.catalogs import IGNORED, OID
 from interlock.connectors.postgres.preview.ddl.effects import Ddl, objects, restarted, wishes
 from interlock.connectors.postgres.preview.ddl.leaning import leaning
-from interlock.connectors.postgres.preview.ddl.members import members
 from interlock.connectors.postgres.preview.ddl.names import resource
+from interlock.connectors.postgres.preview.ddl.ties import ties
 from interlock.connectors.postgres.preview.first import Counts, Facts, read
 from interlock.connectors.postgres.preview.lost import kept
 from interlock.connectors.postgres.preview.rows import effects as row_effects
@@ -60,7 +60,7 @@ def examine_definitions(
     if any(oid not in IGNORED for oid in facts.catalogs):
         yield from work.look_at_catalogs()
     if OID["pg_depend"] in facts.catalogs:
-        work.ddl.effects += yield from members(facts)
+        work.ddl.effects += yield from ties(facts)
     yield from work.look_at_history()
     yield from work.look_at_rows()
     yield from work.look_at_emptied()
