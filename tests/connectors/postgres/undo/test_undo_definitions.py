@@ -273,3 +273,50 @@ def test_rows_that_no_constraint_would_take_back_are_not_promised(shop: Rig) -> 
         reasons = irreversible(shop.measure())
         shop.rollback()
         assert reasons, sql
+
+
+KEEPS_ROWS_AWAY = {
+    "constraints of a domain": (
+        "CREATE DOMAIN word AS text; CREATE TABLE t (id int PRIMARY KEY, w word); INSERT INTO t VALUES (1, 'long');"
+        " ALTER DOMAIN word ADD CHECK (length(VALUE) < 3) NOT VALID",
+        "DELETE FROM t",
+        "not validated",
+    ),
+    "rules that add": (
+        "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE said (what text);"
+        " CREATE RULE r AS ON DELETE TO t DO ALSO INSERT INTO said VALUES ('gone')",
+        "INSERT INTO t VALUES (1)",
+        "has rules",
+    ),
+    "rules that do nothing": (
+        "CREATE TABLE t (id int PRIMARY KEY, a int); INSERT INTO t VALUES (1, 1);"
+        " CREATE RULE r AS ON INSERT TO t DO INSTEAD NOTHING",
+        "UPDATE t SET a = 2",
+        "has rules",
+    ),
+    "numbers of the server": (
+        "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a int); INSERT INTO t (a) VALUES (1), (2)",
+        "UPDATE t SET id = DEFAULT",
+        "identity values",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", KEEPS_ROWS_AWAY)
+def test_rows_that_would_not_come_back_are_not_promised(shop: Rig, name: str) -> None:
+    setup, change_, reason = KEEPS_ROWS_AWAY[name]
+    shop.script(setup)
+    reasons = irreversible(shop.applied(change_))
+    assert any(reason in each for each in reasons), reasons
+
+
+def test_other_columns_beside_numbers_of_the_server_come_back(shop: Rig) -> None:
+    shop.script(
+        "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a int); INSERT INTO t (a) VALUES (1), (2)"
+    )
+    before = shop.database.psql("SELECT * FROM t ORDER BY id")
+    for sql in ("UPDATE t SET a = 7", "DELETE FROM t"):
+        result = shop.applied(sql)
+        assert not irreversible(result)
+        shop.revert(result)
+        assert shop.database.psql("SELECT * FROM t ORDER BY id") == before

@@ -137,7 +137,7 @@ class _Work:
             parts += [image(table, self.facts, self.context), count_before(table)]
         yield from together(parts)
         for table in self.tables.values():
-            _check_name(table)
+            table.reason = table.reason or row_effects.hindrance(table)
 
     def _unwritten(self, oid: int) -> Touched:
         row, _ = self.ddl.rewritten[oid]
@@ -315,7 +315,8 @@ class _Work:
         counts, loss = table.counts, self.kept.whole.get(table.counts.oid)
         what = row_effects.table_resource(counts.schema, counts.name or "", counts.kind)
         own = self.emptied[counts.oid][1]
-        known = table.layout is not None and not table.layout.unchecked
+        layout = table.layout
+        known = layout is not None and not (layout.unchecked or layout.ruled)
         covered = loss is not None and loss.kept and own is not None and known
         reason = "" if covered else "the rows were not copied before the table was emptied"
         if loss is not None and covered:
@@ -378,21 +379,6 @@ def _is_history(counts: Counts) -> bool:
     """Only rows added, as the triggers do: whatever else happens to that table is an effect like any other."""
     own = (counts.schema, counts.name, counts.kind) == (history.SCHEMA, history.TABLE, "r")
     return own and not (counts.updated or counts.deleted or counts.alone)
-
-
-def _check_name(table: Touched) -> None:
-    """The observer was asked for the table by the name that the transaction knows: it must be the same one."""
-    layout = table.layout
-    if table.reason:
-        return
-    if layout is None:
-        table.reason = f"{table.label} is not visible to the observer"
-    elif (layout.schema, layout.name) != (table.counts.schema, table.counts.name):
-        table.reason = f"{table.label} was renamed in the same transaction"
-    elif layout.unchecked and (table.counts.updated or table.counts.deleted):
-        table.reason = (
-            f"{table.label} has constraints that are not validated: what was there could not be put back"
-        )
 
 
 def _irreversible(effect: Effect) -> Effect:

@@ -95,6 +95,23 @@ def advanced(counts: Counts, *, given_back: bool) -> Effect:
     return Effect(what, ChangeKind.UPDATED, 0, Unit.OBJECTS, reversible=True, detail=detail)
 
 
+def hindrance(table: Touched) -> str:
+    """Why the rows could not be put back though their image is there; empty when they can. The observer was asked for the table
+    by the name that the transaction knows: it must be the same one."""
+    layout = table.layout
+    if layout is None:
+        return f"{table.label} is not visible to the observer"
+    if (layout.schema, layout.name) != (table.counts.schema, table.counts.name):
+        return f"{table.label} was renamed in the same transaction"
+    if layout.unchecked and table.replaced:
+        return f"{table.label} has constraints that are not validated: what was there could not be put back"
+    if layout.ruled:
+        return f"{table.label} has rules, which would act on the way back as well"
+    if set(layout.numbered) & set(changed_columns(table)):
+        return f"identity values of {table.label} were changed, which only an INSERT may set"
+    return ""
+
+
 def changed_columns(table: Touched) -> tuple[str, ...]:
     """The columns in which some updated row differs; empty when there is no image."""
     if table.layout is None or table.reason:

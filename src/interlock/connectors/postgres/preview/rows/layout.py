@@ -17,14 +17,22 @@ SELECT c.oid::pg_catalog.text, n.nspname::pg_catalog.text, c.relname::pg_catalog
           JOIN pg_catalog.pg_namespace AS pn ON pn.oid OPERATOR(pg_catalog.=) p.relnamespace
          WHERE i.inhrelid OPERATOR(pg_catalog.=) c.oid AND c.relispartition LIMIT 1),
        EXISTS (SELECT FROM pg_catalog.pg_constraint AS k
-                WHERE k.conrelid OPERATOR(pg_catalog.=) c.oid AND NOT k.convalidated)::pg_catalog.text
+                WHERE NOT k.convalidated
+                  AND (k.conrelid OPERATOR(pg_catalog.=) c.oid
+                       OR k.contypid OPERATOR(pg_catalog.=) ANY (
+                            SELECT a.atttypid FROM pg_catalog.pg_attribute AS a
+                             WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND NOT a.attisdropped
+                               AND k.contypid OPERATOR(pg_catalog.<>) 0::pg_catalog.oid)))::pg_catalog.text,
+       EXISTS (SELECT FROM pg_catalog.pg_rewrite AS r
+                WHERE r.ev_class OPERATOR(pg_catalog.=) c.oid AND r.ev_enabled OPERATOR(pg_catalog.<>) 'D')::pg_catalog.text
   FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
  WHERE c.oid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])
 """
 
 _COLUMNS = """
 SELECT a.attrelid::pg_catalog.text, a.attname::pg_catalog.text, pg_catalog.format_type(a.atttypid, -1),
-       (a.attgenerated OPERATOR(pg_catalog.<>) '')::pg_catalog.text
+       (a.attgenerated OPERATOR(pg_catalog.<>) '')::pg_catalog.text,
+       (a.attidentity OPERATOR(pg_catalog.=) 'a')::pg_catalog.text
   FROM pg_catalog.pg_attribute AS a
  WHERE a.attrelid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])
    AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
@@ -102,7 +110,8 @@ SELECT d.rel::pg_catalog.text, pg_catalog.md5(pg_catalog.string_agg(d.what, E'\\
 @dataclass(frozen=True, slots=True)
 class Layout:
     """A table as the observer sees it. `parent` is the partitioned table it is a part of; `unchecked`: it has constraints that
-    are not validated, so rows may be in it that could not be put back."""
+    are not validated, so rows may be in it that could not be put back; `ruled`: rules would act on what a revert does to it;
+    `numbered` are the columns that only an INSERT may set (GENERATED ALWAYS AS IDENTITY)."""
 
     oid: int
     schema: str
@@ -112,6 +121,8 @@ class Layout:
     columns: tuple[Column, ...]
     key: tuple[KeyColumn, ...]
     unchecked: bool = False
+    ruled: bool = False
+    numbered: tuple[str, ...] = ()
 
     def key_of(self, row: Sequence[str | None]) -> tuple[str | None, ...]:
         """The values of the key columns in a row; the whole row when there is no key."""
@@ -139,8 +150,11 @@ def read_layouts(replies: Sequence[Rows]) -> dict[int, Layout]:
     """By oid; a table that the observer does not see (made in the transaction) is absent."""
     tables, columns, keys = replies
     of_columns: dict[str, list[Column]] = {}
-    for oid, name, kind, generated in columns:
+    numbered: dict[str, list[str]] = {}
+    for oid, name, kind, generated, always in columns:
         of_columns.setdefault(oid or "", []).append(Column(name or "", kind or "", generated == "true"))
+        if always == "true":
+            numbered.setdefault(oid or "", []).append(name or "")
     of_keys: dict[str, list[KeyColumn]] = {}
     for oid, name, operator in keys:
         of_keys.setdefault(oid or "", []).append(KeyColumn(name or "", operator or ""))
@@ -154,6 +168,8 @@ def read_layouts(replies: Sequence[Rows]) -> dict[int, Layout]:
             tuple(of_columns.get(oid or "", ())),
             tuple(of_keys.get(oid or "", ())),
             unchecked == "true",
+            ruled == "true",
+            tuple(numbered.get(oid or "", ())),
         )
-        for oid, schema, name, kind, parent, unchecked in tables
+        for oid, schema, name, kind, parent, unchecked, ruled in tables
     }
