@@ -4,11 +4,13 @@
 it a new database there. ``own_cluster`` makes clusters that a test may stop, kill and configure as it likes.
 """
 
+import logging
 import secrets
 from collections.abc import Callable, Iterator
 
 import hypothesis
 import pytest
+import structlog
 
 from interlock.testing.pg import PgCluster, PgDatabase
 from interlock.testing.pg_install import PgUnavailable, find_bindir
@@ -19,6 +21,18 @@ MakeCluster = Callable[..., PgCluster]
 hypothesis.settings.register_profile("interlock", deadline=None)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=5_000)
 hypothesis.settings.load_profile("interlock")
+
+
+@pytest.fixture(autouse=True)
+def _logging() -> Iterator[None]:
+    """A command that runs in the test's own process sets logging up for a process of its own."""
+    configured, root = structlog.get_config(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    if structlog.get_config() != configured:
+        structlog.configure(**configured)
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 def _shared(version: str) -> Iterator[PgCluster]:

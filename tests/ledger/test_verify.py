@@ -89,6 +89,12 @@ def test_no_altered_byte_of_any_file_passes(size: int, data: st.DataObject) -> N
     assert not verify(export).ok
 
 
+def test_an_empty_line_among_the_payloads_is_no_line_of_ours() -> None:
+    export = memory_log(1).export()
+    export.files["payloads"] = b"\n"
+    assert first(verify(export))[0] is Problem.PAYLOAD
+
+
 @settings(deadline=None, max_examples=200)
 @given(st.sampled_from([1, 5, 257, 600]), st.data())
 def test_no_cut_or_absent_file_passes(size: int, data: st.DataObject) -> None:

@@ -61,8 +61,9 @@ def test_psycopg_streams_and_stops_in_the_middle(shop: Shop) -> None:
     with shop.connect() as agent:
         agent.execute("BEGIN")
         rows: Any = agent.cursor().stream(WIPE)
-        assert next(rows) == (1,)
+        first = next(rows)
         rows.close()
+        assert first[0] in range(1, 11)
         with fails(HELD):
             agent.execute("COMMIT")
         assert usable(agent)

@@ -5,23 +5,12 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import structlog
 
 from interlock.model.errors import Misconfigured, Unavailable
 from interlock.runtime import log, secrets
-
-
-@pytest.fixture
-def _structlog() -> Any:
-    before = structlog.get_config()
-    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
-    yield
-    structlog.configure(**before)
-    logging.getLogger().handlers[:] = handlers
-    logging.getLogger().setLevel(level)
 
 
 def test_each_kind_is_read_when_asked_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +58,6 @@ def test_failures_say_nothing_of_what_was_printed(tmp_path: Path) -> None:
     assert "hunter2" not in repr(secrets.parse({"command": command}, tmp_path))
 
 
-@pytest.mark.usefixtures("_structlog")
 def test_the_net_keeps_secrets_out_of_both_kinds_of_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,7 +87,6 @@ def test_the_net_keeps_secrets_out_of_both_kinds_of_log(
     assert lines[2]["level"] == "error"
 
 
-@pytest.mark.usefixtures("_structlog")
 def test_readable_lines_for_people() -> None:
     out = io.StringIO()
     log.set_up(json=False, stream=out)

@@ -242,7 +242,9 @@ class _Payloads:
 
 
 def _lines(data: bytes) -> Iterator[Any]:
-    return (entries.parse_canonical(line) for line in data.split(b"\n") if line)
+    """Each line ends with a line feed, and none is empty. Raises EntryError."""
+    *lines, rest = data.split(b"\n")
+    return map(entries.parse_canonical, [*lines, rest] if rest else lines)
 
 
 def _explain(item: Disagreement) -> Finding:
