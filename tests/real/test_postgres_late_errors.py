@@ -218,14 +218,15 @@ def test_psql(shop: Shop, arguments: tuple[str, ...]) -> None:
 # -- JDBC
 
 
+JAVA = all(map(shutil.which, ("java", "javac"))) and JDBC.exists()
+
+
+@pytest.mark.skipif(not JAVA, reason="no Java with PostgreSQL's JDBC driver (libpostgresql-jdbc-java) here")
 def test_jdbc(shop: Shop, tmp_path: Path) -> None:
-    javac, java = shutil.which("javac"), shutil.which("java")
-    if not (javac and java and JDBC.exists()):
-        pytest.skip("no Java with PostgreSQL's JDBC driver (libpostgresql-jdbc-java) here")
-    run(javac, "-cp", str(JDBC), "-d", str(tmp_path), str(HERE / "Late.java"))
+    run("javac", "-cp", str(JDBC), "-d", str(tmp_path), str(HERE / "Late.java"))
     url = f"jdbc:postgresql://127.0.0.1:{shop.gateway.port}/shop?sslmode=disable"
     said = run(
-        *(java, "-Xshare:auto", "-cp", f"{JDBC}:{tmp_path}", "Late"),
+        *("java", "-Xshare:auto", "-cp", f"{JDBC}:{tmp_path}", "Late"),
         *(url, *(f"{agent}:{shop.gateway.tokens[agent]}" for agent in agents(shop, 10))),
     )
     ways = dict(line.split("=") for line in said.splitlines())
@@ -236,12 +237,14 @@ def test_jdbc(shop: Shop, tmp_path: Path) -> None:
 # -- node-postgres
 
 
+MODULES = FOLDER / "node_modules"
+NODE = shutil.which("node") is not None and (MODULES / "pg-cursor").exists()
+
+
+@pytest.mark.skipif(not NODE, reason="no node with pg and pg-cursor here; `make conformance` fetches them")
 def test_node_postgres(shop: Shop) -> None:
-    node, modules = shutil.which("node"), FOLDER / "node_modules"
-    if not (node and (modules / "pg-cursor").exists()):
-        pytest.skip("no node with pg and pg-cursor here; `make conformance` fetches them")
     places = [shop.gateway.dsn(agent) for agent in agents(shop, 11)]
-    said = run(node, str(HERE / "late.cjs"), *places, NODE_PATH=str(modules))
+    said = run("node", str(HERE / "late.cjs"), *places, NODE_PATH=str(MODULES))
     ways = json.loads(said)
     assert len(ways) == 11
     # Nobody listens to what comes after a cursor is closed: outside a transaction such a write is refused before it runs.
