@@ -6,6 +6,7 @@ it a new database there. ``own_cluster`` makes clusters that a test may stop, ki
 
 import logging
 import secrets
+import sys
 from collections.abc import Callable, Iterator
 
 import hypothesis
@@ -21,6 +22,9 @@ MakeCluster = Callable[..., PgCluster]
 hypothesis.settings.register_profile("interlock", deadline=None)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=5_000)
 hypothesis.settings.load_profile("interlock")
+
+# Gateways in the background of a test process have something to say while a command's output is read.
+structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 @pytest.fixture(autouse=True)

@@ -164,7 +164,7 @@ def test_a_session_that_breaks_ends_alone(capsys: pytest.CaptureFixture[str]) ->
         assert await other[0].readexactly(2) == b"OK"
 
     on_loop(body)
-    assert "session.broke" in capsys.readouterr().out
+    assert "session.broke" in capsys.readouterr().err
 
 
 def test_pause_and_resume_reading() -> None:
