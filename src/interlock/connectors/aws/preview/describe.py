@@ -1,0 +1,92 @@
+"""From a call that isn't a read to its effects, by the best evidence that the account gives without running it.
+
+Never DryRun: it only checks permission, and not every endpoint honours it. Unknown is treated as delete.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import structs
+
+from interlock.connectors.aws.call import CallFailed, Calls, Classified, Described, Quiet
+from interlock.connectors.aws.preview.found import Effects, thing, unknown
+from interlock.connectors.aws.preview.registry import row_of
+from interlock.connectors.aws.preview.rows import Row
+from interlock.connectors.aws.preview.seen import Seen
+from interlock.connectors.aws.preview.survey import Survey, Unsure
+from interlock.model.effect import ChangeKind, Effect, Evidence, Unit
+from interlock.model.operation import Action
+
+_BY_ACTION = {Action.CREATE: ChangeKind.CREATED, Action.UPDATE: ChangeKind.UPDATED}
+_BY_QUIET = {
+    "exposure": ChangeKind.PERMISSION,
+    "lockout": ChangeKind.PERMISSION,
+    "keys": ChangeKind.PERMISSION,
+    "overwrite": ChangeKind.REPLACED,
+    "expiry": ChangeKind.DELETED,
+}
+"""What a row of the reviewed table does to its resource; a kind that is not here weakens it."""
+
+
+async def describe(what: Classified, calls: Calls, seen: Seen, own_accounts: Sequence[str] = ()) -> Described:
+    """What a call would do. Raises Unavailable when the account doesn't answer; an answer that is an error makes the effect unknown.
+
+    `own_accounts` are ours beside the target's: policies that name them don't count as foreign."""
+    survey = Survey(what, calls, seen, own_accounts)
+    row = row_of(what.call.service, what.call.operation)
+    effects = await _ask(survey, row) if row is not None else _by_table(survey)
+    effects = [*effects, *_quiet(survey, row, effects)]
+    effects = [_again(survey, effect) for effect in effects]
+    return Described(tuple(effects), survey.state or None, tuple(survey.settings), tuple(survey.notes))
+
+
+async def _ask(survey: Survey, row: Row) -> Effects:
+    try:
+        return await row.describer(survey)
+    except CallFailed as failed:
+        why = f"the account could not be asked: {failed.code}"
+    except Unsure as unsure:
+        why = str(unsure)
+    survey.note(f"What {survey.call.name} does is not known: {why}.")
+    return [unknown(resource, why) for resource in survey.what.operation.resources or (survey.main,)]
+
+
+def _by_table(survey: Survey) -> Effects:
+    """Nothing is known but the reviewed table's word."""
+    what = survey.what
+    change = _BY_ACTION.get(what.operation.action)
+    resources = what.operation.resources or (survey.main,)
+    if change is None or what.quiet:
+        why = what.quiet[0].why if what.quiet else "nothing here can tell what it would do"
+        return [unknown(resource, why) for resource in resources]
+    return [thing(resource, change, evidence=Evidence.PREDICTED) for resource in resources]
+
+
+def _quiet(survey: Survey, row: Row | None, effects: Effects) -> Effects:
+    """What the reviewed table says of the call and its describer doesn't answer for: it must not come out as a plain change."""
+    if row is None or any(effect.evidence is Evidence.UNKNOWN for effect in effects):
+        return []
+    said = {effect.change for effect in effects if effect.unit is Unit.OBJECTS and effect.count}
+    more = (_of_quiet(survey, quiet) for quiet in survey.what.quiet if quiet.kind not in row.judges)
+    return [effect for effect in more if effect.change not in said or effect.evidence is Evidence.UNKNOWN]
+
+
+def _of_quiet(survey: Survey, quiet: Quiet) -> Effect:
+    if quiet.kind == "indirect":
+        return unknown(survey.main, quiet.why)
+    change = _BY_QUIET.get(quiet.kind, ChangeKind.WEAKENED)
+    return thing(survey.main, change, quiet.why, evidence=Evidence.PREDICTED)
+
+
+def _again(survey: Survey, effect: Effect) -> Effect:
+    """A create of what this session deleted is a replacement; a delete of what it made itself is worth saying."""
+    if effect.unit is not Unit.OBJECTS or not effect.count:
+        return effect
+    name, seen = effect.resource.name, survey.seen
+    if effect.change is ChangeKind.DELETED and seen.creation_of(name) is not None:
+        survey.note(f"{name} was created in this session.")
+    if effect.change is not ChangeKind.CREATED or (change := seen.deletion_of(name)) is None:
+        return effect
+    by = f" by {change}" if change else ""
+    survey.note(f"{name} was deleted in this session{by}, or its deletion waits: this replaces it.")
+    detail = f"deleted in this session{by} and made again"
+    return structs.replace(effect, change=ChangeKind.REPLACED, detail=detail)
