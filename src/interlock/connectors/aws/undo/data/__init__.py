@@ -1,0 +1,5 @@
+"""Rows of the data and messaging services."""
+
+from interlock.connectors.aws.undo.registry import Row
+
+ROWS: tuple[Row, ...] = ()

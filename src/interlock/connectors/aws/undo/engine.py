@@ -1,0 +1,120 @@
+"""The way of an undo: planned and prepared before the call, completed after it, checked and run when it is reverted."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from interlock.connectors.aws.call import CallFailed, Calls, Classified
+from interlock.connectors.aws.undo import registry
+from interlock.connectors.aws.undo.compare import fingerprint, look, same
+from interlock.connectors.aws.undo.means import Here
+from interlock.connectors.aws.undo.names import fill, named, pick, stored
+from interlock.connectors.aws.undo.plan import ANY, Check, Plan, Step
+from interlock.connectors.aws.undo.result import Completed, Reverted, Since
+from interlock.connectors.aws.undo.steps import run
+from interlock.model.errors import Rejected
+
+
+async def plan(what: Classified, calls: Calls, nonce: str) -> Plan:
+    """The before-image of a call that was not made yet, and its inverse. `nonce` names copies. `kind` is `none` with a reason
+    for what no row covers, and when the present state cannot be read. Raises Unavailable."""
+    return await registry.plan_for(what.call, calls, nonce)
+
+
+async def prepare(plan: Plan, calls: Calls, saved: Mapping[str, Any]) -> dict[str, Any]:
+    """Make the copies, after the intent and before the call. Returns the names saved; what was made is removed again when it
+    fails. Raises CallFailed, Rejected, Unavailable: then the call must not be made."""
+    names = dict(saved)
+    try:
+        await run(plan.prepare, _here(calls), names)
+    except (CallFailed, Rejected):
+        await discard(plan, Completed(stored(names)), calls)
+        raise
+    return stored(names)
+
+
+async def complete(
+    plan: Plan, answer: Mapping[str, Any], calls: Calls, saved: Mapping[str, Any]
+) -> Completed:
+    """After the call succeeded: the names its answer gives, and the state that it left. Raises Unavailable."""
+    names = stored({**saved, **pick(answer, plan.saves)})
+    return Completed(names, tuple([await _left(check, calls, names) for check in plan.checks]))
+
+
+async def conflicts(plan: Plan, completed: Completed, calls: Calls) -> tuple[Since, ...]:
+    """What isn't as the call left it, nor as it was before. Raises Unavailable."""
+    states = [await _state(check, calls, completed.saved) for check in _checks(plan, completed)]
+    return tuple(state for state in states if isinstance(state, Since))
+
+
+async def revert(plan: Plan, completed: Completed, calls: Calls, *, force: bool) -> Reverted:
+    """Run the inverse. Raises Rejected when nothing can be undone, or something was changed since (unless `force`); Unavailable,
+    after which it may be run again, as after a crash."""
+    if plan.kind == "none":
+        raise Rejected(plan.reason or "this call cannot be undone")
+    states = [await _state(check, calls, completed.saved) for check in _checks(plan, completed)]
+    if states and all(state is True for state in states):
+        return Reverted(already=True, caveats=plan.caveats)
+    found = tuple(state for state in states if isinstance(state, Since))
+    if found and not force:
+        raise Rejected("; ".join(str(since) for since in found))
+    return await _inverse(plan, completed, calls, found)
+
+
+async def discard(plan: Plan, completed: Completed, calls: Calls) -> None:
+    """Remove the copies. Raises CallFailed, Unavailable."""
+    names = dict(completed.saved)
+    await run([step for step in plan.discard if _ready(step, names)], _here(calls), names)
+
+
+async def _inverse(plan: Plan, completed: Completed, calls: Calls, overridden: Sequence[Since]) -> Reverted:
+    here, names, made = _here(calls), dict(completed.saved), 0
+    try:
+        made = await run(plan.inverse, here, names)
+    except (CallFailed, Rejected) as error:
+        return Reverted(made, failed=str(error), conflicts=tuple(overridden), caveats=plan.caveats)
+    return Reverted(made, conflicts=tuple(overridden), caveats=plan.caveats)
+
+
+def _here(calls: Calls) -> Here:
+    return calls if isinstance(calls, Here) else Here(calls, "")
+
+
+def _checks(plan: Plan, completed: Completed) -> tuple[Check, ...]:
+    """Those with what the call left; when the outcome was never stored, nothing is known of that."""
+    return completed.checks or plan.checks
+
+
+async def _left(check: Check, calls: Calls, saved: Mapping[str, Any]) -> Check:
+    try:
+        expected = named(check.after, saved)
+        if expected == ANY:
+            expected = fingerprint(await look(check, calls, saved))
+        return msgspec.structs.replace(check, before=named(check.before, saved), after=expected)
+    except (CallFailed, Rejected):
+        return msgspec.structs.replace(check, after=ANY)  # it will be said that it can't be compared
+
+
+async def _state(check: Check, calls: Calls, saved: Mapping[str, Any]) -> "Since | bool":
+    """True: as before the call. False: as the call left it."""
+    try:
+        now = await look(check, calls, saved)
+    except (CallFailed, Rejected):
+        return Since(check.what, "unreadable")
+    if same(named(check.before, saved), now):
+        return True
+    if check.after == ANY:
+        return Since(check.what, "unreadable")
+    if same(check.after, now):
+        return False
+    return Since(check.what, "gone" if now is None else "changed" if check.after is not None else "made")
+
+
+def _ready(step: Step, saved: Mapping[str, Any]) -> bool:
+    """Whether there is anything to remove: what was never made has no name."""
+    try:
+        fill(step.parameters, saved)
+    except Rejected:
+        return False
+    return True

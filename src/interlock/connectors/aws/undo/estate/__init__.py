@@ -1,0 +1,5 @@
+"""Rows of compute, identity, network, stacks and databases."""
+
+from interlock.connectors.aws.undo.registry import Row
+
+ROWS: tuple[Row, ...] = ()

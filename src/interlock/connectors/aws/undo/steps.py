@@ -1,0 +1,67 @@
+"""Running steps. A crash between two of them is mended by running them all again: each is as good as done when it was done."""
+
+import asyncio
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from interlock.connectors.aws.call import CallFailed, Calls
+from interlock.connectors.aws.undo.compare import look, missing, present, same
+from interlock.connectors.aws.undo.means import Here
+from interlock.connectors.aws.undo.names import fill, named, pick, search
+from interlock.connectors.aws.undo.plan import Step
+
+ATTEMPTS = 600
+"""How often a step is asked again until its answer is as wanted."""
+_BESIDE = 16
+"""How many independent steps run side by side."""
+
+
+async def run(steps: Iterable[Step], calls: Here, saved: dict[str, Any]) -> int:
+    """Run steps in order; what they save is added to `saved`. Returns how many calls were made. Raises the first failure, when
+    what runs beside it is through."""
+    made = 0
+    for batch in _batches(steps):
+        done = await asyncio.gather(*(_one(step, calls, saved) for step in batch), return_exceptions=True)
+        for result in done:
+            if isinstance(result, BaseException):
+                raise result
+            made += result
+    return made
+
+
+def _batches(steps: Iterable[Step]) -> Iterator[list[Step]]:
+    for independent, group in itertools.groupby(steps, key=lambda step: step.independent):
+        size = _BESIDE if independent else 1
+        while batch := list(itertools.islice(group, size)):
+            yield batch
+
+
+async def _one(step: Step, calls: Here, saved: dict[str, Any]) -> int:
+    if step.unless is not None and await _holds(step, calls, saved):
+        return 0
+    answer = await _ask(step, calls, saved)
+    saved.update(pick(answer, step.saves))
+    if step.wait:
+        await calls.wait(step.service, step.wait, fill(step.wait_for, saved), region=step.region)
+    return 1
+
+
+async def _holds(step: Step, calls: Calls, saved: Mapping[str, Any]) -> bool:
+    assert step.unless is not None
+    return same(named(step.unless.before, saved), await look(step.unless, calls, saved))
+
+
+async def _ask(step: Step, calls: Here, saved: Mapping[str, Any]) -> dict[str, Any]:
+    parameters = fill(step.parameters, saved)
+    for attempt in range(ATTEMPTS):
+        try:
+            answer = await calls.ask(step.service, step.operation, parameters, region=step.region)
+        except CallFailed as error:
+            if (step.absent_ok and missing(error)) or (step.present_ok and present(error)):
+                return {}
+            raise
+        if not step.until or search(step.until, answer):
+            return answer
+        await calls.pause(attempt)
+    raise CallFailed("NotYet", 408)

@@ -1,0 +1,19 @@
+"""Moto in place of AWS, empty for each test."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.connectors.aws.undo.rig import Account, moto_server, reset
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[str]:
+    """The address of moto."""
+    yield from moto_server()
+
+
+@pytest.fixture
+def account(moto: str) -> Account:
+    """An empty account, and the gateway's calls in it."""
+    reset(moto)
+    return Account(moto)
