@@ -86,7 +86,7 @@ def spendings(principal: Principal, target: str, effects: Iterable[Effect]) -> t
     for effect in effects:
         amounts = _amounts(effect)
         total += amounts
-        if effect.unit is Unit.ROWS and amounts:
+        if effect.unit.data and amounts:
             key = f"table/{effect.resource.kind} {effect.resource.name}"
             tables[key] = tables.get(key, Amounts()) + amounts
     if not total:
@@ -105,7 +105,7 @@ _ROWS: Mapping[ChangeKind, str] = {
 
 
 def _amounts(effect: Effect) -> Amounts:
-    if effect.unit is Unit.OBJECTS:
+    if not effect.unit.data:
         return Amounts(objects=effect.count)
     # What is neither created nor updated is lost to somebody: doubt counts as a deletion.
     return Amounts(**{_ROWS.get(effect.change, "rows_deleted"): effect.count})

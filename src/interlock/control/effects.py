@@ -76,7 +76,7 @@ def _count(effect: Effect) -> str:
 def _empties(effect: Effect) -> bool:
     removes = effect.change in (ChangeKind.DELETED, ChangeKind.REPLACED, ChangeKind.HIDDEN)
     known = effect.before is not None and not effect.before_at_least
-    return removes and known and effect.unit is Unit.ROWS and 0 < (effect.before or 0) <= effect.count
+    return removes and known and effect.unit.data and 0 < (effect.before or 0) <= effect.count
 
 
 def _counts(effects: dict[Key, Effect]) -> dict[Key, int]:

@@ -36,10 +36,17 @@ class ChangeKind(enum.Enum):
 
 
 class Unit(enum.Enum):
-    """What an effect's count counts."""
+    """What an effect's count counts. `ROWS` of tables and `ITEMS` of other containers (what lies in a bucket, a queue, a table without
+    SQL) are data; `OBJECTS` are what holds data, or what others build on."""
 
     ROWS = "rows"
+    ITEMS = "items"
     OBJECTS = "objects"
+
+    @property
+    def data(self) -> bool:
+        """Whether it counts data."""
+        return self is not Unit.OBJECTS
 
 
 ACTION_OF: dict[ChangeKind, Action] = {
@@ -82,7 +89,7 @@ class Effect(Value, frozen=True):
 
 
 class Totals(Value, frozen=True, omit_defaults=False):
-    """Effects in numbers, as policies see them (`context.effects`). Shares are whole percents, rounded up, of tables of
+    """Effects in numbers, as policies see them (`context.effects`). `rows` and `tables` stand for all data and what holds it. Shares are whole percents, rounded up, of tables of
     `SHARE_FLOOR` rows or more; 0 when no such table is touched."""
 
     objects_created: int = 0
@@ -134,6 +141,7 @@ _FIELD = {
     (ChangeKind.HIDDEN, Unit.ROWS): "rows_deleted",
     (ChangeKind.MOVED, Unit.ROWS): "rows_updated",
 }
+_FIELD |= {(kind, Unit.ITEMS): field for (kind, unit), field in _FIELD.items() if unit is Unit.ROWS}
 
 
 def totals(effects: Iterable[Effect]) -> Totals:
@@ -146,7 +154,7 @@ def totals(effects: Iterable[Effect]) -> Totals:
             numbers["unknown"] += 1
         if not effect.reversible and effect.count > 0:
             numbers["irreversible"] += 1
-        if effect.unit is Unit.ROWS and effect.before is not None:
+        if effect.unit.data and effect.before is not None:
             _add_share(numbers, effect, field or "")
     return Totals(**numbers)
 

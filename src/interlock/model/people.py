@@ -1,5 +1,7 @@
 """Principals and what they were given: agents, people, grants."""
 
+import base64
+import hmac
 from datetime import datetime
 
 from interlock.model.base import Value
@@ -21,13 +23,25 @@ class AgentCredential(Value, frozen=True):
 
     `scram` is PostgreSQL's verifier form (`SCRAM-SHA-256$4096:salt$StoredKey:ServerKey`), `token_sha256` the hexadecimal
     SHA-256 of the token (which has 256 random bits, so that a plain hash is enough). `epoch` grows with each rotation
-    and disabling: an open session with an older one ends.
+    and disabling: an open session with an older one ends. `signing` is the key with which the agent signs requests, for protocols
+    whose signatures need a shared secret (`signing_key`); the store keeps it sealed. It is empty for tokens older than that.
     """
 
     agent: str
     scram: str
     token_sha256: str
     epoch: int = 1
+    signing: str = ""
+
+    def __repr__(self) -> str:
+        return f"AgentCredential({self.agent}, epoch {self.epoch})"
+
+
+def signing_key(token: str) -> str:
+    """The key that an agent signs requests with: HMAC-SHA-256 (RFC 2104) under its token, in URL-safe base64 (43 characters). The
+    token cannot be derived from it."""
+    mac = hmac.digest(token.encode(), b"interlock request signing key v1", "sha256")
+    return base64.urlsafe_b64encode(mac).decode().rstrip("=")
 
 
 class Person(Value, frozen=True):

@@ -29,9 +29,12 @@ def effect_words(effect: Effect) -> str:
     """One effect in words: `public.orders: 120 of 4,000 rows deleted`."""
     name = f"{effect.resource.kind} {effect.resource.name}".strip()
     verb = _VERB[effect.change]
-    if effect.unit is Unit.ROWS:
+    if effect.unit.data:
+        unit = (
+            effect.unit.value if effect.count != 1 or effect.before else effect.unit.value.removesuffix("s")
+        )
         of = f" of {'at least ' if effect.before_at_least else ''}{effect.before:,}" if effect.before else ""
-        said = f"{name}: {effect.count:,}{of} {'row' if effect.count == 1 and not of else 'rows'} {verb}"
+        said = f"{name}: {effect.count:,}{of} {unit} {verb}"
     else:
         said = f"{name} {verb}" + (f" ({effect.count:,} times)" if effect.count > 1 else "")
     if effect.columns:

@@ -78,9 +78,12 @@ def intent(
     }
 
 
-def outcome(change: Change, committed: bool | None) -> dict[str, Json]:
-    """An entry `outcome` or `recovery`."""
-    return {**subject(change), "state": change.state.value, "committed": committed, "note": cut(change.note)}
+def outcome(
+    change: Change, committed: bool | None, payloads: Mapping[str, str] | None = None
+) -> dict[str, Json]:
+    """An entry `outcome` or `recovery`; `payloads` are the digests of what the outcome adds to the before-image."""
+    body = {**subject(change), "state": change.state.value, "committed": committed, "note": cut(change.note)}
+    return {**body, "payloads": payloads} if payloads else body
 
 
 def moved(change: Change, before: Change, by: str, why: str) -> dict[str, Json]:

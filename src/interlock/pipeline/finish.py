@@ -78,7 +78,11 @@ def settle(change: Change, note: str) -> Steps[Settled]:
 def _outcome(change: Change, settled: Settled) -> Steps[Answer]:
     if settled.committed:
         try:
-            yield from ask(c.ConcludeLater(change, settled))
+            # What only the target's answer told is durable before the client hears of it; all else is so already.
+            if settled.undo:
+                yield from ask(c.Conclude(change, settled))
+            else:
+                yield from ask(c.ConcludeLater(change, settled))
         except Exception as error:  # noqa: BLE001  # it is done, whatever becomes of the record: recovery writes it
             yield from log_error("conclude", error, change.id)
         return Permitted(move(change, E.APPLY))

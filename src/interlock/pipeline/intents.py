@@ -13,7 +13,16 @@ from interlock.model.errors import Rejected
 from interlock.pipeline import bodies
 from interlock.pipeline import commands as c
 from interlock.pipeline.questions import totals_of
-from interlock.pipeline.records import CONTENT, Terms, accept_wish, draft, evidence, expired, found
+from interlock.pipeline.records import (
+    CONTENT,
+    Terms,
+    accept_wish,
+    draft,
+    evidence,
+    expired,
+    found,
+    keep_image,
+)
 from interlock.sdk.connector import Preview, Refused, Work
 from interlock.sdk.ports import Tx
 
@@ -123,9 +132,7 @@ def _begin(
         payloads[CONTENT] = tx.put_payload(change.id, CONTENT, work.payload)
     else:
         change = tx.save_change(_executing(change, preview, terms))
-    for place, part in enumerate(preview.undo):
-        name = f"{change.marker['undo']}{place:05d}"
-        payloads[name] = tx.put_payload(change.id, name, part)
+    payloads |= keep_image(tx, change, preview.undo)
     tx.append("intent", bodies.intent(change, preview.measurement, final, payloads, given.quorums))
     return change
 

@@ -3,7 +3,7 @@
 They are pure but for the transaction, may be run again, and take what they can't know (nonces, the gateway's name) as arguments.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -190,6 +190,17 @@ def expire(tx: Tx, change: Change) -> Change:
     return after
 
 
+AFTERWARDS = "z"
+"""Begins the names of parts of the before-image that the outcome brought: they come after all others."""
+
+
+def keep_image(tx: Tx, change: Change, parts: Sequence[bytes], which: str = "") -> dict[str, str]:
+    """Store parts of the before-image of the attempt at hand; returns their names with the digests that the ledger refers to.
+    Names with a later `which` come after those with none."""
+    names = (f"{change.marker['undo']}{which}{place:05d}" for place in range(len(parts)))
+    return {name: tx.put_payload(change.id, name, part) for name, part in zip(names, parts, strict=True)}
+
+
 # ---- the outcome ----------------------------------------------------------------------------------------------------
 
 
@@ -207,7 +218,9 @@ def conclude(tx: Tx, seen: Change, settled: Settled, *, recovered: bool = False)
     if event is E.DOUBT and change.state is ChangeState.IN_DOUBT:
         return change
     after = tx.save_change(move(change, event, note=bodies.cut(settled.note)))
-    tx.append("recovery" if recovered else "outcome", bodies.outcome(after, settled.committed))
+    payloads = keep_image(tx, after, settled.undo, AFTERWARDS) if settled.committed else {}
+    kind = "recovery" if recovered else "outcome"
+    tx.append(kind, bodies.outcome(after, settled.committed, payloads))
     if after.reverts and event is not E.DOUBT:
         _conclude_original(tx, after)
     return after

@@ -72,6 +72,8 @@ class Core:
     halt_file: Path | None = None
     notifiers: Notifiers = field(default_factory=Notifiers)
     lives: dict[str, Live] = field(default_factory=dict)
+    folder: Path = Path(".")
+    """The state directory."""
     ended: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How many units of work ended how (permitted, held, refused), by target and ending: for metrics."""
     executing: set[str] = field(default_factory=set)

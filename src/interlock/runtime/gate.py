@@ -169,6 +169,11 @@ class TargetGate:
         """See `sdk.connector.Gate`."""
         _log.info(event, target=self.target.name, **fields)
 
+    @property
+    def folder(self) -> str:
+        """See `sdk.connector.Gate`."""
+        return str(self._core.folder)
+
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> None:
         """Run something in the background that shutdown waits for."""
         self._core.tasks.spawn(work, name)

@@ -74,7 +74,13 @@ class Runtime:
             limits=config.limits,
         )
         self.core = Core(
-            store, self.terms, Directory(store), policies, config.halt_file, notifiers or Notifiers()
+            store,
+            self.terms,
+            Directory(store),
+            policies,
+            config.halt_file,
+            notifiers or Notifiers(),
+            folder=config.state_dir,
         )
         self.targets = {name: self._target(name, found) for name in config.targets}
         self.people = People(self.core, self.governance)

@@ -62,10 +62,12 @@ class Preview(Value, frozen=True):
 
 class Settled(Value, frozen=True):
     """What became of an execution: True committed, False proven not committed, None not known (`in_doubt`). `note` is one
-    sentence, without row values."""
+    sentence, without row values. `undo` completes the before-image with what only the target's answer tells (the id of what was
+    made): more parts, which a revert is given after those of the preview."""
 
     committed: bool | None
     note: str = ""
+    undo: tuple[bytes, ...] = ()
 
 
 class Unit(Protocol):
@@ -152,6 +154,10 @@ class Gate(Protocol):
 
     def log(self, event: str, **fields: str | int | bool) -> None:
         """A structured log line; never secrets, statement texts or row values."""
+
+    @property
+    def folder(self) -> str:
+        """Where a connector may keep what is costly to make again: a folder that only the gateway can open."""
 
 
 class Wire(Protocol):

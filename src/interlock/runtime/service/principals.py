@@ -16,7 +16,7 @@ from interlock.model.breaker import Breaker
 from interlock.model.errors import Misconfigured, NotFound, Rejected
 from interlock.model.ids import ALPHABET
 from interlock.model.operation import Action
-from interlock.model.people import Agent, AgentCredential, Grant, Person
+from interlock.model.people import Agent, AgentCredential, Grant, Person, signing_key
 from interlock.policy import grants as compiled
 from interlock.runtime import announce, governance
 from interlock.runtime.core import Core
@@ -142,7 +142,7 @@ class Agents(_Service):
             _enabled_owner(tx, owner)
             made = Agent(agent, owner, tx.now())
             tx.put_agent(made)
-            tx.put_credential(AgentCredential(agent, verifier, _sha256(token)))
+            tx.put_credential(AgentCredential(agent, verifier, _sha256(token), signing=signing_key(token)))
             tx.put_breaker(Breaker(breaker.agent(agent), moved_at=tx.now(), moved_by=by))
             tx.append("agent", {"agent": agent, "owner": owner, "what": "added", "by": by})
             return made
@@ -158,7 +158,8 @@ class Agents(_Service):
             known = _existing(tx.agent(agent), f"agent {agent}")
             old = tx.credential(agent)
             epoch = old.epoch + 1 if old else 1
-            tx.put_credential(AgentCredential(agent, verifier, _sha256(token), epoch))
+            made = AgentCredential(agent, verifier, _sha256(token), epoch, signing_key(token))
+            tx.put_credential(made)
             tx.append(
                 "agent", {"agent": agent, "owner": known.owner, "what": "rotated", "by": by, "epoch": epoch}
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -47,6 +48,11 @@ def clock(connection: Connection) -> datetime:
 def key_label(change_id: str) -> str:
     """What a change's data key is sealed as."""
     return f"payload-key/{change_id}"
+
+
+def signing_label(agent: str) -> str:
+    """What an agent's signing key is sealed as."""
+    return f"signing-key/{agent}"
 
 
 def payload_label(change_id: str, name: str) -> str:
@@ -135,7 +141,14 @@ class SqlReadTx:
 
     def credential(self, agent: str) -> AgentCredential | None:
         table = schema.credentials
-        return self._one(AgentCredential, select(table.c.doc).where(table.c.agent == agent))
+        kept = self._one(AgentCredential, select(table.c.doc).where(table.c.agent == agent))
+        if kept is None or not kept.signing:
+            return kept
+        try:
+            key = self._master.unseal(signing_label(agent), base64.b64decode(kept.signing))
+        except CannotOpen as error:
+            raise Unavailable(f"the signing key of {agent} cannot be opened: {error}") from None
+        return msgspec.structs.replace(kept, signing=key.decode())
 
     def agent_by_token(self, token_sha256: str) -> Agent | None:
         agents, credentials = schema.agents, schema.credentials

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -24,7 +25,7 @@ from interlock.runtime import crypto
 from interlock.runtime.crypto import MasterKey
 from interlock.runtime.stores import built, schema
 from interlock.runtime.stores.ledger_rows import Runner
-from interlock.runtime.stores.reading import SqlReadTx, key_label, milliseconds, payload_label
+from interlock.runtime.stores.reading import SqlReadTx, key_label, milliseconds, payload_label, signing_label
 
 _ID_WINDOW = 256
 """How many ids are looked at in one query."""
@@ -138,7 +139,11 @@ class SqlTx(SqlReadTx):
 
     def put_credential(self, credential: AgentCredential) -> None:
         row = {"agent": credential.agent, "token_sha256": credential.token_sha256}
-        self._put(schema.credentials, **row, doc=_encode(credential))
+        kept = credential
+        if credential.signing:
+            sealed = self._master.seal(signing_label(credential.agent), credential.signing.encode())
+            kept = msgspec.structs.replace(credential, signing=base64.b64encode(sealed).decode())
+        self._put(schema.credentials, **row, doc=_encode(kept))
         self._revise()
 
     def put_person(self, person: Person) -> None:
