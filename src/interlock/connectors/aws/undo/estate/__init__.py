@@ -1,5 +1,5 @@
 """Rows of compute, identity, network, stacks and databases."""
 
-from interlock.connectors.aws.undo.registry import Row
+from interlock.connectors.aws.undo.estate import ec2
 
-ROWS: tuple[Row, ...] = ()
+ROWS = (*ec2.ROWS,)
