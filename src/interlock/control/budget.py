@@ -13,7 +13,7 @@ import msgspec
 from interlock.model.base import Value
 from interlock.model.budget import AMOUNTS, Amounts, Spending
 from interlock.model.decision import Decision, EvidenceHeld, Hold, Rehearse
-from interlock.model.effect import ChangeKind, Effect, Unit
+from interlock.model.effect import ChangeKind, Effect
 from interlock.model.errors import InterlockError, Misconfigured
 from interlock.sdk.connector import Principal
 

@@ -36,8 +36,8 @@ class ChangeKind(enum.Enum):
 
 
 class Unit(enum.Enum):
-    """What an effect's count counts. `ROWS` of tables and `ITEMS` of other containers (what lies in a bucket, a queue, a table without
-    SQL) are data; `OBJECTS` are what holds data, or what others build on."""
+    """What an effect's count counts. `ROWS` of tables and `ITEMS` of other containers (what lies in a bucket, a queue, a table
+    without SQL) are data; `OBJECTS` are what holds data, or what others build on."""
 
     ROWS = "rows"
     ITEMS = "items"
@@ -89,8 +89,8 @@ class Effect(Value, frozen=True):
 
 
 class Totals(Value, frozen=True, omit_defaults=False):
-    """Effects in numbers, as policies see them (`context.effects`). `rows` and `tables` stand for all data and what holds it. Shares are whole percents, rounded up, of tables of
-    `SHARE_FLOOR` rows or more; 0 when no such table is touched."""
+    """Effects in numbers, as policies see them (`context.effects`). `rows` and `tables` stand for all data and what
+    holds it. Shares are whole percents, rounded up, of tables of `SHARE_FLOOR` rows or more; 0 when no such table is touched."""
 
     objects_created: int = 0
     objects_updated: int = 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from interlock.model.effect import ChangeKind, Effect, Evidence, Unit
+from interlock.model.effect import ChangeKind, Effect, Evidence
 
 _VERB = {
     ChangeKind.CREATED: "created",
