@@ -1,0 +1,28 @@
+"""AWS Signature Version 4, both ways and sans-io: what agents sign is verified, the gateway's own requests are signed.
+
+Sources: AWS General Reference, "Signature Version 4 signing process"; S3 API reference, "Authenticating Requests (AWS Signature Version 4)",
+"Transferring Payload in Multiple Chunks" and "Signature calculations for trailing headers".
+"""
+
+from interlock.connectors.aws.sigv4.credential import Claim, claim, unknown_key, verify, wrong_token
+from interlock.connectors.aws.sigv4.errors import NotSigned
+from interlock.connectors.aws.sigv4.payload import UNSIGNED, Body, Mode, body, hash_of, mode
+from interlock.connectors.aws.sigv4.query import without_signature
+from interlock.connectors.aws.sigv4.sign import sign
+
+__all__ = [
+    "UNSIGNED",
+    "Body",
+    "Claim",
+    "Mode",
+    "NotSigned",
+    "body",
+    "claim",
+    "hash_of",
+    "mode",
+    "sign",
+    "unknown_key",
+    "verify",
+    "without_signature",
+    "wrong_token",
+]
