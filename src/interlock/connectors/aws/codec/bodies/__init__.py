@@ -1,0 +1,1 @@
+"""Bodies: from bytes to parameters by the model, one module for each form."""

@@ -1,0 +1,56 @@
+"""The marks by which a request shows its protocol."""
+
+from typing import NamedTuple
+
+from interlock.connectors.aws.codec.address import Query, read_query
+from interlock.connectors.aws.codec.rest.headers import single
+from interlock.connectors.aws.codec.request import Asked, Unclear
+
+FORM = "application/x-www-form-urlencoded"
+CBOR = "application/cbor"
+_RPC = "rpc-v2-cbor"
+_PROTOCOL = "smithy-protocol"
+_TARGET = "x-amz-target"
+
+
+class Marks(NamedTuple):
+    """Headers by name, the query, and what they say of the protocol. `form` tells that the body claims to be a form."""
+
+    headers: dict[str, str]
+    query: Query
+    cbor: bool
+    target: str
+    action: bool
+    form: bool
+
+    @property
+    def media(self) -> str:
+        """The media type of the body, without its parameters."""
+        return media_type(self.headers.get("content-type", ""))
+
+
+def marks_of(asked: Asked) -> Marks:
+    """The marks of a request; Unclear when they are malformed, or of two protocols."""
+    headers = single(asked.headers)
+    query = read_query(asked.query)
+    target = _once(headers, _TARGET)
+    protocol = _once(headers, _PROTOCOL)
+    if protocol not in ("", _RPC):
+        raise Unclear("the header smithy-protocol names a protocol that is not known here")
+    action = "Action" in query
+    if sum((bool(target), bool(protocol), action)) > 1:
+        raise Unclear("the request has the marks of two protocols")
+    form = media_type(headers.get("content-type", "")) == FORM
+    return Marks(headers, query, bool(protocol), target, action, form)
+
+
+def media_type(value: str) -> str:
+    """`application/json` out of `Application/JSON; charset=utf-8`."""
+    return value.partition(";")[0].strip().lower()
+
+
+def _once(headers: dict[str, str], name: str) -> str:
+    value = headers.get(name, "")
+    if "\0" in value or (name in headers and not value):
+        raise Unclear(f"the header {name} stands twice or is empty")
+    return value

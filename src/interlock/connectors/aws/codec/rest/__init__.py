@@ -1,0 +1,1 @@
+"""Requests of the REST protocols: which operation, and where its parameters are bound."""
