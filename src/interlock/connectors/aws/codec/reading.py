@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from interlock.connectors.aws.codec.address import path_of
 from interlock.connectors.aws.codec.bodies.cbor import read_cbor
-from interlock.connectors.aws.codec.bodies.form import Form, read_form, tree_of
+from interlock.connectors.aws.codec.bodies.form import Form, read_form
 from interlock.connectors.aws.codec.bodies.gzip import unpacked
 from interlock.connectors.aws.codec.bodies.json_text import read_json
 from interlock.connectors.aws.codec.bodies.tree import Tree
@@ -115,7 +115,7 @@ def _form(model: Model, protocol: str, asked: Asked, marks: Marks) -> Reading:
         raise Unclear(f"the service knows no action {shown(name)} in that version", UNKNOWN, protocol, model.name)
     try:
         _check_path(model, asked, pairs)
-        parameters = Form(model, protocol == "ec2").members(model.shape(operation.input), tree_of(pairs))
+        parameters = Form(model, protocol == "ec2").parameters(model.shape(operation.input), pairs)
         return Reading(model.name, protocol, name, _complete(model, operation, parameters))
     except Unclear as failure:
         raise failure.of(protocol, model.name, name, _NO_RANK) from None
@@ -168,7 +168,7 @@ def _rest(model: Model, protocol: str, asked: Asked, marks: Marks, hosts: tuple[
 
 def _route(model: Model, asked: Asked, marks: Marks, hosts: tuple[str, ...]) -> Found:
     path = path_of(asked, model.name, hosts)
-    found = fitting(model, asked.method, path, marks.query, marks.headers)
+    found = _apart(asked, fitting(model, asked.method, path, marks.query, marks.headers))
     if not found:
         raise Unclear("no operation of the service has this method, path and query", UNKNOWN)
     if len(found) > 1:
@@ -180,6 +180,14 @@ def _route(model: Model, asked: Asked, marks: Marks, hosts: tuple[str, ...]) -> 
         if any(other.operation is not found[0].operation for other in others):
             raise Unclear("an encoded slash in the path may lead to another operation")
     return found[0]
+
+
+def _apart(asked: Asked, found: list[Found]) -> list[Found]:
+    """S3 lists directory buckets and others by the same request; the credential scope tells them apart."""
+    if len(found) < 2:
+        return found
+    express = asked.signing_name == "s3express"
+    return [each for each in found if (each.operation.name == "ListDirectoryBuckets") == express]
 
 
 def _length(asked: Asked, marks: Marks) -> int | None:

@@ -5,7 +5,7 @@ prefix, or that stands twice, is refused; numbers must run from 1 without gaps a
 they make of others (`InstanceId.1` beside `InstanceId.01`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from interlock.connectors.aws.codec.bodies import scalars
@@ -15,6 +15,7 @@ from interlock.connectors.aws.codec.request import Unclear, shown
 
 Tree: TypeAlias = "dict[str, str | Tree]"
 DEEPEST = 50
+_EMPTY: Mapping[str, Callable[[], Any]] = {"structure": dict, "map": dict, "list": list}
 MOST = 100_000
 
 
@@ -72,6 +73,16 @@ class Form:
             found[names[wire].name] = self._value(names[wire], each)
         if shape.union and len(found) != 1:
             raise Unclear("a union has not exactly one member")
+        return found
+
+    def parameters(self, shape: Shape, pairs: Mapping[str, str]) -> dict[str, Any]:
+        """The members of an input. Empty structures and lists leave no trace in a form: those that are required are there all the same."""
+        found = self.members(shape, tree_of(pairs))
+        for each in shape.members:
+            if each.name in shape.required and each.name not in found:
+                kind = self._model.shape(each).type
+                if kind in _EMPTY:
+                    found[each.name] = _EMPTY[kind]()
         return found
 
     def _names(self, shape: Shape) -> Mapping[str, Member]:
