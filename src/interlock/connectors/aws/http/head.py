@@ -24,7 +24,17 @@ _CONTROLS = bytes({*range(0x20), 0x7F} - {0x09, 0x0A, 0x0D})
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _NEVER = frozenset({"CONNECT", "TRACE"})
 _SINGLE = frozenset(
-    {"authorization", "date", "expect", "host", "range", "smithy-protocol", "te", "trailer", "transfer-encoding"}
+    {
+        "authorization",
+        "date",
+        "expect",
+        "host",
+        "range",
+        "smithy-protocol",
+        "te",
+        "trailer",
+        "transfer-encoding",
+    }
 )
 _SINGLE_PREFIXES = ("content-", "if-", "x-amz-", "x-amzn-")
 
@@ -78,7 +88,11 @@ def _request_line(line: bytes) -> _Line:
     match = _REQUEST.fullmatch(line)
     if match is None:
         raise Malformed(400, "the request line is malformed")
-    method, target, version = match[1].decode("ascii"), match[2].decode("latin-1"), f"{int(match[3])}.{int(match[4])}"
+    method, target, version = (
+        match[1].decode("ascii"),
+        match[2].decode("latin-1"),
+        f"{int(match[3])}.{int(match[4])}",
+    )
     if version not in ("1.0", "1.1"):
         raise Malformed(505, "only HTTP/1.1 is spoken here")
     if method in _NEVER:
@@ -127,7 +141,9 @@ def _by_name(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
         if name not in seen:
             seen[name] = value
         elif name in _SINGLE or name.startswith(_SINGLE_PREFIXES):
-            raise Malformed(400, f"the header {name} is there twice" if name in _SINGLE else "a header is there twice")
+            raise Malformed(
+                400, f"the header {name} is there twice" if name in _SINGLE else "a header is there twice"
+            )
         else:
             seen[name] += f", {value}"
     return seen
@@ -138,7 +154,9 @@ def _check_spellings(seen: Mapping[str, str]) -> None:
     for name in seen:
         if "_" in name:
             dashed = name.replace("_", "-")
-            counts = dashed in _SINGLE or (dashed.startswith(_SINGLE_PREFIXES) and not name.startswith("x-amz-meta-"))
+            counts = dashed in _SINGLE or (
+                dashed.startswith(_SINGLE_PREFIXES) and not name.startswith("x-amz-meta-")
+            )
             if counts or any(dashed == other.replace("_", "-") for other in seen if other != name):
                 raise Malformed(400, "a header's name can be taken for another's")
 

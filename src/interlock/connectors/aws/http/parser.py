@@ -79,7 +79,9 @@ class Parser:
 
     def _check(self, end: int) -> None:
         """Look at the lines as they come, so that a head without line ends is refused before it is complete."""
-        begin = self._checked - self._kept.endswith(b"\r", 0, self._checked)  # its LF may be among what is new
+        begin = self._checked - self._kept.endswith(
+            b"\r", 0, self._checked
+        )  # its LF may be among what is new
         check_lines(bytes(self._kept[begin:end]))
         self._checked = end
 

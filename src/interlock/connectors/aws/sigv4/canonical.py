@@ -18,7 +18,9 @@ S3_LIKE = frozenset({"s3", "s3-object-lambda", "s3-outposts", "s3express"})
 """Signing names of the services that encode a path once and leave it as it is (botocore's `s3v4` and `v4-s3express`)."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]*", re.ASCII)
-_PLAIN_PATH = re.compile(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*)?", re.ASCII)
+_PLAIN_PATH = re.compile(
+    r"/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*)?", re.ASCII
+)
 _SPACES = re.compile(r"[ \t]+")
 
 

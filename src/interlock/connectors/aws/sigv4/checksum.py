@@ -70,7 +70,9 @@ _BIG_ENDIAN = array("H", b"\x00\x01")[0] == 1
 def _tables(polynomial: int) -> tuple[list[int], tuple["array[int]", ...]]:
     """What one byte does to the value, and what each pair of bytes among eight does."""
     byte = [_bitwise(value, polynomial) for value in range(256)]
-    last = [byte[(value >> 8) ^ (byte[value & 0xFF] & 0xFF)] ^ byte[value & 0xFF] >> 8 for value in range(65536)]
+    last = [
+        byte[(value >> 8) ^ (byte[value & 0xFF] & 0xFF)] ^ byte[value & 0xFF] >> 8 for value in range(65536)
+    ]
     words = [last]
     for _ in range(3):
         words.append([_two_zeros(value, byte) for value in words[-1]])

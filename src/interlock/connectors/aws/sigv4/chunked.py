@@ -30,7 +30,9 @@ class ChunkSeal:
 
     def chunk(self, data_hash: str) -> str:
         """The signature of the next chunk."""
-        self.last = seal(self._key, f"AWS4-HMAC-SHA256-PAYLOAD\n{self._about}\n{self.last}\n{_EMPTY}\n{data_hash}")
+        self.last = seal(
+            self._key, f"AWS4-HMAC-SHA256-PAYLOAD\n{self._about}\n{self.last}\n{_EMPTY}\n{data_hash}"
+        )
         return self.last
 
     def trailer(self, fields: tuple[tuple[str, str], ...]) -> str:
@@ -81,10 +83,14 @@ class Chunked:
     def _begin(self, chunk: Size) -> bytes:
         self._left -= chunk.size
         if self._left < 0 or (not chunk.size and self._left):
-            raise NotSigned("IncompleteBody", "The body isn't as long as x-amz-decoded-content-length says.", 400)
+            raise NotSigned(
+                "IncompleteBody", "The body isn't as long as x-amz-decoded-content-length says.", 400
+            )
         if (self._small and chunk.size) or (self._chain and chunk.size > MAX_CHUNK):
             raise NotSigned(
-                "InvalidChunkSizeError", f"Chunks must have {MIN_CHUNK} bytes (but for the last) to {MAX_CHUNK}.", 403
+                "InvalidChunkSizeError",
+                f"Chunks must have {MIN_CHUNK} bytes (but for the last) to {MAX_CHUNK}.",
+                403,
             )
         self._small, self._open = chunk.size < MIN_CHUNK, chunk.size
         self._signature = self._signed_with(chunk.extension)
@@ -120,7 +126,9 @@ class Chunked:
         if self._trailer and self._chain:
             expected.append(TRAILER_SIGNATURE)
         if [name for name, _ in fields] != expected:
-            raise NotSigned("MalformedTrailerError", "The trailers are not those that x-amz-trailer announces.", 400)
+            raise NotSigned(
+                "MalformedTrailerError", "The trailers are not those that x-amz-trailer announces.", 400
+            )
         self.trailers = fields[:1]
         if self._trailer and self._chain and not _same(self._chain.trailer(self.trailers), fields[1][1]):
             raise NotSigned("SignatureDoesNotMatch", "The signature of the trailers does not match them.")

@@ -19,7 +19,9 @@ LONGEST_EXPIRY_S = 7 * 24 * 3600
 
 Headers = Iterable[tuple[str, str]]
 
-_CREDENTIAL = re.compile(r"([A-Za-z0-9_]{1,128})/([0-9]{8})/([a-z0-9-]{1,64})/([A-Za-z0-9._-]{1,64})/aws4_request", re.ASCII)
+_CREDENTIAL = re.compile(
+    r"([A-Za-z0-9_]{1,128})/([0-9]{8})/([a-z0-9-]{1,64})/([A-Za-z0-9._-]{1,64})/aws4_request", re.ASCII
+)
 _SIGNED = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+(?:;[!#$%&'*+.^_`|~0-9a-z-]+)*", re.ASCII)
 _SIGNATURE = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _TIMESTAMP = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z", re.ASCII)
@@ -74,7 +76,9 @@ def claim(method: str, path: str, query: str, headers: Headers) -> Claim:
     if "authorization" not in values:
         made = _from_query(parameters, values)
     elif parameters:
-        raise NotSigned("InvalidArgument", "Only one of the Authorization header and the query may sign a request.", 400)
+        raise NotSigned(
+            "InvalidArgument", "Only one of the Authorization header and the query may sign a request.", 400
+        )
     else:
         made = _from_header(values)
     _check_covered(made, values)
@@ -88,7 +92,9 @@ def _from_header(values: Mapping[str, str]) -> Claim:
     parts = {name: value for name, _, value in pieces}
     if len(pieces) != len(_PARTS) or parts.keys() != _PARTS:
         raise NotSigned(
-            "IncompleteSignature", "The Authorization header must have Credential, SignedHeaders and Signature.", 400
+            "IncompleteSignature",
+            "The Authorization header must have Credential, SignedHeaders and Signature.",
+            400,
         )
     return _made(
         parts["Credential"],
@@ -105,9 +111,13 @@ def _from_query(parameters: Mapping[str, str], values: Mapping[str, str]) -> Cla
     _check_algorithm(parameters.get(q.ALGORITHM, ""))
     missing = {q.CREDENTIAL, q.DATE, q.EXPIRES, q.SIGNED_HEADERS, q.SIGNATURE} - parameters.keys()
     if missing:
-        raise NotSigned("AuthorizationQueryParametersError", f"The query lacks {', '.join(sorted(missing))}.", 400)
+        raise NotSigned(
+            "AuthorizationQueryParametersError", f"The query lacks {', '.join(sorted(missing))}.", 400
+        )
     if "x-amz-date" in values or "x-amz-security-token" in values:
-        raise NotSigned("InvalidArgument", "Date and token of a presigned request belong into its query.", 400)
+        raise NotSigned(
+            "InvalidArgument", "Date and token of a presigned request belong into its query.", 400
+        )
     return _made(
         parameters[q.CREDENTIAL],
         parameters[q.SIGNED_HEADERS],
@@ -122,13 +132,17 @@ def _check_algorithm(algorithm: str) -> None:
     if algorithm == "AWS":
         raise NotSigned("InvalidRequest", "Signature version 2 is not accepted. Use AWS4-HMAC-SHA256.", 400)
     if algorithm != c.ALGORITHM:
-        raise NotSigned("IncompleteSignature", "The only algorithm that is accepted is AWS4-HMAC-SHA256.", 400)
+        raise NotSigned(
+            "IncompleteSignature", "The only algorithm that is accepted is AWS4-HMAC-SHA256.", 400
+        )
 
 
 def _expires(text: str) -> int:
     if not _EXPIRES.fullmatch(text) or int(text) > LONGEST_EXPIRY_S:
         raise NotSigned(
-            "AuthorizationQueryParametersError", f"X-Amz-Expires must be 1 to {LONGEST_EXPIRY_S} seconds.", 400
+            "AuthorizationQueryParametersError",
+            f"X-Amz-Expires must be 1 to {LONGEST_EXPIRY_S} seconds.",
+            400,
         )
     return int(text)
 
@@ -147,7 +161,9 @@ def _made(
         raise _malformed(service, "The signature must be 64 lower-case hexadecimal digits.", expires_s)
     names = _names(signed)
     if names is None:
-        raise _malformed(service, "SignedHeaders must be sorted lower-case names, and have host in it.", expires_s)
+        raise _malformed(
+            service, "SignedHeaders must be sorted lower-case names, and have host in it.", expires_s
+        )
     return Claim(key_id, date, region, service, names, signature, at, expires_s is not None, expires_s, token)
 
 
@@ -156,13 +172,19 @@ def _malformed(service: str, message: str, expires_s: int | None) -> NotSigned:
     if service not in c.S3_LIKE:
         return NotSigned("IncompleteSignature", message, 400)
     return NotSigned(
-        "AuthorizationHeaderMalformed" if expires_s is None else "AuthorizationQueryParametersError", message, 400
+        "AuthorizationHeaderMalformed" if expires_s is None else "AuthorizationQueryParametersError",
+        message,
+        400,
     )
 
 
 def _names(signed: str) -> tuple[str, ...] | None:
     names = tuple(signed.split(";"))
-    fits = _SIGNED.fullmatch(signed) and "host" in names and all(a < b for a, b in zip(names, names[1:], strict=False))
+    fits = (
+        _SIGNED.fullmatch(signed)
+        and "host" in names
+        and all(a < b for a, b in zip(names, names[1:], strict=False))
+    )
     return names if fits else None
 
 
@@ -217,7 +239,10 @@ def verify(
     )
     key = c.signing_key(secret, claim.date, claim.region, claim.service)
     if not hmac.compare_digest(c.signature(key, claim.timestamp, claim.scope, request), claim.signature):
-        raise NotSigned("SignatureDoesNotMatch", "The signature does not match the request. Check the key and the signing method.")
+        raise NotSigned(
+            "SignatureDoesNotMatch",
+            "The signature does not match the request. Check the key and the signing method.",
+        )
 
 
 def _check_time(claim: Claim, now: datetime) -> None:
@@ -227,7 +252,10 @@ def _check_time(claim: Claim, now: datetime) -> None:
         _check_expiry(claim.at, claim.expires_s, now)
     elif abs(now - claim.at) > SKEW:
         code = "RequestTimeTooSkewed" if claim.s3 else "SignatureDoesNotMatch"
-        raise NotSigned(code, "The time of the request is more than 15 minutes off (signature expired, or not yet current).")
+        raise NotSigned(
+            code,
+            "The time of the request is more than 15 minutes off (signature expired, or not yet current).",
+        )
 
 
 def _check_expiry(at: datetime, expires_s: int, now: datetime) -> None:
@@ -245,4 +273,6 @@ def unknown_key(claim: Claim) -> NotSigned:
 
 def wrong_token(claim: Claim) -> NotSigned:
     """What is answered when the security token isn't the key's, or missing."""
-    return NotSigned("InvalidToken", "The security token is invalid.", 400) if claim.s3 else unknown_key(claim)
+    return (
+        NotSigned("InvalidToken", "The security token is invalid.", 400) if claim.s3 else unknown_key(claim)
+    )

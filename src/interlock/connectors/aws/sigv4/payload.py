@@ -83,13 +83,19 @@ def _unsaid(claim: Claim) -> Mode:
 
 def _chunked(claim: Claim, said: str, values: Mapping[str, str]) -> Mode:
     if not claim.s3 or claim.presigned:
-        raise NotSigned("NotImplemented", "A body that is streamed is accepted by S3 only, and not presigned.", 501)
+        raise NotSigned(
+            "NotImplemented", "A body that is streamed is accepted by S3 only, and not presigned.", 501
+        )
     length = values.get("x-amz-decoded-content-length", "")
     if not _LENGTH.fullmatch(length):
-        raise NotSigned("MissingContentLength", "You must provide the x-amz-decoded-content-length header.", 411)
+        raise NotSigned(
+            "MissingContentLength", "You must provide the x-amz-decoded-content-length header.", 411
+        )
     trailer = values.get("x-amz-trailer", "").lower()
     if (said == _SIGNED_CHUNKS) == bool(trailer) or (trailer and checksum(trailer) is None):
-        raise NotSigned("MalformedTrailerError", "x-amz-trailer must name one checksum that is known, or nothing.", 400)
+        raise NotSigned(
+            "MalformedTrailerError", "x-amz-trailer must name one checksum that is known, or nothing.", 400
+        )
     return Mode("chunked", said, said != _UNSIGNED_TRAILER, int(length), trailer)
 
 
@@ -101,7 +107,12 @@ class Body:
     """
 
     def __init__(
-        self, *, chunks: Chunked | None = None, digest: Checksum | None = None, sha256: str = "", s3: bool = True
+        self,
+        *,
+        chunks: Chunked | None = None,
+        digest: Checksum | None = None,
+        sha256: str = "",
+        s3: bool = True,
     ) -> None:
         self._chunks, self._digest, self._sha256, self._s3 = chunks, digest, sha256, s3
         self._held = b""
@@ -138,7 +149,9 @@ class Body:
     def _check_hash(self) -> None:
         if self._digest is None or not hmac.compare_digest(self._digest.digest().hex(), self._sha256):
             if self._s3:
-                raise NotSigned("XAmzContentSHA256Mismatch", "The body is not the one whose hash was signed.", 400)
+                raise NotSigned(
+                    "XAmzContentSHA256Mismatch", "The body is not the one whose hash was signed.", 400
+                )
             raise NotSigned("SignatureDoesNotMatch", "The body is not the one whose hash was signed.")
 
     def _check_trailer(self, digest: Checksum) -> None:

@@ -29,7 +29,9 @@ def signing_parameters(query: str) -> dict[str, str]:
         plain = unquote(raw, "latin-1").lower()
         name = _NAMES.get(plain)
         if plain == _VERSION_2:
-            raise NotSigned("InvalidRequest", "Signature version 2 is not accepted. Use AWS4-HMAC-SHA256.", 400)
+            raise NotSigned(
+                "InvalidRequest", "Signature version 2 is not accepted. Use AWS4-HMAC-SHA256.", 400
+            )
         if name is not None:
             if name != raw or name in found:
                 raise NotSigned("InvalidArgument", f"{name} is misspelt or repeated in the query.", 400)

@@ -44,7 +44,9 @@ def sign(
         method, c.canonical_path(path, service), c.canonical_query(query), values, signed, payload_hash
     )
     seal = c.signature(c.signing_key(secret, timestamp[:8], region, service), timestamp, scope, request)
-    authorization = f"{c.ALGORITHM} Credential={key_id}/{scope}, SignedHeaders={';'.join(signed)}, Signature={seal}"
+    authorization = (
+        f"{c.ALGORITHM} Credential={key_id}/{scope}, SignedHeaders={';'.join(signed)}, Signature={seal}"
+    )
     return (*added.items(), ("authorization", authorization))
 
 
