@@ -40,10 +40,10 @@ class Account:
     region = REGION
     account = ACCOUNT
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, clients: dict[tuple[str, str], Any] | None = None) -> None:
         self.endpoint = endpoint
         self.session = botocore.session.Session()
-        self.clients: dict[tuple[str, str], Any] = {}
+        self.clients = {} if clients is None else clients
         self.made: list[str] = []
         self.failing: dict[str, CallFailed] = {}
         """Calls that fail, by `service:Operation`: what moto can't be made to do."""
@@ -193,15 +193,25 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the call changes what `state` reads: a comparison that cannot fail proves nothing."""
 
 
+class Known(dict[str, Any]):
+    """What was saved; anything else that looks like a name is data."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> str:
+        return f"${{{name}}}"
+
+
 class World:
     """The account as a case makes and reads it."""
 
     def __init__(self, account: Account, case: Case) -> None:
         self.account, self.case = account, case
-        self.saved: dict[str, Any] = {}
+        self.saved = Known()
         for service, operation, parameters, *saves in case.given:
             answer = account.say(service, operation, fill(parameters, self.saved))
-            self.saved |= pick(answer, saves[0] if saves else {})
+            self.saved.update(pick(answer, saves[0] if saves else {}))
 
     def undoing(self) -> Undoing:
         service, operation, parameters = self.case.call
