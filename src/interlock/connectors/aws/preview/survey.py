@@ -1,8 +1,10 @@
 """What a describer works with: the call, questions to the account, and a notebook for what it learns beside the effects."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import reduce
 from typing import Any
 
 from interlock.connectors.aws.call import Call, CallFailed, Calls, Classified, Setting
@@ -86,6 +88,19 @@ class Survey:
         known = next((r for r in self.what.operation.resources if (r.kind, r.name) == (kind, name)), None)
         return known or Resource(kind, name, group or self.group_of(name))
 
+    def about(self, kind: str, rest: str, *, region: bool = True, account: bool = True) -> Resource:
+        """The resource that the call is about: the one of that kind that the classification has, or else by an ARN that ends in `rest`,
+        with members of the call in braces."""
+        known = [resource for resource in self.what.operation.resources if resource.kind == kind]
+        if len(known) == 1:
+            return known[0]
+        wanted = fields(rest)
+        given = {name: self.text(*name.split("|")) for name in wanted}
+        whole = next((value for value in given.values() if value.startswith("arn:")), "")
+        filled = reduce(lambda text, name: text.replace(f"{{{name}}}", given[name]), wanted, rest)
+        arn = self.arn(kind.partition(":")[0], filled, region=region, account=account)
+        return self.resource(kind, whole or arn)
+
     def group_of(self, name: str) -> str:
         """What belongs to the call's own resource belongs to its group."""
         main = self.what.resource
@@ -108,6 +123,11 @@ class Survey:
     def shows(self, name: str, before: Any, after: Any) -> None:
         """Keep a setting for people: present value beside the new one."""
         self.settings.append(Setting(name, shown(before), shown(after)))
+
+
+def fields(template: str) -> list[str]:
+    """The names in braces; `{a|b}` is the first of several members that is there."""
+    return re.findall(r"\{([^}]+)\}", template)
 
 
 def plain(value: Any) -> Any:

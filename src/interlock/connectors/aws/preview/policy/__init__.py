@@ -1,0 +1,1 @@
+"""Policy documents compared: who gains, who loses, what becomes public or foreign, and who locks themselves out."""
