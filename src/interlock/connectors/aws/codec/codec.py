@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from interlock.connectors.aws.call import Call
 from interlock.connectors.aws.codec.index import Index
-from interlock.connectors.aws.codec.marks import Marks, marks_of
+from interlock.connectors.aws.codec.marks import Marks, guessed, marks_of
 from interlock.connectors.aws.codec.reading import Reading, read
 from interlock.connectors.aws.codec.request import UNKNOWN, Asked, Unclear, Understood
 
@@ -25,8 +25,11 @@ class Codec:
 
     def understand(self, asked: Asked) -> Understood:
         """The call that a request makes. Raises Unclear when it makes none, or might make more than one."""
-        marks = marks_of(asked)
-        names = self._services(asked, marks)
+        try:
+            marks = marks_of(asked)
+            names = self._services(asked, marks)
+        except Unclear as failure:
+            raise self._told(failure, asked) from None
         readings, failures = [], []
         for name in names:
             try:
@@ -42,12 +45,21 @@ class Codec:
             if asked.endpoint not in self._index.heads:
                 raise Unclear("there is no service of the endpoint's name", UNKNOWN)
             return (asked.endpoint,)
-        names = self._index.signed_as(_ALIASES.get(asked.signing_name, asked.signing_name))
+        names = self._index.signed_as(asked.signing_name)
+        names += self._index.signed_as(_ALIASES.get(asked.signing_name, ""))
         if not asked.signing_name and marks.target:
             names = self._index.targeted(marks.target.rpartition(".")[0])
         if not names:
             raise Unclear("the request does not say which service it is for", UNKNOWN)
         return names
+
+    def _told(self, failure: Unclear, asked: Asked) -> Unclear:
+        """The failure, with the protocol in which it can probably be read."""
+        names = (asked.endpoint,) if asked.endpoint in self._index.heads else self._index.signed_as(asked.signing_name)
+        protocols = self._index.heads[names[0]].protocols if names else ()
+        guess = guessed(asked)
+        protocol = guess if guess in protocols or not protocols else protocols[0]
+        return failure.of(protocol, names[0] if names else "")
 
 
 def _chosen(readings: list[Reading], failures: list[Unclear], asked: Asked) -> list[Reading]:

@@ -18,20 +18,21 @@ def head_of(name: str, model: Json) -> Head:
         tuple(each for each in protocols if each in PROTOCOLS),
         about["apiVersion"],
         about.get("targetPrefix", ""),
+        about["endpointPrefix"],
     )
 
 
 def compiled(name: str, model: Json) -> Service:
     """A service's operations, with the shapes of their inputs."""
     shapes = _Shapes(model["shapes"])
-    operations = tuple(_operation(shapes, each) for each in model["operations"].values())
+    operations = tuple(_operation(shapes, *each) for each in model["operations"].items())
     return Service(name, operations, tuple(shapes.done()))
 
 
-def _operation(shapes: "_Shapes", told: Json) -> Operation:
+def _operation(shapes: "_Shapes", name: str, told: Json) -> Operation:
     http = told.get("http", {})
     return Operation(
-        told["name"],
+        name,
         http.get("method", "POST"),
         http.get("requestUri", "/"),
         shapes.ref("", told["input"]) if "input" in told else None,

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 from interlock.connectors.aws.codec.address import Query, read_query
-from interlock.connectors.aws.codec.rest.headers import single
 from interlock.connectors.aws.codec.request import Asked, Unclear
 
 FORM = "application/x-www-form-urlencoded"
@@ -42,6 +41,25 @@ def marks_of(asked: Asked) -> Marks:
         raise Unclear("the request has the marks of two protocols")
     form = media_type(headers.get("content-type", "")) == FORM
     return Marks(headers, query, bool(protocol), target, action, form)
+
+
+def single(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """The headers by name; what stands several times is joined by NUL, which no header holds, so that only a member that is read
+    from it refuses it."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        found[name] = f"{found[name]}\0{value}" if name in found else value
+    return found
+
+
+def guessed(asked: Asked) -> str:
+    """The protocol in which a client probably reads errors, however malformed its request is; empty when there is no sign."""
+    names = dict(asked.headers)
+    if _PROTOCOL in names:
+        return "smithy-rpc-v2-cbor"
+    if _TARGET in names:
+        return "json"
+    return "query" if media_type(names.get("content-type", "")) == FORM or "Action=" in asked.query else ""
 
 
 def media_type(value: str) -> str:

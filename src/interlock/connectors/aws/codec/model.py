@@ -68,13 +68,15 @@ class Service(Value, frozen=True, array_like=True):
 
 
 class Head(Value, frozen=True, array_like=True):
-    """What of a service is needed to find it. `signing` is its name in credential scopes, `target` its prefix in X-Amz-Target."""
+    """What of a service is needed to find it. `signing` is its name in credential scopes, `target` its prefix in X-Amz-Target, `host` the first
+    part of its host's name, which several may have in common."""
 
     name: str
     signing: str
     protocols: tuple[str, ...]
     version: str
     target: str = ""
+    host: str = ""
 
 
 EMPTY = Shape("structure")

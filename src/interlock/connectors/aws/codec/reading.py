@@ -23,6 +23,7 @@ class Reading(NamedTuple):
     """What a request is to one service. `rank` is lower the more specific the route is."""
 
     service: str
+    host: str
     protocol: str
     operation: str
     parameters: dict[str, Any]
@@ -31,7 +32,7 @@ class Reading(NamedTuple):
     rank: tuple[int, ...] = _NO_RANK
 
     def same(self, other: "Reading") -> bool:
-        """Whether both mean the same."""
+        """Whether both mean the same, and are for the same host."""
         return self[1:] == other[1:]
 
 
@@ -60,9 +61,9 @@ def _known(model: Model, protocol: str, name: str, asked: Asked, marks: Marks) -
         shape = model.shape(operation.input)
         value = _value(protocol, asked, marks)
         if value is None and operation.input is None:
-            return Reading(model.name, protocol, name, {})
+            return Reading(model.name, model.head.host, protocol, name, {})
         parameters = Tree(model, protocol == _RPC).members(shape, shape.members, value)
-        return Reading(model.name, protocol, name, _complete(model, operation, parameters))
+        return Reading(model.name, model.head.host, protocol, name, _complete(model, operation, parameters))
     except Unclear as failure:
         raise failure.of(protocol, model.name, name, _NO_RANK) from None
 
@@ -116,7 +117,7 @@ def _form(model: Model, protocol: str, asked: Asked, marks: Marks) -> Reading:
     try:
         _check_path(model, asked, pairs)
         parameters = Form(model, protocol == "ec2").parameters(model.shape(operation.input), pairs)
-        return Reading(model.name, protocol, name, _complete(model, operation, parameters))
+        return Reading(model.name, model.head.host, protocol, name, _complete(model, operation, parameters))
     except Unclear as failure:
         raise failure.of(protocol, model.name, name, _NO_RANK) from None
 
@@ -163,7 +164,7 @@ def _rest(model: Model, protocol: str, asked: Asked, marks: Marks, hosts: tuple[
     except Unclear as failure:
         raise failure.of(protocol, model.name, found.operation.name, rank) from None
     length = _length(asked, marks) if streaming else None
-    return Reading(model.name, protocol, found.operation.name, parameters, streaming, length, rank)
+    return Reading(model.name, model.head.host, protocol, found.operation.name, parameters, streaming, length, rank)
 
 
 def _route(model: Model, asked: Asked, marks: Marks, hosts: tuple[str, ...]) -> Found:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from interlock.connectors.aws.codec.bodies import scalars
-from interlock.connectors.aws.codec.bodies.json_text import read_json
 from interlock.connectors.aws.codec.model import Member, Model, Shape
 from interlock.connectors.aws.codec.request import Unclear, shown
 
@@ -45,8 +44,6 @@ class Tree:
         shape = self._model.shape(ref)
         if shape.document:
             return value
-        if ref.jsonvalue and isinstance(value, str):
-            return read_json(value.encode())
         match shape.type:
             case "structure":
                 return self.members(shape, shape.members, value)

@@ -8,7 +8,7 @@ from interlock.connectors.aws.codec.bodies.gzip import unpacked
 from interlock.connectors.aws.codec.bodies.json_text import read_json
 from interlock.connectors.aws.codec.bodies.tree import Tree
 from interlock.connectors.aws.codec.bodies.xml import Xml
-from interlock.connectors.aws.codec.rest.headers import read_header
+from interlock.connectors.aws.codec.rest.headers import check_strangers, read_header, read_prefixed
 from interlock.connectors.aws.codec.rest.labels import read_label
 from interlock.connectors.aws.codec.model import BODY, Member, Model, Shape
 from interlock.connectors.aws.codec.request import Unclear, shown
@@ -36,6 +36,8 @@ class Rest:
     def parameters(self, found: Found, parts: Parts) -> tuple[dict[str, Any], str]:
         """The parameters, and the name of the member that streams."""
         shape = self._model.shape(found.operation.input)
+        if self._model.name == "s3":
+            check_strangers(self._model, shape, parts.headers)
         parameters = self._labels(shape, found)
         parameters |= self._headers(shape, parts.headers)
         for name, value in self._query(shape, found, parts.query).items():
@@ -60,8 +62,7 @@ class Rest:
             if each.location == "header" and name in headers and name not in _FRAMING:
                 read |= read_header(self._model, each, headers[name])
             elif each.location == "headers":
-                found = {key[len(each.wire) :]: value for key, value in headers.items() if key.startswith(each.wire.lower())}
-                read |= {each.name: found} if found else {}
+                read |= read_prefixed(each, headers)
         return read
 
     def _query(self, shape: Shape, found: Found, query: Mapping[str, Sequence[str]]) -> dict[str, Any]:

@@ -3,24 +3,16 @@
 import base64
 import binascii
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from interlock.connectors.aws.codec.bodies import scalars
 from interlock.connectors.aws.codec.bodies.json_text import read_json
-from interlock.connectors.aws.codec.model import Member, Model
+from interlock.connectors.aws.codec.model import Member, Model, Shape
 from interlock.connectors.aws.codec.request import Unclear, shown
 
 _ITEM = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*+)"|([^",]*+))\s*(?:,|$)')
 _DATE_ITEM = re.compile(r"\s*([A-Za-z]{3}, [^,]+?)\s*(?:,|$)")
-
-
-def single(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    """The headers by name; what stands several times is joined by NUL, which no header holds, so that only a member that is read
-    from it refuses it."""
-    found: dict[str, str] = {}
-    for name, value in headers:
-        found[name] = f"{found[name]}\0{value}" if name in found else value
-    return found
 
 
 def read_header(model: Model, ref: Member, value: str) -> dict[str, Any]:
@@ -37,6 +29,36 @@ def read_header(model: Model, ref: Member, value: str) -> dict[str, Any]:
     if ref.jsonvalue:
         return {ref.name: read_json(_json_value(value))}
     return {ref.name: scalars.scalar(shape.type, value.strip(" \t"), ref.timestamp or "rfc822")}
+
+
+def read_prefixed(ref: Member, headers: Mapping[str, str]) -> dict[str, Any]:
+    """The member that holds all headers with a prefix, by the rest of their names."""
+    prefix = ref.wire.lower()
+    found = {name[len(prefix) :]: value for name, value in headers.items() if name.startswith(prefix)}
+    if any("\0" in value for value in found.values()):
+        raise Unclear(f"a header stands twice: {shown(prefix)}")
+    return {ref.name: found} if found else {}
+
+
+_EVERYWHERE = ("x-amz-checksum-", "x-amz-sdk-", "x-amz-expected-bucket-owner", "x-amz-request-payer", "x-amz-trailer")
+"""Headers that SDKs send with any operation, whether the model has them or not."""
+
+
+def check_strangers(model: Model, shape: Shape, headers: Mapping[str, str]) -> None:
+    """Refuse a header that means something to another operation of the service and nothing to this one (`x-amz-copy-source`)."""
+    known: frozenset[str] | None = model.kept.get("headers")
+    if known is None:
+        known = frozenset(name for each in model.shapes for name in _names(each))
+        model.kept["headers"] = known
+    for name in known.intersection(headers).difference(_names(shape)):
+        raise Unclear(f"the operation knows no header {shown(name)}")
+
+
+def _names(shape: Shape) -> Iterable[str]:
+    for each in shape.members:
+        name = each.label.lower()
+        if each.location == "header" and name.startswith("x-amz-") and not name.startswith(_EVERYWHERE):
+            yield name
 
 
 def _without_chunks(value: str) -> str:

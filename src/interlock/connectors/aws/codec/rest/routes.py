@@ -58,8 +58,8 @@ def fitting(
 
 
 def rank_of(model: Model, operation: Operation) -> tuple[int, ...]:
-    """How specific the route of an operation is: the lower, the more."""
-    return next(route.rank for route in _routes(model)[operation.method] if route.operation is operation)
+    """How specific the path of an operation is, the lower the more: what decides between services."""
+    return _rank(operation.uri.partition("?")[0], 0, 0, 0, False)
 
 
 def literal_query(operation: Operation) -> dict[str, str]:
