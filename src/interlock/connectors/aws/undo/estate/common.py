@@ -14,6 +14,7 @@ from interlock.connectors.aws.undo.estate.draft import (
     Gone,
     Maker,
     Slot,
+    kept_all,
     planner,
     quoted,
     select,
@@ -91,22 +92,22 @@ def made(
     unless: Read | None = None,
     wait: Waits | None = None,
     caveats: tuple[str, ...] = (),
-    prefix: str = "",
+    gone: tuple[str, Answer, str] | None = None,
 ) -> Maker:
     """What was made is deleted: `answer` are the deleter's parameters from the call's answer, `given` from its parameters. `unless` asks
-    whether it was there before (then a revert has nothing to delete)."""
+    whether it was there before (then a revert has nothing to delete). `gone` is a question whose expression gives nothing when it is
+    deleted already, for services whose deleter says no such thing clearly."""
     names = answer if isinstance(answer, Mapping) else {name: name for name in answer}
 
     async def make(draft: Draft) -> Plan:
         if unless is not None and await state(draft, unless, "what was made"):
             return nothing(draft)
-        draft.saves.update({prefix + name: expression for name, expression in names.items()})
-        draft.back(
-            deleter,
-            take(given, draft.call.parameters) | {name: slot(prefix + name) for name in names},
-            absent_ok=True,
-            **waiting(draft, wait),
-        )
+        draft.saves.update({name: expression for name, expression in names.items()})
+        more = waiting(draft, wait)
+        if gone is not None:
+            more["unless"] = draft.check("what was made", *gone, None)
+        parameters = take(given, draft.call.parameters) | {name: slot(name) for name in names}
+        draft.back(deleter, parameters, absent_ok=True, **more)
         return draft.lossy(*caveats)
 
     return make
@@ -143,20 +144,25 @@ def put_back(
     alone that the call sets). `absent` is the deleter for what was not there before."""
 
     async def make(draft: Draft) -> Plan:
-        old = await state(draft, read, what)
         parameters = draft.call.parameters
+        old = await state(draft, _narrow(read, members, parameters) if only_given else read, what)
         if old in (None, [], {}, ""):
             if absent is None:
                 raise Gone("what it changes is not there" if must else "it has no setting before")
             draft.back(absent[0], take(absent[1], parameters), absent_ok=True)
             return draft.lossy(*caveats)
-        values = take(members, old)
-        if only_given:
-            values = {name: value for name, value in values.items() if name in parameters}
+        values = kept_all(old, *old) if only_given else take(members, old)
         draft.back(operation, take(keys, parameters) | values, **waiting(draft, wait))
         return draft.lossy(*caveats)
 
     return make
+
+
+def _narrow(read: Read, members: Take, parameters: Answer) -> Read:
+    """The question, for no more than what the call sets."""
+    pairs = members.items() if isinstance(members, Mapping) else ((name, name) for name in members)
+    shape = ", ".join(f'"{name}": {expression}' for name, expression in pairs if name in parameters)
+    return read._replace(at=f"{read.at} | {{{shape}}}") if shape else read
 
 
 def switched(

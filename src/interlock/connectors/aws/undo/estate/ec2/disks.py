@@ -3,7 +3,7 @@
 from typing import Any
 
 from interlock.connectors.aws.undo.estate.common import Read, made, put_back, rows, switched
-from interlock.connectors.aws.undo.estate.draft import Draft, Maker, kept, never, own_tags, slot
+from interlock.connectors.aws.undo.estate.draft import Draft, Gone, Maker, kept, never, own_tags, slot
 from interlock.connectors.aws.undo.plan import Plan
 
 _SHAPE = ("AvailabilityZone", "VolumeType", "Iops", "Throughput", "Encrypted", "KmsKeyId", "MultiAttachEnabled")
@@ -58,14 +58,14 @@ async def _modify_volume(draft: Draft) -> Plan:
         f"type and size of {draft.get('VolumeId')}",
         "DescribeVolumes",
         {"VolumeIds": [draft.get("VolumeId")]},
-        "Volumes[0].{Size: Size, VolumeType: VolumeType, Iops: Iops, Throughput: Throughput}",
+        "Volumes[0].{VolumeType: VolumeType, Iops: Iops, Throughput: Throughput}",
     )
     changed = {
         name: value
         for name, value in (old or {}).items()
-        if value is not None and name in draft.call.parameters and name != "Size"
+        if value is not None and name in draft.call.parameters
     }
-    if draft.get("Size", 0) > (old or {}).get("Size", 0):
+    if draft.get("Size", 0) > (await _volume(draft))["Size"]:
         if not changed:
             return Plan("none", reason="a volume can't be made smaller")
         draft.caveats.append("the volume keeps its new size")
@@ -92,9 +92,8 @@ def _opposite(operation: str, key: str, what: str) -> Maker:
             named | {"Attribute": attribute},
             f"sort_by({member}, &to_string(@))",
         )
-        changes = _changes(draft, before or [], parameter)
-        if changes:
-            draft.back(operation, named | {"Attribute": attribute, parameter: changes})
+        for way, entries in _changes(draft, before or [], parameter).items():
+            draft.back(operation, named | {"Attribute": attribute, "OperationType": way, **_who(entries)})
         return draft.done()
 
     return make
@@ -110,10 +109,19 @@ def _changes(draft: Draft, before: list[Any], parameter: str) -> dict[str, Any]:
     elif draft.get("OperationType") == "remove":
         removed += named
     changes = {
-        "Remove": [one for one in added if one not in before],
-        "Add": [one for one in removed if one in before],
+        "remove": [one for one in added if one not in before],
+        "add": [one for one in removed if one in before],
     }
     return {name: entries for name, entries in changes.items() if entries}
+
+
+def _who(entries: list[Any]) -> dict[str, Any]:
+    """Accounts and groups in the form that both images and snapshots take (organizations have no such form)."""
+    users = [one["UserId"] for one in entries if "UserId" in one]
+    groups = [one["Group"] for one in entries if "Group" in one]
+    if len(users) + len(groups) < len(entries):
+        raise Gone("no inverse of sharing with organizations is known")
+    return {name: values for name, values in (("UserIds", users), ("GroupNames", groups)) if values}
 
 
 async def _deregister(draft: Draft) -> Plan:
@@ -161,6 +169,8 @@ def _image(image: dict[str, Any]) -> dict[str, Any]:
     )
 
 
+_IMAGE = ("DescribeImages", {"Filters": [{"Name": "image-id", "Values": [slot("ImageId")]}]}, "Images[].ImageId")
+
 ROWS = rows(
     "ec2",
     {
@@ -194,16 +204,16 @@ ROWS = rows(
             "who may use it is set back",
         ),
         "CreateImage": (
-            made("DeregisterImage", ("ImageId",), {"DeleteAssociatedSnapshots": "`true`"}),
+            made("DeregisterImage", ("ImageId",), {"DeleteAssociatedSnapshots": "`true`"}, gone=_IMAGE),
             "full",
             "the image and its snapshots are removed",
         ),
         "CopyImage": (
-            made("DeregisterImage", ("ImageId",), {"DeleteAssociatedSnapshots": "`true`"}),
+            made("DeregisterImage", ("ImageId",), {"DeleteAssociatedSnapshots": "`true`"}, gone=_IMAGE),
             "full",
             "the image and its snapshots are removed",
         ),
-        "RegisterImage": (made("DeregisterImage", ("ImageId",)), "full", "the image is deregistered"),
+        "RegisterImage": (made("DeregisterImage", ("ImageId",), gone=_IMAGE), "full", "the image is deregistered"),
         "DeregisterImage": (_deregister, "new_id", "the image is registered again from its snapshots"),
         "ModifyImageAttribute": (
             _opposite("ModifyImageAttribute", "ImageId", "image"),

@@ -42,25 +42,28 @@ async def _group(draft: Draft) -> dict[str, Any]:
     return found
 
 
-async def _watch(draft: Draft, group: str, side: str) -> None:
+_FLAT = "IpProtocol, FromPort, ToPort, CidrIpv4, CidrIpv6, PrefixListId, ReferencedGroupInfo.GroupId, Description"
+
+
+async def _watch(draft: Draft, group: str, direction: str) -> None:
+    out = "true" if direction == "Egress" else "false"
     await draft.watch(
-        f"{side} rules of {group}",
-        "DescribeSecurityGroups",
-        {"GroupIds": [group]},
-        f"sort_by(SecurityGroups[0].{side}, &to_string(@))",
+        f"{direction.lower()} rules of {group}",
+        "DescribeSecurityGroupRules",
+        {"Filters": [{"Name": "group-id", "Values": [group]}]},
+        f"sort(SecurityGroupRules[?IsEgress==`{out}`].to_string([{_FLAT}]))",
     )
 
 
 def _authorize(direction: str) -> Maker:
     async def make(draft: Draft) -> Plan:
-        group = (await _group(draft))["GroupId"]
-        await _watch(draft, group, _SIDES[direction])
-        draft.saves["rules"] = "SecurityGroupRules[].SecurityGroupRuleId"
-        draft.back(
-            f"RevokeSecurityGroup{direction}",
-            {"GroupId": group, "SecurityGroupRuleIds": slot("rules")},
-            absent_ok=True,
-        )
+        group = await _group(draft)
+        await _watch(draft, group["GroupId"], direction)
+        there = dict(single(group.get(_SIDES[direction], [])))
+        for key, permission in single(_asked(draft)):
+            if key not in there:
+                parameters = {"GroupId": group["GroupId"], "IpPermissions": [permission]}
+                draft.back(f"RevokeSecurityGroup{direction}", parameters, absent_ok=True)
         return draft.done()
 
     return make
@@ -81,7 +84,7 @@ def _asked(draft: Draft) -> list[Permission]:
 def _revoke(direction: str) -> Maker:
     async def make(draft: Draft) -> Plan:
         group = await _group(draft)
-        await _watch(draft, group["GroupId"], _SIDES[direction])
+        await _watch(draft, group["GroupId"], direction)
         if ids := draft.get("SecurityGroupRuleIds"):
             revoked = [_permission(rule) for rule in await _rules(draft, ids)]
         else:
@@ -148,7 +151,7 @@ def _request(rule: dict[str, Any]) -> dict[str, Any]:
 def _descriptions(direction: str) -> Maker:
     async def make(draft: Draft) -> Plan:
         group = await _group(draft)
-        await _watch(draft, group["GroupId"], _SIDES[direction])
+        await _watch(draft, group["GroupId"], direction)
         if draft.get("SecurityGroupRuleDescriptions"):
             raise Gone("inverse for descriptions by rule id")
         there = dict(single(group.get(_SIDES[direction], [])))

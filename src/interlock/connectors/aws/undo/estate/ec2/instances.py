@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from interlock.connectors.aws.undo.estate.common import Read, made, nothing, put_back, rows, switched
+from interlock.connectors.aws.undo.estate.common import Read, made, nothing, put_back, rows
 from interlock.connectors.aws.undo.estate.draft import Draft, Gone, Maker, kept, never, own_tags, slot
 from interlock.connectors.aws.undo.plan import Plan
 
@@ -56,7 +56,7 @@ async def _start(draft: Draft) -> Plan:
     return draft.done()
 
 
-_KEPT = ("InstanceType", "KeyName", "EbsOptimized", "SubnetId", "PrivateIpAddress")
+_KEPT = ("InstanceType", "KeyName", "EbsOptimized", "SubnetId")
 
 
 async def _terminate(draft: Draft) -> Plan:
@@ -69,7 +69,7 @@ async def _terminate(draft: Draft) -> Plan:
         await _image(draft, instance, number)
     draft.gentler = "StopInstances keeps the disks"
     return draft.lossy(
-        "instances come back from images under new ids",
+        "instances come back from images under new ids, with new private addresses",
         "user data, further network interfaces, load balancer registrations and instance store contents are lost",
     )
 
@@ -261,13 +261,6 @@ def _monitored(opposite: str, on: bool) -> Maker:
     return make
 
 
-_PROFILE = Read(
-    "DescribeIamInstanceProfileAssociations",
-    {"AssociationIds": "[AssociationId]"},
-    "IamInstanceProfileAssociations[0].{InstanceId: InstanceId, IamInstanceProfile: {Arn: IamInstanceProfile.Arn}}",
-)
-
-
 async def _replace_profile(draft: Draft) -> Plan:
     found = await draft.must(
         "IamInstanceProfileAssociations[0]",
@@ -299,7 +292,13 @@ async def _disassociate_profile(draft: Draft) -> Plan:
             "InstanceId": found["InstanceId"],
             "IamInstanceProfile": {"Arn": found["IamInstanceProfile"]["Arn"]},
         },
-        present_ok=True,
+        unless=draft.check(
+            "the profile of the instance",
+            "DescribeIamInstanceProfileAssociations",
+            {"Filters": [{"Name": "instance-id", "Values": [found["InstanceId"]]}]},
+            "length(IamInstanceProfileAssociations)",
+            1,
+        ),
     )
     return draft.lossy("the association gets a new id")
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from interlock.connectors.aws.undo.estate.common import Read, made, put_back, rows
-from interlock.connectors.aws.undo.estate.draft import Draft, Gone, Maker, kept, kept_all, own_tags
+from interlock.connectors.aws.undo.estate.draft import Draft, Gone, Maker, kept, own_tags, quoted
 from interlock.connectors.aws.undo.estate.ec2.routes import in_vpc
 from interlock.connectors.aws.undo.plan import Plan
 
@@ -102,6 +102,9 @@ async def _delete_gateway(draft: Draft) -> Plan:
     return draft.lossy("the gateway gets a new id")
 
 
+_OPEN = ("active", "pending-acceptance", "provisioning", "initiating-request")
+
+
 async def _delete_peering(draft: Draft) -> Plan:
     old = await _one(
         draft, "DescribeVpcPeeringConnections", "VpcPeeringConnectionId", "VpcPeeringConnections"
@@ -114,7 +117,6 @@ async def _delete_peering(draft: Draft) -> Plan:
         "Filters": [
             {"Name": "requester-vpc-info.vpc-id", "Values": [asker["VpcId"]]},
             {"Name": "accepter-vpc-info.vpc-id", "Values": [other["VpcId"]]},
-            {"Name": "status-code", "Values": ["active", "pending-acceptance", "provisioning"]},
         ]
     }
     new = await draft.again(
@@ -124,12 +126,16 @@ async def _delete_peering(draft: Draft) -> Plan:
         find=(
             "DescribeVpcPeeringConnections",
             like,
-            "VpcPeeringConnections",
+            f"VpcPeeringConnections[?contains({quoted(list(_OPEN))}, Status.Code)]",
             "VpcPeeringConnectionId",
         ),
     )
     if old["Status"]["Code"] == "active":
-        draft.back("AcceptVpcPeeringConnection", {"VpcPeeringConnectionId": new})
+        asked = {"VpcPeeringConnectionIds": [new]}
+        unless = draft.check(
+            "the peering", "DescribeVpcPeeringConnections", asked, "VpcPeeringConnections[0].Status.Code", "active"
+        )
+        draft.back("AcceptVpcPeeringConnection", {"VpcPeeringConnectionId": new}, unless=unless)
     return draft.lossy("the peering gets a new id; routes to the old one lead nowhere until they are replaced")
 
 
@@ -139,6 +145,8 @@ async def _delete_nat(draft: Draft) -> Plan:
     address = next(iter(old.get("NatGatewayAddresses", ())), {})
     if address.get("AllocationId"):
         create["AllocationId"] = address["AllocationId"]
+    gone = "length(NatGateways[?State!='deleted']) == `0`"
+    draft.back("DescribeNatGateways", {"NatGatewayIds": [old["NatGatewayId"]]}, until=gone, absent_ok=True)
     find = ("DescribeNatGateways", _alive(old), "NatGateways", "NatGatewayId")
     new = await draft.again("nat", "CreateNatGateway", create, find=find)
     draft.back("DescribeNatGateways", {"NatGatewayIds": [new]}, until="NatGateways[0].State == 'available'")

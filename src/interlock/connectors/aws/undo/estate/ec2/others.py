@@ -178,8 +178,8 @@ ROWS = rows(
         "DisassociateAddress": (_disassociate, "full", "associated again"),
         "CreateTags": (_tags, "full", "old values are set, new tags are taken away"),
         "DeleteTags": (_tags, "full", "the tags are set again"),
-        "CreateKeyPair": (made("DeleteKeyPair", ("KeyPairId",)), "full", "the key pair is deleted"),
-        "ImportKeyPair": (made("DeleteKeyPair", ("KeyPairId",)), "full", "the key pair is deleted"),
+        "CreateKeyPair": (made("DeleteKeyPair", (), ("KeyName",)), "full", "the key pair is deleted"),
+        "ImportKeyPair": (made("DeleteKeyPair", (), ("KeyName",)), "full", "the key pair is deleted"),
         "DeleteKeyPair": (_delete_key, "new_id", "the public key is imported again"),
         "CreateLaunchTemplate": (
             made("DeleteLaunchTemplate", {"LaunchTemplateId": "LaunchTemplate.LaunchTemplateId"}),

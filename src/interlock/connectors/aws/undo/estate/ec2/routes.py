@@ -107,7 +107,7 @@ async def _association(draft: Draft) -> dict[str, Any]:
     for table in tables:
         for one in table.get("Associations", ()):
             if one.get("RouteTableAssociationId") == name:
-                return {"RouteTableId": table["RouteTableId"], **one}
+                return {"RouteTableId": table["RouteTableId"], "VpcId": table["VpcId"], **one}
     raise Gone("there is no such association")
 
 
@@ -119,6 +119,12 @@ async def _disassociate(draft: Draft) -> Plan:
 
 async def _replace_association(draft: Draft) -> Plan:
     old = await _association(draft)
+    member = "subnet-id" if old.get("SubnetId") else "gateway-id"
+    where = {"Name": f"association.{member}", "Values": [old.get("SubnetId") or old.get("GatewayId")]}
+    if old.get("Main"):
+        where = {"Name": "association.main", "Values": ["true"]}
+    asked = {"Filters": [where, {"Name": "vpc-id", "Values": [old["VpcId"]]}]}
+    await draft.watch("which route table it is", "DescribeRouteTables", asked, "RouteTables[0].RouteTableId")
     draft.saves["association"] = "NewAssociationId"
     draft.back(
         "ReplaceRouteTableAssociation",
@@ -166,6 +172,13 @@ async def _replace_acl(draft: Draft) -> Plan:
     name = draft.get("AssociationId")
     asked = {"Filters": [{"Name": "association.association-id", "Values": [name]}]}
     old = await draft.must("NetworkAcls[0]", "DescribeNetworkAcls", asked, what="such association")
+    subnet = next(
+        one["SubnetId"] for one in old["Associations"] if one["NetworkAclAssociationId"] == name
+    )
+    of_it = {"Filters": [{"Name": "association.subnet-id", "Values": [subnet]}]}
+    await draft.watch(
+        f"the ACL of {subnet}", "DescribeNetworkAcls", of_it, "NetworkAcls[0].NetworkAclId"
+    )
     draft.saves["association"] = "NewAssociationId"
     draft.back(
         "ReplaceNetworkAclAssociation",
@@ -210,7 +223,7 @@ ROWS = rows(
         ),
         "DeleteNetworkAcl": (_delete_acl, "new_id", "the ACL is made again with its rules"),
         "CreateNetworkAclEntry": (
-            made("DeleteNetworkAclEntry", (), _ENTRY_KEY),
+            made("DeleteNetworkAclEntry", (), _ENTRY_KEY, unless=_ENTRY_NOW),
             "full",
             "the rule is deleted",
         ),
