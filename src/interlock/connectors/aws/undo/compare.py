@@ -17,8 +17,11 @@ _SHORT = 256
 
 def builtins(value: Any) -> Any:
     """A value as a check compares it: with its marks, empty structures taken for nothing."""
-    marked = mark(value)
-    return None if marked in ({}, [], "") else marked
+    return _nothing(mark(value))
+
+
+def _nothing(plain: Any) -> Any:
+    return None if plain in ({}, [], "") else plain
 
 
 def fingerprint(value: Any) -> Any:
@@ -29,8 +32,9 @@ def fingerprint(value: Any) -> Any:
 
 
 def same(expected: Any, now: Any) -> bool:
-    """Whether what is now is what is expected (itself, or its fingerprint)."""
-    return bool(builtins(now) == expected or fingerprint(now) == expected or builtins(expected) == now)
+    """Whether what is now (as it was answered) is what is expected: builtins, or a fingerprint."""
+    wanted = _nothing(expected)
+    return bool(wanted == builtins(now) or wanted == fingerprint(now))
 
 
 def missing(error: CallFailed) -> bool:
@@ -57,4 +61,4 @@ async def look(check: Check, calls: Calls, saved: Mapping[str, Any]) -> Any:
         if missing(error):
             return None
         raise
-    return builtins(search(check.select, answer))
+    return search(check.select, answer)
