@@ -1,6 +1,7 @@
 """HTTP/1.1 as a server speaks it, sans-io: :class:`Parser` turns bytes into :data:`Event` s, :mod:`response` makes the answers.
 
-Whatever two readers of HTTP might read differently is refused (:class:`Malformed`): the gateway must see what the agent's client meant.
+Whatever two readers of HTTP might read differently is refused (:class:`Malformed`): the gateway must see what the agent's
+client meant.
 """
 
 from interlock.connectors.aws.http.events import Data, End, Event, Head, Malformed

@@ -1,6 +1,8 @@
-"""Chunked framing, as HTTP (RFC 9112 section 7.1) and aws-chunked bodies share it: `size[extension] CRLF data CRLF … 0 CRLF trailers CRLF`.
+"""Chunked framing, as HTTP (RFC 9112 section 7.1) and aws-chunked bodies share it: `size[extension] CRLF data CRLF … 0 CRLF
+trailers CRLF`.
 
-Only the framing is read here, and strictly: no spaces, no leading zeros, CRLF everywhere. What an extension means is the reader's.
+Only the framing is read here, and strictly: no spaces, no leading zeros, CRLF everywhere. What an extension means is the
+reader's.
 """
 
 import re

@@ -9,9 +9,10 @@ from interlock.wire import ProtocolViolation
 class Head(Value, frozen=True):
     """The request line and the headers.
 
-    `target` is as it was sent (ASCII, percent-encoding untouched), `path` and `query` are its parts before and after the first `?`.
-    Names of headers are in lower case; values are decoded as Latin-1, so that encoding them so again gives the bytes that were sent.
-    `length` is None when there is no Content-Length. `keep_alive` tells whether the connection may be used again after the answer.
+    `target` is as it was sent (ASCII, percent-encoding untouched), `path` and `query` are its parts before and after the first
+    `?`. Names of headers are in lower case; values are decoded as Latin-1, so that encoding them so again gives the bytes that
+    were sent. `length` is None when there is no Content-Length. `keep_alive` tells whether the connection may be used again
+    after the answer.
     """
 
     method: str
@@ -49,7 +50,8 @@ Event: TypeAlias = Head | Data | End
 
 
 class Malformed(ProtocolViolation):
-    """The request is refused with `status`; the connection ends after the answer. `sentence` names the rule, never the content."""
+    """The request is refused with `status`; the connection ends after the answer. `sentence` names the rule, never the
+    content."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)

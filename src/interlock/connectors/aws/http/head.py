@@ -1,7 +1,7 @@
 """The strict reading of a request's head (RFC 9110, RFC 9112).
 
-httptools (llhttp) cuts the head into tokens; before and after, everything is refused that another reader might understand differently:
-the gateway decides about what it reads here, and forwards it to a service that reads it again.
+httptools (llhttp) cuts the head into tokens; before and after, everything is refused that another reader might understand
+differently: the gateway decides about what it reads here, and forwards it to a service that reads it again.
 """
 
 import re
@@ -150,7 +150,8 @@ def _by_name(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
 
 
 def _check_spellings(seen: Mapping[str, str]) -> None:
-    """Some readers (CGI, WSGI) take `x_amz_date` for `x-amz-date`: no name may be another's, or one that counts, with underscores."""
+    """Some readers (CGI, WSGI) take `x_amz_date` for `x-amz-date`: no name may be another's, or one that counts, with
+    underscores."""
     for name in seen:
         if "_" in name:
             dashed = name.replace("_", "-")

@@ -12,7 +12,8 @@ MAX_TARGET = 16 * 1024
 MAX_HEADERS = 100
 
 MAX_BODY = 6 * 1024**3
-"""Bytes of a body: one PutObject or UploadPart takes 5 GiB (S3 user guide, "Multipart upload limits"), and aws-chunked framing adds to it."""
+"""Bytes of a body: one PutObject or UploadPart takes 5 GiB (S3 user guide, "Multipart upload limits"), and aws-chunked framing
+adds to it."""
 
 MAX_KEPT = 1024 * 1024
 """Bytes that a client may send ahead, beyond the request that is being answered."""

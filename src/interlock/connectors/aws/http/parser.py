@@ -13,8 +13,9 @@ _LIST = re.compile(r"[ \t]*,[ \t]*")
 class Parser:
     """Requests from a connection, one at a time.
 
-    After the End of a request nothing more is read until `next()`: what the client sent ahead is kept (at most 1 MiB). Malformed ends the
-    connection: events of the same request that were handed out before count for nothing, and every later call raises it again.
+    After the End of a request nothing more is read until `next()`: what the client sent ahead is kept (at most 1 MiB).
+    Malformed ends the connection: events of the same request that were handed out before count for nothing, and every later
+    call raises it again.
     """
 
     def __init__(self, *, max_body: int = MAX_BODY) -> None:
@@ -132,7 +133,8 @@ class Parser:
             raise Malformed(413, f"the body is longer than {self._max_body} bytes")
 
     def _announced(self, trailers: Trailers) -> tuple[tuple[str, str], ...]:
-        """The trailers, when the head named each of them in x-amz-trailer (S3 API reference, "Signature calculations for trailing headers")."""
+        """The trailers, when the head named each of them in x-amz-trailer (S3 API reference, "Signature calculations for
+        trailing headers")."""
         headers = dict(self._head.headers) if self._head is not None else {}
         names = set(_LIST.split(headers.get("x-amz-trailer", "").lower()))
         found = [name for name, _ in trailers.fields]

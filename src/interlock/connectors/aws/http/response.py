@@ -66,9 +66,9 @@ def head(
 ) -> bytes:
     """The head of an answer.
 
-    `length` is that of the body (of a HEAD request too, where no body follows); with None the body goes in `chunk` s and `LAST`. To a client
-    that speaks HTTP/1.0 (`version` is the request's) it then goes as it is, and ends with the connection. Raises ValueError for a header
-    that is none, before anything of it can be taken for another.
+    `length` is that of the body (of a HEAD request too, where no body follows); with None the body goes in `chunk` s and
+    `LAST`. To a client that speaks HTTP/1.0 (`version` is the request's) it then goes as it is, and ends with the connection.
+    Raises ValueError for a header that is none, before anything of it can be taken for another.
     """
     if not 200 <= status <= 599:
         raise ValueError("the status is not one of a final answer")

@@ -1,7 +1,7 @@
 """AWS Signature Version 4, both ways and sans-io: what agents sign is verified, the gateway's own requests are signed.
 
-Sources: AWS General Reference, "Signature Version 4 signing process"; S3 API reference, "Authenticating Requests (AWS Signature Version 4)",
-"Transferring Payload in Multiple Chunks" and "Signature calculations for trailing headers".
+Sources: AWS General Reference, "Signature Version 4 signing process"; S3 API reference, "Authenticating Requests (AWS
+Signature Version 4)", "Transferring Payload in Multiple Chunks" and "Signature calculations for trailing headers".
 """
 
 from interlock.connectors.aws.sigv4.credential import Claim, claim, unknown_key, verify, wrong_token

@@ -1,7 +1,7 @@
 """The canonical request, which both sides of a signature make from what goes over the wire.
 
-Source: AWS General Reference, "Create a signed AWS API request". Texts stand for bytes, one character each (Latin-1), as HTTP heads are
-decoded: a name outside of ASCII in a header is signed as the bytes that were sent.
+Source: AWS General Reference, "Create a signed AWS API request". Texts stand for bytes, one character each (Latin-1), as HTTP
+heads are decoded: a name outside of ASCII in a header is signed as the bytes that were sent.
 """
 
 import hashlib

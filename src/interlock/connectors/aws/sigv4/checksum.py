@@ -1,6 +1,7 @@
 """The checksums that S3 takes in trailers (S3 user guide, "Checking object integrity").
 
-CRC-32 and the SHAs are the standard library's. The other CRCs are made here with tables, at some 20 MB/s: clients send them when asked to.
+CRC-32 and the SHAs are the standard library's. The other CRCs are made here with tables, at some 20 MB/s: clients send them
+when asked to.
 """
 
 import base64
@@ -36,7 +37,8 @@ class Crc32:
 class TableCrc:
     """A reflected CRC of at most 64 bits with all bits set at the start and inverted at the end, eight bytes at a time.
 
-    `polynomial` is reflected as well. Sources: RFC 3720 (CRC-32C), NVM Express NVM Command Set specification 5.2.1 (CRC-64/NVME).
+    `polynomial` is reflected as well. Sources: RFC 3720 (CRC-32C), NVM Express NVM Command Set specification 5.2.1
+    (CRC-64/NVME).
     """
 
     def __init__(self, polynomial: int, bits: int) -> None:

@@ -1,6 +1,7 @@
 """aws-chunked bodies: the framing is taken off, and nothing is passed on before its signature is verified.
 
-Sources: S3 API reference, "Transferring Payload in Multiple Chunks (Chunked Upload)" and "Signature calculations for trailing headers".
+Sources: S3 API reference, "Transferring Payload in Multiple Chunks (Chunked Upload)" and "Signature calculations for trailing
+headers".
 """
 
 import hashlib
@@ -43,8 +44,8 @@ class ChunkSeal:
 
 
 class Chunked:
-    """Takes the framing off. With a `chain`, chunks are signed; with a `trailer`, a header of that name ends the body (its value is in
-    `trailers` then) and is signed if the chunks are."""
+    """Takes the framing off. With a `chain`, chunks are signed; with a `trailer`, a header of that name ends the body (its
+    value is in `trailers` then) and is signed if the chunks are."""
 
     def __init__(self, length: int, trailer: str, chain: ChunkSeal | None) -> None:
         self._reader = ChunkReader()

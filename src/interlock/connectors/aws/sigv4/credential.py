@@ -1,13 +1,15 @@
 """Who a request says it is from, and whether that is so.
 
-What AWS accepts is accepted: the same request again within its time (15 minutes around the clock's, or a presigned request's expiry, at most
-seven days) is as good as the first; there is no nonce in the protocol. Callers that mind must see to it that repeating does no harm.
+What AWS accepts is accepted: the same request again within its time (15 minutes around the clock's, or a presigned request's
+expiry, at most seven days) is as good as the first; there is no nonce in the protocol. Callers that mind must see to it that
+repeating does no harm.
 """
 
 import hmac
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from interlock.connectors.aws.sigv4 import canonical as c
 from interlock.connectors.aws.sigv4 import query as q
@@ -27,6 +29,7 @@ _SIGNATURE = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _TIMESTAMP = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z", re.ASCII)
 _EXPIRES = re.compile(r"[1-9][0-9]{0,5}", re.ASCII)
 _PARTS = frozenset({"Credential", "SignedHeaders", "Signature"})
+_PROTOCOL = "smithy-protocol"
 _TOKEN_AFTERWARDS = "iotdevicegateway"
 """The service whose clients add the security token after signing (IoT developer guide, "MQTT over WebSockets")."""
 
@@ -34,8 +37,8 @@ _TOKEN_AFTERWARDS = "iotdevicegateway"
 class Claim(Value, frozen=True):
     """What a request says of its signature; nothing of it is proven before `verify`.
 
-    `date` is the day of the scope, `at` the time of signing. `expires_s` is only there when `presigned` (signed in the query). `token` is the
-    security token, or empty.
+    `date` is the day of the scope, `at` the time of signing. `expires_s` is only there when `presigned` (signed in the query).
+    `token` is the security token, or empty.
     """
 
     key_id: str
@@ -67,7 +70,8 @@ class Claim(Value, frozen=True):
 
 
 def claim(method: str, path: str, query: str, headers: Headers) -> Claim:
-    """Read a request's signature. Raises NotSigned: there is none, it is of another kind, malformed, or leaves out what it must cover.
+    """Read a request's signature. Raises NotSigned: there is none, it is of another kind, malformed, or leaves out what it
+    must cover.
 
     `headers` are as they were sent; `path` and `query` raw.
     """
@@ -180,11 +184,7 @@ def _malformed(service: str, message: str, expires_s: int | None) -> NotSigned:
 
 def _names(signed: str) -> tuple[str, ...] | None:
     names = tuple(signed.split(";"))
-    fits = (
-        _SIGNED.fullmatch(signed)
-        and "host" in names
-        and all(a < b for a, b in zip(names, names[1:], strict=False))
-    )
+    fits = _SIGNED.fullmatch(signed) and "host" in names and all(a < b for a, b in pairwise(names))
     return names if fits else None
 
 
@@ -195,7 +195,9 @@ def _time(text: str) -> datetime | None:
         if match is not None:
             year, month, day, hour, minute, second = map(int, match.groups())
             return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
-        return datetime.strptime(text, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
+        # botocore writes -0000, which is the same (RFC 5322 section 3.3).
+        plain = text.rpartition(" ")[0] if text.endswith((" GMT", " -0000")) else ""
+        return datetime.strptime(plain, "%a, %d %b %Y %H:%M:%S").replace(tzinfo=UTC)
     except ValueError:
         return None
 
@@ -205,7 +207,9 @@ def _check_covered(made: Claim, values: Mapping[str, str]) -> None:
     signed = frozenset(made.signed_headers)
     if not signed <= values.keys():
         raise NotSigned("SignatureDoesNotMatch", "A signed header is missing from the request.")
-    loose = [name for name in values if name not in signed and name.startswith("x-amz-")]
+    loose = [
+        name for name in values if name not in signed and (name.startswith("x-amz-") or name == _PROTOCOL)
+    ]
     if loose:
         code = "AccessDenied" if made.s3 else "SignatureDoesNotMatch"
         raise NotSigned(code, "There were headers present in the request which were not signed.")

@@ -27,9 +27,10 @@ _LENGTH = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
 class Mode(Value, frozen=True):
     """How the body is covered.
 
-    `kind` is `whole` (by its hash, which the request doesn't say: the body must be there before `verify`), `declared` (by the hash that the
-    request says), `unsigned`, or `chunked` (framing of aws-chunked). `hash` goes into the signature; it is empty for `whole`. Of a chunked
-    body, `signed` tells whether its chunks are, `length` is that of the payload without the framing, and `trailer` the header that ends it.
+    `kind` is `whole` (by its hash, which the request doesn't say: the body must be there before `verify`), `declared` (by the
+    hash that the request says), `unsigned`, or `chunked` (framing of aws-chunked). `hash` goes into the signature; it is empty
+    for `whole`. Of a chunked body, `signed` tells whether its chunks are, `length` is that of the payload without the framing,
+    and `trailer` the header that ends it.
     """
 
     kind: Literal["whole", "declared", "unsigned", "chunked"]
@@ -73,7 +74,8 @@ def _said(claim: Claim, query: str, values: Mapping[str, str]) -> str:
 
 
 def _unsaid(claim: Claim) -> Mode:
-    """S3 takes the body of a presigned request as it comes, and of others wants to be told; for all other services it is hashed."""
+    """S3 takes the body of a presigned request as it comes, and of others wants to be told; for all other services it is
+    hashed."""
     if not claim.s3:
         return Mode("whole")
     if claim.presigned:
@@ -102,8 +104,8 @@ def _chunked(claim: Claim, said: str, values: Mapping[str, str]) -> Mode:
 class Body:
     """A body on its way through: bytes as they come in, payload as it may be passed on.
 
-    When anything is left to be verified at the end, the last piece is held back until it is: whoever receives the rest can tell that it isn't
-    complete. Memory is that of two pieces, or of one signed chunk.
+    When anything is left to be verified at the end, the last piece is held back until it is: whoever receives the rest can
+    tell that it isn't complete. Memory is that of two pieces, or of one signed chunk.
     """
 
     def __init__(

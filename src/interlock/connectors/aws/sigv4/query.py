@@ -21,8 +21,8 @@ _VERSION_2 = "awsaccesskeyid"
 
 
 def signing_parameters(query: str) -> dict[str, str]:
-    """The decoded parameters of the signature by name. Raises NotSigned for those of version 2, and when one is there twice or in a spelling
-    that only some readers take for it."""
+    """The decoded parameters of the signature by name. Raises NotSigned for those of version 2, and when one is there twice or
+    in a spelling that only some readers take for it."""
     found: dict[str, str] = {}
     for piece in query.split("&") if query else ():
         raw, _, value = piece.partition("=")

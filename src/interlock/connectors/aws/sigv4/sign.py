@@ -26,11 +26,12 @@ def sign(
     payload_hash: str,
     now: datetime,
 ) -> tuple[tuple[str, str], ...]:
-    """The headers to add to a request so that it is signed; `path` and `query` are raw, as they will be sent, and so are the `headers`.
+    """The headers to add to a request so that it is signed; `path` and `query` are raw, as they will be sent, and so are the
+    `headers`.
 
-    `payload_hash` is the body's SHA-256 or `UNSIGNED` (for streams, to https or loopback only; the caller sees to that). `token` is empty
-    for lasting keys. Headers that say what the service is to do are signed, those that a client library adds or changes are not.
-    Raises ValueError when the signature of somebody else is still on the request.
+    `payload_hash` is the body's SHA-256 or `UNSIGNED` (for streams, to https or loopback only; the caller sees to that).
+    `token` is empty for lasting keys. Headers that say what the service is to do are signed, those that a client library adds
+    or changes are not. Raises ValueError when the signature of somebody else is still on the request.
     """
     timestamp = f"{now:%Y%m%dT%H%M%SZ}"
     values = c.by_name(headers)
