@@ -93,6 +93,7 @@ def made(
     wait: Waits | None = None,
     caveats: tuple[str, ...] = (),
     gone: tuple[str, Answer, str] | None = None,
+    present_ok: bool = False,
 ) -> Maker:
     """What was made is deleted: `answer` are the deleter's parameters from the call's answer, `given` from its parameters. `unless` asks
     whether it was there before (then a revert has nothing to delete). `gone` is a question whose expression gives nothing when it is
@@ -107,7 +108,7 @@ def made(
         if gone is not None:
             more["unless"] = draft.check("what was made", *gone, None)
         parameters = take(given, draft.call.parameters) | {name: slot(name) for name in names}
-        draft.back(deleter, parameters, absent_ok=True, **more)
+        draft.back(deleter, parameters, absent_ok=True, present_ok=present_ok, **more)
         return draft.lossy(*caveats)
 
     return make

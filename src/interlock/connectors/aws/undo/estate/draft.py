@@ -157,7 +157,7 @@ class Draft:
             operation,
             filled(parameters or {}),
             expression,
-            before=literal(fingerprint(before)),
+            before=fingerprint(before),
         )
 
     def back(self, operation: str, parameters: Answer | None = None, **more: Any) -> None:

@@ -161,6 +161,9 @@ def _alive(gateway: dict[str, Any]) -> dict[str, Any]:
 _ENDPOINT = ("VpcId", "ServiceName", "VpcEndpointType", "PolicyDocument", "RouteTableIds", "SubnetIds", "PrivateDnsEnabled")
 
 
+_LIVE = "VpcEndpoints[?State!='deleted' && State!='deleting']"
+
+
 async def _delete_endpoints(draft: Draft) -> Plan:
     asked = {"VpcEndpointIds": draft.get("VpcEndpointIds")}
     found = await draft.must("VpcEndpoints", "DescribeVpcEndpoints", asked, what="such VPC endpoint")
@@ -169,7 +172,7 @@ async def _delete_endpoints(draft: Draft) -> Plan:
         groups = [group["GroupId"] for group in old.get("Groups", ())]
         create |= {"SecurityGroupIds": groups} if groups else {}
         like = {"Filters": [{"Name": "vpc-id", "Values": [old["VpcId"]]}, {"Name": "service-name", "Values": [old["ServiceName"]]}]}
-        find = ("DescribeVpcEndpoints", like, "VpcEndpoints", "VpcEndpointId")
+        find = ("DescribeVpcEndpoints", like, _LIVE, "VpcEndpointId")
         await draft.again(f"endpoint{number}", "CreateVpcEndpoint", create, find=find)
     return draft.lossy("endpoints get new ids and new addresses")
 
