@@ -1,23 +1,23 @@
 """Why the codec's reading of a request may differ from what the client was asked for. What has no reason fails the run."""
 
-from tests.real.aws.conformance.compare import PARAMETERS, REFUSED, TWIN
+from tests.real.aws.conformance.compare import REFUSED, TWIN
 from tests.real.aws.conformance.run import UNSENT, Case
 
 _BY_DETAIL = (
     (REFUSED, "event streams", "event streams from the client are refused on purpose: nobody could judge what comes in them"),
     (REFUSED, "does not say which service", "the request is not signed with version 4, so that only the endpoint's path tells the service"),
     (REFUSED, "may be for several services", "two services with the same signing name have the same request, for different hosts"),
-    (PARAMETERS, "SourceRegion", "botocore keeps SourceRegion to itself, to sign a URL with"),
-    (PARAMETERS, "DestinationRegion", "botocore adds a signed URL and the region itself"),
     (UNSENT, "MissingDependency", "botocore wants another library for this endpoint"),
 )
+_PATH = "another service with the same signing name has an operation with the same path"
 _BY_SERVICE = {
     "sdb": "signed with version 2, which is refused on purpose",
     "importexport": "signed with version 2, which is refused on purpose",
     "cloudsearchdomain": "botocore sends this GET as a form, which only this service takes",
     "machinelearning": "botocore takes the address out of the parameters",
     "s3": "the deprecated form has a member that its successor doesn't know",
-    "lex-models": "another service with the same signing name has an operation with the same path",
+    "lexv2-models": _PATH,
+    "lex-models": _PATH,
 }
 
 
@@ -26,7 +26,6 @@ def reason_of(case: Case) -> str:
     outcome = case.outcome
     if outcome.kind == TWIN:
         return "deprecated; its successor has the same request"
-    for kind, part, reason in _BY_DETAIL:
-        if outcome.kind == kind and part in outcome.detail:
-            return reason
-    return _BY_SERVICE.get(case.service, "") if outcome.kind in (REFUSED, UNSENT) else ""
+    by_service = _BY_SERVICE.get(case.service, "") if outcome.kind in (REFUSED, UNSENT) else ""
+    found = (why for kind, part, why in _BY_DETAIL if outcome.kind == kind and part in outcome.detail)
+    return by_service or next(found, "")

@@ -46,7 +46,7 @@ def _outcome(codec: Codec, client: Client, operation: OperationModel, everything
     try:
         sent = client.send(operation, Samples(everything).of(operation))
     except (BotoCoreError, KeyError, ValueError, AttributeError, TypeError) as error:
-        return Outcome(UNSENT, f"{type(error).__name__}: {error}")
+        return Outcome(UNSENT, f"{type(error).__name__}: {error}".splitlines()[0])
     return compared(codec, operation, sent)
 
 

@@ -42,6 +42,8 @@ class Samples:
         return 1 if isinstance(shape, StructureShape | MapShape) else 0
 
     def _fits(self, shape: Shape, above: tuple[str, ...]) -> bool:
+        if isinstance(shape, ListShape) and shape.member.name in above:
+            return False  # an empty list may be one that is too short
         return shape.name not in above and len(above) < _DEEPEST and shape.name != "EndpointId"
 
     def _value(self, shape: Shape, above: tuple[str, ...]) -> Any:
@@ -58,7 +60,7 @@ class Samples:
 
     def _list(self, shape: ListShape, above: tuple[str, ...]) -> list[Any]:
         count = max(int(shape.metadata.get("min", 0)), 2 if self._everything else 1)
-        if shape.member.name in above:
+        if shape.member.name in above and not shape.metadata.get("min"):
             return []
         return [self._value(shape.member, above) for _ in range(min(count, 200))]
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from interlock.connectors.aws.codec import legacy
 from interlock.connectors.aws.codec.model import PROTOCOLS, Head, Member, Operation, Service, Shape
 
 Json = Mapping[str, Any]
@@ -12,6 +13,7 @@ def head_of(name: str, model: Json) -> Head:
     """What of a service is needed to find it."""
     about = model["metadata"]
     protocols = tuple(about.get("protocols") or (about["protocol"],))
+    protocols += (legacy.PROTOCOL,) if name == legacy.SERVICE else ()
     return Head(
         name,
         about.get("signingName") or about["endpointPrefix"],
@@ -24,7 +26,7 @@ def head_of(name: str, model: Json) -> Head:
 
 def compiled(name: str, model: Json) -> Service:
     """A service's operations, with the shapes of their inputs."""
-    shapes = _Shapes(model["shapes"])
+    shapes = _Shapes(model["shapes"], name == legacy.SERVICE)
     operations = tuple(_operation(shapes, *each) for each in model["operations"].items())
     return Service(name, operations, tuple(shapes.done()))
 
@@ -43,8 +45,8 @@ def _operation(shapes: "_Shapes", name: str, told: Json) -> Operation:
 class _Shapes:
     """Numbers shapes as they are reached; shapes may refer to themselves."""
 
-    def __init__(self, told: Json) -> None:
-        self._told = told
+    def __init__(self, told: Json, with_legacy: bool) -> None:
+        self._told, self._with_legacy = told, with_legacy
         self._numbers: dict[str, int] = {}
         self._made: list[Shape | None] = []
 
@@ -58,28 +60,32 @@ class _Shapes:
             self._number(told["shape"]),
             traits.get("locationName", ""),
             traits.get("location", ""),
-            traits.get("queryName", ""),
+            traits.get("queryName") or self._legacy(name, told["shape"]),
             traits.get("timestampFormat", "").lower(),
             bool(traits.get("flattened")),
             bool(traits.get("xmlAttribute")),
             bool(traits.get("jsonvalue")),
         )
 
+    def _legacy(self, name: str, shape: str) -> str:
+        return legacy.member_name(name, shape) if self._with_legacy else ""
+
     def _number(self, name: str) -> int:
         if name not in self._numbers:
             self._numbers[name] = number = len(self._made)
             self._made.append(None)
-            self._made[number] = self._shape(self._told[name])
+            self._made[number] = self._shape(name, self._told[name])
         return self._numbers[name]
 
-    def _shape(self, told: Json) -> Shape:
+    def _shape(self, name: str, told: Json) -> Shape:
+        key, value = (legacy.key_name(name), legacy.VALUE_NAME) if self._with_legacy else ("", "")
         return Shape(
             told["type"],
             tuple(self.ref(name, each) for name, each in told.get("members", {}).items()),
             tuple(told.get("required", ())),
             self.ref("member", told["member"]) if "member" in told else None,
-            self.ref("key", told["key"]) if "key" in told else None,
-            self.ref("value", told["value"]) if "value" in told else None,
+            self.ref("key", {"queryName": key, **told["key"]}) if "key" in told else None,
+            self.ref("value", {"queryName": value, **told["value"]}) if "value" in told else None,
             told.get("payload", ""),
             streaming_of(told, self._told),
             bool(told.get("eventstream")),

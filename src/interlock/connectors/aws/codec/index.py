@@ -14,7 +14,7 @@ from interlock.connectors.aws.codec.compiled import compiled, head_of
 from interlock.connectors.aws.codec.model import Head, Model, Service
 from interlock.model.base import Value
 
-FORMAT = 2
+FORMAT = 3
 """Goes up with each change of the stored form; a file of another format is built again."""
 
 _SERVICE = msgspec.msgpack.Decoder(Service)

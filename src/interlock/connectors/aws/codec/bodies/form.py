@@ -94,7 +94,7 @@ class Form:
 
     def _named(self, members: Iterable[Member]) -> Iterable[tuple[str, Member]]:
         for each in members:
-            yield (_ec2_name(each) if self._ec2 else each.label), each
+            yield (_ec2_name(each) if self._ec2 else _name(each)), each
             item = self._model.shape(each).item
             # A flattened list may take its items' name in the place of its own; an empty one keeps its own.
             if not self._ec2 and each.flattened and item is not None and item.wire:
@@ -130,7 +130,7 @@ class Form:
         found: dict[str, Any] = {}
         for entry in _numbered(node):
             parts = _branches(entry)
-            key_name, value_name = shape.key.wire or "key", shape.value.wire or "value"
+            key_name, value_name = _name(shape.key), _name(shape.value)
             if set(parts) != {key_name, value_name}:
                 raise Unclear("an entry of a map has not one key and one value")
             key = self._value(shape.key, parts[key_name])
@@ -138,6 +138,10 @@ class Form:
                 raise Unclear("a key stands twice in a map")
             found[key] = self._value(shape.value, parts[value_name])
         return found
+
+
+def _name(ref: Member) -> str:
+    return ref.query_name or ref.label
 
 
 def _ec2_name(ref: Member) -> str:
