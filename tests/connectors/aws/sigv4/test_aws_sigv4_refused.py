@@ -4,9 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.connectors.aws.sigv4.rig import Wire, signed
 
 from interlock.connectors.aws.sigv4 import NotSigned, claim, unknown_key, without_signature, wrong_token
-from tests.connectors.aws.sigv4.rig import Wire, signed
 
 S3 = signed("S3SigV4Auth", "s3", "GET", "https://b.s3.amazonaws.com/k?versions")
 STS = signed("SigV4Auth", "sts", "POST", "https://sts.amazonaws.com/", body=b"Action=GetCallerIdentity")
