@@ -1,0 +1,132 @@
+"""Which values of a call's parameters stand for a variable of an ARN's form."""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Any
+
+import jmespath
+
+from interlock.connectors.aws.classify.forms import is_arn
+
+_ENDS = ("", "s", "name", "names", "id", "ids", "identifier", "identifiers", "arn", "arns", "friendlyname")
+_TAILS = re.compile(r"(?:friendlyname|namewithpath|name|identifier|id|arn)\Z")
+_ALONE = frozenset(("name", "names", "id", "ids", "identifier", "arn", "arns"))
+"""Members that name what the operation is about, whatever that is."""
+
+
+def values_of(
+    prefix: str, kind: str, variable: str, operation: str, parameters: Mapping[str, Any], *, alone: bool
+) -> list[str]:
+    """The values for a variable of a resource type's form (`bucket`, `BucketName`), in the order in which the call has them. `alone`
+    tells that the form has no other variable, so that what is named like the type fills it."""
+    paths = _reviewed(prefix, kind, variable)
+    if paths is not None:
+        found = [v for path in paths for v in _texts(_search(path, parameters))]
+    else:
+        names = _names(kind if alone else "", variable)
+        about = alone and plain(kind) in plain(operation)
+        fitting = (n for n in parameters if plain(n) in names or (about and plain(n) in _ALONE))
+        found = [v for name in fitting for v in _texts(parameters[name])]
+    change = _CHANGES.get((prefix, variable), _as_it_is)
+    return [changed for value in dict.fromkeys(found) if (changed := change(value))]
+
+
+@lru_cache(maxsize=65_536)
+def plain(name: str) -> str:
+    """A name in lower case, without separators."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+@lru_cache(maxsize=16_384)
+def _names(kind: str, variable: str) -> frozenset[str]:
+    stems = {plain(kind), plain(variable), _TAILS.sub("", plain(variable))} - {""}
+    return frozenset(stem + end for stem in stems for end in _ENDS) - _ALONE
+
+
+def _reviewed(prefix: str, kind: str, variable: str) -> list[str] | None:
+    rows = _table().get(prefix, {})
+    found: list[str] | None = rows.get(f"{kind}.{variable}", rows.get(variable))
+    return found
+
+
+def _search(path: str, parameters: Mapping[str, Any]) -> Any:
+    return parameters.get(path) if path.isidentifier() else _compiled(path).search(parameters)
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str) and value:
+        yield value
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield str(value)
+    elif isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
+        for item in value:
+            yield from _texts(item)
+
+
+# -- values that are more than a name
+
+
+def _as_it_is(value: str) -> str:
+    return value
+
+
+def _queue(value: str) -> str:
+    """A queue's URL ends in /ACCOUNT/NAME (SQS developer guide, "Queue and message identifiers")."""
+    return value.rstrip("/").rpartition("/")[2] if "://" in value else value
+
+
+_FUNCTION = re.compile(r"(?:(?:[^:]*:)*function:|\d{12}:)?([^:]+)(?::.*)?\Z", re.DOTALL)
+
+
+def _function(value: str) -> str:
+    """A function's name, partial ARN or ARN, maybe with a version (Lambda API reference, "Invoke")."""
+    if is_arn(value):
+        return ":".join(value.split(":")[:7])
+    found = _FUNCTION.match(value)
+    return found.group(1) if found else value
+
+
+def _key(value: str) -> str:
+    return "" if value.startswith("alias/") or ":alias/" in value else value
+
+
+def _alias(value: str) -> str:
+    if value.startswith("alias/"):
+        return value.removeprefix("alias/")
+    return value if ":alias/" in value else ""
+
+
+def _last(value: str) -> str:
+    return value if is_arn(value) else value.rpartition("/")[2]
+
+
+def _no_slash(value: str) -> str:
+    return value if is_arn(value) else value.lstrip("/")
+
+
+def _family(value: str) -> str:
+    return value if is_arn(value) else value.partition(":")[0]
+
+
+_CHANGES: Mapping[tuple[str, str], Callable[[str], str]] = {
+    ("sqs", "QueueName"): _queue,
+    ("lambda", "FunctionName"): _function,
+    ("kms", "KeyId"): _key,
+    ("kms", "Alias"): _alias,
+    ("route53", "Id"): _last,
+    ("ssm", "ParameterNameWithoutLeadingSlash"): _no_slash,
+    ("ecs", "TaskDefinitionFamilyName"): _family,
+}
+
+
+@lru_cache(maxsize=256)
+def _compiled(path: str) -> Any:
+    return jmespath.compile(path)
+
+
+@cache
+def _table() -> dict[str, dict[str, list[str]]]:
+    return tomllib.loads(files("interlock.connectors.aws.classify").joinpath("members.toml").read_text("utf-8"))

@@ -1,0 +1,175 @@
+"""What a call is about: resources as ARNs, as far as its parameters name them.
+
+Which kinds an operation is about, and how their ARNs are written, is from the service authorization reference; which parameters fill
+an ARN in, from `members.toml` or by name. ARNs that a call gives are taken as they are.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import chain, product
+from typing import Any
+
+from interlock.connectors.aws.call import Call
+from interlock.connectors.aws.classify import forms, naming
+from interlock.connectors.aws.classify.groups import group_of
+from interlock.connectors.aws.classify.scope import Scope
+from interlock.connectors.aws.verbs.levels import Levels, Target, prefix_of
+from interlock.model.operation import Resource
+
+SERVICE = "aws:service"
+"""The kind of what a call is about that names nothing."""
+
+MOST_OBJECTS = 100
+"""Objects of a multi-object delete that are named; the rest is behind what all keys begin with."""
+
+
+def resources_of(call: Call, scope: Scope, levels: Levels) -> tuple[Resource, ...]:
+    """The resources of a call, what its operation names first; never empty."""
+    found = dict.fromkeys(_named(call, scope, levels))
+    if not found:
+        found = {(SERVICE, _service(call, scope)): None}
+    return tuple(Resource(kind, name, group_of(name, scope.groups)) for kind, name in found)
+
+
+def _named(call: Call, scope: Scope, levels: Levels) -> Iterator[tuple[str, str]]:
+    if call.service == "s3" and "Bucket" in call.parameters:
+        yield from _objects(call, scope, levels)
+        return
+    if call.service == "ec2" and "Resources" in call.parameters:
+        yield from _tagged(call, scope, levels)
+        return
+    if call.service == "kms":
+        yield from _aliases(call, scope)
+    targets = _ordered(call, levels)
+    yield from _by_targets(call, scope, targets)
+    if not targets or call.service in ("resourcegroupstaggingapi", "resource-groups"):
+        yield from _by_arns(call, levels)
+
+
+def _service(call: Call, scope: Scope) -> str:
+    account = call.account or scope.account
+    return f"arn:{scope.partition}:{prefix_of(call.service)}:{call.region or scope.region}:{account}:*"
+
+
+def _ordered(call: Call, levels: Levels) -> list[Target]:
+    """The kinds that an operation is about; the one that its name names comes first, the longest of several."""
+    name = naming.plain(call.operation)
+
+    def place(target: Target) -> tuple[int, bool]:
+        kind = naming.plain(target.kind.partition(":")[2])
+        return (-len(kind) if kind in name else 0, not target.required)
+
+    return sorted(levels.targets(call.service, call.operation), key=place)
+
+
+def _by_targets(call: Call, scope: Scope, targets: list[Target]) -> Iterator[tuple[str, str]]:
+    partial = []
+    complete = False
+    given = [value for value in chain.from_iterable(map(_flat, call.parameters.values())) if forms.is_arn(value)]
+    claimed = {arn for arn in given if any(forms.matches(target.arn, arn) for target in targets)}
+    for target in targets:
+        for name, whole in _names(call, scope, target, claimed):
+            complete = complete or whole
+            if whole:
+                yield target.kind, name
+            else:
+                partial.append((target.kind, name))
+    if not complete:
+        yield from partial
+
+
+def _names(call: Call, scope: Scope, target: Target, claimed: set[str]) -> Iterator[tuple[str, bool]]:
+    """The ARNs of a kind in a call, and whether all of each is known."""
+    yield from ((arn, True) for arn in sorted(claimed) if forms.matches(target.arn, arn))
+    prefix, _, kind = target.kind.partition(":")
+    wanted = forms.variables(target.arn)
+    alone = len(wanted) == 1
+    values = {
+        v: naming.values_of(prefix, kind, v, call.operation, call.parameters, alone=alone) for v in wanted
+    }
+    filled = {v: found for v, found in values.items() if found}
+    if not filled:
+        return
+    # An ARN that has the form of another kind of these is that one's.
+    arns = [v for found in filled.values() for v in found if forms.is_arn(v) and v not in claimed]
+    yield from ((arn, True) for arn in arns)
+    texts = {v: [t for t in found if not forms.is_arn(t)] for v, found in filled.items()}
+    if all(texts.values()):
+        whole = len(filled) == len(wanted) or set(wanted) - set(filled) <= _MADE
+        for combination in product(*texts.values()):
+            yield forms.fill(target.arn, {**_places(call, scope), **dict(zip(texts, combination, strict=True))}), whole
+
+
+_MADE = {"Id", "GroupId", "UUID", "StackId", "Qualifier", "TaskDefinitionRevisionNumber", "Version"}
+"""Variables that AWS makes up: an ARN is as good as whole without them."""
+
+
+def _places(call: Call, scope: Scope) -> Mapping[str, str]:
+    account = call.account or scope.account
+    return {"Partition": scope.partition, "Region": call.region or scope.region, "Account": account}
+
+
+def _by_arns(call: Call, levels: Levels) -> Iterator[tuple[str, str]]:
+    for name, value in call.parameters.items():
+        if naming.plain(name).endswith(("arn", "arns", "arnlist")) and "role" not in name.lower():
+            for arn in filter(forms.is_arn, _flat(value)):
+                yield next(forms.kinds_of(arn, levels), SERVICE), arn
+
+
+def _flat(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | tuple):
+        yield from (item for item in value if isinstance(item, str))
+
+
+# -- services that name things in their own way
+
+
+def _objects(call: Call, scope: Scope, levels: Levels) -> Iterator[tuple[str, str]]:
+    bucket = str(call.parameters["Bucket"])
+    base = bucket if forms.is_arn(bucket) else f"arn:{scope.partition}:s3:::{bucket}"
+    kind = next(forms.kinds_of(bucket, levels), "s3:bucket") if forms.is_arn(bucket) else "s3:bucket"
+    many = call.parameters.get("Delete")
+    keys = [str(item.get("Key", "")) for item in many.get("Objects", ())] if isinstance(many, Mapping) else []
+    if keys or "Key" not in call.parameters:
+        yield kind, base
+    for key in keys[:MOST_OBJECTS] or filter(None, [call.parameters.get("Key")]):
+        yield "s3:object", f"{base}/{key}"
+    if len(keys) > MOST_OBJECTS:
+        yield "s3:object", f"{base}/{_beginning(keys)}*"
+
+
+def _beginning(keys: list[str]) -> str:
+    """What all keys begin with."""
+    first, last = min(keys), max(keys)
+    same = (place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
+    return first[: next(same, min(len(first), len(last)))]
+
+
+_EC2_IDS = {
+    "i": "instance", "vpc": "vpc", "subnet": "subnet", "sg": "security-group", "rtb": "route-table", "igw": "internet-gateway",
+    "vol": "volume", "snap": "snapshot", "ami": "image", "eni": "network-interface", "eipalloc": "elastic-ip", "nat": "natgateway",
+    "acl": "network-acl", "pcx": "vpc-peering-connection", "vpce": "vpc-endpoint", "tgw": "transit-gateway", "lt": "launch-template",
+    "key": "key-pair", "dopt": "dhcp-options", "vgw": "vpn-gateway", "cgw": "customer-gateway", "vpn": "vpn-connection",
+    "fl": "vpc-flow-log", "pl": "prefix-list", "sgr": "security-group-rule", "fleet": "fleet", "eigw": "egress-only-internet-gateway",
+    "cr": "capacity-reservation", "pg": "placement-group", "h": "dedicated-host",
+}  # fmt: skip
+
+
+def _aliases(call: Call, scope: Scope) -> Iterator[tuple[str, str]]:
+    """Keys may be named by an alias, although actions are about keys."""
+    for value in naming.values_of("kms", "alias", "Alias", call.operation, call.parameters, alone=True):
+        form = f"arn:${{Partition}}:kms:${{Region}}:${{Account}}:alias/{value}"
+        yield "kms:alias", value if forms.is_arn(value) else forms.fill(form, _places(call, scope))
+
+
+def _tagged(call: Call, scope: Scope, levels: Levels) -> Iterator[tuple[str, str]]:
+    """CreateTags and DeleteTags name resources of any kind by their ids."""
+    known = {form.kind for form in levels.forms("ec2")}
+    places = _places(call, scope)
+    for name in _flat(call.parameters["Resources"]):
+        kind = _EC2_IDS.get(name.partition("-")[0], "")
+        if f"ec2:{kind}" in known:
+            yield f"ec2:{kind}", forms.fill(f"arn:${{Partition}}:ec2:${{Region}}:${{Account}}:{kind}/{name}", places)
+        else:
+            yield SERVICE, forms.fill(f"arn:${{Partition}}:ec2:${{Region}}:${{Account}}:*/{name}", places)
