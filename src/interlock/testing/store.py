@@ -267,7 +267,8 @@ class Fault(enum.Enum):
 
 
 class FakeStore:
-    """`sdk.ports.Store` in memory. `fail(fault, when)` makes the next transaction fail that appends an entry of a kind (or any)."""
+    """`sdk.ports.Store` in memory. `fail(fault, when)` makes the next transaction fail that appends an entry of a kind (or
+    any)."""
 
     origin = "test.example/log"
 

@@ -62,8 +62,8 @@ class ToyFault(Exception):
 
 
 class ToyUnit:
-    """One unit. Set `preview_fails`, `execute_fails` (`before` or `after` the commit, or `proven`), `abandon_fails`; a `gate` of an
-    event name (`preview`, `execute`) makes that step wait for the event."""
+    """One unit. Set `preview_fails`, `execute_fails` (`before` or `after` the commit, or `proven`), `abandon_fails`; a
+    `gate` of an event name (`preview`, `execute`) makes that step wait for the event."""
 
     def __init__(self, target: ToyTarget, statements: Sequence[Statement]) -> None:
         self.target, self.statements = target, [list(s) for s in statements]
