@@ -62,6 +62,14 @@ def test_tables_and_pieces_change_nothing(pieces: list[bytes]) -> None:
         assert base64.b64decode(of(kind, *pieces)) == expected == base64.b64decode(of(kind, data))
 
 
+@pytest.mark.parametrize("size", [4095, 4096, 4097, 5000, 70_001])
+def test_long_pieces_change_nothing(size: int) -> None:
+    data = bytes(at * 7 + at // 251 & 0xFF for at in range(size))
+    for kind in ("crc32c", "crc64nvme"):
+        short = [data[at : at + 1000] for at in range(0, size, 1000)]
+        assert of(kind, b"begin", data, data[:9]) == of(kind, b"begin", *short, data[:9])
+
+
 @pytest.mark.parametrize("header", ["x-amz-checksum-xxhash64", "x-amz-checksum-", "crc32", "x-amz-acl", ""])
 def test_others_are_not_known(header: str) -> None:
     assert checksum(header) is None
