@@ -77,8 +77,16 @@ def _refused(*_: Any) -> None:
     raise Unclear("the XML has a document type, a comment, an instruction or a CDATA section")
 
 
+def _declared(_: str, encoding: str | None, __: int) -> None:
+    # Read as UTF-8 here and as something else there, the same bytes would be two texts.
+    if encoding is not None and encoding.lower() != "utf-8":
+        raise Unclear("the XML has an encoding other than UTF-8")
+
+
 def read_xml(data: bytes) -> Element:
     """The root element of a document; Unclear when it isn't exactly one, in UTF-8."""
+    if b"\0" in data:
+        raise Unclear("the body is not XML in UTF-8")
     builder = _Builder()
     parser = expat.ParserCreate("UTF-8")
     parser.StartElementHandler = builder.start
@@ -87,6 +95,7 @@ def read_xml(data: bytes) -> Element:
     parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = _refused
     parser.CommentHandler = parser.ProcessingInstructionHandler = _refused
     parser.StartCdataSectionHandler = _refused
+    parser.XmlDeclHandler = _declared
     try:
         parser.Parse(data, True)
     except expat.ExpatError:
