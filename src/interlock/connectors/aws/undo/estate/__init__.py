@@ -1,5 +1,5 @@
 """Rows of compute, identity, network, stacks and databases."""
 
-from interlock.connectors.aws.undo.estate import ec2, identity
+from interlock.connectors.aws.undo.estate import databases, ec2, identity
 
-ROWS = (*ec2.ROWS, *identity.ROWS)
+ROWS = (*ec2.ROWS, *identity.ROWS, *databases.ROWS)
