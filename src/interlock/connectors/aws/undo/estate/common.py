@@ -94,15 +94,18 @@ def made(
     caveats: tuple[str, ...] = (),
     gone: tuple[str, Answer, str] | None = None,
     present_ok: bool = False,
+    watch: Read | None = None,
 ) -> Maker:
     """What was made is deleted: `answer` are the deleter's parameters from the call's answer, `given` from its parameters. `unless` asks
     whether it was there before (then a revert has nothing to delete). `gone` is a question whose expression gives nothing when it is
-    deleted already, for services whose deleter says no such thing clearly."""
+    deleted already, for services whose deleter says no such thing clearly. `watch` is compared before a revert."""
     names = answer if isinstance(answer, Mapping) else {name: name for name in answer}
 
     async def make(draft: Draft) -> Plan:
         if unless is not None and await state(draft, unless, "what was made"):
             return nothing(draft)
+        if watch is not None:
+            await state(draft, watch, "what it is a part of")
         draft.saves.update({name: expression for name, expression in names.items()})
         more = waiting(draft, wait)
         if gone is not None:

@@ -1,0 +1,5 @@
+"""Rows of Route 53 and the load balancers."""
+
+from interlock.connectors.aws.undo.estate.traffic import balancers, zones
+
+ROWS = (*zones.ROWS, *balancers.ROWS)
