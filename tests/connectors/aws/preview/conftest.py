@@ -1,8 +1,8 @@
 """moto as the account, and questions to it over botocore."""
 
 import asyncio
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import botocore.session
@@ -25,23 +25,12 @@ class BotocoreCalls:
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
-        self.session = botocore.session.Session()
-        self.clients: dict[str, Any] = {}
         self.asked: list[str] = []
         self.failing: dict[str, CallFailed] = {}
 
     def client(self, service: str) -> Any:
         """The tests' own client, for setting things up as well."""
-        if service not in self.clients:
-            self.clients[service] = self.session.create_client(
-                service,
-                region_name=REGION,
-                endpoint_url=self.endpoint,
-                aws_access_key_id="test",
-                aws_secret_access_key="test",
-                config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
-            )
-        return self.clients[service]
+        return _client(self.endpoint, service)
 
     async def ask(
         self, service: str, operation: str, parameters: Mapping[str, Any] | None = None, *, region: str = ""
@@ -88,6 +77,23 @@ class BotocoreCalls:
             raise self.failing[operation]
 
 
+@cache
+def _session() -> botocore.session.Session:
+    return botocore.session.Session()
+
+
+@cache
+def _client(endpoint: str, service: str) -> Any:
+    return _session().create_client(
+        service,
+        region_name=REGION,
+        endpoint_url=endpoint,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+    )
+
+
 def _methods(client: Any) -> Mapping[str, str]:
     return {operation: method for method, operation in client.meta.method_to_api_mapping.items()}
 
@@ -99,7 +105,6 @@ def _failed(error: ClientError) -> CallFailed:
 
 @pytest.fixture(scope="session")
 def moto_endpoint() -> Iterator[str]:
-    os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
     server = ThreadedMotoServer(port=0)
     server.start()
     host, port = server.get_host_and_port()
@@ -136,7 +141,9 @@ Describe = Callable[..., Described]
 def described(calls: BotocoreCalls) -> Describe:
     """What `describe` says of a call."""
 
-    def run(service: str, operation: str, seen: Seen | None = None, own: Sequence[str] = (), **given: Any) -> Described:
+    def run(
+        service: str, operation: str, seen: Seen | None = None, own: Sequence[str] = (), **given: Any
+    ) -> Described:
         parameters = given.pop("parameters", {})
         what = classified(service, operation, parameters, **given)
         return asyncio.run(describe(what, calls, seen or Seen(), own))

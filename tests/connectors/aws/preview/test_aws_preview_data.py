@@ -7,7 +7,7 @@ import pytest
 
 from interlock.connectors.aws.call import CallFailed, Quiet
 from interlock.connectors.aws.preview import Seen
-from interlock.model.effect import ChangeKind, Effect, Evidence, Unit
+from interlock.model.effect import ChangeKind, Effect, Evidence
 from interlock.model.operation import Action, Resource
 
 BUCKET = Resource("s3:bucket", "arn:aws:s3:::prod-data")
@@ -69,7 +69,9 @@ def test_a_versioned_bucket_keeps_versions(s3: Any, described: Any) -> None:
     found = described("s3", "DeleteObject", parameters={"Bucket": "prod-data", "Key": "logs/1"})
     assert "the versions stay" in found.effects[0].detail
     version = s3.put_object(Bucket="prod-data", Key="v", Body=b"")["VersionId"]
-    gone = described("s3", "DeleteObject", parameters={"Bucket": "prod-data", "Key": "v", "VersionId": version})
+    gone = described(
+        "s3", "DeleteObject", parameters={"Bucket": "prod-data", "Key": "v", "VersionId": version}
+    )
     assert "for good" in gone.effects[0].detail
 
 
@@ -82,7 +84,13 @@ def test_a_bucket_goes_with_what_is_in_it(s3: Any, described: Any) -> None:
 
 
 def rule(prefix: str, **more: Any) -> dict[str, Any]:
-    return {"ID": "tidy", "Status": "Enabled", "Filter": {"Prefix": prefix}, "Expiration": {"Days": 1}, **more}
+    return {
+        "ID": "tidy",
+        "Status": "Enabled",
+        "Filter": {"Prefix": prefix},
+        "Expiration": {"Days": 1},
+        **more,
+    }
 
 
 @pytest.mark.parametrize(
@@ -97,7 +105,9 @@ def rule(prefix: str, **more: Any) -> dict[str, Any]:
         ({"ID": "x", "Status": "Enabled", "Prefix": "logs/", "Expiration": {"Days": 1}}, [9]),
     ],
 )
-def test_what_a_lifecycle_rule_matches_is_deleted(s3: Any, described: Any, given: Any, gone: list[int]) -> None:
+def test_what_a_lifecycle_rule_matches_is_deleted(
+    s3: Any, described: Any, given: Any, gone: list[int]
+) -> None:
     found = described(
         "s3",
         "PutBucketLifecycleConfiguration",
@@ -171,7 +181,7 @@ def test_batches_and_transactions_are_counted(table: Any, described: Any) -> Non
     ("statement", "expected"),
     [
         ("SELECT * FROM orders", []),
-        ("DELETE FROM \"orders\" WHERE id = 3", [("deleted", "items", 1, 20)]),
+        ('DELETE FROM "orders" WHERE id = 3', [("deleted", "items", 1, 20)]),
         ("update orders SET a = ? where id = ?", [("updated", "items", 1, 20)]),
         ("INSERT INTO orders VALUE {'id': 9}", [("created", "items", 1, None)]),
     ],
@@ -181,7 +191,9 @@ def test_partiql(table: Any, described: Any, statement: str, expected: Any) -> N
     assert said(found.effects) == expected
 
 
-@pytest.mark.parametrize("statement", ["", "DROP TABLE orders", "/* x */ DELETE FROM orders", "DELETE FROM a; DELETE FROM b"])
+@pytest.mark.parametrize(
+    "statement", ["", "DROP TABLE orders", "/* x */ DELETE FROM orders", "DELETE FROM a; DELETE FROM b"]
+)
 def test_partiql_that_is_not_understood_is_unknown(table: Any, described: Any, statement: str) -> None:
     found = described("dynamodb", "ExecuteStatement", parameters={"Statement": statement})
     assert found.effects[0].evidence is Evidence.UNKNOWN
@@ -214,7 +226,9 @@ def test_messages_of_a_queue(calls: Any, described: Any) -> None:
         ("deleted", "objects", 1, None),
         ("deleted", "items", 15, 15),
     ]
-    assert said(described("sqs", "PurgeQueue", parameters={"QueueUrl": url}).effects) == [("deleted", "items", 15, 15)]
+    assert said(described("sqs", "PurgeQueue", parameters={"QueueUrl": url}).effects) == [
+        ("deleted", "items", 15, 15)
+    ]
 
 
 def test_what_the_account_does_not_tell_is_unknown(table: Any, calls: Any, described: Any) -> None:

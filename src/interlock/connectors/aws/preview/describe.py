@@ -28,7 +28,8 @@ _BY_QUIET = {
 
 
 async def describe(what: Classified, calls: Calls, seen: Seen, own_accounts: Sequence[str] = ()) -> Described:
-    """What a call would do. Raises Unavailable when the account doesn't answer; an answer that is an error makes the effect unknown.
+    """What a call would do. Raises Unavailable when the account doesn't answer; an answer that is an error makes the effect
+    unknown.
 
     `own_accounts` are ours beside the target's: policies that name them don't count as foreign."""
     survey = Survey(what, calls, seen, own_accounts)

@@ -1,4 +1,5 @@
-"""How describers say what they found: short builders of effects. Evidence is `planned` when the account was asked, else `predicted`."""
+"""How describers say what they found: short builders of effects. Evidence is `planned` when the account was asked, else
+`predicted`."""
 
 from collections.abc import Iterable, Sequence
 

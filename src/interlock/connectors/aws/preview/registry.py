@@ -3,22 +3,35 @@
 from collections.abc import Mapping
 
 from interlock.connectors.aws.preview.data import buckets, items, objects, queues, tables
+from interlock.connectors.aws.preview.estate import capacity, instances, networks, records
 from interlock.connectors.aws.preview.hanging import identity as identities
 from interlock.connectors.aws.preview.hanging import network, services
 from interlock.connectors.aws.preview.policy import identity, resources
 from interlock.connectors.aws.preview.rows import Row, Table
+from interlock.connectors.aws.preview.settings import buckets as configurations
+from interlock.connectors.aws.preview.settings import databases
+from interlock.connectors.aws.preview.settings import services as settings
+from interlock.connectors.aws.preview.stacks import updates
 
 TABLES: tuple[Table, ...] = (
     buckets.TABLE,
+    capacity.TABLE,
+    configurations.TABLE,
+    databases.TABLE,
     identities.TABLE,
     identity.TABLE,
+    instances.TABLE,
     items.TABLE,
     network.TABLE,
+    networks.TABLE,
     objects.TABLE,
     queues.TABLE,
+    records.TABLE,
     resources.TABLE,
     services.TABLE,
+    settings.TABLE,
     tables.TABLE,
+    updates.TABLE,
 )
 
 ROWS: Mapping[tuple[str, str], Row] = {name: row for table in TABLES for name, row in table.items()}

@@ -79,9 +79,7 @@ class Survey:
     def arn(self, service: str, rest: str, *, region: bool = True, account: bool = True) -> str:
         """`service` is the IAM prefix."""
         where = (self.call.region or self.calls.region) if region else ""
-        return (
-            f"arn:{self.calls.partition}:{service}:{where}:{self.calls.account if account else ''}:{rest}"
-        )
+        return f"arn:{self.calls.partition}:{service}:{where}:{self.calls.account if account else ''}:{rest}"
 
     def resource(self, kind: str, name: str, group: str = "") -> Resource:
         """The resource of that kind that the classification has by that name, or else one of our own making (with its group)."""
@@ -89,8 +87,8 @@ class Survey:
         return known or Resource(kind, name, group or self.group_of(name))
 
     def about(self, kind: str, rest: str, *, region: bool = True, account: bool = True) -> Resource:
-        """The resource that the call is about: the one of that kind that the classification has, or else by an ARN that ends in `rest`,
-        with members of the call in braces."""
+        """The resource that the call is about: the one of that kind that the classification has, or else by an ARN that ends in
+        `rest`, with members of the call in braces."""
         known = [resource for resource in self.what.operation.resources if resource.kind == kind]
         if len(known) == 1:
             return known[0]

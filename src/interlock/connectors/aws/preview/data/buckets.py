@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from interlock.connectors.aws.preview.data.objects import bucket_of, count_objects
-from interlock.connectors.aws.preview.found import Effects, absent, emptied, items, lost, made, number
+from interlock.connectors.aws.preview.found import Effects, absent, emptied, items, lost, made, number, thing
 from interlock.connectors.aws.preview.rows import rows
 from interlock.connectors.aws.preview.survey import LIMIT, Survey, Unsure
-from interlock.connectors.aws.preview.found import thing
 from interlock.model.effect import ChangeKind
 
 
@@ -110,7 +109,9 @@ async def _expiring(survey: Survey, bucket: str, rule: Mapping[str, Any]) -> Eff
     operation, key = ("ListObjectVersions", "Versions") if noncurrent else ("ListObjectsV2", "Contents")
     asked = {"Bucket": bucket, "Prefix": _prefix(rule)}
     listed, more = await survey.pages("s3", operation, asked, key=key)
-    met = [one for one in listed if _of_size(rule, one.get("Size", 0)) and not (noncurrent and one["IsLatest"])]
+    met = [
+        one for one in listed if _of_size(rule, one.get("Size", 0)) and not (noncurrent and one["IsLatest"])
+    ]
     if not met:
         return []
     before, beyond = await count_objects(survey, bucket, LIMIT)

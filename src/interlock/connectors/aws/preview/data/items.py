@@ -41,9 +41,7 @@ async def described_table(survey: Survey, name: str) -> Mapping[str, Any] | None
     return None if found is None else found["Table"]
 
 
-async def count_items(
-    survey: Survey, table: str, most: int = LIMIT, **chosen: Any
-) -> tuple[int, bool]:
+async def count_items(survey: Survey, table: str, most: int = LIMIT, **chosen: Any) -> tuple[int, bool]:
     """How many items there are, by counting: DescribeTable's number is hours old. At most `most` are looked at (reading costs the
     table capacity); and whether there are more."""
     counted, looked_at, start = 0, 0, dict[str, Any]()
@@ -247,7 +245,9 @@ async def _several(survey: Survey) -> Effects:
 
 
 TABLE = {
-    **rows("dynamodb", "overwrite replace", PutItem=_item_put, UpdateItem=_item_put, DeleteItem=_item_deleted),
+    **rows(
+        "dynamodb", "overwrite replace", PutItem=_item_put, UpdateItem=_item_put, DeleteItem=_item_deleted
+    ),
     **rows("dynamodb", "overwrite replace", BatchWriteItem=_batch, TransactWriteItems=_transaction),
     **rows(
         "dynamodb",

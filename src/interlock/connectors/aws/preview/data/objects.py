@@ -1,6 +1,7 @@
 """S3 objects: what is overwritten, and what is deleted, key by key.
 
-Counts go no further than a share of them needs: `before` is a lower bound then, so that the share comes out too large, never too small.
+Counts go no further than a share of them needs: `before` is a lower bound then, so that the share comes out too large, never too
+small.
 """
 
 from collections.abc import Mapping, Sequence
@@ -76,7 +77,9 @@ async def deleted(survey: Survey) -> Effects:
 
 async def many_deleted(survey: Survey) -> Effects:
     wanted = (survey.parameters.get("Delete") or {}).get("Objects")
-    if not isinstance(wanted, Sequence) or not all(isinstance(one, Mapping) and "Key" in one for one in wanted):
+    if not isinstance(wanted, Sequence) or not all(
+        isinstance(one, Mapping) and "Key" in one for one in wanted
+    ):
         raise Unsure("the call doesn't say which objects")
     named = dict.fromkeys((one["Key"], one.get("VersionId") or "") for one in wanted)
     return await deletion_of(survey, survey.text("Bucket"), list(named))

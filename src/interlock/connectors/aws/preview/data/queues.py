@@ -201,7 +201,9 @@ async def _subscribed(survey: Survey) -> Effects:
 
 
 TABLE = {
-    **rows("sqs", DeleteQueue=_deleted, PurgeQueue=_purged, CreateQueue=_created, StartMessageMoveTask=_moved),
+    **rows(
+        "sqs", DeleteQueue=_deleted, PurgeQueue=_purged, CreateQueue=_created, StartMessageMoveTask=_moved
+    ),
     **rows("sqs", DeleteMessage=_messages_deleted, DeleteMessageBatch=_messages_deleted),
     **rows("sqs", SendMessage=_sent, SendMessageBatch=_sent),
     **rows("sqs", "replace expiry guard exposure lockout", SetQueueAttributes=_queue_set),

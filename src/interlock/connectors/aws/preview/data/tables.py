@@ -5,7 +5,17 @@ from datetime import timedelta
 from typing import Any
 
 from interlock.connectors.aws.preview.data.items import count_items, described_table, table_of
-from interlock.connectors.aws.preview.found import Effects, absent, emptied, items, lost, made, number, thing, unknown
+from interlock.connectors.aws.preview.found import (
+    Effects,
+    absent,
+    emptied,
+    items,
+    lost,
+    made,
+    number,
+    thing,
+    unknown,
+)
 from interlock.connectors.aws.preview.rows import rows
 from interlock.connectors.aws.preview.settings.engine import Rule, compared
 from interlock.connectors.aws.preview.survey import LIMIT, Survey
@@ -99,7 +109,9 @@ async def _expiry(survey: Survey) -> Effects:
     wanted = survey.parameters.get("TimeToLiveSpecification") or {}
     told = present.get("TimeToLiveDescription") or {}
     survey.rests_on(f"expiry of {name}", told)
-    survey.shows("time to live", told.get("TimeToLiveStatus"), "ENABLED" if wanted.get("Enabled") else "DISABLED")
+    survey.shows(
+        "time to live", told.get("TimeToLiveStatus"), "ENABLED" if wanted.get("Enabled") else "DISABLED"
+    )
     effects = [thing(where, ChangeKind.SETTING, "time to live")]
     if wanted.get("Enabled"):
         effects += await _expired(survey, name, wanted.get("AttributeName", ""))
@@ -130,7 +142,9 @@ async def _recovery(survey: Survey) -> Effects:
     """UpdateContinuousBackups: point-in-time recovery."""
     name = survey.text("TableName")
     found = await survey.find("dynamodb", "DescribeContinuousBackups", {"TableName": name})
-    told = ((found or {}).get("ContinuousBackupsDescription") or {}).get("PointInTimeRecoveryDescription") or {}
+    told = ((found or {}).get("ContinuousBackupsDescription") or {}).get(
+        "PointInTimeRecoveryDescription"
+    ) or {}
     before = told.get("PointInTimeRecoveryStatus", "DISABLED")
     wanted = survey.parameters.get("PointInTimeRecoverySpecification") or {}
     after = "ENABLED" if wanted.get("PointInTimeRecoveryEnabled") else "DISABLED"

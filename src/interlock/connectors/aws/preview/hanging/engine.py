@@ -15,8 +15,8 @@ from interlock.model.operation import Resource
 
 class Hang(Value, frozen=True):
     """One kind of thing that hangs on a resource. `ask` is the listing operation, `by` its parameters with `{}` for the resource's
-    name, `key` the list in its answer, `inner` a list within each entry (instances of a reservation). `stays`: it doesn't go with the
-    resource, but keeps it from being deleted, or is left without it."""
+    name, `key` the list in its answer, `inner` a list within each entry (instances of a reservation). `stays`: it doesn't go
+    with the resource, but keeps it from being deleted, or is left without it."""
 
     word: str
     ask: str
@@ -30,8 +30,9 @@ class Hang(Value, frozen=True):
 
 class Going(Value, frozen=True):
     """A kind of resource that can be deleted. `rest` is the end of its ARN with `{}` for the name; `ask`, `by` and `select` find it
-    (no `ask`: it isn't looked up; no `select`: the answer is it); `regional` and `owned`: its ARN has a region, an account. `guard` is the path of a protection that makes the service refuse, `tells` are paths of facts
-    about it that people should read, with a word for each."""
+    (no `ask`: it isn't looked up; no `select`: the answer is it); `regional` and `owned`: its ARN has a region, an account.
+    `guard` is the path of a protection that makes the service refuse, `tells` are paths of facts about it that people should
+    read, with a word for each."""
 
     service: str
     kind: str

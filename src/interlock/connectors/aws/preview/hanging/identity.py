@@ -8,14 +8,28 @@ def _iam(sort: str, *hangs: Hang) -> Going:
     kind = sort.lower()
     by = {f"{sort}Name": "{}"}
     return Going(
-        "iam", f"iam:{kind}", f"{kind}/{{}}", f"Get{sort}", by, sort, hangs, regional=False, type=f"AWS::IAM::{sort}"
+        "iam",
+        f"iam:{kind}",
+        f"{kind}/{{}}",
+        f"Get{sort}",
+        by,
+        sort,
+        hangs,
+        regional=False,
+        type=f"AWS::IAM::{sort}",
     )
 
 
 def _policies(sort: str) -> tuple[Hang, Hang]:
     by = {f"{sort}Name": "{}"}
     return (
-        Hang("attached policy", f"ListAttached{sort}Policies", by, "AttachedPolicies", words="attached policies"),
+        Hang(
+            "attached policy",
+            f"ListAttached{sort}Policies",
+            by,
+            "AttachedPolicies",
+            words="attached policies",
+        ),
         Hang("inline policy", f"List{sort}Policies", by, "PolicyNames", words="inline policies"),
     )
 

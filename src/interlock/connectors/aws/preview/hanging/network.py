@@ -1,15 +1,27 @@
 """EC2: networks, disks, images, and load balancers. Sources: Amazon EC2 API Reference, Elastic Load Balancing API Reference."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from interlock.connectors.aws.preview.hanging.engine import Going, Hang, deletes, deletes_each
 from interlock.connectors.aws.preview.rows import Table, rows
 
 
-def _by(name: str) -> dict[str, object]:
+def _by(name: str) -> dict[str, Any]:
     return {"Filters": [{"Name": name, "Values": ["{}"]}]}
 
 
-def _ec2(kind: str, ask: str, ids: str, select: str, type: str, *hangs: Hang, **more: object) -> Going:  # noqa: A002
-    return Going("ec2", f"ec2:{kind}", f"{kind}/{{}}", ask, {ids: ["{}"]}, f"{select}.0", hangs, type=type, **more)  # type: ignore[arg-type]
+def _ec2(
+    kind: str,
+    ask: str,
+    ids: str,
+    select: str,
+    type: str,
+    *hangs: Hang,
+    tells: Mapping[str, str] | None = None,
+) -> Going:
+    by, at = {ids: ["{}"]}, f"{select}.0"
+    return Going("ec2", f"ec2:{kind}", f"{kind}/{{}}", ask, by, at, hangs, tells=tells or {}, type=type)
 
 
 VPC = _ec2(
@@ -20,8 +32,16 @@ VPC = _ec2(
     "AWS::EC2::VPC",
     Hang("instance", "DescribeInstances", _by("vpc-id"), "Reservations", "Instances", stays=True),
     Hang("subnet", "DescribeSubnets", _by("vpc-id"), "Subnets", stays=True),
-    Hang("internet gateway", "DescribeInternetGateways", _by("attachment.vpc-id"), "InternetGateways", stays=True),
-    Hang("NAT gateway", "DescribeNatGateways", {"Filter": _by("vpc-id")["Filters"]}, "NatGateways", stays=True),
+    Hang(
+        "internet gateway",
+        "DescribeInternetGateways",
+        _by("attachment.vpc-id"),
+        "InternetGateways",
+        stays=True,
+    ),
+    Hang(
+        "NAT gateway", "DescribeNatGateways", {"Filter": _by("vpc-id")["Filters"]}, "NatGateways", stays=True
+    ),
     Hang("endpoint", "DescribeVpcEndpoints", _by("vpc-id"), "VpcEndpoints", stays=True),
     Hang("network interface", "DescribeNetworkInterfaces", _by("vpc-id"), "NetworkInterfaces", stays=True),
     Hang("security group", "DescribeSecurityGroups", _by("vpc-id"), "SecurityGroups"),
@@ -80,7 +100,9 @@ IMAGE = _ec2(
     "",
     Hang("instance", "DescribeInstances", _by("image-id"), "Reservations", "Instances", stays=True),
 )
-ADDRESS = _ec2("elastic-ip", "DescribeAddresses", "AllocationIds", "Addresses", "AWS::EC2::EIP", tells={"PublicIp": ""})
+ADDRESS = _ec2(
+    "elastic-ip", "DescribeAddresses", "AllocationIds", "Addresses", "AWS::EC2::EIP", tells={"PublicIp": ""}
+)
 INTERFACE = _ec2(
     "network-interface",
     "DescribeNetworkInterfaces",
@@ -94,7 +116,9 @@ ACL = _ec2(
     "NetworkAclIds",
     "NetworkAcls",
     "AWS::EC2::NetworkAcl",
-    Hang("entry", "DescribeNetworkAcls", {"NetworkAclIds": ["{}"]}, "NetworkAcls", "Entries", words="entries"),
+    Hang(
+        "entry", "DescribeNetworkAcls", {"NetworkAclIds": ["{}"]}, "NetworkAcls", "Entries", words="entries"
+    ),
 )
 PEERING = _ec2(
     "vpc-peering-connection",
@@ -103,7 +127,9 @@ PEERING = _ec2(
     "VpcPeeringConnections",
     "AWS::EC2::VPCPeeringConnection",
 )
-ENDPOINT = _ec2("vpc-endpoint", "DescribeVpcEndpoints", "VpcEndpointIds", "VpcEndpoints", "AWS::EC2::VPCEndpoint")
+ENDPOINT = _ec2(
+    "vpc-endpoint", "DescribeVpcEndpoints", "VpcEndpointIds", "VpcEndpoints", "AWS::EC2::VPCEndpoint"
+)
 TEMPLATE = _ec2(
     "launch-template",
     "DescribeLaunchTemplates",
@@ -117,8 +143,10 @@ KEY_PAIR = _ec2("key-pair", "DescribeKeyPairs", "KeyNames", "KeyPairs", "AWS::EC
 _ELB = "elasticloadbalancing"
 
 
-def _elb(kind: str, ask: str, arns: str, select: str, type: str, *hangs: Hang) -> Going:  # noqa: A002
-    return Going("elbv2", f"{_ELB}:{kind}", f"{kind}/{{}}", ask, {arns: ["{}"]}, f"{select}.0", hangs, type=type)
+def _elb(kind: str, ask: str, arns: str, select: str, type: str, *hangs: Hang) -> Going:
+    return Going(
+        "elbv2", f"{_ELB}:{kind}", f"{kind}/{{}}", ask, {arns: ["{}"]}, f"{select}.0", hangs, type=type
+    )
 
 
 BALANCER = _elb(
@@ -138,7 +166,9 @@ LISTENER = _elb(
     "AWS::ElasticLoadBalancingV2::Listener",
     Hang("rule", "DescribeRules", {"ListenerArn": "{}"}, "Rules"),
 )
-RULE = _elb("listener-rule", "DescribeRules", "RuleArns", "Rules", "AWS::ElasticLoadBalancingV2::ListenerRule")
+RULE = _elb(
+    "listener-rule", "DescribeRules", "RuleArns", "Rules", "AWS::ElasticLoadBalancingV2::ListenerRule"
+)
 TARGETS = _elb(
     "targetgroup",
     "DescribeTargetGroups",

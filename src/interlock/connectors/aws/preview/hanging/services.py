@@ -7,7 +7,7 @@ _AT_INSTANCE = {"DBInstanceIdentifier": "{}"}
 _AT_CLUSTER = {"DBClusterIdentifier": "{}"}
 
 
-def _instance(service: str, type: str) -> Going:  # noqa: A002
+def _instance(service: str, type: str) -> Going:
     return Going(
         service,
         "rds:db",
@@ -24,7 +24,7 @@ def _instance(service: str, type: str) -> Going:  # noqa: A002
     )
 
 
-def _cluster(service: str, type: str) -> Going:  # noqa: A002
+def _cluster(service: str, type: str) -> Going:
     return Going(
         service,
         "rds:cluster",
@@ -67,7 +67,13 @@ FUNCTION = Going(
     (
         Hang("version", "ListVersionsByFunction", {"FunctionName": "{}"}, "Versions"),
         Hang("alias", "ListAliases", {"FunctionName": "{}"}, "Aliases", words="aliases"),
-        Hang("event source", "ListEventSourceMappings", {"FunctionName": "{}"}, "EventSourceMappings", stays=True),
+        Hang(
+            "event source",
+            "ListEventSourceMappings",
+            {"FunctionName": "{}"},
+            "EventSourceMappings",
+            stays=True,
+        ),
     ),
     type="AWS::Lambda::Function",
 )
@@ -103,7 +109,9 @@ EKS = Going(
     "cluster",
     (
         Hang("node group", "ListNodegroups", {"clusterName": "{}"}, "nodegroups", stays=True),
-        Hang("Fargate profile", "ListFargateProfiles", {"clusterName": "{}"}, "fargateProfileNames", stays=True),
+        Hang(
+            "Fargate profile", "ListFargateProfiles", {"clusterName": "{}"}, "fargateProfileNames", stays=True
+        ),
     ),
     type="AWS::EKS::Cluster",
 )
@@ -365,5 +373,7 @@ TABLE: Table = {
     **rows("redshift", DeleteCluster=deletes(WAREHOUSE, "ClusterIdentifier")),
     **rows("opensearch", DeleteDomain=deletes(DOMAIN, "DomainName")),
     **rows("glue", DeleteDatabase=deletes(CATALOG, "Name")),
-    **rows("ssm", DeleteParameter=deletes(PARAMETER, "Name"), DeleteParameters=deletes_each(PARAMETER, "Names")),
+    **rows(
+        "ssm", DeleteParameter=deletes(PARAMETER, "Name"), DeleteParameters=deletes_each(PARAMETER, "Names")
+    ),
 }

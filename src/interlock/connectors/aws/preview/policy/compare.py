@@ -36,9 +36,7 @@ def identity_change(survey: Survey, where: Resource, old: object, new: object) -
     return [thing(where, ChangeKind.PERMISSION, "; ".join(said))]
 
 
-def _keep(
-    survey: Survey, where: Resource, before: Sequence[Statement], after: Sequence[Statement]
-) -> None:
+def _keep(survey: Survey, where: Resource, before: Sequence[Statement], after: Sequence[Statement]) -> None:
     survey.rests_on(f"policy of {where.name}", [repr(one) for one in before])
     survey.shows("policy", [_said(one) for one in before], [_said(one) for one in after])
 
@@ -61,7 +59,9 @@ def _beyond(these: Sequence[Statement], those: Sequence[Statement]) -> list[Stat
 def _split(statements: Iterable[Statement]) -> Iterator[Statement]:
     """A list means each of its members on its own; a list of exceptions only the whole of it."""
     for one in statements:
-        whos = [one.principals] if one.except_principals else [(who,) for who in one.principals] or [()]
+        whos: list[tuple[str, ...]] = (
+            [one.principals] if one.except_principals else [(who,) for who in one.principals] or [()]
+        )
         whats = [one.actions] if one.not_actions else [(what,) for what in one.actions]
         for who in whos:
             for what in whats:
@@ -110,10 +110,14 @@ def _lock_outs(survey: Survey, where: Resource, after: Sequence[Statement]) -> I
     denied = [one for one in after if not one.allows and one.all_actions and _about_us(survey, one)]
     if denied:
         close = " under a condition" if all(one.condition for one in denied) else ""
-        survey.note(f"The policy denies all to principals of this account{close}: nobody may be able to mend it.")
+        survey.note(
+            f"The policy denies all to principals of this account{close}: nobody may be able to mend it."
+        )
         yield f"lock-out: denies all to principals of this account{close}"
     if where.kind.startswith(f"{_ROOT_ONLY}:") and not any(_keeps_root(survey, one) for one in after):
-        survey.note("The key policy leaves the account itself out: nobody may be able to manage the key any more.")
+        survey.note(
+            "The key policy leaves the account itself out: nobody may be able to manage the key any more."
+        )
         yield "lock-out: the account's root may not manage the key"
 
 
@@ -124,7 +128,10 @@ def _about_us(survey: Survey, one: Statement) -> bool:
 
 
 def _keeps_root(survey: Survey, one: Statement) -> bool:
-    roots = {f"AWS:arn:{survey.calls.partition}:iam::{survey.calls.account}:root", f"AWS:{survey.calls.account}"}
+    roots = {
+        f"AWS:arn:{survey.calls.partition}:iam::{survey.calls.account}:root",
+        f"AWS:{survey.calls.account}",
+    }
     whole = one.allows and not one.condition and one.all_actions and not one.not_actions
     return whole and bool(roots & set(one.principals))
 
@@ -141,7 +148,14 @@ def _gains(survey: Survey, gained: Sequence[Statement], lost: Sequence[Statement
 
 
 _POWERS = ("*", "iam:*", "sts:*", "organizations:*", "kms:*")
-_ESCALATES = ("iam:passrole", "sts:assumerole", "iam:createaccesskey", "iam:attach", "iam:put", "iam:createpolicy")
+_ESCALATES = (
+    "iam:passrole",
+    "sts:assumerole",
+    "iam:createaccesskey",
+    "iam:attach",
+    "iam:put",
+    "iam:createpolicy",
+)
 
 
 def _powers(gained: Sequence[Statement]) -> Iterator[str]:

@@ -11,7 +11,17 @@ from interlock.model.base import Value, canonical
 
 ANYONE = "*"
 _MEMBERS = frozenset(
-    ("Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition")
+    (
+        "Sid",
+        "Effect",
+        "Principal",
+        "NotPrincipal",
+        "Action",
+        "NotAction",
+        "Resource",
+        "NotResource",
+        "Condition",
+    )
 )
 _ACCOUNT = re.compile(r"(?:arn:[\w-]+:(?:iam|sts)::)?(\d{12})(?::.*)?\Z")
 _MOST = 500
@@ -19,7 +29,8 @@ _MOST = 500
 
 class Statement(Value, frozen=True):
     """`principals` are `AWS:…`, `Service:…`, …, or `*`; none for a policy that is attached to somebody. `except_principals`,
-    `not_actions`, `not_resources` tell that what is listed is what it is *not* about. `condition` is canonical JSON, "" for none."""
+    `not_actions`, `not_resources` tell that what is listed is what it is *not* about. `condition` is canonical JSON, "" for
+    none."""
 
     allows: bool
     principals: tuple[str, ...] = ()
@@ -67,7 +78,11 @@ def _json(document: object) -> Mapping[str, Any]:
 
 
 def _statement(given: object) -> Statement:
-    if not isinstance(given, Mapping) or set(given) - _MEMBERS or given.get("Effect") not in ("Allow", "Deny"):
+    if (
+        not isinstance(given, Mapping)
+        or set(given) - _MEMBERS
+        or given.get("Effect") not in ("Allow", "Deny")
+    ):
         raise Unsure("the policy document has a statement that isn't understood")
     except_principals = "NotPrincipal" in given
     return Statement(
@@ -94,7 +109,7 @@ def _texts(given: object, *, lower: bool = False) -> tuple[str, ...]:
     if not all(isinstance(one, str) for one in several):
         raise Unsure("the policy document has a list that isn't understood")
     # Names of actions are the same in capitals and small letters.
-    return tuple(sorted({one.lower() if lower else one for one in several}))
+    return tuple(sorted({str(one).lower() if lower else str(one) for one in several}))
 
 
 def account_of(principal: str) -> str:

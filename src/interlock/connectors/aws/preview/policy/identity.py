@@ -45,7 +45,9 @@ def _attached(sort: str, *, goes: bool) -> Describer:
         document = await document_of(survey, arn)
         name = arn.rsplit("/", 1)[-1]
         if document is None:
-            return [thing(who(survey, sort), ChangeKind.PERMISSION, f"policy {name}, which could not be read")]
+            return [
+                thing(who(survey, sort), ChangeKind.PERMISSION, f"policy {name}, which could not be read")
+            ]
         found = identity_change(survey, who(survey, sort), *((document, None) if goes else (None, document)))
         return [thing(one.resource, ChangeKind.PERMISSION, f"policy {name}: {one.detail}") for one in found]
 
@@ -61,7 +63,9 @@ async def _new_version(survey: Survey) -> Effects:
     if not survey.parameters.get("SetAsDefault"):
         return [thing(where, ChangeKind.CREATED, "a version that isn't the default")]
     old = await document_of(survey, where.name)
-    return await _used(survey, where, identity_change(survey, where, old, survey.parameters["PolicyDocument"]))
+    return await _used(
+        survey, where, identity_change(survey, where, old, survey.parameters["PolicyDocument"])
+    )
 
 
 async def _default_version(survey: Survey) -> Effects:

@@ -15,8 +15,8 @@ _JUDGES = "exposure lockout replace"
 
 
 class Place(Value, frozen=True):
-    """Where the policy of a kind of resource is: read with `ask` at `select`, set by `put` as `member`, taken away by `delete`. `of`
-    are the parameters that name the resource."""
+    """Where the policy of a kind of resource is: read with `ask` at `select`, set by `put` as `member`, taken away by `delete`.
+    `of` are the parameters that name the resource."""
 
     service: str
     kind: str
@@ -187,7 +187,11 @@ async def _accounts_added(survey: Survey) -> Effects:
     name = survey.arn("sqs", str(url).rsplit("/", 1)[-1]) if url else survey.text("TopicArn")
     who = survey.parameters.get("AWSAccountIds") or survey.parameters.get("AWSAccountId") or []
     what = survey.parameters.get("Actions") or survey.parameters.get("ActionName") or []
-    given = {"Effect": "Allow", "Principal": {"AWS": list(who)}, "Action": [f"{survey.call.service}:{one}" for one in what]}
+    given = {
+        "Effect": "Allow",
+        "Principal": {"AWS": list(who)},
+        "Action": [f"{survey.call.service}:{one}" for one in what],
+    }
     return policy_change(survey, survey.resource(kind, name), None, {"Statement": [given]})
 
 
@@ -200,7 +204,9 @@ async def _endpoint_policy(survey: Survey) -> Effects:
         return [absent(where)]
     effects: list[Any] = []
     if "PolicyDocument" in survey.parameters:
-        effects += policy_change(survey, where, found.get("PolicyDocument"), survey.parameters["PolicyDocument"])
+        effects += policy_change(
+            survey, where, found.get("PolicyDocument"), survey.parameters["PolicyDocument"]
+        )
     gone = [name for name in survey.parameters if name.startswith("Remove")]
     if gone:
         effects.append(thing(where, ChangeKind.WEAKENED, ", ".join(sorted(gone))))

@@ -1,4 +1,5 @@
-"""Compares what a call sets with what is set, member by member, by reviewed rules. A member without a rule weakens: doubt means no."""
+"""Compares what a call sets with what is set, member by member, by reviewed rules. A member without a rule weakens: doubt means
+no."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -12,13 +13,13 @@ from interlock.model.operation import Resource
 
 
 class Rule(Value, frozen=True):
-    """How a change of one member is judged. `member` is a path into the parameters; `present` one into the answer of the reading call
-    (the same one when empty). Judges:
+    """How a change of one member is judged. `member` is a path into the parameters; `present` one into the answer of the reading
+    call (the same one when empty). Judges:
 
-    `setting` harmless; `lower` weakens when it becomes less, `higher` when it becomes more; `off` when it is switched off; `opens` is a
-    permission when it is switched on; `weakens`, `permission`, `replication` by any change; `drops` weakens when something is taken
-    away; `names` the same for a map of which only the names are shown; `hides` isn't shown and is a setting; `secret` isn't shown and is a
-    permission; `ignored` is nothing (it names the resource, or someone else looks at it)."""
+    `setting` harmless; `lower` weakens when it becomes less, `higher` when it becomes more; `off` when it is switched off;
+    `opens` is a permission when it is switched on; `weakens`, `permission`, `replication` by any change; `drops` weakens when
+    something is taken away; `names` the same for a map of which only the names are shown; `hides` isn't shown and is a setting;
+    `secret` isn't shown and is a permission; `ignored` is nothing (it names the resource, or someone else looks at it)."""
 
     member: str
     judge: str
@@ -53,7 +54,9 @@ def _on(value: Any) -> bool:
 def _parts(value: Any) -> set[str]:
     if isinstance(value, Mapping):
         return {str(name) for name in value}
-    return {str(plain(part)) for part in value} if isinstance(value, list | tuple) else {str(value or "")} - {""}
+    return (
+        {str(plain(part)) for part in value} if isinstance(value, list | tuple) else {str(value or "")} - {""}
+    )
 
 
 def _if(worse: bool) -> ChangeKind:
@@ -131,8 +134,8 @@ def _names(survey: Survey, where: Resource, rule: Rule, before: Any, after: Any)
 def changing(
     kind: str, rest: str, ask: str, by: Mapping[str, Any], select: str, rules: Sequence[Rule]
 ) -> Describer:
-    """A describer that reads the present values with `ask` (`by` are its parameters, with members of the call in braces), at `select`
-    in the answer, and compares."""
+    """A describer that reads the present values with `ask` (`by` are its parameters, with members of the call in braces), at
+    `select` in the answer, and compares."""
 
     async def describer(survey: Survey) -> Effects:
         where = survey.about(kind, rest)

@@ -1,5 +1,5 @@
-"""Capacity: how many of something run. What shrinks is weakened, and counts as that many of them deleted, so that limits on shares see
-it: three hundred down to three is a deletion of 297, whatever the call is named."""
+"""Capacity: how many of something run. What shrinks is weakened, and counts as that many of them deleted, so that limits on
+shares see it: three hundred down to three is a deletion of 297, whatever the call is named."""
 
 from interlock.connectors.aws.preview.found import Effects, items, thing
 from interlock.connectors.aws.preview.survey import Survey
