@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from interlock.connectors.aws.call import CallFailed, Calls
-from interlock.connectors.aws.undo.names import fill, search
+from interlock.connectors.aws.undo.names import fill, fill_known, search
 from interlock.connectors.aws.undo.plan import Check
 from interlock.connectors.aws.undo.store import mark
 
@@ -39,7 +39,7 @@ def same(expected: Any, now: Any) -> bool:
 
 def missing(error: CallFailed) -> bool:
     """Whether an error says that there is no such thing. Some services say so with 400 and a name of their own."""
-    return error.missing or "DoesNotExist" in error.code
+    return error.missing or "DoesNotExist" in error.code or error.code == "InvalidResourceId"
 
 
 def present(error: CallFailed) -> bool:
@@ -61,4 +61,4 @@ async def look(check: Check, calls: Calls, saved: Mapping[str, Any]) -> Any:
         if missing(error):
             return None
         raise
-    return search(check.select, answer)
+    return search(fill_known(check.select, saved), answer)

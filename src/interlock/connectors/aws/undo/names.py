@@ -44,6 +44,11 @@ def _saved(name: str, saved: Mapping[str, Any]) -> Any:
     return saved[name]
 
 
+def fill_known(text: str, saved: Mapping[str, Any]) -> str:
+    """An expression with the names that something was saved under; what else looks like one stays as it is."""
+    return _NAME.sub(lambda found: str(saved[found[2]]) if found[2] in saved else found[0], text)
+
+
 def named(expected: Any, saved: Mapping[str, Any]) -> Any:
     """What a check expects: what was saved, when it is such a name and nothing else."""
     found = _NAME.fullmatch(expected) if isinstance(expected, str) else None
