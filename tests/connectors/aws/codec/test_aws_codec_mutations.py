@@ -2,18 +2,17 @@
 
 import itertools
 
-import botocore.session
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.real.aws.conformance.capture import Client
+from tests.real.aws.conformance.capture import Client, session_speaking
 from tests.real.aws.conformance.samples import Samples
 
 from interlock.connectors.aws.codec import Asked, Codec, Unclear
 
 SERVICES = ("cloudwatch", "dynamodb", "ec2", "iam", "lambda", "route53", "s3", "sqs", "sts")
 EACH = 60
-_SETTINGS = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 Made = tuple[str, Asked]
 
@@ -21,7 +20,7 @@ Made = tuple[str, Asked]
 @pytest.fixture(scope="module")
 def made(codec: Codec) -> list[Made]:
     """The operation's name and its request."""
-    session = botocore.session.Session()
+    session = session_speaking()
     found = []
     for service in SERVICES:
         client = Client(session, service, own=True)
@@ -123,7 +122,7 @@ def test_another_protocols_marks_added(codec: Codec, made: list[Made], data: st.
     assert _meaning(codec, _with(asked, query=query)) in ("", operation)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from([*SERVICES, ""]),
     st.text(max_size=20),

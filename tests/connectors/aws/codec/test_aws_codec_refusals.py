@@ -209,7 +209,7 @@ REFUSED: dict[str, tuple[Asked, str]] = {
     "UTF-16 in XML": (tagging(TAGS.decode().encode("utf-16")), "not XML"),
     "another encoding in XML": (tagging(b'<?xml version="1.0" encoding="latin-1"?>' + TAGS), "encoding"),
     "deep XML": (tagging(b"<Tagging>" * 100_000), "nested"),
-    "wide XML": (tagging(b"<Tagging>" + b"<a/>" * 300_000), "too many"),
+    "wide XML": (tagging(b"<Tagging>" + b"<a/>" * 110_000), "too many"),
 }  # fmt: skip
 
 

@@ -4,12 +4,11 @@ import datetime as dt
 import functools
 from typing import Any
 
-import botocore.session
 import pytest
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StringShape, StructureShape
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from tests.real.aws.conformance.capture import Client
+from tests.real.aws.conformance.capture import Client, session_speaking
 from tests.real.aws.conformance.compare import PARAMETERS, REFUSED, WRONG, compared
 
 from interlock.connectors.aws.codec import Codec
@@ -48,7 +47,7 @@ _LABEL = st.text(st.characters(exclude_characters="\0%\\", codec="utf-8"), min_s
 
 @functools.cache
 def _client(service: str) -> Client:
-    return Client(botocore.session.Session(), service, own=True)
+    return Client(session_speaking(), service, own=True)
 
 
 @functools.cache
@@ -113,7 +112,7 @@ def _simple(shape: Shape, xml: bool, location: str | None) -> st.SearchStrategy[
 
 
 @pytest.mark.parametrize(("service", "name"), OPERATIONS)
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_values_come_through(codec: Codec, service: str, name: str, data: st.DataObject) -> None:
     operation = _operation(service, name)

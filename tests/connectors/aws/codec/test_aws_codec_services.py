@@ -4,7 +4,7 @@ import pytest
 from tests.connectors.aws.codec.conftest import SERVICES
 from tests.real.aws.conformance.compare import RIGHT, WRONG
 from tests.real.aws.conformance.reasons import reason_of
-from tests.real.aws.conformance.run import run
+from tests.real.aws.conformance.run import run, run_others
 
 from interlock.connectors.aws.codec import Codec
 
@@ -14,7 +14,7 @@ SENT = ("apigatewayv2", "cloudformation", "cloudwatch", "docdb", "dynamodb", "ia
 @pytest.mark.parametrize("service", SENT)
 def test_every_operation_is_read_as_it_was_meant(codec: Codec, service: str) -> None:
     assert service in SERVICES
-    cases = run(codec, [service])
+    cases = [*run(codec, [service]), *run_others(codec, [service])]
     assert cases
     bad = [case for case in cases if case.outcome.kind != RIGHT and not reason_of(case)]
     assert not bad, bad[:10]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from tests.real.aws.conformance import document, models
 from tests.real.aws.conformance.compare import RIGHT, WRONG
 from tests.real.aws.conformance.reasons import reason_of
-from tests.real.aws.conformance.run import Case, run
+from tests.real.aws.conformance.run import Case, run, run_others
 
 from interlock.connectors.aws.codec import Codec
 
@@ -25,7 +25,8 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave the document as it is")
     given = parser.parse_args()
     index = models.of_all()
-    cases = run(Codec(index), given.services or sorted(index.heads))
+    services = given.services or sorted(index.heads)
+    cases = [*run(Codec(index), services), *run_others(Codec(index), services)]
     bad = _bad(cases)
     for line in bad:
         print(line)

@@ -1,5 +1,6 @@
 """Requests as boto3 would send them: its own client makes, prepares and signs each, and it is caught before it leaves."""
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ import botocore.session
 from botocore import UNSIGNED
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.config import Config
+from botocore.loaders import Loader
 from botocore.model import OperationModel
 
 from interlock.connectors.aws.codec import Asked
@@ -29,6 +31,30 @@ class Sent(NamedTuple):
 
     asked: Asked
     parameters: dict[str, Any]
+
+
+class _Speaking(Loader):
+    """Loads models as if their services spoke one protocol only."""
+
+    def __init__(self, protocol: str) -> None:
+        super().__init__()
+        self._protocol = protocol
+
+    def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
+        model = super().load_service_model(service_name, type_name, api_version)
+        if type_name == "service-2":
+            about = {**model["metadata"], "protocol": self._protocol, "protocols": [self._protocol]}
+            return {**model, "metadata": about}
+        return model
+
+
+@functools.cache
+def session_speaking(protocol: str = "") -> botocore.session.Session:
+    """A session whose clients speak a protocol, or the one that botocore prefers; kept, since it keeps the models."""
+    session = botocore.session.Session()
+    if protocol:
+        session.register_component("data_loader", _Speaking(protocol))
+    return session
 
 
 class Client:

@@ -1,6 +1,6 @@
 """The part of docs/conformance-aws.md that tells of the codec."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,13 +31,16 @@ _ROWS = (
 
 def share(cases: Sequence[Case], own: bool) -> float:
     """The part of all requests that is read right, a deprecated operation's as its successor's included."""
-    counts = counted(cases, own)
-    return (counts[RIGHT] + counts[TWIN]) / sum(counts[kind] for kind, _ in _ROWS)
+    return _share(counted(cases, own))
+
+
+def _share(counts: Counter[str]) -> float:
+    return (counts[RIGHT] + counts[TWIN]) / max(sum(counts[kind] for kind, _ in _ROWS), 1)
 
 
 def section(cases: Sequence[Case]) -> str:
     """The numbers and what differs."""
-    own, one = counted(cases, True), counted(cases, False)
+    own, one, others = counted(cases, True), counted(cases, False), counted(cases, True, others=True)
     services = len({case.service for case in cases})
     operations = len({(case.service, case.operation) for case in cases})
     lines = [
@@ -45,11 +48,11 @@ def section(cases: Sequence[Case]) -> str:
         "botocore's own clients. Services that share an API on one host (rds, docdb, neptune) have the same requests; with one endpoint",
         f"those are read as the first of them, with the others beside it: {one['shared']:,} requests.",
         "",
-        "| read as | endpoint per service | one endpoint |",
-        "|---|---|---|",
-        *(f"| {words} | {own[kind]:,} | {one[kind]:,} |" for kind, words in _ROWS),
-        f"| **share read right** | **{_percent(share(cases, True))}** | **{_percent(share(cases, False))}** |",
-        f"| not sent by botocore | {own[UNSENT]:,} | {one[UNSENT]:,} |",
+        "| read as | endpoint per service | one endpoint | other protocols of the same services |",
+        "|---|---|---|---|",
+        *(f"| {words} | {own[kind]:,} | {one[kind]:,} | {others[kind]:,} |" for kind, words in _ROWS),
+        f"| **share read right** | **{_percent(_share(own))}** | **{_percent(_share(one))}** | **{_percent(_share(others))}** |",
+        f"| not sent by botocore | {own[UNSENT]:,} | {one[UNSENT]:,} | {others[UNSENT]:,} |",
         "",
         "| what differs | with | reason |",
         "|---|---|---|",

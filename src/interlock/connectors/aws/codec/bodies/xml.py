@@ -14,7 +14,7 @@ from interlock.connectors.aws.codec.model import Member, Model, Shape
 from interlock.connectors.aws.codec.request import Unclear, shown
 
 DEEPEST = 100
-MOST = 200_000
+MOST = 100_000
 _SPACE = " \t\r\n"
 
 
