@@ -214,6 +214,7 @@ REFUSED: dict[str, tuple[int, bytes]] = {
     "chunk line with LF": (400, CHUNKED + b"3\nabc\r\n0\r\n\r\n"),
     "chunk data with LF": (400, CHUNKED + b"3\r\nabc\n0\r\n\r\n"),
     "chunk that is longer": (400, CHUNKED + b"3\r\nabcd\r\n0\r\n\r\n"),
+    "chunk data without a line end": (400, CHUNKED + b"3\r\nabcXY0\r\n\r\n"),
     "chunk line without end": (400, CHUNKED + b"0" * 300),
     "trailer": (400, CHUNKED + b"0\r\nX-Amz-Date: 1\r\n\r\n"),
     "trailer of the framing": (400, CHUNKED + b"0\r\nContent-Length: 1\r\n\r\n"),

@@ -243,6 +243,14 @@ def test_a_body_is_refused(name: str) -> None:
     assert refusal(wire, raw).code == code
 
 
+def test_nothing_may_follow_the_end() -> None:
+    passing = opened(PLAIN)
+    passing.feed(chunked(PLAIN, b"abc"))
+    assert passing.feed(b"") == b""
+    with pytest.raises(NotSigned, match="more after its end"):
+        passing.feed(b"3")
+
+
 MODES: dict[str, tuple[str, Wire]] = {
     "S3 wants to be told": ("InvalidRequest", put({})),
     "not a hash": ("NotImplemented", put({"x-amz-content-sha256": "ABC"})),

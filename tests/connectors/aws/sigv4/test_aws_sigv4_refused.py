@@ -4,9 +4,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.connectors.aws.sigv4.rig import Wire, signed
+from tests.connectors.aws.sigv4.rig import KEY_ID, REGION, SECRET, Wire, seal, signed
 
-from interlock.connectors.aws.sigv4 import NotSigned, claim, unknown_key, without_signature, wrong_token
+from interlock.connectors.aws.sigv4 import (
+    NotSigned,
+    claim,
+    hash_of,
+    unknown_key,
+    without_signature,
+    wrong_token,
+)
 
 S3 = signed("S3SigV4Auth", "s3", "GET", "https://b.s3.amazonaws.com/k?versions")
 STS = signed("SigV4Auth", "sts", "POST", "https://sts.amazonaws.com/", body=b"Action=GetCallerIdentity")
@@ -140,6 +147,29 @@ def test_a_request_is_not_accepted(name: str) -> None:
 @pytest.mark.parametrize("wire", [S3, STS, LINK, STS_LINK])
 def test_they_would_have_been_accepted(wire: Wire) -> None:
     wire.verified()
+
+
+def test_the_credential_is_of_the_same_day() -> None:
+    """Or a key of one day could be used on another; the signature itself is right here."""
+    key = seal(seal(seal(seal(b"AWS4" + SECRET.encode(), "20130524"), REGION), "sts"), "aws4_request")
+    scope = f"20130524/{REGION}/sts/aws4_request"
+    request = f"GET\n/\n\nhost:sts\nx-amz-date:20130525T000000Z\n\nhost;x-amz-date\n{hash_of(b'')}"
+    signature = seal(key, f"AWS4-HMAC-SHA256\n20130525T000000Z\n{scope}\n{hash_of(request.encode())}").hex()
+    says = (
+        f"AWS4-HMAC-SHA256 Credential={KEY_ID}/{scope}, SignedHeaders=host;x-amz-date, Signature={signature}"
+    )
+    wire = Wire(
+        "GET", "/", "", (("host", "sts"), ("x-amz-date", "20130525T000000Z"), ("authorization", says))
+    )
+    with pytest.raises(NotSigned, match="date of the credential"):
+        wire.verified()
+    # The same way, with the day right, does hold.
+    today = Wire(
+        "GET", "/", "", tuple((name, value.replace("20130525", "20130524")) for name, value in wire.headers)
+    )
+    request = request.replace("20130525", "20130524")
+    right = seal(key, f"AWS4-HMAC-SHA256\n20130524T000000Z\n{scope}\n{hash_of(request.encode())}").hex()
+    authorized(today, signature, right).verified()
 
 
 def late(**past: Any) -> timedelta:
