@@ -50,4 +50,6 @@ def _read(call: str, operation: str, verb: Action, level: str) -> Action:
     """What the reference calls Read or List, or does not know."""
     if call in tables.reads() and level and not words.destroys(operation):
         return Action.READ
-    return verb
+    if level or words.says_what(operation) or call in tables.quiet_rules():
+        return verb
+    return Action.UNKNOWN

@@ -5,7 +5,7 @@ from interlock.connectors.aws.classify.action import action_of, worse
 from interlock.connectors.aws.classify.native import native
 from interlock.connectors.aws.classify.resources import resources_of
 from interlock.connectors.aws.classify.scope import Scope
-from interlock.connectors.aws.verbs import credentials, tables
+from interlock.connectors.aws.verbs import credentials, tables, words
 from interlock.connectors.aws.verbs.conditions import holds
 from interlock.connectors.aws.verbs.levels import Levels
 from interlock.connectors.aws.verbs.rules import STATE, QuietRule
@@ -14,6 +14,7 @@ from interlock.model.operation import Action, Operation
 __all__ = ["Scope", "classify", "rules_for"]
 
 _NOBODY_KNOWS = "no source says what this operation does"
+_RUNS = "runs something that the gateway does not see"
 
 
 def classify(call: Call, scope: Scope, levels: Levels) -> Classified:
@@ -45,11 +46,19 @@ def rules_for(call: Call, scope: Scope) -> tuple[QuietRule, ...]:
 def _operation(
     call: Call, scope: Scope, levels: Levels, action: Action, rules: list[QuietRule]
 ) -> Operation:
-    indirect = [rule.why for rule in rules if rule.kind == "indirect" and rule.action is not Action.ADMIN]
     return Operation(
         action=action,
         verb=call.name,
         resources=resources_of(call, scope, levels),
         native=native(call),
-        evidence_unknown=_NOBODY_KNOWS if action is Action.UNKNOWN else "; ".join(dict.fromkeys(indirect)),
+        evidence_unknown=_blind(call, action, rules),
     )
+
+
+def _blind(call: Call, action: Action, rules: list[QuietRule]) -> str:
+    """Why nobody can know beforehand what a call does; empty when one can."""
+    if action is Action.UNKNOWN:
+        return _NOBODY_KNOWS
+    if action is not Action.READ and call.name not in tables.quiet_rules() and words.runs(call.operation):
+        return _RUNS
+    return "; ".join(dict.fromkeys(rule.why for rule in rules if rule.blind))

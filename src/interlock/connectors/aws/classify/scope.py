@@ -4,7 +4,7 @@ from interlock.connectors.aws.classify.groups import GroupRule
 from interlock.connectors.aws.verbs.conditions import Known
 from interlock.model.base import Value
 
-GUARD_TAGS = ("env", "environment", "stage", "tier", "protection", "protected", "critical", "criticality", "backup", "owner")
+GUARD_TAGS = ("env", "environment", "stage", "protection", "protected", "critical", "backup")
 """Tag keys (lower case) that guards of others usually rely on: backup plans, clean-up jobs, conditions in policies."""
 
 

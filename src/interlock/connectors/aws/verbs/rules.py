@@ -10,7 +10,7 @@ KINDS = frozenset(
 )
 """The kinds of quietly dangerous calls: see `call.Quiet`."""
 
-STATE = "state"
+STATE, BLIND = "state", "blind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,8 @@ class QuietRule:
     """A call that destroys, exposes or blinds without saying so, when `when` holds of its parameters.
 
     `when` is a condition in JMESPath (see `conditions`), or empty: always. `needs` is `state` when it also depends on the present state
-    of the account: then `when` only says that it is worth a look, and the preview decides. `change` is what happens to the resource."""
+    of the account: then `when` only says that it is worth a look, and the preview decides. `change` is what happens to the resource.
+    `blind` tells that something is run whose effect nobody can know beforehand."""
 
     call: str
     when: str
@@ -27,3 +28,4 @@ class QuietRule:
     change: ChangeKind
     why: str
     needs: str = ""
+    blind: bool = False

@@ -9,7 +9,7 @@ from importlib.resources import files
 from itertools import product
 from typing import Any
 
-from interlock.connectors.aws.verbs.rules import KINDS, STATE, QuietRule
+from interlock.connectors.aws.verbs.rules import BLIND, KINDS, STATE, QuietRule
 from interlock.model.effect import ChangeKind
 from interlock.model.operation import Action
 
@@ -66,10 +66,10 @@ def answers() -> Mapping[str, Any]:
 def _rules(groups: Mapping[str, Any]) -> Iterator[QuietRule]:
     for rows in groups.values():
         for calls, when, words, why in rows:
-            kind, action, change, *needs = words.split()
-            if kind not in KINDS or needs not in ([], [STATE]):
+            kind, action, change, *more = words.split()
+            if kind not in KINDS or more not in ([], [STATE], [BLIND]):
                 raise ValueError(f"{calls}: {words}")
-            rest = Action(action), ChangeKind(change), why, "".join(needs)
+            rest = Action(action), ChangeKind(change), why, STATE if STATE in more else "", BLIND in more
             yield from (QuietRule(call, when, kind, *rest) for call in calls_of(calls))
 
 

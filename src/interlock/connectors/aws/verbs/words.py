@@ -16,7 +16,7 @@ Get List Describe Head Search Lookup Query Scan Select Count View Is Filter
 
 _CREATE = """
 Create Register Import Upload Allocate Copy Clone Purchase Request Reserve Provision Publish Launch Run Submit Initiate Generate
-Issue Post Record Insert Claim Invite Begin Bundle Open Add Meter Replicate Index Ingest Populate
+Issue Post Record Insert Claim Invite Begin Bundle Open Meter Replicate Index Ingest Populate
 """
 
 _DELETE = """
@@ -30,22 +30,30 @@ Synchronize Sync Rebalance Promote Mark Convert Global
 """
 
 _UPDATE = """
-Update Put Modify Set Change Configure Enable Activate Associate Attach Accept Authorize Apply Approve Assign Start Resume Send Invoke
-Tag Untag Label Link Test Verify Validate Confirm Complete Continue Retry Refresh Resend Respond Renew Rotate Regenerate Upgrade Extend
-Increase Enter Exit Acknowledge Notify Report Poll Subscribe Commit Connect Define Initialize Prepare Join Peer Setup Signal Share Grant
-Group Advertise Allow Amend Build Compose Distribute Install Manage Monitor Process Provide Redeem Redrive Reorder Resync Save
-Unarchive Undeprecate Write Checkpoint Checkout Deliver Estimate Optimize Translate Evaluate Export Exchange Acquire Assume Decrypt
-Encrypt Re Sign Derive Decapsulate Encapsulate Download Retrieve Receive Sample Synthesize Transcribe Predict Recognize Converse Chat
-Introspect Infer Classify Analyze Rerank Discover Probe Render Preview Compare Calculate Resolve Check Simulate Suggest Forecast
-Autocomplete Geocode Snap Contains Rescore Domain Phone Carrier Insight Channel Agentic Bulk Detect Decode Forgot
+Update Put Modify Set Change Configure Enable Activate Associate Attach Accept Authorize Apply Approve Assign Tag Untag Label Link
+Add Confirm Complete Continue Refresh Resend Renew Rotate Regenerate Upgrade Extend Increase Enter Exit Acknowledge Subscribe Commit
+Connect Define Initialize Join Peer Setup Share Grant Group Advertise Allow Amend Install Manage Monitor Reorder Resync Save Unarchive
+Undeprecate Write Checkpoint Resume
 """
+
+_DOES = """
+Start Send Invoke Test Verify Validate Retry Respond Notify Report Poll Prepare Signal Build Compose Distribute Process Provide Redeem
+Redrive Checkout Deliver Estimate Optimize Translate Evaluate Export Exchange Acquire Assume Decrypt Encrypt Re Sign Derive
+Decapsulate Encapsulate Download Retrieve Receive Sample Synthesize Transcribe Predict Recognize Converse Chat Introspect Infer
+Classify Analyze Rerank Discover Probe Render Preview Compare Calculate Resolve Check Simulate Suggest Forecast Autocomplete Geocode
+Snap Contains Rescore Domain Phone Carrier Insight Channel Agentic Detect Decode Forgot
+"""
+"""Words that say that something is done, but not what: a write by them changes something; without a level they say nothing."""
 
 _ACTIONS = {
     **dict.fromkeys(_READ.split(), Action.READ),
     **dict.fromkeys(_UPDATE.split(), Action.UPDATE),
+    **dict.fromkeys(_DOES.split(), Action.UPDATE),
     **dict.fromkeys(_CREATE.split(), Action.CREATE),
     **dict.fromkeys(_DELETE.split(), Action.DELETE),
 }
+
+_VAGUE = frozenset(_DOES.split())
 
 _MANY = frozenset(("Batch", "Admin", "Transact", "Bulk"))
 """Words before the verb itself (BatchGetItem, AdminDeleteUser)."""
@@ -73,6 +81,23 @@ def verb(operation: str) -> str:
 def action_of(operation: str) -> Action:
     """What the verb says, `unknown` when it says nothing."""
     return _ACTIONS.get(verb(operation), Action.UNKNOWN)
+
+
+def says_what(operation: str) -> bool:
+    """Whether its verb says what is done, not only that something is."""
+    return verb(operation) in _ACTIONS.keys() - _VAGUE
+
+
+_RUNS = frozenset(("Invoke", "Execute", "Submit", "Redrive", "Retry"))
+_RUN = re.compile(
+    r"Start.*(?:Execution|Jobs?|Tasks?|Runs?|Builds?|Batch|Quer(?:y|ies)|Sessions?|Commands?|Pipelines?|Workflows?|Imports?|Exports?|Ingestion"
+    r"|Flows?|Experiments?|Campaigns?|Simulation|Evaluation|Test|Migration)\Z"
+)
+
+
+def runs(operation: str) -> bool:
+    """Whether it runs something, by its name."""
+    return verb(operation) in _RUNS or _RUN.fullmatch(operation) is not None
 
 
 def destroys(operation: str) -> bool:
