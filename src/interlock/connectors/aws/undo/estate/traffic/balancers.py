@@ -210,8 +210,9 @@ async def _delete_balancer(draft: Draft) -> Plan:
     attributes = await draft.must("Attributes", "DescribeLoadBalancerAttributes", name, what="such load balancer")
     listeners = await draft.all("DescribeListeners", name, "Listeners")
     found = [(one, await draft.all("DescribeRules", {"ListenerArn": one["ListenerArn"]}, "Rules")) for one in listeners]
-    draft.back("CreateLoadBalancer", create, present_ok=True)
     by_name = {"Names": [old["LoadBalancerName"]]}
+    there = draft.check("the load balancer", "DescribeLoadBalancers", by_name, "length(LoadBalancers)", 1)
+    draft.back("CreateLoadBalancer", create, unless=there)
     draft.back(
         "DescribeLoadBalancers",
         by_name,
