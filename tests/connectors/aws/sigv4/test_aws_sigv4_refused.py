@@ -1,9 +1,12 @@
 """Requests that aren't signed as they must be are refused, with the code that AWS would answer."""
 
+import contextlib
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.connectors.aws.sigv4.rig import KEY_ID, REGION, SECRET, Wire, seal, signed
 
 from interlock.connectors.aws.sigv4 import (
@@ -239,3 +242,23 @@ def test_a_link_is_turned_into_what_it_asks() -> None:
 def test_a_claim_shows_no_token() -> None:
     wire = signed("SigV4Auth", "sts", "GET", "https://sts/", token="SECRETTOKEN")
     assert "SECRETTOKEN" not in repr(claim(wire.method, wire.path, wire.query, wire.headers))
+
+
+latin = st.text(st.characters(max_codepoint=255), max_size=30)
+fields = st.sampled_from(
+    ["authorization", "x-amz-date", "date", "host", "x-amz-content-sha256", "x-amz-security-token"]
+)
+
+
+@given(
+    st.sampled_from([S3, STS, LINK, STS_LINK]), fields, latin, latin, st.integers(0, 200), st.integers(0, 30)
+)
+def test_nothing_else_is_raised(wire: Wire, field: str, text: str, more: str, at: int, drop: int) -> None:
+    old = dict(wire.headers).get(field, "")
+    place = min(at, len(old))
+    mangled = wire._replace(
+        headers=(*wire.changed(**{field: None}).headers, (field, old[:place] + text + old[place + drop :])),
+        query=wire.query[: at * 2] + more + wire.query[at * 2 + drop :],
+    )
+    with contextlib.suppress(NotSigned):
+        mangled.verified(now=wire.claim().at)

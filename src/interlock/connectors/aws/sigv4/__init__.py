@@ -4,11 +4,12 @@ Sources: AWS General Reference, "Signature Version 4 signing process"; S3 API re
 Signature Version 4)", "Transferring Payload in Multiple Chunks" and "Signature calculations for trailing headers".
 """
 
-from interlock.connectors.aws.sigv4.credential import Claim, claim, unknown_key, verify, wrong_token
+from interlock.connectors.aws.sigv4.credential import Claim, claim
 from interlock.connectors.aws.sigv4.errors import NotSigned
 from interlock.connectors.aws.sigv4.payload import UNSIGNED, Body, Mode, body, hash_of, mode
 from interlock.connectors.aws.sigv4.query import without_signature
 from interlock.connectors.aws.sigv4.sign import sign
+from interlock.connectors.aws.sigv4.verify import unknown_key, verify, wrong_token
 
 __all__ = [
     "UNSIGNED",
