@@ -1,0 +1,11 @@
+"""Lambda: each row, op → revert → compare."""
+
+import pytest
+
+from tests.connectors.aws.undo.rig import Account, Case, prove
+from tests.connectors.aws.undo.data.functions_cases import CASES
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_comes_back(account: Account, case: Case) -> None:
+    prove(account, case)
