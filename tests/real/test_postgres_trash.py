@@ -171,6 +171,28 @@ def goes_and_comes_back(gateway: Gateway, statements: list[str]) -> None:
     assert not copies(gateway.database)
 
 
+def test_a_copy_keeps_nothing_else_from_being_dropped(large: Gateway) -> None:
+    """Neither the collation nor the type that a kept column had, dropped after its table."""
+    with large.connect() as agent:
+        agent.execute("CREATE COLLATION plain (provider = libc, locale = 'C')")
+        agent.execute("CREATE TYPE tone AS ENUM ('high', 'low')")
+        agent.execute(
+            "CREATE TABLE words (id int PRIMARY KEY, body text COLLATE plain, many text[] COLLATE plain, has tone)"
+        )
+        agent.execute(
+            "INSERT INTO words SELECT i, 'w' || i, ARRAY['a', NULL], 'low' FROM generate_series(1, 20) i"
+        )
+    rows = large.database.psql("SELECT whole::text FROM words whole ORDER BY id")
+    dropped = approved(large, "DROP TABLE words")
+    assert reversible(dropped), dropped.measurement.effects
+    others = approved(large, "DROP COLLATION plain", "DROP TYPE tone")
+    for change in (others, dropped):
+        assert isinstance(large.revert(change.id), Permitted)
+    assert large.database.psql("SELECT whole::text FROM words whole ORDER BY id") == rows
+    approved(large, "DROP TABLE words", "DROP COLLATION plain", "DROP TYPE tone")
+    assert not state(large.database).get("words")
+
+
 @pytest.fixture
 def trashing(fresh_db18: PgDatabase, tmp_path: Path) -> Iterator[Gateway]:
     """Everything is too large for the before-image."""

@@ -24,7 +24,7 @@ BEGIN
   RETURN encode(sha256(outside || sha256(inside || convert_to(message, 'UTF8'))), 'hex');
 END $fn$;"""
 
-# Values of types that the change may drop with the table are kept as text. `format` calls the type's output function: a cast to
+# Values of types and collations that the change may drop with the table are kept as text, of a collation of the server's. `format` calls the type's output function: a cast to
 # text could be somebody's own, and would run here as the maintainer. `IS NULL` is true of a composite value of NULLs, `num_nulls`
 # is not.
 _KEEP = f"""CREATE OR REPLACE FUNCTION {GATE}.keep(token text, source oid, picked int2[], name text) RETURNS int8
@@ -46,8 +46,8 @@ BEGIN
     RAISE object_in_use USING MESSAGE = 'this transaction has changed rows of the table before';
   END IF;
   SELECT string_agg(CASE WHEN a.atttypid < 16384 AND a.attcollation < 16384 THEN format('t.%I AS c%s', a.attname, a.attnum)
-                    ELSE format('CASE WHEN num_nulls(t.%1$I) = 0 THEN format(''%%s'', t.%1$I) END AS c%2$s', a.attname, a.attnum)
-                    END, ', ' ORDER BY a.attnum) INTO wanted
+                    ELSE format('CASE WHEN num_nulls(t.%1$I) = 0 THEN format(''%%s'', t.%1$I) END COLLATE pg_catalog."C" AS c%2$s',
+                                     a.attname, a.attnum) END, ', ' ORDER BY a.attnum) INTO wanted
     FROM pg_attribute AS a
    WHERE a.attrelid = source AND a.attnum = ANY (picked) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '';
   EXECUTE format('CREATE TABLE {SCHEMA}.%I AS SELECT %s FROM ONLY %s AS t', name, coalesce(wanted, ''), source::regclass);

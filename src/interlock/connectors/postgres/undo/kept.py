@@ -5,9 +5,8 @@
     verify()      afterwards: whether all is there as it was
     clearing()    the copies in the trash that are needed no longer
 
-A copy in the trash is read where it lies; what is part of the before-image is sent as JSON. Values are text, and read by the input
-functions of their types.
-"""
+A copy in the trash is read where it lies; what is part of the before-image is sent as JSON. Values are text, and read by
+the input functions of their types."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -252,6 +251,8 @@ def _value(stored: StoredKept, place: int) -> str:
 
 
 def _text(stored: StoredKept, place: int, table: str, name: str) -> str:
-    """A value by the output function of its type; `num_nulls` because a composite value of NULLs is none itself."""
+    """A value by the output function of its type; `num_nulls` because a composite value of NULLs is none itself. Texts are
+    compared byte by byte, whatever the column's collation takes for equal."""
     value = f"{table}.{ident(name)}"
-    return f"CASE WHEN pg_catalog.num_nulls({value}) OPERATOR(pg_catalog.=) 0 THEN pg_catalog.format('%s', {value}) END"
+    shown = f"CASE WHEN pg_catalog.num_nulls({value}) OPERATOR(pg_catalog.=) 0 THEN pg_catalog.format('%s', {value}) END"
+    return f'({shown} COLLATE pg_catalog."C")'
