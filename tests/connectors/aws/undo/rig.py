@@ -5,12 +5,12 @@ import urllib.request
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-import botocore.session  # type: ignore[import-untyped]
-import jmespath  # type: ignore[import-untyped]
+import botocore.session
+import jmespath
 import msgspec
-from botocore.client import BaseClient  # type: ignore[import-untyped]
-from botocore.config import Config  # type: ignore[import-untyped]
-from botocore.exceptions import ClientError, WaiterError  # type: ignore[import-untyped]
+from botocore.client import BaseClient
+from botocore.config import Config
+from botocore.exceptions import ClientError, WaiterError
 
 from interlock.connectors.aws import undo
 from interlock.connectors.aws.call import Call, CallFailed, Classified
@@ -182,6 +182,10 @@ class Undoing:
 
 Asked = tuple[str, str, Mapping[str, Any]]
 """Service, operation, parameters."""
+Read = tuple[str, str, Mapping[str, Any], str]
+"""Service, operation, parameters, what of the answer."""
+Given = tuple[str, str, Mapping[str, Any], Mapping[str, str]]
+"""Service, operation, parameters, what is saved of the answer."""
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,8 +195,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     call: Asked
-    state: Sequence[tuple[str, str, Mapping[str, Any], str]]
-    given: Sequence[tuple[str, str, Mapping[str, Any], Mapping[str, str]] | Asked] = ()
+    state: Sequence[Read]
+    given: Sequence[Given | Asked] = ()
     kind: str = "full"
     differs: Sequence[int] = ()
     once: bool = False

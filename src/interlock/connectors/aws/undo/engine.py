@@ -12,7 +12,7 @@ from interlock.connectors.aws.undo.means import Here
 from interlock.connectors.aws.undo.names import fill, named, pick, stored
 from interlock.connectors.aws.undo.plan import ANY, Check, Plan, Step
 from interlock.connectors.aws.undo.result import Completed, Reverted, Since
-from interlock.connectors.aws.undo.steps import run
+from interlock.connectors.aws.undo.steps import beside, run
 from interlock.model.errors import Rejected
 
 
@@ -39,12 +39,12 @@ async def complete(
 ) -> Completed:
     """After the call succeeded: the names its answer gives, and the state that it left. Raises Unavailable."""
     names = stored({**saved, **pick(answer, plan.saves)})
-    return Completed(names, tuple([await _left(check, calls, names) for check in plan.checks]))
+    return Completed(names, tuple(await beside(_left(check, calls, names) for check in plan.checks)))
 
 
 async def conflicts(plan: Plan, completed: Completed, calls: Calls) -> tuple[Since, ...]:
     """What isn't as the call left it, nor as it was before. Raises Unavailable."""
-    states = [await _state(check, calls, completed.saved) for check in _checks(plan, completed)]
+    states = await _states(plan, completed, calls)
     return tuple(state for state in states if isinstance(state, Since))
 
 
@@ -53,7 +53,7 @@ async def revert(plan: Plan, completed: Completed, calls: Calls, *, force: bool)
     after which it may be run again, as after a crash."""
     if plan.kind == "none":
         raise Rejected(plan.reason or "this call cannot be undone")
-    states = [await _state(check, calls, completed.saved) for check in _checks(plan, completed)]
+    states = await _states(plan, completed, calls)
     if states and all(state is True for state in states):
         return Reverted(already=True, caveats=plan.caveats)
     found = tuple(state for state in states if isinstance(state, Since))
@@ -81,9 +81,10 @@ def _here(calls: Calls) -> Here:
     return calls if isinstance(calls, Here) else Here(calls, "")
 
 
-def _checks(plan: Plan, completed: Completed) -> tuple[Check, ...]:
-    """Those with what the call left; when the outcome was never stored, nothing is known of that."""
-    return completed.checks or plan.checks
+async def _states(plan: Plan, completed: Completed, calls: Calls) -> "list[Since | bool]":
+    # Without a stored outcome nothing is known of what the call left.
+    checks = completed.checks or plan.checks
+    return await beside(_state(check, calls, completed.saved) for check in checks)
 
 
 async def _left(check: Check, calls: Calls, saved: Mapping[str, Any]) -> Check:

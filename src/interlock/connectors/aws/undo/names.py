@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import jmespath  # type: ignore[import-untyped]
+import jmespath
 
 from interlock.model.errors import Rejected
 

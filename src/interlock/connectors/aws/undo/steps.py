@@ -2,8 +2,8 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from interlock.connectors.aws.call import CallFailed, Calls
 from interlock.connectors.aws.undo.compare import look, missing, present, same
@@ -13,6 +13,8 @@ from interlock.connectors.aws.undo.plan import Step
 
 ATTEMPTS = 600
 """How often a step is asked again until its answer is as wanted."""
+T = TypeVar("T")
+
 _BESIDE = 16
 """How many independent steps run side by side."""
 
@@ -22,12 +24,21 @@ async def run(steps: Iterable[Step], calls: Here, saved: dict[str, Any]) -> int:
     what runs beside it is through."""
     made = 0
     for batch in _batches(steps):
-        done = await asyncio.gather(*(_one(step, calls, saved) for step in batch), return_exceptions=True)
-        for result in done:
+        made += sum(await beside(_one(step, calls, saved) for step in batch))
+    return made
+
+
+async def beside(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Do many things, some of them side by side; results are in order. Raises the first failure, when what runs beside it is
+    through: a call that is broken off may have been made."""
+    found: list[T] = []
+    rest = iter(work)
+    while batch := list(itertools.islice(rest, _BESIDE)):
+        for result in await asyncio.gather(*batch, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
-            made += result
-    return made
+            found.append(result)
+    return found
 
 
 def _batches(steps: Iterable[Step]) -> Iterator[list[Step]]:

@@ -51,7 +51,12 @@ def key(name: str, at: int = 1) -> dict[str, Any]:
 
 
 def item(name: str, **more: Any) -> dict[str, Any]:
-    rich = {"blob": {"B": b"\x00\xff"}, "text": {"S": "${backup} $${"}, "set": {"NS": ["1", "2"]}, "nil": {"NULL": True}}
+    rich = {
+        "blob": {"B": b"\x00\xff"},
+        "text": {"S": "${backup} $${"},
+        "set": {"NS": ["1", "2"]},
+        "nil": {"NULL": True},
+    }
     return {**key(name), **rich, "deep": {"M": {"list": {"L": [{"BOOL": False}, {"S": ""}]}}}, **more}
 
 
@@ -74,12 +79,22 @@ WRITES = (
     (
         "update",
         "UpdateItem",
-        {**T, "Key": key("a"), "UpdateExpression": "SET who = :w REMOVE nil", "ExpressionAttributeValues": {":w": {"S": "x"}}},
+        {
+            **T,
+            "Key": key("a"),
+            "UpdateExpression": "SET who = :w REMOVE nil",
+            "ExpressionAttributeValues": {":w": {"S": "x"}},
+        },
     ),
     (
         "update new",
         "UpdateItem",
-        {**T, "Key": key("z"), "UpdateExpression": "SET who = :w", "ExpressionAttributeValues": {":w": {"S": "x"}}},
+        {
+            **T,
+            "Key": key("z"),
+            "UpdateExpression": "SET who = :w",
+            "ExpressionAttributeValues": {":w": {"S": "x"}},
+        },
     ),
     ("delete", "DeleteItem", {**T, "Key": key("a")}),
     (
@@ -115,14 +130,24 @@ WRITES = (
             ]
         },
     ),
-    ("insert", "ExecuteStatement", statement("INSERT INTO \"orders\" VALUE {'id': 'z', 'at': 1, 'who': 'w'}")),
-    ("update by statement", "ExecuteStatement", statement("UPDATE orders SET who = ? WHERE id = ? AND at = ?", {"S": "w"}, {"S": "a"}, {"N": "1"})),
+    (
+        "insert",
+        "ExecuteStatement",
+        statement("INSERT INTO \"orders\" VALUE {'id': 'z', 'at': 1, 'who': 'w'}"),
+    ),
+    (
+        "update by statement",
+        "ExecuteStatement",
+        statement("UPDATE orders SET who = ? WHERE id = ? AND at = ?", {"S": "w"}, {"S": "a"}, {"N": "1"}),
+    ),
     (
         "statements",
         "BatchExecuteStatement",
         {
             "Statements": [
-                statement("UPDATE orders SET who = ? WHERE id = ? AND at = ?", {"S": "w"}, {"S": "a"}, {"N": "1"}),
+                statement(
+                    "UPDATE orders SET who = ? WHERE id = ? AND at = ?", {"S": "w"}, {"S": "a"}, {"N": "1"}
+                ),
                 statement("INSERT INTO orders VALUE {'id': 'z', 'at': 1}"),
             ]
         },
@@ -130,14 +155,20 @@ WRITES = (
     (
         "statements together",
         "ExecuteTransaction",
-        {"TransactStatements": [statement("UPDATE orders SET who = ? WHERE id = ? AND at = ?", {"S": "w"}, {"S": "a"}, {"N": "1"})]},
+        {
+            "TransactStatements": [
+                statement(
+                    "UPDATE orders SET who = ? WHERE id = ? AND at = ?", {"S": "w"}, {"S": "a"}, {"N": "1"}
+                )
+            ]
+        },
     ),
 )
 
 DESCRIBED = (
-    "Table.[KeySchema, AttributeDefinitions, BillingModeSummary.BillingMode || 'PROVISIONED', StreamSpecification, ProvisionedThroughput.ReadCapacityUnits,"
-    " ProvisionedThroughput.WriteCapacityUnits, GlobalSecondaryIndexes[].[IndexName, KeySchema, ProvisionedThroughput.ReadCapacityUnits],"
-    " DeletionProtectionEnabled]"
+    "Table.[KeySchema, AttributeDefinitions, BillingModeSummary.BillingMode || 'PROVISIONED', StreamSpecification,"
+    " ProvisionedThroughput.ReadCapacityUnits, ProvisionedThroughput.WriteCapacityUnits, DeletionProtectionEnabled,"
+    " GlobalSecondaryIndexes[].[IndexName, KeySchema, ProvisionedThroughput.ReadCapacityUnits]]"
 )
 TABLE = ("dynamodb", "DescribeTable", T, DESCRIBED)
 TTL = ("dynamodb", "DescribeTimeToLive", T, "TimeToLiveDescription.TimeToLiveStatus")
@@ -148,7 +179,11 @@ PITR = (
     "ContinuousBackupsDescription.PointInTimeRecoveryDescription.PointInTimeRecoveryStatus",
 )
 TAGS = ("dynamodb", "ListTagsOfResource", ARN, "sort_by(Tags, &Key)")
-EXPIRE = ("dynamodb", "UpdateTimeToLive", {**T, "TimeToLiveSpecification": {"Enabled": True, "AttributeName": "until"}})
+EXPIRE = (
+    "dynamodb",
+    "UpdateTimeToLive",
+    {**T, "TimeToLiveSpecification": {"Enabled": True, "AttributeName": "until"}},
+)
 RECOVER = (
     "dynamodb",
     "UpdateContinuousBackups",
@@ -179,7 +214,12 @@ UPDATES: tuple[tuple[str, dict[str, Any]], ...] = (
         "index slowed",
         {
             "GlobalSecondaryIndexUpdates": [
-                {"Update": {"IndexName": "by-who", "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1}}}
+                {
+                    "Update": {
+                        "IndexName": "by-who",
+                        "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1},
+                    }
+                }
             ]
         },
     ),
@@ -196,7 +236,13 @@ CASES = (
     # Moto understands no number in a DELETE.
     Case(
         name="delete by statement",
-        given=(NOTES, *(("dynamodb", "PutItem", {"TableName": "notes", "Item": {"id": {"S": name}}}) for name in ("a", "it's"))),
+        given=(
+            NOTES,
+            *(
+                ("dynamodb", "PutItem", {"TableName": "notes", "Item": {"id": {"S": name}}})
+                for name in ("a", "it's")
+            ),
+        ),
         call=("dynamodb", "ExecuteStatement", statement("DELETE FROM notes WHERE id = 'a'")),
         state=(("dynamodb", "Scan", {"TableName": "notes"}, "sort_by(Items, &id.S)"),),
     ),
@@ -243,14 +289,22 @@ CASES = (
     Case(
         name="update table: stream on",
         given=(MAKE,),
-        call=("dynamodb", "UpdateTable", {**T, "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}}),
+        call=(
+            "dynamodb",
+            "UpdateTable",
+            {**T, "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}},
+        ),
         state=(TABLE,),
     ),
     Case(name="expire", given=(MAKE,), call=EXPIRE, state=(TTL,)),
     Case(
         name="expire no more",
         given=(MAKE, EXPIRE),
-        call=("dynamodb", "UpdateTimeToLive", {**T, "TimeToLiveSpecification": {"Enabled": False, "AttributeName": "until"}}),
+        call=(
+            "dynamodb",
+            "UpdateTimeToLive",
+            {**T, "TimeToLiveSpecification": {"Enabled": False, "AttributeName": "until"}},
+        ),
         state=(TTL, ("dynamodb", "DescribeTimeToLive", T, "TimeToLiveDescription.AttributeName")),
     ),
     Case(name="keep restore points", given=(MAKE,), call=RECOVER, state=(PITR,)),

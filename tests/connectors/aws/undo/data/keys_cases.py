@@ -2,10 +2,18 @@
 
 from typing import Any
 
-from tests.connectors.aws.undo.rig import ACCOUNT, REGION, Case
+from tests.connectors.aws.undo.rig import ACCOUNT, Case
 
-POLICY = '{"Version": "2012-10-17", "Id": "%s", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "kms:*", "Resource": "*", "Condition": {"StringLike": {"aws:x": "${aws:username}"}}}]}'
-KEY = ("kms", "CreateKey", {"Description": "old", "Tags": [{"TagKey": "a", "TagValue": "b"}]}, {"key": "KeyMetadata.KeyId"})
+POLICY = (
+    '{"Version": "2012-10-17", "Id": "%s", "Statement": [{"Effect": "Allow",'
+    ' "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "kms:*", "Resource": "*", "Condition": {"StringLike": {"aws:x": "${aws:username}"}}}]}'
+)
+KEY = (
+    "kms",
+    "CreateKey",
+    {"Description": "old", "Tags": [{"TagKey": "a", "TagValue": "b"}]},
+    {"key": "KeyMetadata.KeyId"},
+)
 K = {"KeyId": "${key}"}
 K_STATE = ("kms", "DescribeKey", K, "KeyMetadata.[KeyState, Enabled, Description, DeletionDate]")
 K_POLICY = ("kms", "GetKeyPolicy", {**K, "PolicyName": "default"}, "Policy")
@@ -14,7 +22,7 @@ ROTATION = ("kms", "GetKeyRotationStatus", K, "[KeyRotationEnabled, RotationPeri
 DISABLE = ("kms", "DisableKey", K)
 DOOM = ("kms", "ScheduleKeyDeletion", {**K, "PendingWindowInDays": 7})
 ROTATE = ("kms", "EnableKeyRotation", {**K, "RotationPeriodInDays": 100})
-TWO = ("kms", "CreateKey", {}, {"two": "KeyMetadata.KeyId"})
+TWO: Given = ("kms", "CreateKey", {}, {"two": "KeyMetadata.KeyId"})
 ALIAS = ("kms", "CreateAlias", {"AliasName": "alias/a", "TargetKeyId": "${key}"})
 A_STATE = ("kms", "DescribeKey", {"KeyId": "alias/a"}, "KeyMetadata.KeyId")
 GRANT = (
@@ -43,11 +51,23 @@ KMS = (
         call=("kms", "PutKeyPolicy", {**K, "PolicyName": "default", "Policy": POLICY % "new"}),
         state=(K_POLICY,),
     ),
-    Case(name="key text", given=(KEY,), call=("kms", "UpdateKeyDescription", {**K, "Description": "x"}), state=(K_STATE,)),
+    Case(
+        name="key text",
+        given=(KEY,),
+        call=("kms", "UpdateKeyDescription", {**K, "Description": "x"}),
+        state=(K_STATE,),
+    ),
     Case(name="rotate", given=(KEY,), call=ROTATE, state=(ROTATION,)),
-    Case(name="rotate no more", given=(KEY, ROTATE), call=("kms", "DisableKeyRotation", K), state=(ROTATION,)),
+    Case(
+        name="rotate no more", given=(KEY, ROTATE), call=("kms", "DisableKeyRotation", K), state=(ROTATION,)
+    ),
     Case(name="create alias", given=(KEY,), call=ALIAS, state=(A_STATE,)),
-    Case(name="delete alias", given=(KEY, ALIAS), call=("kms", "DeleteAlias", {"AliasName": "alias/a"}), state=(A_STATE,)),
+    Case(
+        name="delete alias",
+        given=(KEY, ALIAS),
+        call=("kms", "DeleteAlias", {"AliasName": "alias/a"}),
+        state=(A_STATE,),
+    ),
     Case(
         name="update alias",
         given=(KEY, TWO, ALIAS),
@@ -72,10 +92,19 @@ KMS = (
     Case(
         name="tag key",
         given=(KEY,),
-        call=("kms", "TagResource", {**K, "Tags": [{"TagKey": "a", "TagValue": "x"}, {"TagKey": "n", "TagValue": "y"}]}),
+        call=(
+            "kms",
+            "TagResource",
+            {**K, "Tags": [{"TagKey": "a", "TagValue": "x"}, {"TagKey": "n", "TagValue": "y"}]},
+        ),
         state=(K_TAGS,),
     ),
-    Case(name="untag key", given=(KEY,), call=("kms", "UntagResource", {**K, "TagKeys": ["a"]}), state=(K_TAGS,)),
+    Case(
+        name="untag key",
+        given=(KEY,),
+        call=("kms", "UntagResource", {**K, "TagKeys": ["a"]}),
+        state=(K_TAGS,),
+    ),
 )
 
 S = {"SecretId": "db"}
@@ -91,11 +120,19 @@ VALUE = ("secretsmanager", "GetSecretValue", {**S, "VersionStage": "AWSCURRENT"}
 S_STATE = ("secretsmanager", "DescribeSecret", S, "[Description, KmsKeyId, DeletedDate]")
 S_TAGS = ("secretsmanager", "DescribeSecret", S, "sort_by(Tags, &Key)")
 S_POLICY = ("secretsmanager", "GetResourcePolicy", S, "ResourcePolicy")
-RESOURCE = '{"Version": "2012-10-17", "Statement": [{"Sid": "%s", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "secretsmanager:*", "Resource": "*"}]}'
+RESOURCE = (
+    '{"Version": "2012-10-17", "Statement": [{"Sid": "%s", "Effect": "Allow",'
+    ' "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "secretsmanager:*", "Resource": "*"}]}'
+)
 PUT_POLICY = ("secretsmanager", "PutResourcePolicy", {**S, "ResourcePolicy": RESOURCE % "old"})
 
 SECRETS = (
-    Case(name="put secret value", given=(SECRET, SECOND), call=("secretsmanager", "PutSecretValue", {**S, "SecretString": "evil"}), state=(VALUE,)),
+    Case(
+        name="put secret value",
+        given=(SECRET, SECOND),
+        call=("secretsmanager", "PutSecretValue", {**S, "SecretString": "evil"}),
+        state=(VALUE,),
+    ),
     Case(name="put second value", given=(SECRET,), call=SECOND[:3], state=(VALUE,)),
     Case(
         name="update secret with a value",
@@ -145,18 +182,36 @@ SECRETS = (
         call=("secretsmanager", "PutResourcePolicy", {**S, "ResourcePolicy": RESOURCE % "new"}),
         state=(S_POLICY,),
     ),
-    Case(name="secret policy deleted", given=(SECRET, PUT_POLICY), call=("secretsmanager", "DeleteResourcePolicy", S), state=(S_POLICY,)),
+    Case(
+        name="secret policy deleted",
+        given=(SECRET, PUT_POLICY),
+        call=("secretsmanager", "DeleteResourcePolicy", S),
+        state=(S_POLICY,),
+    ),
     Case(
         name="tag secret",
         given=(SECRET,),
-        call=("secretsmanager", "TagResource", {**S, "Tags": [{"Key": "a", "Value": "x"}, {"Key": "n", "Value": "y"}]}),
+        call=(
+            "secretsmanager",
+            "TagResource",
+            {**S, "Tags": [{"Key": "a", "Value": "x"}, {"Key": "n", "Value": "y"}]},
+        ),
         state=(S_TAGS,),
     ),
-    Case(name="untag secret", given=(SECRET,), call=("secretsmanager", "UntagResource", {**S, "TagKeys": ["a"]}), state=(S_TAGS,)),
+    Case(
+        name="untag secret",
+        given=(SECRET,),
+        call=("secretsmanager", "UntagResource", {**S, "TagKeys": ["a"]}),
+        state=(S_TAGS,),
+    ),
     Case(
         name="replicate secret",
         given=(SECRET,),
-        call=("secretsmanager", "ReplicateSecretToRegions", {**S, "AddReplicaRegions": [{"Region": "us-east-2"}]}),
+        call=(
+            "secretsmanager",
+            "ReplicateSecretToRegions",
+            {**S, "AddReplicaRegions": [{"Region": "us-east-2"}]},
+        ),
         state=(("secretsmanager", "DescribeSecret", S, "ReplicationStatus[].Region"),),
     ),
 )
@@ -167,7 +222,7 @@ def parameter(kind: str, value: str = "old ${x}", **more: Any) -> tuple[str, str
 
 
 P = {"Name": "/app/p"}
-OLD = {"Description": "about", "Tags": [{"Key": "a", "Value": "b"}]}
+OLD: dict[str, Any] = {"Description": "about", "Tags": [{"Key": "a", "Value": "b"}]}
 P_STATE = ("ssm", "GetParameter", {**P, "WithDecryption": True}, "Parameter.[Type, Value, DataType]")
 P_TEXT = (
     "ssm",
@@ -176,13 +231,18 @@ P_TEXT = (
     "Parameters[0].[Description, KeyId, Tier]",
 )
 P_TAGS = ("ssm", "ListTagsForResource", {"ResourceType": "Parameter", "ResourceId": "/app/p"}, "TagList")
-OTHERS = ("ssm", "DescribeParameters", {}, "Parameters[].Name")
+OTHERS: Read = ("ssm", "DescribeParameters", {}, "Parameters[].Name")
 TAGGED = {"ResourceType": "Parameter", "ResourceId": "/app/p"}
 OVER = {**P, "Value": "new", "Overwrite": True}
 
 SSM = (
     Case(name="put new parameter", call=parameter("String"), state=(P_STATE, OTHERS)),
-    Case(name="put parameter over", given=(parameter("String", **OLD),), call=("ssm", "PutParameter", OVER), state=(P_STATE, P_TEXT, P_TAGS)),
+    Case(
+        name="put parameter over",
+        given=(parameter("String", **OLD),),
+        call=("ssm", "PutParameter", OVER),
+        state=(P_STATE, P_TEXT, P_TAGS),
+    ),
     Case(
         name="put secure parameter over",
         once=True,
@@ -200,14 +260,21 @@ SSM = (
     Case(
         name="delete parameters",
         kind="new_id",
-        given=(parameter("SecureString", **OLD), ("ssm", "PutParameter", {"Name": "q", "Type": "String", "Value": "v"})),
+        given=(
+            parameter("SecureString", **OLD),
+            ("ssm", "PutParameter", {"Name": "q", "Type": "String", "Value": "v"}),
+        ),
         call=("ssm", "DeleteParameters", {"Names": ["/app/p", "q", "nothing"]}),
         state=(P_STATE, P_TEXT, P_TAGS, ("ssm", "GetParameter", {"Name": "q"}, "Parameter.Value")),
     ),
     Case(
         name="tag parameter",
         given=(parameter("String", **OLD),),
-        call=("ssm", "AddTagsToResource", {**TAGGED, "Tags": [{"Key": "a", "Value": "x"}, {"Key": "n", "Value": "y"}]}),
+        call=(
+            "ssm",
+            "AddTagsToResource",
+            {**TAGGED, "Tags": [{"Key": "a", "Value": "x"}, {"Key": "n", "Value": "y"}]},
+        ),
         state=(P_TAGS,),
     ),
     Case(

@@ -1,9 +1,10 @@
 """Cases of SQS, SNS and EventBridge."""
 
-from tests.connectors.aws.undo.rig import ACCOUNT, REGION, Case
+from tests.connectors.aws.undo.rig import ACCOUNT, REGION, Case, Read
 
 POLICY = (
-    '{"Version": "2012-10-17", "Statement": [{"Sid": "%s", "Effect": "Allow", "Principal": {"AWS": "%s"}, "Action": "%s", "Resource": "%s"}]}'
+    '{"Version": "2012-10-17", "Statement": [{"Sid": "%s", "Effect": "Allow", "Principal": {"AWS": "%s"},'
+    ' "Action": "%s", "Resource": "%s"}]}'
 )
 QUEUE_ARN = f"arn:aws:sqs:{REGION}:{ACCOUNT}:q"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:t"
@@ -24,22 +25,39 @@ MAKE_Q = (
 )
 SEND = ("sqs", "SendMessage", {**Q, "MessageBody": "hello"})
 FIFO = ("sqs", "CreateQueue", {"QueueName": "q.fifo", "Attributes": {"FifoQueue": "true"}}, {"q": "QueueUrl"})
-LIST_Q = ("sqs", "ListQueues", {}, "QueueUrls")
+LIST_Q: Read = ("sqs", "ListQueues", {}, "QueueUrls")
 KEPT = "VisibilityTimeout, Policy, MessageRetentionPeriod, FifoQueue, RedrivePolicy, DelaySeconds, MaximumMessageSize"
-ATTRIBUTES = ("sqs", "GetQueueAttributes", {"QueueUrl": "http://localhost/q", "AttributeNames": ["All"]}, f"Attributes.[{KEPT}]")
+ATTRIBUTES = (
+    "sqs",
+    "GetQueueAttributes",
+    {"QueueUrl": "http://localhost/q", "AttributeNames": ["All"]},
+    f"Attributes.[{KEPT}]",
+)
 FIFO_ATTRIBUTES = (
     "sqs",
     "GetQueueAttributes",
     {"QueueUrl": "http://localhost/q.fifo", "AttributeNames": ["All"]},
     f"Attributes.[{KEPT}]",
 )
-MESSAGES = ("sqs", "GetQueueAttributes", {"QueueUrl": "http://localhost/q", "AttributeNames": ["All"]}, "Attributes.ApproximateNumberOfMessages")
+MESSAGES = (
+    "sqs",
+    "GetQueueAttributes",
+    {"QueueUrl": "http://localhost/q", "AttributeNames": ["All"]},
+    "Attributes.ApproximateNumberOfMessages",
+)
 TAGS_Q = ("sqs", "ListQueueTags", {"QueueUrl": "http://localhost/q"}, "Tags")
 
 SQS = (
     Case(name="create queue", call=MAKE_Q[:3], state=(LIST_Q,)),
-    Case(name="create queue again", given=(MAKE_Q,), call=MAKE_Q[:3], state=(LIST_Q, ATTRIBUTES), changes=False),
-    Case(name="delete queue", given=(MAKE_Q,), call=("sqs", "DeleteQueue", Q), state=(LIST_Q, ATTRIBUTES, TAGS_Q)),
+    Case(
+        name="create queue again", given=(MAKE_Q,), call=MAKE_Q[:3], state=(LIST_Q, ATTRIBUTES), changes=False
+    ),
+    Case(
+        name="delete queue",
+        given=(MAKE_Q,),
+        call=("sqs", "DeleteQueue", Q),
+        state=(LIST_Q, ATTRIBUTES, TAGS_Q),
+    ),
     Case(
         name="delete queue with messages",
         kind="new_id",
@@ -48,7 +66,12 @@ SQS = (
         state=(LIST_Q, ATTRIBUTES, TAGS_Q, MESSAGES),
         differs=(3,),
     ),
-    Case(name="delete fifo queue", given=(FIFO,), call=("sqs", "DeleteQueue", Q), state=(LIST_Q, FIFO_ATTRIBUTES)),
+    Case(
+        name="delete fifo queue",
+        given=(FIFO,),
+        call=("sqs", "DeleteQueue", Q),
+        state=(LIST_Q, FIFO_ATTRIBUTES),
+    ),
     Case(
         name="set queue attributes",
         given=(MAKE_Q,),
@@ -69,23 +92,48 @@ SQS = (
     Case(
         name="set a policy where there was none",
         given=(("sqs", "CreateQueue", {"QueueName": "q"}, {"q": "QueueUrl"}),),
-        call=("sqs", "SetQueueAttributes", {**Q, "Attributes": {"Policy": POLICY % ("new", "*", "sqs:SendMessage", QUEUE_ARN)}}),
+        call=(
+            "sqs",
+            "SetQueueAttributes",
+            {**Q, "Attributes": {"Policy": POLICY % ("new", "*", "sqs:SendMessage", QUEUE_ARN)}},
+        ),
         state=(ATTRIBUTES,),
     ),
     Case(
         name="add permission",
         given=(MAKE_Q,),
-        call=("sqs", "AddPermission", {**Q, "Label": "all", "AWSAccountIds": [ACCOUNT], "Actions": ["SendMessage"]}),
+        call=(
+            "sqs",
+            "AddPermission",
+            {**Q, "Label": "all", "AWSAccountIds": [ACCOUNT], "Actions": ["SendMessage"]},
+        ),
         state=(ATTRIBUTES,),
     ),
     Case(
         name="remove permission",
-        given=(MAKE_Q, ("sqs", "AddPermission", {**Q, "Label": "all", "AWSAccountIds": [ACCOUNT], "Actions": ["SendMessage"]})),
+        given=(
+            MAKE_Q,
+            (
+                "sqs",
+                "AddPermission",
+                {**Q, "Label": "all", "AWSAccountIds": [ACCOUNT], "Actions": ["SendMessage"]},
+            ),
+        ),
         call=("sqs", "RemovePermission", {**Q, "Label": "all"}),
         state=(ATTRIBUTES,),
     ),
-    Case(name="tag queue", given=(MAKE_Q,), call=("sqs", "TagQueue", {**Q, "Tags": {"env": "x", "new": "y"}}), state=(TAGS_Q,)),
-    Case(name="untag queue", given=(MAKE_Q,), call=("sqs", "UntagQueue", {**Q, "TagKeys": ["env"]}), state=(TAGS_Q,)),
+    Case(
+        name="tag queue",
+        given=(MAKE_Q,),
+        call=("sqs", "TagQueue", {**Q, "Tags": {"env": "x", "new": "y"}}),
+        state=(TAGS_Q,),
+    ),
+    Case(
+        name="untag queue",
+        given=(MAKE_Q,),
+        call=("sqs", "UntagQueue", {**Q, "TagKeys": ["env"]}),
+        state=(TAGS_Q,),
+    ),
 )
 
 MAKE_T = (
@@ -96,14 +144,39 @@ MAKE_T = (
 SUBSCRIBE = (
     "sns",
     "Subscribe",
-    {"TopicArn": TOPIC, "Protocol": "sqs", "Endpoint": QUEUE_ARN, "Attributes": {"RawMessageDelivery": "true"}},
+    {
+        "TopicArn": TOPIC,
+        "Protocol": "sqs",
+        "Endpoint": QUEUE_ARN,
+        "Attributes": {"RawMessageDelivery": "true"},
+    },
     {"s": "SubscriptionArn"},
 )
-MAIL = ("sns", "Subscribe", {"TopicArn": TOPIC, "Protocol": "email", "Endpoint": "a@example.com"}, {"m": "SubscriptionArn"})
-T_STATE = ("sns", "GetTopicAttributes", {"TopicArn": TOPIC}, "Attributes.[DisplayName, Policy, SubscriptionsConfirmed]")
+MAIL = (
+    "sns",
+    "Subscribe",
+    {"TopicArn": TOPIC, "Protocol": "email", "Endpoint": "a@example.com"},
+    {"m": "SubscriptionArn"},
+)
+T_STATE = (
+    "sns",
+    "GetTopicAttributes",
+    {"TopicArn": TOPIC},
+    "Attributes.[DisplayName, Policy, SubscriptionsConfirmed]",
+)
 T_TAGS = ("sns", "ListTagsForResource", {"ResourceArn": TOPIC}, "sort_by(Tags, &Key)")
-SUBSCRIPTIONS = ("sns", "ListSubscriptionsByTopic", {"TopicArn": TOPIC}, "Subscriptions[].[Protocol, Endpoint]")
-S_STATE = ("sns", "GetSubscriptionAttributes", {"SubscriptionArn": "${s}"}, "Attributes.[RawMessageDelivery, FilterPolicy]")
+SUBSCRIPTIONS = (
+    "sns",
+    "ListSubscriptionsByTopic",
+    {"TopicArn": TOPIC},
+    "Subscriptions[].[Protocol, Endpoint]",
+)
+S_STATE = (
+    "sns",
+    "GetSubscriptionAttributes",
+    {"SubscriptionArn": "${s}"},
+    "Attributes.[RawMessageDelivery, FilterPolicy]",
+)
 GRANT = {"TopicArn": TOPIC, "Label": "all", "AWSAccountId": [ACCOUNT], "ActionName": ["Publish"]}
 
 SNS = (
@@ -115,7 +188,12 @@ SNS = (
         call=("sns", "DeleteTopic", {"TopicArn": TOPIC}),
         state=(T_STATE, T_TAGS, SUBSCRIPTIONS),
     ),
-    Case(name="delete lonely topic", given=(MAKE_T,), call=("sns", "DeleteTopic", {"TopicArn": TOPIC}), state=(T_STATE, T_TAGS)),
+    Case(
+        name="delete lonely topic",
+        given=(MAKE_T,),
+        call=("sns", "DeleteTopic", {"TopicArn": TOPIC}),
+        state=(T_STATE, T_TAGS),
+    ),
     Case(name="subscribe", given=(MAKE_Q, MAKE_T), call=SUBSCRIBE[:3], state=(SUBSCRIPTIONS,)),
     Case(name="subscribe by mail", kind="new_id", given=(MAKE_T,), call=MAIL[:3], state=(SUBSCRIPTIONS,)),
     Case(
@@ -128,7 +206,11 @@ SNS = (
     Case(
         name="set topic attribute",
         given=(MAKE_T,),
-        call=("sns", "SetTopicAttributes", {"TopicArn": TOPIC, "AttributeName": "DisplayName", "AttributeValue": "x"}),
+        call=(
+            "sns",
+            "SetTopicAttributes",
+            {"TopicArn": TOPIC, "AttributeName": "DisplayName", "AttributeValue": "x"},
+        ),
         state=(T_STATE,),
     ),
     Case(
@@ -137,7 +219,11 @@ SNS = (
         call=(
             "sns",
             "SetTopicAttributes",
-            {"TopicArn": TOPIC, "AttributeName": "Policy", "AttributeValue": POLICY % ("new", "*", "SNS:Publish", TOPIC)},
+            {
+                "TopicArn": TOPIC,
+                "AttributeName": "Policy",
+                "AttributeValue": POLICY % ("new", "*", "SNS:Publish", TOPIC),
+            },
         ),
         state=(T_STATE,),
     ),
@@ -151,7 +237,9 @@ SNS = (
         ),
         state=(S_STATE,),
     ),
-    Case(name="add topic permission", given=(MAKE_T,), call=("sns", "AddPermission", GRANT), state=(T_STATE,)),
+    Case(
+        name="add topic permission", given=(MAKE_T,), call=("sns", "AddPermission", GRANT), state=(T_STATE,)
+    ),
     Case(
         name="remove topic permission",
         given=(MAKE_T, ("sns", "AddPermission", GRANT)),
@@ -161,7 +249,11 @@ SNS = (
     Case(
         name="tag topic",
         given=(MAKE_T,),
-        call=("sns", "TagResource", {"ResourceArn": TOPIC, "Tags": [{"Key": "team", "Value": "x"}, {"Key": "n", "Value": "y"}]}),
+        call=(
+            "sns",
+            "TagResource",
+            {"ResourceArn": TOPIC, "Tags": [{"Key": "team", "Value": "x"}, {"Key": "n", "Value": "y"}]},
+        ),
         state=(T_TAGS,),
     ),
     Case(
@@ -176,7 +268,12 @@ RULE = ("events", "PutRule", {"Name": "r", "ScheduleExpression": "rate(1 day)", 
 RULE_ARN = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/r"
 TARGETS = {"Rule": "r", "Targets": [{"Id": "1", "Arn": QUEUE_ARN, "Input": '{"x": "${y}"}'}]}
 PUT_TARGETS = ("events", "PutTargets", TARGETS)
-R_STATE = ("events", "DescribeRule", {"Name": "r"}, "[Name, ScheduleExpression, EventPattern, State, Description]")
+R_STATE = (
+    "events",
+    "DescribeRule",
+    {"Name": "r"},
+    "[Name, ScheduleExpression, EventPattern, State, Description]",
+)
 R_TAGS = ("events", "ListTagsForResource", {"ResourceARN": RULE_ARN}, "sort_by(Tags, &Key)")
 TARGETS_STATE = ("events", "ListTargetsByRule", {"Rule": "r"}, "sort_by(Targets, &Id)")
 BUS = ("events", "CreateEventBus", {"Name": "bus"})
@@ -192,11 +289,25 @@ ARCHIVE = (
         "Description": "d",
     },
 )
-ARCHIVE_STATE = ("events", "DescribeArchive", {"ArchiveName": "ar"}, "[ArchiveName, RetentionDays, Description, EventPattern]")
+ARCHIVE_STATE = (
+    "events",
+    "DescribeArchive",
+    {"ArchiveName": "ar"},
+    "[ArchiveName, RetentionDays, Description, EventPattern]",
+)
 
 EVENTS = (
     Case(name="put rule", call=RULE, state=(R_STATE,)),
-    Case(name="put rule over", given=(RULE,), call=("events", "PutRule", {"Name": "r", "EventPattern": '{"source": ["a"]}', "ScheduleExpression": "rate(2 days)"}), state=(R_STATE,)),
+    Case(
+        name="put rule over",
+        given=(RULE,),
+        call=(
+            "events",
+            "PutRule",
+            {"Name": "r", "EventPattern": '{"source": ["a"]}', "ScheduleExpression": "rate(2 days)"},
+        ),
+        state=(R_STATE,),
+    ),
     Case(name="disable rule", given=(RULE,), call=("events", "DisableRule", {"Name": "r"}), state=(R_STATE,)),
     Case(
         name="enable rule",
@@ -214,12 +325,26 @@ EVENTS = (
     Case(
         name="put targets over",
         given=(RULE, PUT_TARGETS),
-        call=("events", "PutTargets", {"Rule": "r", "Targets": [{"Id": "1", "Arn": QUEUE_ARN + "x"}, {"Id": "2", "Arn": QUEUE_ARN}]}),
+        call=(
+            "events",
+            "PutTargets",
+            {"Rule": "r", "Targets": [{"Id": "1", "Arn": QUEUE_ARN + "x"}, {"Id": "2", "Arn": QUEUE_ARN}]},
+        ),
         state=(TARGETS_STATE,),
     ),
-    Case(name="remove targets", given=(RULE, PUT_TARGETS), call=("events", "RemoveTargets", {"Rule": "r", "Ids": ["1"]}), state=(TARGETS_STATE,)),
+    Case(
+        name="remove targets",
+        given=(RULE, PUT_TARGETS),
+        call=("events", "RemoveTargets", {"Rule": "r", "Ids": ["1"]}),
+        state=(TARGETS_STATE,),
+    ),
     Case(name="create bus", call=BUS, state=(BUS_STATE,)),
-    Case(name="delete bus", given=(BUS, ("events", "PutPermission", ALLOW)), call=("events", "DeleteEventBus", {"Name": "bus"}), state=(BUS_STATE,)),
+    Case(
+        name="delete bus",
+        given=(BUS, ("events", "PutPermission", ALLOW)),
+        call=("events", "DeleteEventBus", {"Name": "bus"}),
+        state=(BUS_STATE,),
+    ),
     Case(name="put permission", given=(BUS,), call=("events", "PutPermission", ALLOW), state=(BUS_STATE,)),
     Case(
         name="remove permission from bus",
@@ -242,7 +367,10 @@ EVENTS = (
     ),
     Case(
         name="untag rule",
-        given=(RULE, ("events", "TagResource", {"ResourceARN": RULE_ARN, "Tags": [{"Key": "n", "Value": "y"}]})),
+        given=(
+            RULE,
+            ("events", "TagResource", {"ResourceARN": RULE_ARN, "Tags": [{"Key": "n", "Value": "y"}]}),
+        ),
         call=("events", "UntagResource", {"ResourceARN": RULE_ARN, "TagKeys": ["n"]}),
         state=(R_TAGS,),
     ),

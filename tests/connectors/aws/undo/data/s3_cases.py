@@ -54,9 +54,25 @@ def objects(*names: str) -> dict[str, Any]:
 
 OBJECTS = (
     Case(name="put new", given=(MAKE,), call=("s3", "PutObject", NEW), state=(CONTENT, *seen("a"))),
-    Case(name="put over", kind="copy", given=(MAKE, RICH, PUBLIC), call=("s3", "PutObject", NEW), state=(CONTENT, *seen("a"))),
-    Case(name="put over versioned", given=(MAKE, VERSIONED, RICH), call=("s3", "PutObject", NEW), state=(VERSIONS, *seen("a"))),
-    Case(name="put new versioned", given=(MAKE, VERSIONED), call=("s3", "PutObject", NEW), state=(VERSIONS, *seen("a"))),
+    Case(
+        name="put over",
+        kind="copy",
+        given=(MAKE, RICH, PUBLIC),
+        call=("s3", "PutObject", NEW),
+        state=(CONTENT, *seen("a")),
+    ),
+    Case(
+        name="put over versioned",
+        given=(MAKE, VERSIONED, RICH),
+        call=("s3", "PutObject", NEW),
+        state=(VERSIONS, *seen("a")),
+    ),
+    Case(
+        name="put new versioned",
+        given=(MAKE, VERSIONED),
+        call=("s3", "PutObject", NEW),
+        state=(VERSIONS, *seen("a")),
+    ),
     Case(
         name="put over what is older than versioning",
         given=(MAKE, RICH, VERSIONED),
@@ -94,13 +110,34 @@ OBJECTS = (
         call=(
             "s3",
             "CompleteMultipartUpload",
-            {**THE_A, "UploadId": "${upload}", "MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": "${etag}"}]}},
+            {
+                **THE_A,
+                "UploadId": "${upload}",
+                "MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": "${etag}"}]},
+            },
         ),
         state=(CONTENT, *seen("a")[:3]),
     ),
-    Case(name="delete", kind="copy", given=(MAKE, RICH, PUBLIC), call=("s3", "DeleteObject", THE_A), state=(CONTENT, *seen("a"))),
-    Case(name="delete nothing", given=(MAKE,), call=("s3", "DeleteObject", THE_A), state=(CONTENT,), changes=False),
-    Case(name="delete versioned", given=(MAKE, VERSIONED, RICH), call=("s3", "DeleteObject", THE_A), state=(VERSIONS, *seen("a"))),
+    Case(
+        name="delete",
+        kind="copy",
+        given=(MAKE, RICH, PUBLIC),
+        call=("s3", "DeleteObject", THE_A),
+        state=(CONTENT, *seen("a")),
+    ),
+    Case(
+        name="delete nothing",
+        given=(MAKE,),
+        call=("s3", "DeleteObject", THE_A),
+        state=(CONTENT,),
+        changes=False,
+    ),
+    Case(
+        name="delete versioned",
+        given=(MAKE, VERSIONED, RICH),
+        call=("s3", "DeleteObject", THE_A),
+        state=(VERSIONS, *seen("a")),
+    ),
     Case(
         name="delete while suspended, the version null",
         kind="copy",
@@ -132,7 +169,11 @@ OBJECTS = (
     Case(
         name="delete many versioned, quietly",
         given=(MAKE, VERSIONED, RICH, put("b"), put("bb")),
-        call=("s3", "DeleteObjects", {**B, "Delete": {"Quiet": True, "Objects": [{"Key": "a"}, {"Key": "b"}]}}),
+        call=(
+            "s3",
+            "DeleteObjects",
+            {**B, "Delete": {"Quiet": True, "Objects": [{"Key": "a"}, {"Key": "b"}]}},
+        ),
         state=(VERSIONS, CONTENT, *seen("a")),
     ),
     Case(
@@ -151,16 +192,27 @@ OBJECTS = (
     ),
 )
 
-POLICY = '{"Version": "2012-10-17", "Statement": [{"Sid": "%s", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::data/${aws:username}/*"}]}'
+POLICY = (
+    '{"Version": "2012-10-17", "Statement": [{"Sid": "%s", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",'
+    ' "Resource": "arn:aws:s3:::data/${aws:username}/*"}]}'
+)
 RULE = {"ID": "old", "Status": "Enabled", "Filter": {"Prefix": "logs/"}, "Expiration": {"Days": 30}}
-BLOCK = {"BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True, "RestrictPublicBuckets": True}
+BLOCK = {
+    "BlockPublicAcls": True,
+    "IgnorePublicAcls": True,
+    "BlockPublicPolicy": True,
+    "RestrictPublicBuckets": True,
+}
 TARGET = f"arn:aws:sqs:{REGION}:{ACCOUNT}:q"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"
 
 
 def replication(prefix: str) -> dict[str, Any]:
     rule = {"ID": prefix, "Priority": 1, "Status": "Enabled", "Filter": {"Prefix": ""}}
-    destination = {"DeleteMarkerReplication": {"Status": "Disabled"}, "Destination": {"Bucket": "arn:aws:s3:::other"}}
+    destination = {
+        "DeleteMarkerReplication": {"Status": "Disabled"},
+        "Destination": {"Bucket": "arn:aws:s3:::other"},
+    }
     return {"ReplicationConfiguration": {"Role": ROLE, "Rules": [{**rule, **destination}]}}
 
 
@@ -198,7 +250,15 @@ OTHER = (
 )
 
 SETTINGS: tuple[tuple[str, str, str, dict[str, Any], dict[str, Any], tuple[Any, ...], str], ...] = (
-    ("GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy", {"Policy": POLICY % "old"}, {"Policy": POLICY % "new"}, (), "Policy"),
+    (
+        "GetBucketPolicy",
+        "PutBucketPolicy",
+        "DeleteBucketPolicy",
+        {"Policy": POLICY % "old"},
+        {"Policy": POLICY % "new"},
+        (),
+        "Policy",
+    ),
     (
         "GetBucketLifecycleConfiguration",
         "PutBucketLifecycleConfiguration",
@@ -275,7 +335,11 @@ SETTINGS: tuple[tuple[str, str, str, dict[str, Any], dict[str, Any], tuple[Any, 
         "GetBucketNotificationConfiguration",
         "PutBucketNotificationConfiguration",
         "",
-        {"NotificationConfiguration": {"QueueConfigurations": [{"Id": "n", "QueueArn": TARGET, "Events": ["s3:ObjectCreated:*"]}]}},
+        {
+            "NotificationConfiguration": {
+                "QueueConfigurations": [{"Id": "n", "QueueArn": TARGET, "Events": ["s3:ObjectCreated:*"]}]
+            }
+        },
         {"NotificationConfiguration": {}},
         (QUEUE,),
         "QueueConfigurations",
@@ -319,7 +383,9 @@ def settings() -> list[Case]:
         key = {**B, **({"Id": old["Id"]} if "Id" in old else {})}
         state = (("s3", get, key, select),)
         before = (MAKE, *given, ("s3", put_name, {**B, **old}))
-        found.append(Case(name=f"{put_name} over", given=before, call=("s3", put_name, {**B, **new}), state=state))
+        found.append(
+            Case(name=f"{put_name} over", given=before, call=("s3", put_name, {**B, **new}), state=state)
+        )
         if delete:
             new_call = ("s3", put_name, {**B, **new})
             found.append(Case(name=delete, given=before, call=("s3", delete, key), state=state))
@@ -341,7 +407,12 @@ BUCKETS = (
                 ("s3", put_name, {**B, **old})
                 for _, put_name, _, old, _, _, _ in SETTINGS
                 if put_name
-                not in ("PutBucketReplication", "PutBucketNotificationConfiguration", "PutBucketLogging", "PutBucketOwnershipControls")
+                not in (
+                    "PutBucketReplication",
+                    "PutBucketNotificationConfiguration",
+                    "PutBucketLogging",
+                    "PutBucketOwnershipControls",
+                )
             ),
         ),
         call=("s3", "DeleteBucket", B),

@@ -1,9 +1,8 @@
 """Lambda: each row, op → revert → compare."""
 
 import pytest
-
-from tests.connectors.aws.undo.rig import Account, Case, prove
 from tests.connectors.aws.undo.data.functions_cases import CASES
+from tests.connectors.aws.undo.rig import Account, Case, prove
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

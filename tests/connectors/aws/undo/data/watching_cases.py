@@ -2,19 +2,26 @@
 
 from typing import Any
 
-from tests.connectors.aws.undo.rig import ACCOUNT, REGION, Case
+from tests.connectors.aws.undo.rig import ACCOUNT, REGION, Case, Read
 
 G = {"logGroupName": "app"}
 GROUP = ("logs", "CreateLogGroup", {**G, "tags": {"team": "a"}})
 NEIGHBOUR = ("logs", "CreateLogGroup", {"logGroupName": "app-2"})
 STREAM = ("logs", "CreateLogStream", {**G, "logStreamName": "s"})
 RETAIN = ("logs", "PutRetentionPolicy", {**G, "retentionInDays": 30})
-GROUPS = ("logs", "DescribeLogGroups", {}, "logGroups[].[logGroupName, retentionInDays, kmsKeyId]")
+GROUPS: Read = ("logs", "DescribeLogGroups", {}, "logGroups[].[logGroupName, retentionInDays, kmsKeyId]")
 FILTER = {**G, "filterName": "f", "filterPattern": "ERROR"}
-METRIC = {**FILTER, "metricTransformations": [{"metricName": "m", "metricNamespace": "n", "metricValue": "1"}]}
-METRICS = ("logs", "DescribeMetricFilters", G, "metricFilters[].[filterName, filterPattern, metricTransformations]")
+METRIC = {
+    **FILTER,
+    "metricTransformations": [{"metricName": "m", "metricNamespace": "n", "metricValue": "1"}],
+}
+METRICS = (
+    "logs",
+    "DescribeMetricFilters",
+    G,
+    "metricFilters[].[filterName, filterPattern, metricTransformations]",
+)
 PUT_METRIC = ("logs", "PutMetricFilter", METRIC)
-LAMBDA_ROLE = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}'
 STREAM_TARGET = ("kinesis", "CreateStream", {"StreamName": "k", "ShardCount": 1})
 KINESIS = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/k"
 SUBSCRIPTION = {**FILTER, "destinationArn": KINESIS, "roleArn": f"arn:aws:iam::{ACCOUNT}:role/r"}
@@ -25,23 +32,46 @@ SUBSCRIPTIONS = (
     "subscriptionFilters[].[filterName, filterPattern, destinationArn, roleArn]",
 )
 PUT_SUBSCRIPTION = ("logs", "PutSubscriptionFilter", SUBSCRIPTION)
-POLICIES = ("logs", "DescribeResourcePolicies", {}, "resourcePolicies[].[policyName, policyDocument]")
+POLICIES: Read = ("logs", "DescribeResourcePolicies", {}, "resourcePolicies[].[policyName, policyDocument]")
 PUT_POLICY = ("logs", "PutResourcePolicy", {"policyName": "p", "policyDocument": '{"Statement": []}'})
 G_TAGS = ("logs", "ListTagsLogGroup", G, "tags")
 GROUP_ARN = {"resourceArn": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:app"}
 
 LOGS = (
     Case(name="retain", given=(GROUP, NEIGHBOUR), call=RETAIN, state=(GROUPS,)),
-    Case(name="retain for less", given=(GROUP, NEIGHBOUR, RETAIN), call=("logs", "PutRetentionPolicy", {**G, "retentionInDays": 1}), state=(GROUPS,)),
-    Case(name="retain for ever", given=(GROUP, RETAIN), call=("logs", "DeleteRetentionPolicy", G), state=(GROUPS,)),
+    Case(
+        name="retain for less",
+        given=(GROUP, NEIGHBOUR, RETAIN),
+        call=("logs", "PutRetentionPolicy", {**G, "retentionInDays": 1}),
+        state=(GROUPS,),
+    ),
+    Case(
+        name="retain for ever",
+        given=(GROUP, RETAIN),
+        call=("logs", "DeleteRetentionPolicy", G),
+        state=(GROUPS,),
+    ),
     Case(name="create log group", call=GROUP, state=(GROUPS,)),
     Case(
         name="delete log group",
         given=(GROUP, NEIGHBOUR, RETAIN),
         call=("logs", "DeleteLogGroup", G),
-        state=(("logs", "DescribeLogGroups", {}, "sort_by(logGroups, &logGroupName)[].[logGroupName, retentionInDays]"), G_TAGS),
+        state=(
+            (
+                "logs",
+                "DescribeLogGroups",
+                {},
+                "sort_by(logGroups, &logGroupName)[].[logGroupName, retentionInDays]",
+            ),
+            G_TAGS,
+        ),
     ),
-    Case(name="create stream", given=(GROUP,), call=STREAM, state=(("logs", "DescribeLogStreams", G, "logStreams[].logStreamName"),)),
+    Case(
+        name="create stream",
+        given=(GROUP,),
+        call=STREAM,
+        state=(("logs", "DescribeLogStreams", G, "logStreams[].logStreamName"),),
+    ),
     Case(name="metric filter", given=(GROUP,), call=PUT_METRIC, state=(METRICS,)),
     Case(
         name="delete metric filter",
@@ -49,7 +79,12 @@ LOGS = (
         call=("logs", "DeleteMetricFilter", {**G, "filterName": "f"}),
         state=(METRICS,),
     ),
-    Case(name="subscription filter", given=(GROUP, STREAM_TARGET), call=PUT_SUBSCRIPTION, state=(SUBSCRIPTIONS,)),
+    Case(
+        name="subscription filter",
+        given=(GROUP, STREAM_TARGET),
+        call=PUT_SUBSCRIPTION,
+        state=(SUBSCRIPTIONS,),
+    ),
     Case(
         name="subscription filter over",
         given=(GROUP, STREAM_TARGET, PUT_SUBSCRIPTION),
@@ -69,9 +104,24 @@ LOGS = (
         call=("logs", "DeleteResourcePolicy", {"policyName": "p"}),
         state=(POLICIES,),
     ),
-    Case(name="tag group", given=(GROUP,), call=("logs", "TagLogGroup", {**G, "tags": {"team": "x", "n": "y"}}), state=(G_TAGS,)),
-    Case(name="untag group", given=(GROUP,), call=("logs", "UntagLogGroup", {**G, "tags": ["team"]}), state=(G_TAGS,)),
-    Case(name="tag group by arn", given=(GROUP,), call=("logs", "TagResource", {**GROUP_ARN, "tags": {"team": "x"}}), state=(G_TAGS,)),
+    Case(
+        name="tag group",
+        given=(GROUP,),
+        call=("logs", "TagLogGroup", {**G, "tags": {"team": "x", "n": "y"}}),
+        state=(G_TAGS,),
+    ),
+    Case(
+        name="untag group",
+        given=(GROUP,),
+        call=("logs", "UntagLogGroup", {**G, "tags": ["team"]}),
+        state=(G_TAGS,),
+    ),
+    Case(
+        name="tag group by arn",
+        given=(GROUP,),
+        call=("logs", "TagResource", {**GROUP_ARN, "tags": {"team": "x"}}),
+        state=(G_TAGS,),
+    ),
     Case(
         name="untag group by arn",
         given=(GROUP,),
@@ -85,20 +135,40 @@ TRAIL_ARN = f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/trail"
 
 
 def bucket(name: str) -> tuple[str, str, dict[str, Any]]:
-    return ("s3", "CreateBucket", {"Bucket": name, "CreateBucketConfiguration": {"LocationConstraint": REGION}})
+    return (
+        "s3",
+        "CreateBucket",
+        {"Bucket": name, "CreateBucketConfiguration": {"LocationConstraint": REGION}},
+    )
 
 
 TRAIL = (
     "cloudtrail",
     "CreateTrail",
-    {**N, "S3BucketName": "logs-a", "S3KeyPrefix": "p", "IsMultiRegionTrail": True, "TagsList": [{"Key": "a", "Value": "b"}]},
+    {
+        **N,
+        "S3BucketName": "logs-a",
+        "S3KeyPrefix": "p",
+        "IsMultiRegionTrail": True,
+        "TagsList": [{"Key": "a", "Value": "b"}],
+    },
 )
 TRAILS = (bucket("logs-a"), bucket("logs-b"), TRAIL)
 START = ("cloudtrail", "StartLogging", N)
-TR_STATE = ("cloudtrail", "GetTrail", N, "Trail.[Name, S3BucketName, S3KeyPrefix, IsMultiRegionTrail, LogFileValidationEnabled]")
+TR_STATE = (
+    "cloudtrail",
+    "GetTrail",
+    N,
+    "Trail.[Name, S3BucketName, S3KeyPrefix, IsMultiRegionTrail, LogFileValidationEnabled]",
+)
 TR_STATUS = ("cloudtrail", "GetTrailStatus", N, "IsLogging")
 TR_TAGS = ("cloudtrail", "ListTags", {"ResourceIdList": [TRAIL_ARN]}, "ResourceTagList[].TagsList[]")
-SELECTORS = ("cloudtrail", "GetEventSelectors", {"TrailName": "trail"}, "[EventSelectors, AdvancedEventSelectors]")
+SELECTORS = (
+    "cloudtrail",
+    "GetEventSelectors",
+    {"TrailName": "trail"},
+    "[EventSelectors, AdvancedEventSelectors]",
+)
 INSIGHTS = ("cloudtrail", "GetInsightSelectors", {"TrailName": "trail"}, "InsightSelectors")
 SELECT = (
     "cloudtrail",
@@ -108,11 +178,17 @@ SELECT = (
         "EventSelectors": [{"ReadWriteType": "All", "IncludeManagementEvents": True, "DataResources": []}],
     },
 )
-INSIGHT = ("cloudtrail", "PutInsightSelectors", {"TrailName": "trail", "InsightSelectors": [{"InsightType": "ApiCallRateInsight"}]})
+INSIGHT = (
+    "cloudtrail",
+    "PutInsightSelectors",
+    {"TrailName": "trail", "InsightSelectors": [{"InsightType": "ApiCallRateInsight"}]},
+)
 TAG = {"ResourceId": TRAIL_ARN, "TagsList": [{"Key": "n", "Value": "y"}]}
 
 CLOUDTRAIL = (
-    Case(name="stop logging", given=(*TRAILS, START), call=("cloudtrail", "StopLogging", N), state=(TR_STATUS,)),
+    Case(
+        name="stop logging", given=(*TRAILS, START), call=("cloudtrail", "StopLogging", N), state=(TR_STATUS,)
+    ),
     Case(name="start logging", given=TRAILS, call=START, state=(TR_STATUS,)),
     Case(
         name="update trail",
@@ -130,11 +206,23 @@ CLOUDTRAIL = (
     Case(
         name="select less",
         given=(*TRAILS, SELECT),
-        call=("cloudtrail", "PutEventSelectors", {"TrailName": "trail", "EventSelectors": [{"ReadWriteType": "ReadOnly", "IncludeManagementEvents": False}]}),
+        call=(
+            "cloudtrail",
+            "PutEventSelectors",
+            {
+                "TrailName": "trail",
+                "EventSelectors": [{"ReadWriteType": "ReadOnly", "IncludeManagementEvents": False}],
+            },
+        ),
         state=(SELECTORS,),
     ),
     Case(name="tag trail", given=TRAILS, call=("cloudtrail", "AddTags", TAG), state=(TR_TAGS,)),
-    Case(name="untag trail", given=(*TRAILS, ("cloudtrail", "AddTags", TAG)), call=("cloudtrail", "RemoveTags", TAG), state=(TR_TAGS,)),
+    Case(
+        name="untag trail",
+        given=(*TRAILS, ("cloudtrail", "AddTags", TAG)),
+        call=("cloudtrail", "RemoveTags", TAG),
+        state=(TR_TAGS,),
+    ),
 )
 
 
@@ -165,13 +253,18 @@ ALARMS = (
     " ComparisonOperator, AlarmActions, Dimensions, ActionsEnabled], CompositeAlarms[].[AlarmName, AlarmRule, ActionsEnabled]]",
 )
 A_TAGS = ("cloudwatch", "ListTagsForResource", ALARM_ARN, "sort_by(Tags, &Key)")
-STATES = ("cloudwatch", "DescribeAlarms", {}, "MetricAlarms[].StateValue")
+STATES: Read = ("cloudwatch", "DescribeAlarms", {}, "MetricAlarms[].StateValue")
 BOARD = ("cloudwatch", "PutDashboard", {"DashboardName": "d", "DashboardBody": '{"widgets": []}'})
 BOARD_STATE = ("cloudwatch", "GetDashboard", {"DashboardName": "d"}, "DashboardBody")
 
 CLOUDWATCH = (
     Case(name="put alarm", call=ALARM, state=(ALARMS,)),
-    Case(name="put alarm over", given=(ALARM,), call=("cloudwatch", "PutMetricAlarm", alarm("a", Threshold=99.0, AlarmActions=[])), state=(ALARMS,)),
+    Case(
+        name="put alarm over",
+        given=(ALARM,),
+        call=("cloudwatch", "PutMetricAlarm", alarm("a", Threshold=99.0, AlarmActions=[])),
+        state=(ALARMS,),
+    ),
     Case(
         name="delete alarms",
         given=(ALARM, SILENT),
@@ -212,10 +305,19 @@ CLOUDWATCH = (
     Case(
         name="tag alarm",
         given=(ALARM,),
-        call=("cloudwatch", "TagResource", {**ALARM_ARN, "Tags": [{"Key": "a", "Value": "x"}, {"Key": "n", "Value": "y"}]}),
+        call=(
+            "cloudwatch",
+            "TagResource",
+            {**ALARM_ARN, "Tags": [{"Key": "a", "Value": "x"}, {"Key": "n", "Value": "y"}]},
+        ),
         state=(A_TAGS,),
     ),
-    Case(name="untag alarm", given=(ALARM,), call=("cloudwatch", "UntagResource", {**ALARM_ARN, "TagKeys": ["a"]}), state=(A_TAGS,)),
+    Case(
+        name="untag alarm",
+        given=(ALARM,),
+        call=("cloudwatch", "UntagResource", {**ALARM_ARN, "TagKeys": ["a"]}),
+        state=(A_TAGS,),
+    ),
 )
 
 CASES = (*LOGS, *CLOUDTRAIL, *CLOUDWATCH)

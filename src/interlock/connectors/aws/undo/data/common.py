@@ -9,6 +9,8 @@ from interlock.connectors.aws.undo.means import Here
 from interlock.connectors.aws.undo.names import search
 from interlock.connectors.aws.undo.plan import ANY, Check, Plan, Step, literal
 
+__all__ = ["Parameters", "filled", "final", "literal", "read", "some", "step", "undone", "watch"]
+
 Parameters = Mapping[str, Any]
 
 

@@ -15,9 +15,10 @@ Build = Callable[[Any, Parameters], Parameters]
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """`key` are the members that name the resource (with spaces between them), in the reading and the writing call alike. `get` and `put`
-    are operations, `select` is what of the answer is the setting, `member` the parameter that it goes back into (or `build` makes
-    the parameters). `rename` are members that the reading call names otherwise. `delete` removes it when there was none; without it, `empty` is what stands for none."""
+    """`key` are the members that name the resource (with spaces between them), in the reading and the writing call alike.
+    `get` and `put` are operations, `select` is what of the answer is the setting, `member` the parameter that it goes back
+    into (or `build` makes the parameters). `rename` are members that the reading call names otherwise. `delete` removes it
+    when there was none; without it, `empty` is what stands for none."""
 
     service: str
     what: str
@@ -56,9 +57,9 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a call makes, and its deletion. `get` asks whether it is there already by the members `key` of the call (then a revert has nothing
-    to delete); `delete` takes members of the call (`names`: its own to the call's) and of the answer (`saves`: its own to a path).
-    Without `get` nothing is compared."""
+    """What a call makes, and its deletion. `get` asks whether it is there already by the members `key` of the call (then a
+    revert has nothing to delete); `delete` takes members of the call (`names`: its own to the call's) and of the answer
+    (`saves`: its own to a path). Without `get` nothing is compared."""
 
     service: str
     what: str

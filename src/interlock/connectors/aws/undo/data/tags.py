@@ -12,9 +12,9 @@ from interlock.connectors.aws.undo.plan import Plan, Step
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """How a service's tags are read and written. `key` are the members that name the resource in all three calls; `listed` the member of the
-    answer, `tags` of the call that sets, `keys` of the call that removes. `name` and `value` are members of a tag; tags are a map
-    when `name` is empty. `removal` is `keys` (names) or `tags` (whole tags)."""
+    """How a service's tags are read and written. `key` are the members that name the resource in all three calls; `listed` the
+    member of the answer, `tags` of the call that sets, `keys` of the call that removes. `name` and `value` are members of a
+    tag; tags are a map when `name` is empty. `removal` is `keys` (names) or `tags` (whole tags)."""
 
     service: str
     key: str

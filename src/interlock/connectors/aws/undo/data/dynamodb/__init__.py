@@ -25,7 +25,13 @@ ROWS: tuple[Row, ...] = (
     *rows_of("dynamodb", "UpdateItem DeleteItem", items.keyed, "full", _ITEM),
     *rows_of("dynamodb", "BatchWriteItem", items.batch, "full", f"{_ITEM}, one by one"),
     *rows_of("dynamodb", "TransactWriteItems", items.transact, "full", f"{_ITEM}, one by one"),
-    *rows_of("dynamodb", "ExecuteStatement", items.statement, "full", f"{_ITEM}, where the statement names its whole key"),
+    *rows_of(
+        "dynamodb",
+        "ExecuteStatement",
+        items.statement,
+        "full",
+        f"{_ITEM}, where the statement names its whole key",
+    ),
     *rows_of(
         "dynamodb",
         "BatchExecuteStatement ExecuteTransaction",
@@ -49,9 +55,21 @@ ROWS: tuple[Row, ...] = (
     ),
     *rows_of("dynamodb", "UpdateTable", tables.update, "full", "each setting and index put as it was"),
     *rows_of("dynamodb", "UpdateTimeToLive", tables.ttl, "full", "put as it was; what expired is gone"),
-    *rows_of("dynamodb", "UpdateContinuousBackups", tables.backups, "full", "put as it was; restore points are lost"),
+    *rows_of(
+        "dynamodb",
+        "UpdateContinuousBackups",
+        tables.backups,
+        "full",
+        "put as it was; restore points are lost",
+    ),
     *rows_of("dynamodb", "CreateBackup", tables.create_backup, "full", "deleted"),
     *rows_of("dynamodb", "DeleteBackup", tables.delete_backup, "none", "the backup is gone"),
     *rows_of("dynamodb", "TagResource UntagResource", _TAGS.plan, "full", "put as they were"),
-    *rows_of("dynamodb", "PutResourcePolicy DeleteResourcePolicy", _POLICY.plan, "full", "put as it was, or deleted"),
+    *rows_of(
+        "dynamodb",
+        "PutResourcePolicy DeleteResourcePolicy",
+        _POLICY.plan,
+        "full",
+        "put as it was, or deleted",
+    ),
 )

@@ -1,4 +1,5 @@
-"""Items of a whole table, copied into the before-image: for tables that cannot be backed up, or that something else makes again."""
+"""Items of a whole table, copied into the before-image: for tables that cannot be backed up, or that something else makes
+again."""
 
 import msgspec
 

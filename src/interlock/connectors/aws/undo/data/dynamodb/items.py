@@ -3,7 +3,6 @@
 Tables are named by name or ARN (DynamoDB API reference). Items are data: no text for people has any of a key or value.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +15,7 @@ from interlock.connectors.aws.undo.data.common import final, literal, step
 from interlock.connectors.aws.undo.data.dynamodb import partiql
 from interlock.connectors.aws.undo.means import Here
 from interlock.connectors.aws.undo.plan import Check, Plan, Step
-
-_BESIDE = 16
+from interlock.connectors.aws.undo.steps import beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,9 @@ async def statement(call: Call, calls: Here, nonce: str) -> Plan:
 
 async def statements(call: Call, calls: Here, nonce: str) -> Plan:
     """BatchExecuteStatement, ExecuteTransaction."""
-    return await _statements(calls, call.parameters.get("Statements") or call.parameters["TransactStatements"])
+    return await _statements(
+        calls, call.parameters.get("Statements") or call.parameters["TransactStatements"]
+    )
 
 
 async def _statements(calls: Here, asked: Iterable[Mapping[str, Any]]) -> Plan:
@@ -79,7 +79,9 @@ async def _statements(calls: Here, asked: Iterable[Mapping[str, Any]]) -> Plan:
         try:
             found = partiql.parse(one["Statement"], one.get("Parameters") or [])
         except partiql.NotUnderstood:
-            return final("which items the statement writes cannot be told from it", "PutItem, UpdateItem or DeleteItem")
+            return final(
+                "which items the statement writes cannot be told from it", "PutItem, UpdateItem or DeleteItem"
+            )
         if found is None:
             continue
         keys = await key_names(calls, found.table)
@@ -102,9 +104,7 @@ async def _of_item(calls: Here, table: str, item: Mapping[str, Any]) -> Place:
 async def planned(calls: Here, places: Sequence[Place]) -> Plan:
     """The plan for items at these places."""
     unique = list({(place.table, repr(sorted(place.key.items()))): place for place in places}.values())
-    found: list[tuple[Step, Check]] = []
-    for start in range(0, len(unique), _BESIDE):
-        found += await asyncio.gather(*(_one(calls, place) for place in unique[start : start + _BESIDE]))
+    found = await beside(_one(calls, place) for place in unique)
     inverse = tuple(one for one, _ in found)
     return Plan("full", inverse=inverse, checks=tuple(_numbered([check for _, check in found])))
 
@@ -113,7 +113,9 @@ async def _one(calls: Here, place: Place) -> tuple[Step, Check]:
     asked = {"TableName": place.table, "Key": place.key, "ConsistentRead": True}
     old = (await calls.ask("dynamodb", "GetItem", asked)).get("Item")
     name = place.table.rsplit("/", 1)[-1]
-    check = Check(f"an item of table {name}", "dynamodb", "GetItem", literal(asked), "Item", before=fingerprint(old))
+    check = Check(
+        f"an item of table {name}", "dynamodb", "GetItem", literal(asked), "Item", before=fingerprint(old)
+    )
     if old is None:
         gone = {"TableName": place.table, "Key": place.key}
         return step("dynamodb", "DeleteItem", gone, independent=True), check

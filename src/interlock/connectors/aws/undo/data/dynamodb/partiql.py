@@ -1,7 +1,7 @@
 """Which item a PartiQL statement writes (DynamoDB developer guide, "PartiQL - a SQL-compatible query language").
 
-UPDATE and DELETE write one item, whose whole key stands in WHERE by equalities joined with AND; INSERT names it in VALUE. Only that
-much is understood: anything else is not, and then the call cannot be undone.
+UPDATE and DELETE write one item, whose whole key stands in WHERE by equalities joined with AND; INSERT names it in VALUE. Only
+that much is understood: anything else is not, and then the call cannot be undone.
 """
 
 import re

@@ -80,9 +80,7 @@ def _from_backup(name: str, nonce: str, table: Mapping[str, Any], settings: Sequ
     )
     gone = Step("dynamodb", "DeleteBackup", {"BackupArn": "${backup}"}, absent_ok=True)
     inverse = (restore, *settings)
-    return Plan(
-        "new_id", prepare, inverse, (restored, *_of(settings)), caveats=(_LOST,), discard=(gone,)
-    )
+    return Plan("new_id", prepare, inverse, (restored, *_of(settings)), caveats=(_LOST,), discard=(gone,))
 
 
 async def _from_copies(calls: Here, name: str, table: Mapping[str, Any], settings: Sequence[Step]) -> Plan:
@@ -98,7 +96,9 @@ async def _from_copies(calls: Here, name: str, table: Mapping[str, Any], setting
         unless=_described(name, "Table.TableName", name),
     )
     counted = {"TableName": name, "Select": "COUNT", "ConsistentRead": True}
-    count = Check(f"the items of table {name}", "dynamodb", "Scan", literal(counted), "Count", len(items), None)
+    count = Check(
+        f"the items of table {name}", "dynamodb", "Scan", literal(counted), "Count", len(items), None
+    )
     inverse = (again, *settings, *items)
     return Plan("new_id", (), inverse, (count, *_of(settings)), caveats=(_LOST,))
 
@@ -119,10 +119,14 @@ def _billing(table: Mapping[str, Any]) -> str:
 
 def definition(table: Mapping[str, Any]) -> dict[str, Any]:
     """A table's description as the parameters of CreateTable."""
-    plain = some(table, "TableName AttributeDefinitions KeySchema DeletionProtectionEnabled StreamSpecification")
+    plain = some(
+        table, "TableName AttributeDefinitions KeySchema DeletionProtectionEnabled StreamSpecification"
+    )
     billing = _billing(table)
     found = {**plain, "BillingMode": billing, **_throughput(table, billing), **_encryption(table)}
-    local = [some(index, "IndexName KeySchema Projection") for index in table.get("LocalSecondaryIndexes", [])]
+    local = [
+        some(index, "IndexName KeySchema Projection") for index in table.get("LocalSecondaryIndexes", [])
+    ]
     whole = [index_definition(index, billing) for index in table.get("GlobalSecondaryIndexes", [])]
     kind = table.get("TableClassSummary", {}).get("TableClass")
     return {
@@ -166,14 +170,14 @@ async def _tags(calls: Here, name: str, arn: str) -> list[Step]:
     tags = await read(calls, "dynamodb", "ListTagsOfResource", asked, select)
     if not tags:
         return []
-    check = Check(f"the tags of table {name}", "dynamodb", "ListTagsOfResource", asked, select, fingerprint(tags), None)
+    check = Check(
+        f"the tags of table {name}", "dynamodb", "ListTagsOfResource", asked, select, fingerprint(tags), None
+    )
     return [step("dynamodb", "TagResource", {"ResourceArn": arn, "Tags": tags}, unless=check)]
 
 
 # Each of these finds nothing while it is off.
-_PITR = (
-    "[ContinuousBackupsDescription.PointInTimeRecoveryDescription.PointInTimeRecoveryStatus][?@ == 'ENABLED']|[0]"
-)
+_PITR = "[ContinuousBackupsDescription.PointInTimeRecoveryDescription.PointInTimeRecoveryStatus][?@ == 'ENABLED']|[0]"
 _TTL = "[TimeToLiveDescription][?contains(TimeToLiveStatus, 'ENABL')]|[0].AttributeName"
 
 
@@ -191,7 +195,9 @@ def expiry(name: str, specification: Mapping[str, Any]) -> Step:
     """Sets the time to live; the service fails when it is so already."""
     asked = literal({"TableName": name})
     before = specification["AttributeName"] if specification["Enabled"] else None
-    unless = Check(f"the time to live of table {name}", "dynamodb", "DescribeTimeToLive", asked, _TTL, before, None)
+    unless = Check(
+        f"the time to live of table {name}", "dynamodb", "DescribeTimeToLive", asked, _TTL, before, None
+    )
     given = {"TableName": name, "TimeToLiveSpecification": dict(specification)}
     return step("dynamodb", "UpdateTimeToLive", given, unless=unless)
 
@@ -252,7 +258,9 @@ async def update(call: Call, calls: Here, nonce: str) -> Plan:
         "DescribeTable",
         literal({"TableName": name}),
         f"Table.{_SHAPE}",
-        before=fingerprint(await read(calls, "dynamodb", "DescribeTable", {"TableName": name}, f"Table.{_SHAPE}")),
+        before=fingerprint(
+            await read(calls, "dynamodb", "DescribeTable", {"TableName": name}, f"Table.{_SHAPE}")
+        ),
     )
     lossy = any("Delete" in each for each in given.get("GlobalSecondaryIndexUpdates", []))
     caveats = ("an index that was deleted is built anew, which takes time",) if lossy else ()
@@ -261,7 +269,10 @@ async def update(call: Call, calls: Here, nonce: str) -> Plan:
 
 def _put_back(name: str, given: Mapping[str, Any], table: Mapping[str, Any]) -> Iterable[Step]:
     if "BillingMode" in given or "ProvisionedThroughput" in given:
-        wanted = [_billing(table), *_throughput(table, _billing(table)).get("ProvisionedThroughput", {}).values()]
+        wanted = [
+            _billing(table),
+            *_throughput(table, _billing(table)).get("ProvisionedThroughput", {}).values(),
+        ]
         units = "ProvisionedThroughput.ReadCapacityUnits, ProvisionedThroughput.WriteCapacityUnits"
         on_demand = f"[BillingModeSummary.BillingMode || 'PROVISIONED', {units}]"
         select = on_demand if len(wanted) == 3 else "[BillingModeSummary.BillingMode]"
@@ -286,7 +297,10 @@ def _put_back(name: str, given: Mapping[str, Any], table: Mapping[str, Any]) -> 
         yield step(
             "dynamodb",
             "UpdateTable",
-            {"TableName": name, "SSESpecification": _encryption(table).get("SSESpecification", {"Enabled": False})},
+            {
+                "TableName": name,
+                "SSESpecification": _encryption(table).get("SSESpecification", {"Enabled": False}),
+            },
         )
 
 
@@ -301,7 +315,9 @@ def _index_back(name: str, change: Mapping[str, Any], table: Mapping[str, Any]) 
     elif what == "Delete":
         definitions = {"AttributeDefinitions": table["AttributeDefinitions"]}
         updates = [{"Create": index_definition(old, _billing(table))}]
-        yield _update(name, f"{here}.IndexName", index, {**definitions, "GlobalSecondaryIndexUpdates": updates})
+        yield _update(
+            name, f"{here}.IndexName", index, {**definitions, "GlobalSecondaryIndexUpdates": updates}
+        )
     else:
         throughput = _throughput(old, "PROVISIONED")
         wanted = list(throughput["ProvisionedThroughput"].values())

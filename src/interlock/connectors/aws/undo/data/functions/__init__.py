@@ -32,7 +32,7 @@ _ALIAS = Setting(
     "FunctionName Name",
     "GetAlias",
     "UpdateAlias",
-    "[FunctionVersion, Description, RoutingConfig.AdditionalVersionWeights]",
+    "[FunctionVersion, Description, RoutingConfig.AdditionalVersionWeights || `{}`]",
     build=lambda old, given: {
         "FunctionVersion": old[0],
         "Description": old[1] or "",
@@ -46,7 +46,7 @@ _ALIAS_AGAIN = Setting(
     "FunctionName Name",
     "GetAlias",
     "CreateAlias",
-    "[FunctionVersion, Description, RoutingConfig.AdditionalVersionWeights]",
+    "[FunctionVersion, Description, RoutingConfig.AdditionalVersionWeights || `{}`]",
     build=lambda old, given: {
         "FunctionVersion": old[0],
         "Description": old[1] or "",
@@ -88,15 +88,31 @@ _SIGNING = Setting(
     delete="DeleteFunctionCodeSigningConfig",
 )
 _MAPPING = Made("lambda", "", "DeleteEventSourceMapping", saves=(("UUID", "UUID"),))
-_LAYER = Made("lambda", "", "DeleteLayerVersion", (("LayerName", "LayerName"),), (("VersionNumber", "Version"),))
-_TAGS = Tags("lambda", "Resource", "ListTags", "Tags", "TagResource", "Tags", "UntagResource", "TagKeys", name="")
+_LAYER = Made(
+    "lambda", "", "DeleteLayerVersion", (("LayerName", "LayerName"),), (("VersionNumber", "Version"),)
+)
+_TAGS = Tags(
+    "lambda", "Resource", "ListTags", "Tags", "TagResource", "Tags", "UntagResource", "TagKeys", name=""
+)
 _LAYER_GONE = Final("a version of a layer that was deleted is gone; its number is not used again")
 _RAN = Final("code that ran has done what it does")
 
 ROWS: tuple[Row, ...] = (
     *rows_of("lambda", "CreateFunction", code.create, "full", "deleted"),
-    *rows_of("lambda", "UpdateFunctionCode", code.update_code, "full", "the old code is fetched first, and sent back"),
-    *rows_of("lambda", "UpdateFunctionConfiguration", code.update_settings, "full", "members of the call are put as they were"),
+    *rows_of(
+        "lambda",
+        "UpdateFunctionCode",
+        code.update_code,
+        "full",
+        "the old code is fetched first, and sent back",
+    ),
+    *rows_of(
+        "lambda",
+        "UpdateFunctionConfiguration",
+        code.update_settings,
+        "full",
+        "members of the call are put as they were",
+    ),
     *rows_of(
         "lambda",
         "DeleteFunction",
@@ -105,7 +121,13 @@ ROWS: tuple[Row, ...] = (
         "made again with code, settings, policy, tags, concurrency and URL; versions and aliases are lost",
     ),
     *rows_of("lambda", "PublishVersion", code.publish, "full", "the version is deleted"),
-    *rows_of("lambda", "PutFunctionConcurrency DeleteFunctionConcurrency", _CONCURRENCY.plan, "full", "put as it was, or deleted"),
+    *rows_of(
+        "lambda",
+        "PutFunctionConcurrency DeleteFunctionConcurrency",
+        _CONCURRENCY.plan,
+        "full",
+        "put as it was, or deleted",
+    ),
     *rows_of(
         "lambda",
         "PutProvisionedConcurrencyConfig DeleteProvisionedConcurrencyConfig",
@@ -113,14 +135,30 @@ ROWS: tuple[Row, ...] = (
         "full",
         "put as it was, or deleted",
     ),
-    *rows_of("lambda", "AddPermission RemovePermission", policy.permission, "full", "the statement is removed, or added again"),
+    *rows_of(
+        "lambda",
+        "AddPermission RemovePermission",
+        policy.permission,
+        "full",
+        "the statement is removed, or added again",
+    ),
     *rows_of("lambda", "CreateAlias UpdateAlias", _ALIAS.plan, "full", "put as it was, or deleted"),
     *rows_of("lambda", "DeleteAlias", _ALIAS_AGAIN.plan, "new_id", "made again"),
     *rows_of("lambda", "CreateEventSourceMapping", _MAPPING.plan, "full", "deleted"),
     *rows_of("lambda", "UpdateEventSourceMapping", sources.update_mapping, "full", "put as it was"),
-    *rows_of("lambda", "DeleteEventSourceMapping", sources.delete_mapping, "new_id", "made again, with a new id"),
-    *rows_of("lambda", "CreateFunctionUrlConfig UpdateFunctionUrlConfig", _URL.plan, "full", "put as it was, or deleted"),
-    *rows_of("lambda", "DeleteFunctionUrlConfig", sources.delete_url, "new_id", "made again, with another URL"),
+    *rows_of(
+        "lambda", "DeleteEventSourceMapping", sources.delete_mapping, "new_id", "made again, with a new id"
+    ),
+    *rows_of(
+        "lambda",
+        "CreateFunctionUrlConfig UpdateFunctionUrlConfig",
+        _URL.plan,
+        "full",
+        "put as it was, or deleted",
+    ),
+    *rows_of(
+        "lambda", "DeleteFunctionUrlConfig", sources.delete_url, "new_id", "made again, with another URL"
+    ),
     *rows_of(
         "lambda",
         "PutFunctionEventInvokeConfig UpdateFunctionEventInvokeConfig DeleteFunctionEventInvokeConfig",

@@ -43,7 +43,9 @@ async def update_code(call: Call, calls: Here, nonce: str) -> Plan:
     if isinstance(code, str):
         return final(code, _GENTLER)
     key = {"FunctionName": name}
-    _, check = await watch(calls, f"the code of function {name}", "lambda", "GetFunctionConfiguration", key, "CodeSha256")
+    _, check = await watch(
+        calls, f"the code of function {name}", "lambda", "GetFunctionConfiguration", key, "CodeSha256"
+    )
     given = {**key, **code, **some(found["Configuration"], "Architectures")}
     steps = [step("lambda", "UpdateFunctionCode", given, **_updated(key))]
     if not call.parameters.get("Publish"):
@@ -82,7 +84,9 @@ async def update_settings(call: Call, calls: Here, nonce: str) -> Plan:
     _, check = await watch(calls, what, "lambda", "GetFunctionConfiguration", key, select)
     back = {member: settings(old).get(member, _EMPTY.get(member)) for member in touched}
     given = {**key, **{member: value for member, value in back.items() if value is not None}}
-    return undone(check, step("lambda", "UpdateFunctionConfiguration", given, **_updated(key)), caveats=(_RAN,))
+    return undone(
+        check, step("lambda", "UpdateFunctionConfiguration", given, **_updated(key)), caveats=(_RAN,)
+    )
 
 
 def settings(old: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,7 +112,9 @@ async def create(call: Call, calls: Here, nonce: str) -> Plan:
     """CreateFunction."""
     key = {"FunctionName": call.parameters["FunctionName"]}
     what = f"function {key['FunctionName']}"
-    there, check = await watch(calls, what, "lambda", "GetFunctionConfiguration", key, "[CodeSha256, RevisionId]")
+    there, check = await watch(
+        calls, what, "lambda", "GetFunctionConfiguration", key, "[CodeSha256, RevisionId]"
+    )
     if there:
         return Plan("full")
     check = Check(check.what, "lambda", "GetFunctionConfiguration", literal(key), "CodeSha256", None)
@@ -118,7 +124,10 @@ async def create(call: Call, calls: Here, nonce: str) -> Plan:
 async def delete(call: Call, calls: Here, nonce: str) -> Plan:
     """DeleteFunction. Event source mappings stay, and find the function again by its name."""
     if call.parameters.get("Qualifier"):
-        return final("a version that was deleted is gone; its number is not used again", "move its aliases away from it")
+        return final(
+            "a version that was deleted is gone; its number is not used again",
+            "move its aliases away from it",
+        )
     key = {"FunctionName": call.parameters["FunctionName"]}
     found = await read(calls, "lambda", "GetFunction", key)
     if found is None:
@@ -128,13 +137,28 @@ async def delete(call: Call, calls: Here, nonce: str) -> Plan:
         return final(code, "PutFunctionConcurrency with 0 stops it")
     config = found["Configuration"]
     name = {"FunctionName": config["FunctionName"]}
-    made = {**name, **settings(config), "Code": code, **some(config, "PackageType Architectures"), **_tags(found)}
+    made = {
+        **name,
+        **settings(config),
+        "Code": code,
+        **some(config, "PackageType Architectures"),
+        **_tags(found),
+    }
     try:
         rest = await _around(calls, name)
     except NotMapped:
-        return final("its policy has a statement that cannot be written again", "PutFunctionConcurrency with 0 stops it")
+        return final(
+            "its policy has a statement that cannot be written again",
+            "PutFunctionConcurrency with 0 stops it",
+        )
     _, check = await watch(
-        calls, f"function {name['FunctionName']}", "lambda", "GetFunctionConfiguration", key, "CodeSha256", after=None
+        calls,
+        f"function {name['FunctionName']}",
+        "lambda",
+        "GetFunctionConfiguration",
+        key,
+        "CodeSha256",
+        after=None,
     )
     again = step(
         "lambda",
@@ -143,13 +167,14 @@ async def delete(call: Call, calls: Here, nonce: str) -> Plan:
         present_ok=True,
         wait="function_active_v2",
         wait_for=literal(name),
-        unless=Check("", "lambda", "GetFunctionConfiguration", literal(name), "CodeSha256", before=config["CodeSha256"]),
+        unless=Check(
+            "", "lambda", "GetFunctionConfiguration", literal(name), "CodeSha256", before=config["CodeSha256"]
+        ),
     )
-    caveats = ("its versions, aliases and their settings are lost", *(_URL if any(s.operation == "CreateFunctionUrlConfig" for s in rest) else ()))
+    caveats = ["its versions, aliases and their settings are lost"]
+    if any(each.operation == "CreateFunctionUrlConfig" for each in rest):
+        caveats.append("its URL is another")
     return undone(check, again, *rest, kind="new_id", caveats=caveats)
-
-
-_URL = ("its URL is another",)
 
 
 def _tags(found: Mapping[str, Any]) -> dict[str, Any]:

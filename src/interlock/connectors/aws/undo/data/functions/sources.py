@@ -48,7 +48,9 @@ async def delete_mapping(call: Call, calls: Here, nonce: str) -> Plan:
     again = {**_mapping(old), **filled(some(old, _SOURCE))}
     asked = some(old, "EventSourceArn")
     select = f"length(EventSourceMappings[?FunctionArn == '{old['FunctionArn']}' && State != 'Deleting'])"
-    _, check = await watch(calls, "the event source mappings", "lambda", "ListEventSourceMappings", asked, select)
+    _, check = await watch(
+        calls, "the event source mappings", "lambda", "ListEventSourceMappings", asked, select
+    )
     caveats = ("it has a new id, and reads a stream from its starting position",)
     return undone(check, step("lambda", "CreateEventSourceMapping", again), kind="new_id", caveats=caveats)
 
@@ -57,7 +59,9 @@ async def delete_url(call: Call, calls: Here, nonce: str) -> Plan:
     """DeleteFunctionUrlConfig."""
     key = some(call.parameters, "FunctionName Qualifier")
     what = f"the URL of function {key['FunctionName']}"
-    old, check = await watch(calls, what, "lambda", "GetFunctionUrlConfig", key, "[AuthType, Cors, InvokeMode]")
+    old, check = await watch(
+        calls, what, "lambda", "GetFunctionUrlConfig", key, "[AuthType, Cors, InvokeMode]"
+    )
     if old is None:
         return Plan("full")
     found = await calls.ask("lambda", "GetFunctionUrlConfig", key)

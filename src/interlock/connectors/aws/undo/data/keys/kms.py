@@ -15,7 +15,9 @@ _GRANT = "GranteePrincipal RetiringPrincipal Operations Constraints Name"
 async def state(call: Call, calls: Here, nonce: str) -> Plan:
     """DisableKey, EnableKey, ScheduleKeyDeletion, CancelKeyDeletion: back to the state of before."""
     key = some(call.parameters, "KeyId")
-    found, check = await watch(calls, f"the state of key {key['KeyId']}", "kms", "DescribeKey", key, "KeyMetadata.KeyState")
+    found, check = await watch(
+        calls, f"the state of key {key['KeyId']}", "kms", "DescribeKey", key, "KeyMetadata.KeyState"
+    )
     if found not in ("Enabled", "Disabled", "PendingDeletion"):
         return final(f"a key whose state is {found} does not come back to it")
     if found == "PendingDeletion":
@@ -58,7 +60,9 @@ async def revoke(call: Call, calls: Here, nonce: str) -> Plan:
     again = {**key, **filled(some(grant, _GRANT))}
     select = "length(Grants)"
     _, check = await watch(calls, f"the grants of key {key['KeyId']}", "kms", "ListGrants", key, select)
-    return undone(check, step("kms", "CreateGrant", again), kind="new_id", caveats=("the grant has a new id and token",))
+    return undone(
+        check, step("kms", "CreateGrant", again), kind="new_id", caveats=("the grant has a new id and token",)
+    )
 
 
 _POLICY = Setting(
@@ -78,7 +82,14 @@ _POLICY = Setting(
     caveats=(_FAILED,),
 )
 _TEXT = Setting(
-    "kms", "the description of key {}", "KeyId", "DescribeKey", "UpdateKeyDescription", "KeyMetadata.Description", "Description", empty=""
+    "kms",
+    "the description of key {}",
+    "KeyId",
+    "DescribeKey",
+    "UpdateKeyDescription",
+    "KeyMetadata.Description",
+    "Description",
+    empty="",
 )
 
 
@@ -86,7 +97,9 @@ async def rotation(call: Call, calls: Here, nonce: str) -> Plan:
     """EnableKeyRotation, DisableKeyRotation."""
     key = some(call.parameters, "KeyId")
     select = "[KeyRotationEnabled && (RotationPeriodInDays || `365`)]"
-    found, check = await watch(calls, f"the rotation of key {key['KeyId']}", "kms", "GetKeyRotationStatus", key, select)
+    found, check = await watch(
+        calls, f"the rotation of key {key['KeyId']}", "kms", "GetKeyRotationStatus", key, select
+    )
     days = found[0] if found else None
     if not days:
         return undone(check, step("kms", "DisableKeyRotation", key))

@@ -1,7 +1,7 @@
 """SSM Parameter Store.
 
-Values of SecureString are in no before-image. One that is written over stays in the history, and is read there when it is put back;
-one that is deleted is copied first, within the store and under its own key.
+Values of SecureString are in no before-image. One that is written over stays in the history, and is read there when it is put
+back; one that is deleted is copied first, within the store and under its own key.
 """
 
 from collections.abc import Mapping
@@ -41,7 +41,9 @@ async def put(call: Call, calls: Here, nonce: str) -> Plan:
     old = await _described(calls, name)
     if old is None:
         gone = step("ssm", "DeleteParameter", {"Name": name}, absent_ok=True)
-        check = Check(f"parameter {name}", "ssm", "GetParameter", literal({"Name": name}), "Parameter.Version", None, 1)
+        check = Check(
+            f"parameter {name}", "ssm", "GetParameter", literal({"Name": name}), "Parameter.Version", None, 1
+        )
         return Plan("full", inverse=(gone,), checks=(check,))
     version = {"Name": f"{name}:{old['Version']}", "WithDecryption": True}
     find = step("ssm", "GetParameter", version, saves={"secret_value": "Parameter.Value"})
@@ -54,8 +56,20 @@ async def _compared(calls: Here, name: str, old: Mapping[str, Any]) -> Check:
     """By value, or where that is secret by version: then a second revert finds that somebody (the first) has changed it."""
     if old["Type"] == "SecureString" or old.get("DataType", "text") != "text":
         asked = literal({"Name": name})
-        return Check(f"parameter {name}", "ssm", "GetParameter", asked, "Parameter.Version", old["Version"], "${version}")
-    return (await watch(calls, f"parameter {name}", "ssm", "GetParameter", {"Name": name}, "Parameter.[Type, Value]"))[1]
+        return Check(
+            f"parameter {name}",
+            "ssm",
+            "GetParameter",
+            asked,
+            "Parameter.Version",
+            old["Version"],
+            "${version}",
+        )
+    return (
+        await watch(
+            calls, f"parameter {name}", "ssm", "GetParameter", {"Name": name}, "Parameter.[Type, Value]"
+        )
+    )[1]
 
 
 async def delete(call: Call, calls: Here, nonce: str) -> Plan:
@@ -78,14 +92,24 @@ async def _deleted(calls: Here, old: Mapping[str, Any], nonce: str, number: int)
     name = old["Name"]
     tags = await read(calls, "ssm", "ListTagsForResource", _tagged(name), "TagList") or []
     again = {**_again(old)}
-    check = Check(f"parameter {name}", "ssm", "GetParameter", literal({"Name": name}), "Parameter.Type", old["Type"], None)
+    check = Check(
+        f"parameter {name}",
+        "ssm",
+        "GetParameter",
+        literal({"Name": name}),
+        "Parameter.Type",
+        old["Type"],
+        None,
+    )
     tag = [step("ssm", "AddTagsToResource", {**_tagged(name), "Tags": tags})] if tags else []
     if old["Type"] != "SecureString":
         value = await read(calls, "ssm", "GetParameter", {"Name": name}, "Parameter.Value")
         put_back = step("ssm", "PutParameter", {**again, "Value": value})
         return Plan("new_id", inverse=(put_back, *tag), checks=(check,))
     copied = f"interlock-{nonce}-{number}"
-    prepare = _copy(name, {**filled(some(old, "Type KeyId Tier DataType")), "Name": copied, "Overwrite": True})
+    prepare = _copy(
+        name, {**filled(some(old, "Type KeyId Tier DataType")), "Name": copied, "Overwrite": True}
+    )
     return Plan(
         "new_id",
         prepare=prepare,

@@ -34,7 +34,9 @@ def _moved(key: dict[str, Any], stage: str, old: str, new: str) -> Check:
     has = f"contains(VersionIdsToStages.\"{{}}\" || `[]`, '{stage}')"
     select = f"[{has.format(old)}, {has.format(new)}]"
     before, after = [True, False], [False, True]
-    return Check(_what(key["SecretId"]), "secretsmanager", "DescribeSecret", literal(key), select, before, after)
+    return Check(
+        _what(key["SecretId"]), "secretsmanager", "DescribeSecret", literal(key), select, before, after
+    )
 
 
 async def put(call: Call, calls: Here, nonce: str) -> Plan:
@@ -67,7 +69,9 @@ def _move(key: dict[str, Any], stage: str, to: str, away: str) -> Step:
 def _holds(key: dict[str, Any], stage: str, version: str) -> Check:
     """Whether that version has the stage already."""
     select = f'VersionIdsToStages."{version}" && contains(VersionIdsToStages."{version}", \'{stage}\')'
-    return Check(_what(key["SecretId"]), "secretsmanager", "DescribeSecret", literal(key), select, before=True)
+    return Check(
+        _what(key["SecretId"]), "secretsmanager", "DescribeSecret", literal(key), select, before=True
+    )
 
 
 _SETTINGS = "[Description, KmsKeyId]"
@@ -113,7 +117,12 @@ async def create(call: Call, calls: Here, nonce: str) -> Plan:
     """CreateSecret: deleted in the gentle way, for somebody may have begun to use it."""
     name = call.parameters["Name"]
     there, check = await watch(
-        calls, f"secret {name}", "secretsmanager", "DescribeSecret", {"SecretId": name}, "[ARN, VersionIdsToStages][?@]"
+        calls,
+        f"secret {name}",
+        "secretsmanager",
+        "DescribeSecret",
+        {"SecretId": name},
+        "[ARN, VersionIdsToStages][?@]",
     )
     if there:
         return Plan("full")
@@ -169,13 +178,16 @@ _POLICY = Setting(
     delete="DeleteResourcePolicy",
 )
 
+
 async def replicate(call: Call, calls: Here, nonce: str) -> Plan:
     """ReplicateSecretToRegions: only the regions that are new."""
     key = some(call.parameters, "SecretId")
     select = "sort(ReplicationStatus[].Region || `[]`)"
     what = f"the replicas of secret {key['SecretId'].rsplit(':', 1)[-1]}"
     old, check = await watch(calls, what, "secretsmanager", "DescribeSecret", key, select)
-    new = [each["Region"] for each in call.parameters["AddReplicaRegions"] if each["Region"] not in (old or [])]
+    new = [
+        each["Region"] for each in call.parameters["AddReplicaRegions"] if each["Region"] not in (old or [])
+    ]
     gone = step("secretsmanager", "RemoveRegionsFromReplication", {**key, "RemoveReplicaRegions": new})
     return undone(check, *([gone] if new else []))
 
@@ -184,7 +196,8 @@ _TAGS = Tags(
     "secretsmanager", "SecretId", "DescribeSecret", "Tags", "TagResource", "Tags", "UntagResource", "TagKeys"
 )
 _ROTATED = Final(
-    "rotation changes the password where it is used, and the old one is not kept", "rotate in the window that is meant for it"
+    "rotation changes the password where it is used, and the old one is not kept",
+    "rotate in the window that is meant for it",
 )
 _CANCELLED = Final("a rotation that was cancelled half-way may have changed the password", "let it finish")
 _REPLICA = Final("a replica that was removed is gone", "leave it, and cut it off by policy")
@@ -199,12 +212,24 @@ ROWS: tuple[Row, ...] = (
     ),
     *rows_of("secretsmanager", "UpdateSecretVersionStage", stage, "full", "moved back"),
     *rows_of("secretsmanager", "CreateSecret", create, "new_id", "deleted with a window of seven days"),
-    *rows_of("secretsmanager", "DeleteSecret", delete, "full", "restored within the window; without one, nothing"),
+    *rows_of(
+        "secretsmanager", "DeleteSecret", delete, "full", "restored within the window; without one, nothing"
+    ),
     *rows_of("secretsmanager", "RestoreSecret", restore, "new_id", "deleted with a new window"),
-    *rows_of("secretsmanager", "PutResourcePolicy DeleteResourcePolicy", _POLICY.plan, "full", "put as it was, or deleted"),
+    *rows_of(
+        "secretsmanager",
+        "PutResourcePolicy DeleteResourcePolicy",
+        _POLICY.plan,
+        "full",
+        "put as it was, or deleted",
+    ),
     *rows_of("secretsmanager", "ReplicateSecretToRegions", replicate, "full", "new replicas are removed"),
     *rows_of("secretsmanager", "TagResource UntagResource", _TAGS.plan, "full", "put as they were"),
-    *rows_of("secretsmanager", "RotateSecret", _ROTATED.plan, "none", "the password was changed elsewhere too"),
-    *rows_of("secretsmanager", "CancelRotateSecret", _CANCELLED.plan, "none", "how far it was cannot be told"),
+    *rows_of(
+        "secretsmanager", "RotateSecret", _ROTATED.plan, "none", "the password was changed elsewhere too"
+    ),
+    *rows_of(
+        "secretsmanager", "CancelRotateSecret", _CANCELLED.plan, "none", "how far it was cannot be told"
+    ),
     *rows_of("secretsmanager", "RemoveRegionsFromReplication", _REPLICA.plan, "none", "the replica is gone"),
 )

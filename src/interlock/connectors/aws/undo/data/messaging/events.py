@@ -39,7 +39,9 @@ async def delete(call: Call, calls: Here, nonce: str) -> Plan:
     if old is None:
         return Plan("full")
     tags = await read(calls, "events", "ListTagsForResource", {"ResourceARN": old["Arn"]}, "Tags") or []
-    _, check = await watch(calls, f"rule {key['Name']}", "events", "DescribeRule", key, _STATE.select, after=None)
+    _, check = await watch(
+        calls, f"rule {key['Name']}", "events", "DescribeRule", key, _STATE.select, after=None
+    )
     again = {**filled(some(old, _RULE)), **({"Tags": tags} if tags else {})}
     return undone(check, step("events", "PutRule", again), caveats=(_MISSED,))
 
@@ -66,7 +68,9 @@ async def permission(call: Call, calls: Here, nonce: str) -> Plan:
     old, check = await watch(calls, what, "events", "DescribeEventBus", asked, "Policy")
     if old:
         return undone(check, step("events", "PutPermission", {**bus, "Policy": old}))
-    return undone(check, step("events", "RemovePermission", {**bus, "RemoveAllPermissions": True}, absent_ok=True))
+    return undone(
+        check, step("events", "RemovePermission", {**bus, "RemoveAllPermissions": True}, absent_ok=True)
+    )
 
 
 async def delete_bus(call: Call, calls: Here, nonce: str) -> Plan:
@@ -81,7 +85,9 @@ async def delete_bus(call: Call, calls: Here, nonce: str) -> Plan:
     again = some(whole, "Name Description KmsKeyIdentifier DeadLetterConfig")
     steps = [step("events", "CreateEventBus", again, present_ok=True)]
     if whole.get("Policy"):
-        steps.append(step("events", "PutPermission", {"EventBusName": key["Name"], "Policy": whole["Policy"]}))
+        steps.append(
+            step("events", "PutPermission", {"EventBusName": key["Name"], "Policy": whole["Policy"]})
+        )
     return undone(check, *steps, caveats=(_MISSED,))
 
 
@@ -111,7 +117,9 @@ _CHANGED = Setting(
     "UpdateArchive",
     "{Description: Description, EventPattern: EventPattern, RetentionDays: RetentionDays}",
     build=lambda old, given: {
-        name: value for name, value in some(old, "Description EventPattern RetentionDays").items() if value != ""
+        name: value
+        for name, value in some(old, "Description EventPattern RetentionDays").items()
+        if value != ""
     },
     caveats=("events that were dropped meanwhile are gone",),
 )

@@ -15,7 +15,9 @@ _TOPIC = (
     "DisplayName Policy DeliveryPolicy KmsMasterKeyId FifoTopic ContentBasedDeduplication SignatureVersion TracingConfig"
     " ArchivePolicy FifoThroughputScope"
 )
-_SUBSCRIPTION = "RawMessageDelivery FilterPolicy FilterPolicyScope RedrivePolicy DeliveryPolicy SubscriptionRoleArn"
+_SUBSCRIPTION = (
+    "RawMessageDelivery FilterPolicy FilterPolicyScope RedrivePolicy DeliveryPolicy SubscriptionRoleArn"
+)
 _AT_ONCE = ("sqs", "lambda", "firehose", "application")
 """Protocols whose subscriptions nobody need confirm, within one account."""
 _MOST = 1_000
@@ -53,12 +55,20 @@ async def delete(call: Call, calls: Here, nonce: str) -> Plan:
     asked = {"TopicArn": arn}
     select = f"Attributes.[{_TOPIC.replace(' ', ', ')}]"
     _, check = await watch(calls, f"topic {name}", "sns", "GetTopicAttributes", asked, select, after=None)
-    found, more = await calls.pages("sns", "ListSubscriptionsByTopic", asked, key="Subscriptions", limit=_MOST)
+    found, more = await calls.pages(
+        "sns", "ListSubscriptionsByTopic", asked, key="Subscriptions", limit=_MOST
+    )
     if more:
         return final("it has more subscriptions than are kept", "unsubscribe them first")
     steps = [await _resubscribe(calls, each, known=False) for each in found]
     counted = await watch(
-        calls, f"the subscriptions of topic {name}", "sns", "ListSubscriptionsByTopic", asked, _ENDPOINTS, after=None
+        calls,
+        f"the subscriptions of topic {name}",
+        "sns",
+        "ListSubscriptionsByTopic",
+        asked,
+        _ENDPOINTS,
+        after=None,
     )
     checks = (check, counted[1]) if steps else (check,)
     caveats = _confirmed([each["Protocol"] for each in found]) if found else ()
@@ -97,8 +107,14 @@ async def subscribe(call: Call, calls: Here, nonce: str) -> Plan:
     """Subscribe."""
     topic, protocol = call.parameters["TopicArn"], call.parameters["Protocol"]
     asked = {"TopicArn": topic}
-    found, more = await calls.pages("sns", "ListSubscriptionsByTopic", asked, key="Subscriptions", limit=_MOST)
-    same = [each for each in found if (each["Protocol"], each["Endpoint"]) == (protocol, call.parameters.get("Endpoint"))]
+    found, more = await calls.pages(
+        "sns", "ListSubscriptionsByTopic", asked, key="Subscriptions", limit=_MOST
+    )
+    same = [
+        each
+        for each in found
+        if (each["Protocol"], each["Endpoint"]) == (protocol, call.parameters.get("Endpoint"))
+    ]
     if same or more:
         return Plan("full") if same else final("it has more subscriptions than are read")
     gone = Step("sns", "Unsubscribe", {"SubscriptionArn": "${subscription}"}, absent_ok=True)
@@ -111,7 +127,14 @@ async def subscribe(call: Call, calls: Here, nonce: str) -> Plan:
         f"Attributes.[{_SUBSCRIPTION.replace(' ', ', ')}]",
     )
     kind = "new_id" if caveats else "full"
-    return Plan(kind, (), (gone,), (check,) if not caveats else (), {"subscription": "SubscriptionArn"}, caveats=caveats)
+    return Plan(
+        kind,
+        (),
+        (gone,),
+        (check,) if not caveats else (),
+        {"subscription": "SubscriptionArn"},
+        caveats=caveats,
+    )
 
 
 async def unsubscribe(call: Call, calls: Here, nonce: str) -> Plan:
@@ -132,7 +155,9 @@ async def attribute(call: Call, calls: Here, nonce: str) -> Plan:
     name = call.parameters["AttributeName"]
     if call.operation == "SetTopicAttributes":
         return await _attribute(calls, "topic", {"TopicArn": call.parameters["TopicArn"]}, name)
-    return await _attribute(calls, "subscription", {"SubscriptionArn": call.parameters["SubscriptionArn"]}, name)
+    return await _attribute(
+        calls, "subscription", {"SubscriptionArn": call.parameters["SubscriptionArn"]}, name
+    )
 
 
 async def permission(call: Call, calls: Here, nonce: str) -> Plan:
@@ -151,7 +176,9 @@ async def _attribute(calls: Here, kind: str, key: Mapping[str, str], name: str) 
     return undone(check, Step("sns", f"Set{title}Attributes", literal(back)))
 
 
-_TAGS = Tags("sns", "ResourceArn", "ListTagsForResource", "Tags", "TagResource", "Tags", "UntagResource", "TagKeys")
+_TAGS = Tags(
+    "sns", "ResourceArn", "ListTagsForResource", "Tags", "TagResource", "Tags", "UntagResource", "TagKeys"
+)
 _PROTECTION = Setting(
     "sns",
     "the data protection policy of {}",
@@ -167,10 +194,16 @@ _SENT = Final("a message that was published has been delivered")
 ROWS: tuple[Row, ...] = (
     *rows_of("sns", "CreateTopic", create, "full", "deleted, if nobody subscribed since"),
     *rows_of(
-        "sns", "DeleteTopic", delete, "new_id", "made again with attributes, tags and subscriptions, under the same ARN"
+        "sns",
+        "DeleteTopic",
+        delete,
+        "new_id",
+        "made again with attributes, tags and subscriptions, under the same ARN",
     ),
     *rows_of("sns", "Subscribe", subscribe, "full", "unsubscribed"),
-    *rows_of("sns", "Unsubscribe", unsubscribe, "new_id", "subscribed again with its attributes, under a new ARN"),
+    *rows_of(
+        "sns", "Unsubscribe", unsubscribe, "new_id", "subscribed again with its attributes, under a new ARN"
+    ),
     *rows_of("sns", "SetTopicAttributes SetSubscriptionAttributes", attribute, "full", "put as it was"),
     *rows_of("sns", "AddPermission RemovePermission", permission, "full", "the policy is put as it was"),
     *rows_of("sns", "TagResource UntagResource", _TAGS.plan, "full", "put as they were"),

@@ -102,7 +102,9 @@ async def _attributes(call: Call, calls: Here, names: list[str]) -> Plan:
     # An empty value takes an attribute away.
     back: dict[str, Any] = {name: (old or {}).get(name) or "" for name in names}
     caveats = ("messages that expired meanwhile are gone",) if "MessageRetentionPeriod" in names else ()
-    return undone(check, step("sqs", "SetQueueAttributes", {"QueueUrl": url, "Attributes": back}), caveats=caveats)
+    return undone(
+        check, step("sqs", "SetQueueAttributes", {"QueueUrl": url, "Attributes": back}), caveats=caveats
+    )
 
 
 _TAGS = Tags("sqs", "QueueUrl", "ListQueueTags", "Tags", "TagQueue", "Tags", "UntagQueue", "TagKeys", name="")
@@ -120,7 +122,9 @@ _MOVED = Made(
 
 ROWS: tuple[Row, ...] = (
     *rows_of("sqs", "CreateQueue", create, "full", "deleted, if no message is in it"),
-    *rows_of("sqs", "DeleteQueue", delete, "new_id", "made again with attributes and tags; messages are lost"),
+    *rows_of(
+        "sqs", "DeleteQueue", delete, "new_id", "made again with attributes and tags; messages are lost"
+    ),
     *rows_of("sqs", "SetQueueAttributes", attributes, "full", "put as they were"),
     *rows_of("sqs", "AddPermission RemovePermission", permission, "full", "the policy is put as it was"),
     *rows_of("sqs", "TagQueue UntagQueue", _TAGS.plan, "full", "put as they were"),

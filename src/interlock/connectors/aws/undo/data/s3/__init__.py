@@ -25,8 +25,12 @@ ROWS: tuple[Row, ...] = (
     *rows_of("s3", "PutObjectTagging DeleteObjectTagging", details.tags, "full", "put as they were"),
     *rows_of("s3", "PutObjectAcl", details.acl, "full", "put as it was"),
     *rows_of("s3", "PutObjectLegalHold", details.hold, "full", "put as it was"),
-    *rows_of("s3", "PutObjectRetention", details.retention, "full", "put as it was, unless in compliance mode"),
+    *rows_of(
+        "s3", "PutObjectRetention", details.retention, "full", "put as it was, unless in compliance mode"
+    ),
     *rows_of("s3", "CreateMultipartUpload", details.upload, "full", "aborted"),
-    *rows_of("s3", "UploadPart UploadPartCopy", details.part, "full", "nothing to undo: the upload is aborted"),
+    *rows_of(
+        "s3", "UploadPart UploadPartCopy", details.part, "full", "nothing to undo: the upload is aborted"
+    ),
     *rows_of("s3", "AbortMultipartUpload", details.abort, "none", "the parts are gone"),
 )

@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from interlock.connectors.aws.call import CallFailed
-from interlock.connectors.aws.undo.compare import missing
 from interlock.connectors.aws.undo.data.common import literal, read, some
 from interlock.connectors.aws.undo.data.s3 import trash
 from interlock.connectors.aws.undo.means import Here
@@ -25,8 +24,8 @@ _CHOICES = "StorageClass ServerSideEncryption SSEKMSKeyId BucketKeyEnabled Websi
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """An object as it is (`head`: HeadObject's answer). `grants` is its access list when that isn't the usual one. `lost` says why it
-    cannot be copied."""
+    """An object as it is (`head`: HeadObject's answer). `grants` is its access list when that isn't the usual one. `lost` says
+    why it cannot be copied."""
 
     bucket: str
     key: str
@@ -73,7 +72,9 @@ async def look(calls: Here, bucket: str, key: str, *, version: str = "", acls: b
     if head is None:
         return None
     if head.get("StorageClass") in _ARCHIVED and 'ongoing-request="false"' not in head.get("Restore", ""):
-        return Object(bucket, key, head, version, lost="it is archived, and cannot be copied before it is restored")
+        return Object(
+            bucket, key, head, version, lost="it is archived, and cannot be copied before it is restored"
+        )
     acl = await _grants(calls, place) if acls else {}
     tags = await _tags(calls, place) if head.get("ContentLength", 0) > LARGEST_COPY else ()
     return Object(bucket, key, head, version, acl, tags)
@@ -83,7 +84,8 @@ async def has_acls(calls: Here, bucket: str) -> bool:
     """Whether access lists of objects mean anything in this bucket."""
     path = "OwnershipControls.Rules[0].ObjectOwnership"
     return bool(
-        await read(calls, "s3", "GetBucketOwnershipControls", {"Bucket": bucket}, path) != "BucketOwnerEnforced"
+        await read(calls, "s3", "GetBucketOwnershipControls", {"Bucket": bucket}, path)
+        != "BucketOwnerEnforced"
     )
 
 
@@ -116,12 +118,7 @@ def _grantee(grantee: Mapping[str, str]) -> str:
 
 
 async def _tags(calls: Here, place: Mapping[str, Any]) -> Sequence[Mapping[str, str]]:
-    try:
-        return (await calls.ask("s3", "GetObjectTagging", place)).get("TagSet", [])
-    except CallFailed as error:
-        if missing(error):
-            return ()
-        raise
+    return await read(calls, "s3", "GetObjectTagging", place, "TagSet") or ()
 
 
 def copy(thing: Object, calls: Here, nonce: str, number: int) -> Copy:
@@ -131,7 +128,9 @@ def copy(thing: Object, calls: Here, nonce: str, number: int) -> Copy:
     source_owner = trash.owner(calls, "ExpectedSourceBucketOwner")
     prepare = _copying(thing, thing.source, {**kept, **aside_owner}, {}, f"u{number}", etag)
     back = _copying(thing, kept, {**thing.place, **thing.grants}, source_owner, f"b{number}", "")
-    return Copy(prepare, back, Step("s3", "DeleteObject", literal({**kept, **aside_owner}), independent=True), etag)
+    return Copy(
+        prepare, back, Step("s3", "DeleteObject", literal({**kept, **aside_owner}), independent=True), etag
+    )
 
 
 def _copying(
@@ -210,7 +209,9 @@ def check(bucket: str, key: str, select: str, before: Any, after: Any, what: str
     )
 
 
-def together(kind: str, copies: Sequence[Copy], made: tuple[Step, ...], checks: Sequence[Check], **rest: Any) -> Plan:
+def together(
+    kind: str, copies: Sequence[Copy], made: tuple[Step, ...], checks: Sequence[Check], **rest: Any
+) -> Plan:
     """A plan that brings copies back."""
     return Plan(
         kind,

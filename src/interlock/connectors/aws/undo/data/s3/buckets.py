@@ -13,8 +13,9 @@ from interlock.connectors.aws.undo.plan import Check, Plan, Step
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """One kind of configuration: what reads, writes and removes it; where it is in the answer (`select`), and the parameter that it goes
-    back into. Without `delete`, `empty` stands for none. With `each`, there are several, told apart by an id, and listed by `each`."""
+    """One kind of configuration: what reads, writes and removes it; where it is in the answer (`select`), and the parameter
+    that it goes back into. Without `delete`, `empty` stands for none. With `each`, there are several, told apart by an id, and
+    listed by `each`."""
 
     what: str
     get: str
@@ -150,7 +151,12 @@ FACETS = (
         empty="BucketOwner",
     ),
     Facet(
-        "the access list", "GetBucketAcl", "PutBucketAcl", "", "AccessControlPolicy", "{Owner: Owner, Grants: Grants}"
+        "the access list",
+        "GetBucketAcl",
+        "PutBucketAcl",
+        "",
+        "AccessControlPolicy",
+        "{Owner: Owner, Grants: Grants}",
     ),
     Facet(
         "the object lock",
@@ -182,7 +188,10 @@ FACETS = (
     ),
 )
 
-_OLD = {"PutBucketLifecycle": "PutBucketLifecycleConfiguration", "PutBucketNotification": "PutBucketNotificationConfiguration"}
+_OLD = {
+    "PutBucketLifecycle": "PutBucketLifecycleConfiguration",
+    "PutBucketNotification": "PutBucketNotificationConfiguration",
+}
 """Operations of earlier days that write the same."""
 
 _BY_OPERATION = {name: facet for facet in FACETS for name in (facet.put, facet.delete) if name}
@@ -234,7 +243,12 @@ async def create(call: Call, calls: Here, nonce: str) -> Plan:
     """CreateBucket. Making one's own bucket again changes nothing (in us-east-1; elsewhere it fails)."""
     name = call.parameters["Bucket"]
     exists, check = await watch(
-        calls, f"bucket {name} and its objects", "s3", "ListObjectVersions", {"Bucket": name, "MaxKeys": 1}, _CONTENT
+        calls,
+        f"bucket {name} and its objects",
+        "s3",
+        "ListObjectVersions",
+        {"Bucket": name, "MaxKeys": 1},
+        _CONTENT,
     )
     if exists is not None:
         return Plan("full", checks=(check,))
@@ -248,7 +262,13 @@ async def delete(call: Call, calls: Here, nonce: str) -> Plan:
     """DeleteBucket, which works on empty buckets only."""
     name = call.parameters["Bucket"]
     exists, check = await watch(
-        calls, f"bucket {name}", "s3", "ListObjectVersions", {"Bucket": name, "MaxKeys": 1}, _CONTENT, after=None
+        calls,
+        f"bucket {name}",
+        "s3",
+        "ListObjectVersions",
+        {"Bucket": name, "MaxKeys": 1},
+        _CONTENT,
+        after=None,
     )
     if exists is None:
         return Plan("full", checks=(check,))
@@ -266,7 +286,11 @@ async def _again(calls: Here, name: str) -> Step:
     parameters = {**trash.creation(name, region), **({"ObjectLockEnabledForBucket": True} if lock else {})}
     # An access list can be put back only where the bucket takes one.
     owner = await read(
-        calls, "s3", "GetBucketOwnershipControls", {"Bucket": name}, "OwnershipControls.Rules[0].ObjectOwnership"
+        calls,
+        "s3",
+        "GetBucketOwnershipControls",
+        {"Bucket": name},
+        "OwnershipControls.Rules[0].ObjectOwnership",
     )
     return Step(
         "s3",
@@ -289,7 +313,11 @@ async def _one(facet: Facet, calls: Here, key: dict[str, Any]) -> Sequence[tuple
     what = f"{facet.what} of bucket {key['Bucket']}"
     old, check = await watch(calls, what, "s3", facet.get, key, facet.select, after=None)
     whole = filled_whole(old)
-    if whole in (None, "", {}, []) or whole == facet.empty or (facet.member == "AccessControlPolicy" and _usual(whole)):
+    if (
+        whole in (None, "", {}, [])
+        or whole == facet.empty
+        or (facet.member == "AccessControlPolicy" and _usual(whole))
+    ):
         return ()
     return ((step("s3", facet.put, {**key, **facet.parameter(whole)}), check),)
 

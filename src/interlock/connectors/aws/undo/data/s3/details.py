@@ -11,7 +11,9 @@ from interlock.connectors.aws.undo.plan import Plan, Step
 _PLACE = "Bucket Key VersionId"
 
 
-async def _watched(call: Call, calls: Here, what: str, get: str, select: str) -> tuple[dict[str, Any], Any, Any]:
+async def _watched(
+    call: Call, calls: Here, what: str, get: str, select: str
+) -> tuple[dict[str, Any], Any, Any]:
     place = some(call.parameters, _PLACE)
     phrase = f"{what} of object {place['Key']} of bucket {place['Bucket']}"
     old, check = await watch(calls, phrase, "s3", get, place, select)
@@ -26,7 +28,9 @@ async def tags(call: Call, calls: Here, nonce: str) -> Plan:
 
 async def acl(call: Call, calls: Here, nonce: str) -> Plan:
     """PutObjectAcl."""
-    place, old, check = await _watched(call, calls, "the access list", "GetObjectAcl", "{Owner: Owner, Grants: Grants}")
+    place, old, check = await _watched(
+        call, calls, "the access list", "GetObjectAcl", "{Owner: Owner, Grants: Grants}"
+    )
     return undone(check, step("s3", "PutObjectAcl", {**place, **grants_of(old or {})}))
 
 

@@ -4,7 +4,6 @@ With versioning, what was there stays below; without, it is copied aside first. 
 good, and come back, if they were the current one, as a new version.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,8 +13,8 @@ from interlock.connectors.aws.undo.data.s3 import aside, trash
 from interlock.connectors.aws.undo.data.s3.aside import Copy, Object, check, together
 from interlock.connectors.aws.undo.means import Here
 from interlock.connectors.aws.undo.plan import ANY, Check, Plan, Step
+from interlock.connectors.aws.undo.steps import beside
 
-_BESIDE = 16
 _NEW_VERSION = "it comes back as a new version; older versions of it that were deleted don't"
 
 
@@ -80,11 +79,18 @@ async def _delete(calls: Here, bucket: str, keys: Sequence[tuple[str, str]], non
 
 async def looked(calls: Here, bucket: str, keys: Sequence[str], *, acls: bool) -> list[Object | None]:
     """Many objects as they are, in order."""
-    found: list[Object | None] = []
-    for start in range(0, len(keys), _BESIDE):
-        batch = keys[start : start + _BESIDE]
-        found += await asyncio.gather(*(aside.look(calls, bucket, key, acls=acls) for key in batch))
-    return found
+    return await beside(aside.look(calls, bucket, key, acls=acls) for key in keys)
+
+
+async def keep(calls: Here, bucket: str, nonce: str, *, first: int = 0, limit: int = 10_000) -> Plan:
+    """A plan that copies all objects of a bucket aside and back, for whatever takes the bucket away; `first` tells copies apart
+    from others of the same plan. `kind` is `none` when they are more than `limit`. Raises CallFailed."""
+    listed, more = await calls.pages("s3", "ListObjectsV2", {"Bucket": bucket}, key="Contents", limit=limit)
+    if more:
+        return final(f"it has more than {limit} objects", "empty it in parts")
+    acls = await aside.has_acls(calls, bucket)
+    found = await looked(calls, bucket, [each["Key"] for each in listed], acls=acls)
+    return await _aside(calls, nonce, [thing for thing in found if thing], after=None, first=first)
 
 
 async def _hidden(calls: Here, bucket: str, keys: Sequence[str], status: str, nonce: str) -> Plan:
@@ -95,8 +101,14 @@ async def _hidden(calls: Here, bucket: str, keys: Sequence[str], status: str, no
     covered = [thing for thing in found if thing not in nulls]
     plan = await _aside(calls, nonce, nulls, after=None)
     checks = [_version_check(thing) for thing in covered]
-    find = [_marker(thing, number, watch) for number, (thing, watch) in enumerate(zip(covered, checks, strict=True))]
-    gone = [_unmark(thing, number, watch) for number, (thing, watch) in enumerate(zip(covered, checks, strict=True))]
+    find = [
+        _marker(thing, number, watch)
+        for number, (thing, watch) in enumerate(zip(covered, checks, strict=True))
+    ]
+    gone = [
+        _unmark(thing, number, watch)
+        for number, (thing, watch) in enumerate(zip(covered, checks, strict=True))
+    ]
     return Plan(
         plan.kind if nulls else "full",
         prepare=plan.prepare,
@@ -186,6 +198,7 @@ async def _aside(
     after: Any,
     kind: str = "copy",
     caveats: Sequence[str] = (),
+    first: int = 0,
 ) -> Plan:
     """Copy them aside and back. What cannot be copied is lost."""
     lost = {arn(calls, thing.bucket, thing.key): thing.lost for thing in things if thing.lost}
@@ -193,7 +206,7 @@ async def _aside(
     if not good:
         return final(next(iter(lost.values())), "copy it elsewhere first") if lost else Plan("full")
     made = await trash.made(calls)
-    copies: list[Copy] = [aside.copy(thing, calls, nonce, number) for number, thing in enumerate(good)]
+    copies: list[Copy] = [aside.copy(thing, calls, nonce, number) for number, thing in enumerate(good, first)]
     checks = [
         check(thing.bucket, thing.key, "ETag", f"${{{each.etag}}}", after)
         for thing, each in zip(good, copies, strict=True)

@@ -58,7 +58,9 @@ async def put(call: Call, calls: Here, nonce: str) -> Plan:
 async def delete(call: Call, calls: Here, nonce: str) -> Plan:
     """DeleteAlarms. Alarms come first that others are made of."""
     found = [await _watched(calls, name) for name in call.parameters["AlarmNames"]]
-    kept = sorted((pair for pair in found if pair[0]), key=lambda pair: bool(pair[0] and pair[0].get("AlarmRule")))
+    kept = sorted(
+        (pair for pair in found if pair[0]), key=lambda pair: bool(pair[0] and pair[0].get("AlarmRule"))
+    )
     steps = [_put(old, await _tags_of(calls, old["AlarmName"])) for old, _ in kept if old]
     checks = tuple(
         Check(check.what, check.service, check.operation, check.parameters, check.select, check.before, None)
@@ -79,7 +81,9 @@ async def actions(call: Call, calls: Here, nonce: str) -> Plan:
     checks: list[Check] = []
     for name in names:
         select = "[MetricAlarms, CompositeAlarms][]|[0].[ActionsEnabled]"
-        old, check = await watch(calls, f"the actions of alarm {name}", "cloudwatch", "DescribeAlarms", _asked(name), select)
+        old, check = await watch(
+            calls, f"the actions of alarm {name}", "cloudwatch", "DescribeAlarms", _asked(name), select
+        )
         if old:
             found.append((name, bool(old[0])))
             checks.append(check)
@@ -93,7 +97,9 @@ async def state(call: Call, calls: Here, nonce: str) -> Plan:
     """SetAlarmState: the alarm itself comes back to what its metric says."""
     name = call.parameters["AlarmName"]
     select = "[MetricAlarms, CompositeAlarms][]|[0].StateValue"
-    old, check = await watch(calls, f"the state of alarm {name}", "cloudwatch", "DescribeAlarms", _asked(name), select)
+    old, check = await watch(
+        calls, f"the state of alarm {name}", "cloudwatch", "DescribeAlarms", _asked(name), select
+    )
     if old is None:
         return Plan("full")
     back = {"AlarmName": name, "StateValue": old, "StateReason": "reverted"}
@@ -118,7 +124,9 @@ async def delete_dashboards(call: Call, calls: Here, nonce: str) -> Plan:
     checks: list[Check] = []
     for name in call.parameters["DashboardNames"]:
         key = {"DashboardName": name}
-        old, check = await watch(calls, f"dashboard {name}", "cloudwatch", "GetDashboard", key, "DashboardBody", after=None)
+        old, check = await watch(
+            calls, f"dashboard {name}", "cloudwatch", "GetDashboard", key, "DashboardBody", after=None
+        )
         if old is not None:
             steps.append(step("cloudwatch", "PutDashboard", {**key, "DashboardBody": old}))
             checks.append(check)
@@ -126,7 +134,14 @@ async def delete_dashboards(call: Call, calls: Here, nonce: str) -> Plan:
 
 
 _TAGS = Tags(
-    "cloudwatch", "ResourceARN", "ListTagsForResource", "Tags", "TagResource", "Tags", "UntagResource", "TagKeys"
+    "cloudwatch",
+    "ResourceARN",
+    "ListTagsForResource",
+    "Tags",
+    "TagResource",
+    "Tags",
+    "UntagResource",
+    "TagKeys",
 )
 _MEASURED = Final("data that was put into a metric stays")
 

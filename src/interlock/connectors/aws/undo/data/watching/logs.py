@@ -8,7 +8,7 @@ from interlock.connectors.aws.undo.data.common import filled, final, read, some,
 from interlock.connectors.aws.undo.data.settings import Final, Made, Setting
 from interlock.connectors.aws.undo.data.tags import Tags
 from interlock.connectors.aws.undo.means import Here
-from interlock.connectors.aws.undo.plan import Check, Plan, Step
+from interlock.connectors.aws.undo.plan import Plan
 from interlock.connectors.aws.undo.registry import Row, rows_of
 
 _EXPIRED = "events that expired meanwhile are gone"
@@ -43,10 +43,14 @@ async def create(call: Call, calls: Here, nonce: str) -> Plan:
     """CreateLogGroup."""
     name = call.parameters["logGroupName"]
     asked = {"logGroupName": name, "limit": 1}
-    there = await read(calls, "logs", "DescribeLogGroups", {"logGroupNamePrefix": name}, _group(name, "logGroupName"))
+    there = await read(
+        calls, "logs", "DescribeLogGroups", {"logGroupNamePrefix": name}, _group(name, "logGroupName")
+    )
     if there:
         return Plan("full")
-    _, check = await watch(calls, f"the streams of log group {name}", "logs", "DescribeLogStreams", asked, "length(logStreams)")
+    _, check = await watch(
+        calls, f"the streams of log group {name}", "logs", "DescribeLogStreams", asked, "length(logStreams)"
+    )
     return undone(check, step("logs", "DeleteLogGroup", {"logGroupName": name}, absent_ok=True))
 
 
@@ -75,7 +79,13 @@ async def _again(calls: Here, name: str, found: Mapping[str, Any]) -> Plan:
         steps.append(step("logs", "PutSubscriptionFilter", some(filter_, _SUBSCRIPTION)))
     select = _group(name, "[logGroupName, retentionInDays]")
     _, check = await watch(
-        calls, f"log group {name}", "logs", "DescribeLogGroups", {"logGroupNamePrefix": name}, select, after=None
+        calls,
+        f"log group {name}",
+        "logs",
+        "DescribeLogGroups",
+        {"logGroupNamePrefix": name},
+        select,
+        after=None,
     )
     return undone(check, *steps, caveats=(_UNSENT,))
 
@@ -119,9 +129,27 @@ async def policy(call: Call, calls: Here, nonce: str) -> Plan:
 _STREAM = Made(
     "logs", "", "DeleteLogStream", (("logGroupName", "logGroupName"), ("logStreamName", "logStreamName"))
 )
-_TAGS = Tags("logs", "logGroupName", "ListTagsLogGroup", "tags", "TagLogGroup", "tags", "UntagLogGroup", "tags", name="")
+_TAGS = Tags(
+    "logs",
+    "logGroupName",
+    "ListTagsLogGroup",
+    "tags",
+    "TagLogGroup",
+    "tags",
+    "UntagLogGroup",
+    "tags",
+    name="",
+)
 _TAGS_BY_ARN = Tags(
-    "logs", "resourceArn", "ListTagsForResource", "tags", "TagResource", "tags", "UntagResource", "tagKeys", name=""
+    "logs",
+    "resourceArn",
+    "ListTagsForResource",
+    "tags",
+    "TagResource",
+    "tags",
+    "UntagResource",
+    "tagKeys",
+    name="",
 )
 _STREAM_GONE = Final("its events are gone", "let them expire by retention")
 _WRITTEN = Final("events that were written cannot be taken out of a log")
@@ -135,12 +163,26 @@ ROWS: tuple[Row, ...] = (
         "put as it was; what expired is gone",
     ),
     *rows_of("logs", "CreateLogGroup", create, "full", "deleted, if nothing was logged since"),
-    *rows_of("logs", "DeleteLogGroup", delete, "full", "made again with settings and filters if it has no streams; else nothing"),
+    *rows_of(
+        "logs",
+        "DeleteLogGroup",
+        delete,
+        "full",
+        "made again with settings and filters if it has no streams; else nothing",
+    ),
     *rows_of("logs", "CreateLogStream", _STREAM.plan, "full", "deleted"),
     *rows_of("logs", "DeleteLogStream", _STREAM_GONE.plan, "none", "its events are gone"),
     *rows_of("logs", "PutLogEvents", _WRITTEN.plan, "none", "events stay"),
-    *rows_of("logs", "PutMetricFilter DeleteMetricFilter", _METRICS.plan, "full", "put as it was, or deleted"),
-    *rows_of("logs", "PutSubscriptionFilter DeleteSubscriptionFilter", _SUBSCRIPTIONS.plan, "full", "put as it was, or deleted"),
+    *rows_of(
+        "logs", "PutMetricFilter DeleteMetricFilter", _METRICS.plan, "full", "put as it was, or deleted"
+    ),
+    *rows_of(
+        "logs",
+        "PutSubscriptionFilter DeleteSubscriptionFilter",
+        _SUBSCRIPTIONS.plan,
+        "full",
+        "put as it was, or deleted",
+    ),
     *rows_of("logs", "PutResourcePolicy DeleteResourcePolicy", policy, "full", "put as it was, or deleted"),
     *rows_of("logs", "TagLogGroup UntagLogGroup", _TAGS.plan, "full", "put as they were"),
     *rows_of("logs", "TagResource UntagResource", _TAGS_BY_ARN.plan, "full", "put as they were"),

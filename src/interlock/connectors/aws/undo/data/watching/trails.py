@@ -19,7 +19,9 @@ _TRAIL = (
 async def logging(call: Call, calls: Here, nonce: str) -> Plan:
     """StopLogging, StartLogging."""
     key = some(call.parameters, "Name")
-    on, check = await watch(calls, f"the logging of trail {key['Name']}", "cloudtrail", "GetTrailStatus", key, "IsLogging")
+    on, check = await watch(
+        calls, f"the logging of trail {key['Name']}", "cloudtrail", "GetTrailStatus", key, "IsLogging"
+    )
     return undone(check, step("cloudtrail", "StartLogging" if on else "StopLogging", key), caveats=(_BLIND,))
 
 
@@ -30,17 +32,29 @@ def _parameters(trail: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shape() -> str:
-    return f"Trail.[{_TRAIL.replace('EnableLogFileValidation', 'LogFileValidationEnabled').replace(' ', ', ')}]"
+    return (
+        f"Trail.[{_TRAIL.replace('EnableLogFileValidation', 'LogFileValidationEnabled').replace(' ', ', ')}]"
+    )
 
 
 async def update(call: Call, calls: Here, nonce: str) -> Plan:
     """UpdateTrail."""
     key = some(call.parameters, "Name")
-    _, check = await watch(calls, f"the settings of trail {key['Name']}", "cloudtrail", "GetTrail", key, _shape())
+    _, check = await watch(
+        calls, f"the settings of trail {key['Name']}", "cloudtrail", "GetTrail", key, _shape()
+    )
     trail = await read(calls, "cloudtrail", "GetTrail", key, "Trail") or {}
-    empty = {"S3KeyPrefix": "", "SnsTopicName": "", "CloudWatchLogsLogGroupArn": "", "CloudWatchLogsRoleArn": "", "KmsKeyId": ""}
+    empty = {
+        "S3KeyPrefix": "",
+        "SnsTopicName": "",
+        "CloudWatchLogsLogGroupArn": "",
+        "CloudWatchLogsRoleArn": "",
+        "KmsKeyId": "",
+    }
     missing = {name: value for name, value in empty.items() if name in call.parameters}
-    return undone(check, step("cloudtrail", "UpdateTrail", {**missing, **_parameters(trail)}), caveats=(_BLIND,))
+    return undone(
+        check, step("cloudtrail", "UpdateTrail", {**missing, **_parameters(trail)}), caveats=(_BLIND,)
+    )
 
 
 async def create(call: Call, calls: Here, nonce: str) -> Plan:
@@ -72,11 +86,19 @@ async def delete(call: Call, calls: Here, nonce: str) -> Plan:
     ]
     steps += [*await _selectors(calls, name), *await _insights(calls, name)]
     on, logging_check = await watch(
-        calls, f"the logging of trail {trail['Name']}", "cloudtrail", "GetTrailStatus", key, "IsLogging", after=None
+        calls,
+        f"the logging of trail {trail['Name']}",
+        "cloudtrail",
+        "GetTrailStatus",
+        key,
+        "IsLogging",
+        after=None,
     )
     if on:
         steps.append(step("cloudtrail", "StartLogging", name))
-    _, check = await watch(calls, f"trail {trail['Name']}", "cloudtrail", "GetTrail", key, "Trail.Name", after=None)
+    _, check = await watch(
+        calls, f"trail {trail['Name']}", "cloudtrail", "GetTrail", key, "Trail.Name", after=None
+    )
     return undone((check, logging_check), *steps, caveats=(_BLIND,))
 
 
@@ -98,7 +120,9 @@ async def selectors(call: Call, calls: Here, nonce: str) -> Plan:
     what = f"the selectors of trail {key['TrailName']}"
     select = "{EventSelectors: EventSelectors, AdvancedEventSelectors: AdvancedEventSelectors}"
     old, check = await watch(calls, what, "cloudtrail", "GetEventSelectors", key, select)
-    given = filled(old or {}) or {"EventSelectors": [{"ReadWriteType": "All", "IncludeManagementEvents": True}]}
+    given = filled(old or {}) or {
+        "EventSelectors": [{"ReadWriteType": "All", "IncludeManagementEvents": True}]
+    }
     return undone(check, step("cloudtrail", "PutEventSelectors", {**key, **given}), caveats=(_BLIND,))
 
 
@@ -132,4 +156,3 @@ ROWS: tuple[Row, ...] = (
     *rows_of("cloudtrail", "PutInsightSelectors", insights, "full", "put as they were"),
     *rows_of("cloudtrail", "AddTags RemoveTags", tags, "full", "put as they were"),
 )
-
