@@ -1,9 +1,9 @@
 """Interlock's answers in the envelope of each AWS protocol, so that SDKs and the CLI show our code and message.
 
-Envelopes: "AWS Query protocol", "AWS EC2 query protocol", "AWS JSON 1.0", "AWS restJson1", "AWS restXml" and "Smithy RPC v2 CBOR" of the Smithy
-documentation, and "Error responses" of the Amazon S3 API Reference. None of the codes is in the retry tables of botocore (legacy,
-standard, adaptive) or of the JavaScript SDK, and 403 and 409 are not retried either; 503 is, by all of them.
-"""
+Envelopes: "AWS Query protocol", "AWS EC2 query protocol", "AWS JSON 1.0", "AWS restJson1", "AWS restXml" and "Smithy RPC v2
+CBOR" of the Smithy documentation, and "Error responses" of the Amazon S3 API Reference. None of the codes is in the retry
+tables of botocore (legacy, standard, adaptive) or of the JavaScript SDK, and 403 and 409 are not retried either; 503 is, by
+all of them."""
 
 import datetime as dt
 import json
@@ -86,7 +86,11 @@ _THEN = {
 def _over(answer: Held, protocol: str, service: str, request_id: str, head: bool) -> Answer:
     """For a change that does not wait any more: the client must not take it for one that does."""
     change = answer.change
-    applied = (HELD, f"{{}} is {change.state.value.replace('_', ' ')}: people had it applied meanwhile", "look-first")
+    applied = (
+        HELD,
+        f"{{}} is {change.state.value.replace('_', ' ')}: people had it applied meanwhile",
+        "look-first",
+    )
     code, what, retry = _OVER.get(change.state, applied)
     details = {"change": change.id, "next": _THEN[retry], "retry": retry}
     message = _told(what.format(change.id), _THEN[retry])
@@ -100,14 +104,21 @@ def refused(answer: Refused, protocol: str, service: str, request_id: str, head:
     effect = "; ".join(effects_words(change.measurement.effects)) if change is not None else ""
     again = _again(code, answer.retry)
     about = {"change": change.id} if change is not None else {}
-    details = {**about, **({"effect": effect} if effect else {}), "next": again, "retry": "yes" if answer.retry else "no"}
+    details = {
+        **about,
+        **({"effect": effect} if effect else {}),
+        "next": again,
+        "retry": "yes" if answer.retry else "no",
+    }
     message = _told(f"refused{f' ({change.id})' if change is not None else ''}: {answer.why}", effect, again)
     return error(protocol, service, code, message, STATUSES[code], request_id, details, head)
 
 
 def _again(code: str, retry: bool) -> str:
     if code == BREAKER:
-        return "People or a breaker stopped changes here. Trying again helps only after people have ended that."
+        return (
+            "People or a breaker stopped changes here. Trying again helps only after people have ended that."
+        )
     if code == IN_DOUBT:
         return "It is not known whether it happened. Read the resource before you do anything else."
     return "It can be tried again later." if retry else "Trying the same again does not help."
@@ -127,11 +138,12 @@ def error(
     message: str,
     status: int,
     request_id: str,
-    details: Mapping[str, str] = {},  # noqa: B006  # never changed
+    details: Mapping[str, str] = {},  # never changed
     head: bool = False,
 ) -> Answer:
-    """An error. `details` become members beside the code and the message (`InterlockChange`) and headers (`x-interlock-change`); the
-    answer to HEAD has no body. A protocol that isn't known is answered as S3 does, which most clients can read."""
+    """An error. `details` become members beside the code and the message (`InterlockChange`) and headers
+    (`x-interlock-change`); the answer to HEAD has no body. A protocol that isn't known is answered as S3 does, which most
+    clients can read."""
     members = {f"Interlock{name.title().replace('-', '')}": value for name, value in details.items()}
     media, body = _body(protocol, service, code, message, request_id, members)
     headers = [("content-type", media), *_marks(protocol, code, status, request_id), *_as_headers(details)]
@@ -151,7 +163,9 @@ def _body(
         case "smithy-rpc-v2-cbor":
             return "application/cbor", _cbor({"__type": code, "message": message, **members})
         case "ec2":
-            return _xml("Response", f"<Errors><Error>{parts}</Error></Errors>{_element('RequestID', request_id)}")
+            return _xml(
+                "Response", f"<Errors><Error>{parts}</Error></Errors>{_element('RequestID', request_id)}"
+            )
         case "query" | "rest-xml" if service != "s3":
             told = f"<Error>{_element('Type', kind)}{parts}</Error>"
             return _xml("ErrorResponse", told + _element("RequestId", request_id))
@@ -204,9 +218,11 @@ def _cbor_text(text: str) -> bytes:
     return b"\x7a" + len(data).to_bytes(4, "big") + data
 
 
-def success(protocol: str, service: str, operation: str, result: Mapping[str, Any], request_id: str = "") -> Answer:
-    """The answer to a call of STS that the gateway answers itself (AssumeRole, GetSessionToken, GetCallerIdentity): nested mappings, texts,
-    whole numbers and aware datetimes."""
+def success(
+    protocol: str, service: str, operation: str, result: Mapping[str, Any], request_id: str = ""
+) -> Answer:
+    """The answer to a call of STS that the gateway answers itself (AssumeRole, GetSessionToken, GetCallerIdentity): nested
+    mappings, texts, whole numbers and aware datetimes."""
     if (protocol, service) != ("query", "sts"):
         raise ValueError(f"{service} is not answered here")
     content = f"<{operation}Result>{_result(result)}</{operation}Result>"

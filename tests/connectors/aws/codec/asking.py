@@ -24,10 +24,14 @@ def ask(
     return Asked(method, path, query, headers, body, streams, service, "us-east-1", service, host)
 
 
-def one_endpoint(method: str, target: str, body: bytes = b"", *, signed: str, headers: tuple[tuple[str, str], ...] = ()) -> Asked:
+def one_endpoint(
+    method: str, target: str, body: bytes = b"", *, signed: str, headers: tuple[tuple[str, str], ...] = ()
+) -> Asked:
     """A request to the endpoint for all services."""
     path, _, query = target.partition("?")
-    return Asked(method, path, query, headers, body, signing_name=signed, region="us-east-1", host="127.0.0.1:4566")
+    return Asked(
+        method, path, query, headers, body, signing_name=signed, region="us-east-1", host="127.0.0.1:4566"
+    )
 
 
 def form(body: str, service: str = "ec2", target: str = "/") -> Asked:
@@ -37,7 +41,11 @@ def form(body: str, service: str = "ec2", target: str = "/") -> Asked:
 
 def ec2(action: str, **parameters: str) -> Asked:
     """A call of EC2; two underscores stand for a dot."""
-    pairs = {"Action": action, "Version": EC2, **{key.replace("__", "."): value for key, value in parameters.items()}}
+    pairs = {
+        "Action": action,
+        "Version": EC2,
+        **{key.replace("__", "."): value for key, value in parameters.items()},
+    }
     return form(urlencode(pairs))
 
 

@@ -33,8 +33,13 @@ SERVICES = [
     ("rest-xml", "cloudfront", "delete_distribution", {"Id": "d"}),
     ("smithy-rpc-v2-cbor", "cloudwatch", "delete_alarms", {"AlarmNames": ["a"]}),
 ]
-MESSAGE = "held: chg_1 waits; 3 <rows> & \"more\" é"
-DETAILS = {"change": "chg_1", "effect": "bucket b: 3 objects deleted", "next": "wait", "retry": "after-approval"}
+MESSAGE = 'held: chg_1 waits; 3 <rows> & "more" é'
+DETAILS = {
+    "change": "chg_1",
+    "effect": "bucket b: 3 objects deleted",
+    "next": "wait",
+    "retry": "after-approval",
+}
 
 
 class Server:
@@ -65,7 +70,9 @@ class Server:
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        ).start()
 
     def close(self) -> None:
         self._server.shutdown()
@@ -87,11 +94,17 @@ def client(server: Server, service: str, mode: str = "standard") -> Any:
         endpoint_url=server.url,
         aws_access_key_id="AKIDEXAMPLE",
         aws_secret_access_key="example",
-        config=Config(retries={"mode": mode, "max_attempts": 3}, inject_host_prefix=False, request_checksum_calculation="when_required"),
+        config=Config(
+            retries={"mode": mode, "max_attempts": 3},
+            inject_host_prefix=False,
+            request_checksum_calculation="when_required",
+        ),
     )
 
 
-def failed(server: Server, service: str, call: str, parameters: dict[str, Any], mode: str = "standard") -> ClientError:
+def failed(
+    server: Server, service: str, call: str, parameters: dict[str, Any], mode: str = "standard"
+) -> ClientError:
     with pytest.raises(ClientError) as caught:
         getattr(client(server, service, mode), call)(**parameters)
     return caught.value
@@ -112,21 +125,30 @@ def test_botocore_reads_code_message_and_details(
 
 
 @pytest.mark.parametrize(("protocol", "service", "call", "parameters"), SERVICES[:2] + SERVICES[5:6])
-def test_details_are_members_in_xml(server: Server, protocol: str, service: str, call: str, parameters: dict[str, Any]) -> None:
+def test_details_are_members_in_xml(
+    server: Server, protocol: str, service: str, call: str, parameters: dict[str, Any]
+) -> None:
     server.answer = answer.error(protocol, service, answer.HELD, MESSAGE, 403, "req-1", DETAILS)
     told: dict[str, Any] = dict(failed(server, service, call, parameters).response["Error"])
-    if protocol != "ec2":  # botocore takes what is beside code and message only where it is not two levels deep
+    if (
+        protocol != "ec2"
+    ):  # botocore takes what is beside code and message only where it is not two levels deep
         assert told["InterlockEffect"] == "bucket b: 3 objects deleted"
     assert b"<InterlockChange>chg_1</InterlockChange>" in server.answer.body
 
 
 @pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive"])
-@pytest.mark.parametrize(("protocol", "service", "call", "parameters"), SERVICES[:1] + SERVICES[2:3] + SERVICES[5:6] + SERVICES[-1:])
+@pytest.mark.parametrize(
+    ("protocol", "service", "call", "parameters"),
+    SERVICES[:1] + SERVICES[2:3] + SERVICES[5:6] + SERVICES[-1:],
+)
 def test_what_is_decided_is_not_tried_again(
     server: Server, mode: str, protocol: str, service: str, call: str, parameters: dict[str, Any]
 ) -> None:
     made = client(server, service, mode)
-    for number, code in enumerate((answer.HELD, answer.FORBIDDEN, answer.BREAKER, answer.IN_DOUBT, answer.FAILED), 1):
+    for number, code in enumerate(
+        (answer.HELD, answer.FORBIDDEN, answer.BREAKER, answer.IN_DOUBT, answer.FAILED), 1
+    ):
         server.answer = answer.error(protocol, service, code, "no", answer.STATUSES[code], "req-1")
         with pytest.raises(ClientError, match=code):
             getattr(made, call)(**parameters)
@@ -134,9 +156,17 @@ def test_what_is_decided_is_not_tried_again(
 
 
 @pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive"])
-@pytest.mark.parametrize(("protocol", "service", "call", "parameters"), SERVICES[:1] + SERVICES[2:3] + SERVICES[-1:])
+@pytest.mark.parametrize(
+    ("protocol", "service", "call", "parameters"), SERVICES[:1] + SERVICES[2:3] + SERVICES[-1:]
+)
 def test_what_is_unavailable_is_tried_again(
-    server: Server, monkeypatch: pytest.MonkeyPatch, mode: str, protocol: str, service: str, call: str, parameters: dict[str, Any]
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+    protocol: str,
+    service: str,
+    call: str,
+    parameters: dict[str, Any],
 ) -> None:
     monkeypatch.setattr(time, "sleep", lambda _: None)  # botocore's pauses
     server.answer = answer.error(protocol, service, answer.UNAVAILABLE, "later", 503, "req-1")
@@ -145,13 +175,17 @@ def test_what_is_unavailable_is_tried_again(
 
 
 def test_the_answer_to_head_has_no_body(server: Server) -> None:
-    server.answer = answer.error("rest-xml", "s3", answer.FORBIDDEN, "no", 403, "req-1", {"change": "chg_1"}, head=True)
+    server.answer = answer.error(
+        "rest-xml", "s3", answer.FORBIDDEN, "no", 403, "req-1", {"change": "chg_1"}, head=True
+    )
     assert server.answer.body == b""
     error = failed(server, "s3", "head_object", {"Bucket": "b", "Key": "k"})
     assert error.response["ResponseMetadata"]["HTTPHeaders"]["x-interlock-change"] == "chg_1"
 
 
-@pytest.mark.parametrize("protocol", ["query", "ec2", "json", "rest-json", "rest-xml", "smithy-rpc-v2-cbor", ""])
+@pytest.mark.parametrize(
+    "protocol", ["query", "ec2", "json", "rest-json", "rest-xml", "smithy-rpc-v2-cbor", ""]
+)
 def test_texts_that_would_break_the_envelope_do_not(protocol: str) -> None:
     hostile = "a\r\nx-evil: 1\0\x1b</Message><Code>Other</Code>\ud800\ufffe]]>"
     made = answer.error(protocol, "s3", answer.HELD, hostile, 403, "req-1", {"change": hostile})
@@ -167,7 +201,9 @@ def test_credentials_of_the_gateways_own(server: Server) -> None:
     until = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
     keys = {"AccessKeyId": "AKIDNARROW", "SecretAccessKey": "s/+&<", "SessionToken": "t", "Expiration": until}
     user = {"AssumedRoleId": "AROA:x", "Arn": "arn:aws:sts::1:assumed-role/r/x"}
-    server.answer = answer.success("query", "sts", "AssumeRole", {"Credentials": keys, "AssumedRoleUser": user}, "req-1")
+    server.answer = answer.success(
+        "query", "sts", "AssumeRole", {"Credentials": keys, "AssumedRoleUser": user}, "req-1"
+    )
     sts = client(server, "sts")
     found = sts.assume_role(RoleArn="arn:aws:iam::123456789012:role/r", RoleSessionName="xx")
     assert {**found["Credentials"]} == keys
@@ -175,7 +211,9 @@ def test_credentials_of_the_gateways_own(server: Server) -> None:
     server.answer = answer.success("query", "sts", "GetSessionToken", {"Credentials": keys}, "req-2")
     found = sts.get_session_token()
     assert (found["Credentials"], found["ResponseMetadata"]["RequestId"]) == (keys, "req-2")
-    server.answer = answer.success("query", "sts", "GetCallerIdentity", {"UserId": "u", "Account": "1", "Arn": "a"})
+    server.answer = answer.success(
+        "query", "sts", "GetCallerIdentity", {"UserId": "u", "Account": "1", "Arn": "a"}
+    )
     assert sts.get_caller_identity()["Arn"] == "a"
 
 
@@ -198,7 +236,13 @@ def test_a_held_change_says_what_it_waits_for(server: Server) -> None:
     server.answer = answer.held(Held(change()), "rest-xml", "s3", "req-1")
     told: dict[str, Any] = dict(failed(server, "s3", "delete_bucket", {"Bucket": "b"}).response["Error"])
     assert told["Code"] == "InterlockHeld"
-    for part in ("chg_1", "the approval of quorum sre", "nothing was changed", "bucket prod", "interlock apply chg_1"):
+    for part in (
+        "chg_1",
+        "the approval of quorum sre",
+        "nothing was changed",
+        "bucket prod",
+        "interlock apply chg_1",
+    ):
         assert part in told["Message"]
     assert told["InterlockRetry"] == "after-approval"
 
@@ -231,7 +275,13 @@ def test_a_change_that_waits_no_more_is_not_called_held(state: ChangeState, code
     ],
 )
 def test_refusals_have_a_code_each(code: str, status: int, named: str, retry: bool) -> None:
-    made = answer.refused(Refused(code, "because", retry, change(decision=Permit(("p",)))), "json", "dynamodb", "req-1")
+    made = answer.refused(
+        Refused(code, "because", retry, change(decision=Permit(("p",)))), "json", "dynamodb", "req-1"
+    )
     headers = dict(made.headers)
-    assert (made.status, headers["x-amzn-errortype"], headers["x-interlock-retry"]) == (status, named, "yes" if retry else "no")
+    assert (made.status, headers["x-amzn-errortype"], headers["x-interlock-retry"]) == (
+        status,
+        named,
+        "yes" if retry else "no",
+    )
     assert b"refused (chg_1): because" in made.body

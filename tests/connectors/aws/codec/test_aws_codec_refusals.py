@@ -9,7 +9,9 @@ from interlock.connectors.aws.codec import Asked, Codec, Unclear
 
 DI = f"Action=DescribeInstances&Version={EC2}"
 XML_BUCKET = "/b?acl"
-DOCTYPE = b'<!DOCTYPE x [<!ENTITY a "b">]><AccessControlPolicy><Owner><ID>&a;</ID></Owner></AccessControlPolicy>'
+DOCTYPE = (
+    b'<!DOCTYPE x [<!ENTITY a "b">]><AccessControlPolicy><Owner><ID>&a;</ID></Owner></AccessControlPolicy>'
+)
 BOMB = b'<!DOCTYPE x [<!ENTITY a "b"><!ENTITY c "&a;&a;">]><x>&c;</x>'
 TAGS = b"<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>"
 
@@ -36,7 +38,8 @@ REFUSED: dict[str, tuple[Asked, str]] = {
         one_endpoint("GET", "/tags/arn%3Aaws%3Alex%3A1", signed="lex"), "several services"),
     # Two protocols at once
     "target and action": (
-        ask("POST", "/?Action=ListQueues", b"{}", service="sqs", headers=target("ListQueues", b"{}", "sqs").headers), "two protocols"),
+        ask("POST", "/?Action=ListQueues", b"{}", service="sqs", headers=target("ListQueues", b"", "sqs").headers),
+        "two protocols"),
     "target and cbor": (
         ask("POST", "/", b"{}", service="cloudwatch", headers=(("x-amz-target", "X.Y"), ("smithy-protocol", "rpc-v2-cbor"))),
         "two protocols"),
@@ -47,11 +50,13 @@ REFUSED: dict[str, tuple[Asked, str]] = {
         "stands twice"),
     "another service's target": (
         ask("POST", "/", b"{}", service="dynamodb", headers=target("ListQueues", b"", "sqs").headers), "X-Amz-Target"),
-    "a target with a path": (ask("POST", "/x", b"{}", service="dynamodb", headers=target("ListTables", b"").headers), "X-Amz-Target"),
+    "a target with a path": (
+        ask("POST", "/x", b"{}", service="dynamodb", headers=target("ListTables", b"").headers), "X-Amz-Target"),
     "a target with a query": (ask("POST", "/?x=1", b"{}", service="dynamodb", headers=target("ListTables", b"").headers), "query"),
     "a target with GET": (ask("GET", "/", b"{}", service="dynamodb", headers=target("ListTables", b"").headers), "POST"),
     "a target and a form": (
-        ask("POST", "/", b"{}", service="dynamodb", headers=(target("ListTables", b"").headers[0], ("content-type", FORM))), "sent as"),
+        ask("POST", "/", b"{}", service="dynamodb", headers=(target("ListTables", b"").headers[0], ("content-type", FORM))),
+        "sent as"),
     # Forms
     "no action": (form("Version=2016-11-15"), "no action"),
     "no version": (form("Action=DescribeInstances"), "that version"),
@@ -190,6 +195,14 @@ REFUSED: dict[str, tuple[Asked, str]] = {
                             service="lexv2-runtime"), "event streams"),
     # XML
     "a document type": (ask("PUT", XML_BUCKET, DOCTYPE), "document type"),
+    "another method in a header": (ask("GET", "/b/k", headers=(("x-http-method-override", "DELETE"),)), "another method"),
+    "a form in another charset": (
+        ask("POST", "/", DI.encode(), service="ec2", headers=(("content-type", FORM.replace("utf-8", "utf-7")),)), "as UTF-8"),
+    "a hoisted header of another service": (
+        ask("DELETE", "/2015-03-31/functions/f?x-amz-x=1&X-Amz-Signature=s", service="lambda"), "no query parameter"),
+    "JSON sent as a form": (
+        ask("POST", "/2015-03-31/functions", b'{"FunctionName":"f","Role":"r","Code":{}}', service="lambda",
+            headers=(("content-type", FORM),)), "sent as"),
     "an XML bomb": (tagging(BOMB), "document type"),
     "an unknown entity": (tagging(b"<Tagging>&a;</Tagging>"), "not XML"),
     "a comment in XML": (tagging(TAGS.replace(b"k<", b"k<!-- -->x<")), "comment"),

@@ -36,13 +36,17 @@ OPERATIONS = [
     ("lex-runtime", "PostText"),
 ]
 
-_XML_TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn"], exclude_characters="￾￿"), max_size=20)
+_XML_TEXT = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn"], exclude_characters="￾￿"), max_size=20
+)
 _HEADER_TEXT = st.text(st.sampled_from("abcXYZ019-_.,;=/\"'"), min_size=1, max_size=20)
 _WHEN = st.datetimes(dt.datetime(1970, 1, 2), dt.datetime(2100, 1, 1), timezones=st.just(dt.UTC)).map(
     lambda moment: moment.replace(microsecond=0)
 )
 _OTHER_CHECKSUMS = ("CRC32C", "CRC64NVME", "XXHASH64", "XXHASH3", "XXHASH128", "MD5")
-_LABEL = st.text(st.characters(exclude_characters="\0%\\", codec="utf-8"), min_size=1, max_size=20).filter(lambda value: not any(part in ("", ".", "..") for part in value.split("/")))
+_LABEL = st.text(st.characters(exclude_characters="\0%\\", codec="utf-8"), min_size=1, max_size=20).filter(
+    lambda value: not any(part in ("", ".", "..") for part in value.split("/"))
+)
 
 
 @functools.cache
@@ -63,7 +67,9 @@ def _structure(draw: st.DrawFn, shape: StructureShape, xml: bool, depth: int = 0
     if getattr(shape, "is_tagged_union", False):
         required = {draw(st.sampled_from(names))}
         chosen = set()
-    return {name: draw(_value(shape.members[name], xml, depth + 1)) for name in names if name in required | chosen}
+    return {
+        name: draw(_value(shape.members[name], xml, depth + 1)) for name in names if name in required | chosen
+    }
 
 
 def _value(shape: Shape, xml: bool, depth: int) -> st.SearchStrategy[Any]:

@@ -8,7 +8,21 @@ from tests.real.aws.conformance.run import run, run_others
 
 from interlock.connectors.aws.codec import Codec
 
-SENT = ("apigatewayv2", "cloudformation", "cloudwatch", "docdb", "dynamodb", "iam", "kms", "lambda", "lex-models", "route53", "s3", "sqs", "sts")
+SENT = (
+    "apigatewayv2",
+    "cloudformation",
+    "cloudwatch",
+    "docdb",
+    "dynamodb",
+    "iam",
+    "kms",
+    "lambda",
+    "lex-models",
+    "route53",
+    "s3",
+    "sqs",
+    "sts",
+)
 
 
 @pytest.mark.parametrize("service", SENT)

@@ -32,7 +32,10 @@ KEYS = [
 @pytest.mark.parametrize("method", ["GET", "DELETE", "HEAD", "PUT"])
 def test_keys_of_objects_are_texts(codec: Codec, method: str, path: str, key: str) -> None:
     call = codec.understand(ask(method, path)).call
-    assert call.operation == {"GET": "GetObject", "DELETE": "DeleteObject", "HEAD": "HeadObject", "PUT": "PutObject"}[method]
+    assert (
+        call.operation
+        == {"GET": "GetObject", "DELETE": "DeleteObject", "HEAD": "HeadObject", "PUT": "PutObject"}[method]
+    )
     assert (call.parameters["Bucket"], call.parameters["Key"]) == ("bucket", key)
 
 
@@ -55,7 +58,9 @@ def test_the_bucket_may_be_in_the_host(codec: Codec, host: str, bucket: str) -> 
     call = codec.understand(ask("GET", "/one/two", host=host)).call
     expected = {"Bucket": bucket, "Key": "one/two"} if bucket else {"Bucket": "one", "Key": "two"}
     assert call.parameters == expected
-    assert codec.understand(ask("GET", "/", host=host)).call.operation == ("ListObjects" if bucket else "ListBuckets")
+    assert codec.understand(ask("GET", "/", host=host)).call.operation == (
+        "ListObjects" if bucket else "ListBuckets"
+    )
 
 
 MEANT: list[tuple[Asked, str, dict[str, Any]]] = [
@@ -200,7 +205,12 @@ def test_a_body_that_streams_is_no_parameter(codec: Codec) -> None:
 def test_a_compressed_body_is_unpacked(codec: Codec) -> None:
     plain = target("DeleteTable", b'{"TableName":"t"}')
     packed = Asked(
-        plain.method, plain.path, "", (*plain.headers, ("content-encoding", "gzip")), gzip.compress(plain.body), endpoint="dynamodb"
+        plain.method,
+        plain.path,
+        "",
+        (*plain.headers, ("content-encoding", "gzip")),
+        gzip.compress(plain.body),
+        endpoint="dynamodb",
     )
     assert codec.understand(packed).call.parameters == {"TableName": "t"}
 
@@ -229,7 +239,10 @@ def test_services_of_one_signing_name_are_told_apart(codec: Codec) -> None:
 
 
 def test_directory_buckets_are_told_by_the_scope(codec: Codec) -> None:
-    assert codec.understand(one_endpoint("GET", "/", signed="s3express")).call.operation == "ListDirectoryBuckets"
+    assert (
+        codec.understand(one_endpoint("GET", "/", signed="s3express")).call.operation
+        == "ListDirectoryBuckets"
+    )
     assert codec.understand(one_endpoint("GET", "/", signed="s3")).call.operation == "ListBuckets"
 
 

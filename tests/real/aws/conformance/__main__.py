@@ -30,7 +30,9 @@ def main() -> int:
     bad = _bad(cases)
     for line in bad:
         print(line)
-    print(f"read right: {document.share(cases, True):.4%} per service, {document.share(cases, False):.4%} with one endpoint")
+    print(
+        f"read right: {document.share(cases, True):.4%} per service, {document.share(cases, False):.4%} with one endpoint"
+    )
     if not (given.keep or given.services):
         document.write(cases)
         bad += [f"missed: {goal:%}" for own, goal in GOALS.items() if document.share(cases, own) < goal]

@@ -33,7 +33,7 @@ class Sent(NamedTuple):
     parameters: dict[str, Any]
 
 
-class _Speaking(Loader):
+class _Speaking(Loader):  # type: ignore[misc]  # botocore has no types
     """Loads models as if their services spoke one protocol only."""
 
     def __init__(self, protocol: str) -> None:
@@ -110,7 +110,6 @@ def asked_of(request: AWSPreparedRequest, endpoint: str = "") -> Asked:
     """A prepared request as the gateway's session hands it to the codec."""
     url = urlsplit(request.url)
     path = url.path.removeprefix(f"/~/{endpoint}") if endpoint else url.path
-    body = request.body or b""
     headers = tuple((name.lower(), _text(value)) for name, value in request.headers.items())
     scope = _SCOPE.search(dict(headers).get("authorization", ""))
     region, name = scope.groups() if scope else ("", "")
@@ -119,12 +118,18 @@ def asked_of(request: AWSPreparedRequest, endpoint: str = "") -> Asked:
         path,
         url.query,
         headers,
-        body.encode() if isinstance(body, str) else body if isinstance(body, bytes | bytearray) else body.read(),
+        _bytes(request.body),
         signing_name=name or "",
         region=region or "",
         endpoint=endpoint,
         host=url.netloc,
     )
+
+
+def _bytes(body: Any) -> bytes:
+    if isinstance(body, str):
+        return body.encode()
+    return bytes(body or b"") if isinstance(body, bytes | bytearray | None) else bytes(body.read())
 
 
 def _text(value: str | bytes) -> str:

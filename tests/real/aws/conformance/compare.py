@@ -60,7 +60,8 @@ def _differences(operation: OperationModel, sent: Sent, understood: Understood) 
             got.pop(name, None)
             expected.pop(name, None) if _framing(member) else None
     expected.pop(understood.call.streaming, None)
-    payload = operation.input_shape.serialization.get("payload") if operation.input_shape is not None else None
+    shape = operation.input_shape
+    payload = str(shape.serialization.get("payload")) if shape is not None else ""
     if expected.get(payload) == b"":
         expected.pop(payload)  # the same as none
     for name in _FOR_SIGNED_URLS:
@@ -69,7 +70,9 @@ def _differences(operation: OperationModel, sent: Sent, understood: Understood) 
             got.pop(name, None)
     if understood.protocol in ("query", "ec2", "rest-xml", "rest-json"):
         expected, got = _without_empty(expected), _without_empty(got)
-    names = sorted(name for name in expected.keys() | got.keys() if not _same(expected.get(name), got.get(name)))
+    names = sorted(
+        name for name in expected.keys() | got.keys() if not _same(expected.get(name), got.get(name))
+    )
     return ", ".join(names)
 
 

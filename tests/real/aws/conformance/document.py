@@ -44,9 +44,9 @@ def section(cases: Sequence[Case]) -> str:
     services = len({case.service for case in cases})
     operations = len({(case.service, case.operation) for case in cases})
     lines = [
-        f"botocore {botocore.__version__}: {services} services, {operations:,} operations, each with its required members and with all, made by",
-        "botocore's own clients. Services that share an API on one host (rds, docdb, neptune) have the same requests; with one endpoint",
-        f"those are read as the first of them, with the others beside it: {one['shared']:,} requests.",
+        f"botocore {botocore.__version__}: {services} services, {operations:,} operations, each with its required members and with",
+        "all, made by botocore's own clients. Services that share an API on one host (rds, docdb, neptune) have the same",
+        f"requests; with one endpoint those are read as the first of them, with the others beside it: {one['shared']:,} requests.",
         "",
         "| read as | endpoint per service | one endpoint | other protocols of the same services |",
         "|---|---|---|---|",
@@ -74,9 +74,12 @@ def _differing(cases: Sequence[Case]) -> list[str]:
     for case in cases:
         if case.outcome.kind != RIGHT:
             way = "both" if True in ways[case.service, case.operation] else "one endpoint"
-            groups[reason_of(case) or f"unknown: {case.outcome.detail}", way, case.service].add(case.operation)
+            groups[reason_of(case) or f"unknown: {case.outcome.detail}", way, case.service].add(
+                case.operation
+            )
     return [
-        f"| {service}: {_names(names)} | {way} | {reason} |" for (reason, way, service), names in sorted(groups.items())
+        f"| {service}: {_names(names)} | {way} | {reason} |"
+        for (reason, way, service), names in sorted(groups.items())
     ]
 
 

@@ -4,9 +4,21 @@ from tests.real.aws.conformance.compare import REFUSED, TWIN
 from tests.real.aws.conformance.run import UNSENT, Case
 
 _BY_DETAIL = (
-    (REFUSED, "event streams", "event streams from the client are refused on purpose: nobody could judge what comes in them"),
-    (REFUSED, "does not say which service", "the request is not signed with version 4, so that only the endpoint's path tells the service"),
-    (REFUSED, "may be for several services", "two services with the same signing name have the same request, for different hosts"),
+    (
+        REFUSED,
+        "event streams",
+        "event streams from the client are refused on purpose: nobody could judge what comes in them",
+    ),
+    (
+        REFUSED,
+        "does not say which service",
+        "the request is not signed with version 4, so that only the endpoint's path tells the service",
+    ),
+    (
+        REFUSED,
+        "may be for several services",
+        "two services with the same signing name have the same request, for different hosts",
+    ),
     (UNSENT, "MissingDependency", "botocore wants another library for this endpoint"),
 )
 _PATH = "another service with the same signing name has an operation with the same path"

@@ -14,8 +14,8 @@ from interlock.connectors.aws.codec import Codec
 
 
 class Case(NamedTuple):
-    """One request and what came of it. `own` tells whether it went to the service's own endpoint; `protocol` is empty for the one that
-    botocore prefers."""
+    """One request and what came of it. `own` tells whether it went to the service's own endpoint; `protocol` is empty for the one
+    that botocore prefers."""
 
     service: str
     operation: str
@@ -32,7 +32,7 @@ UNSENT = "unsent"
 def run(codec: Codec, services: Sequence[str], ways: Iterable[bool] = (True, False)) -> list[Case]:
     """Send everything through the codec."""
     session = session_speaking()
-    cases = []
+    cases: list[Case] = []
     for service in services:
         for own in ways:
             cases += _cases(codec, Client(session, service, own), service, own)
@@ -40,9 +40,10 @@ def run(codec: Codec, services: Sequence[str], ways: Iterable[bool] = (True, Fal
 
 
 def run_others(codec: Codec, services: Sequence[str]) -> list[Case]:
-    """The same at the services' own endpoints, in the protocols that they speak beside the one that botocore prefers: other SDKs do."""
+    """The same at the services' own endpoints, in the protocols that they speak beside the one that botocore prefers, for
+    other SDKs' sake."""
     session = session_speaking()
-    cases = []
+    cases: list[Case] = []
     for service in services:
         model = session.get_service_model(service)
         for protocol in set(model.metadata.get("protocols", ())) - {model.resolved_protocol}:

@@ -1,7 +1,7 @@
 """AWS requests, sans-io: from the bytes of any SDK to the operation and the parameters of botocore's models.
 
-`Codec(index).understand(asked)` gives the call or raises `Unclear`; what is ambiguous, unknown or malformed is refused. The index is
-made from botocore's files by `build`, and kept with `dump` and `load`.
+`Codec(index).understand(asked)` gives the call or raises `Unclear`; what is ambiguous, unknown or malformed is refused. The index
+is made from botocore's files by `build`, and kept with `dump` and `load`.
 """
 
 from interlock.connectors.aws.codec.codec import Codec

@@ -1,7 +1,7 @@
 """From a request to a call: which service, which operation, which parameters; or Unclear.
 
-The order is that of the protocols' own marks: the header of Smithy's RPC v2, `X-Amz-Target`, `Action` in a form or a query, and only then the
-table of REST routes. A request with the marks of two protocols is refused.
+The order is that of the protocols' own marks: the header of Smithy's RPC v2, `X-Amz-Target`, `Action` in a form or a query, and
+only then the table of REST routes. A request with the marks of two protocols is refused.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ _ALIASES = {"s3express": "s3", "s3-outposts": "s3", "s3-object-lambda": "s3"}
 
 
 class Codec:
-    """Understands requests to any of the index's services. `hosts` are the gateway's own names, below which a bucket may be named."""
+    """Understands requests to any of the index's services. `hosts` are the gateway's own names: buckets may be named below."""
 
     def __init__(self, index: Index, hosts: Iterable[str] = ()) -> None:
         self._index = index
@@ -55,7 +55,11 @@ class Codec:
 
     def _told(self, failure: Unclear, asked: Asked) -> Unclear:
         """The failure, with the protocol in which it can probably be read."""
-        names = (asked.endpoint,) if asked.endpoint in self._index.heads else self._index.signed_as(asked.signing_name)
+        names = (
+            (asked.endpoint,)
+            if asked.endpoint in self._index.heads
+            else self._index.signed_as(asked.signing_name)
+        )
         protocols = self._index.heads[names[0]].protocols if names else ()
         guess = guessed(asked)
         protocol = guess if guess in protocols or not protocols else protocols[0]
@@ -63,7 +67,10 @@ class Codec:
 
 
 def _chosen(readings: list[Reading], failures: list[Unclear], asked: Asked) -> list[Reading]:
-    """The readings that mean the same, the service that the credential scope names first; Unclear when two mean different things."""
+    """The readings that mean the same, with the service that the credential scope names first; Unclear when two differ.
+
+    Between services only the path decides: what differs in a query or a header is no ground to prefer one to another.
+    """
     best = min(reading.rank for reading in readings)
     chosen = [reading for reading in readings if reading.rank == best]
     first = min(chosen, key=lambda reading: (reading.service != asked.signing_name, reading.service))
@@ -77,7 +84,9 @@ def _chosen(readings: list[Reading], failures: list[Unclear], asked: Asked) -> l
 
 def _worst(failures: list[Unclear]) -> Unclear:
     """The failure that says most: one that knows the operation before one that doesn't."""
-    return min(failures, key=lambda failure: (failure.rank is None, failure.rank or (), failure.code == UNKNOWN))
+    return min(
+        failures, key=lambda failure: (failure.rank is None, failure.rank or (), failure.code == UNKNOWN)
+    )
 
 
 def _understood(asked: Asked, chosen: list[Reading]) -> Understood:

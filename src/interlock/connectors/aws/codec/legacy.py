@@ -1,5 +1,5 @@
-"""The form in which SDKs from before November 2023 call SQS. botocore's model has only the JSON form left, which names things otherwise
-(Amazon SQS API Reference, version 2012-11-05, "Making requests using the AWS query protocol")."""
+"""The form in which SDKs from before November 2023 call SQS. botocore's model has only the JSON form left, which names things
+otherwise (Amazon SQS API Reference, version 2012-11-05, "Making requests using the AWS query protocol")."""
 
 from collections.abc import Mapping
 

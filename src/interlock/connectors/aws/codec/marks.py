@@ -1,5 +1,6 @@
 """The marks by which a request shows its protocol."""
 
+import re
 from typing import NamedTuple
 
 from interlock.connectors.aws.codec.address import Query, read_query
@@ -10,6 +11,9 @@ CBOR = "application/cbor"
 _RPC = "rpc-v2-cbor"
 _PROTOCOL = "smithy-protocol"
 _TARGET = "x-amz-target"
+_UTF8 = re.compile(r";\s*charset=\"?utf-?8\"?\s*(?:;|$)", re.IGNORECASE)
+_OVERRIDES = frozenset({"x-http-method", "x-http-method-override", "x-method-override"})
+"""Headers that some servers take for the method."""
 
 
 class Marks(NamedTuple):
@@ -31,6 +35,8 @@ class Marks(NamedTuple):
 def marks_of(asked: Asked) -> Marks:
     """The marks of a request; Unclear when they are malformed, or of two protocols."""
     headers = single(asked.headers)
+    if not _OVERRIDES.isdisjoint(headers):
+        raise Unclear("the request names another method in a header")
     query = read_query(asked.query)
     target = _once(headers, _TARGET)
     protocol = _once(headers, _PROTOCOL)
@@ -65,6 +71,12 @@ def guessed(asked: Asked) -> str:
 def media_type(value: str) -> str:
     """`application/json` out of `Application/JSON; charset=utf-8`."""
     return value.partition(";")[0].strip().lower()
+
+
+def check_charset(value: str) -> None:
+    """Refuse a content type that names a character set other than UTF-8: the service might read the body so."""
+    if "charset" in value.lower() and not _UTF8.search(value):
+        raise Unclear("the body is not sent as UTF-8")
 
 
 def _once(headers: dict[str, str], name: str) -> str:

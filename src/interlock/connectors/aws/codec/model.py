@@ -34,7 +34,7 @@ class Member(Value, frozen=True, array_like=True):
 
 
 class Shape(Value, frozen=True, array_like=True):
-    """A type. `members` are a structure's, `item` a list's, `key` and `value` a map's; `payload` names the member that is the body."""
+    """A type. `members` are a structure's, `item` a list's, `key` and `value` a map's; `payload` names the one that is the body."""
 
     type: str
     members: tuple[Member, ...] = ()
@@ -68,8 +68,8 @@ class Service(Value, frozen=True, array_like=True):
 
 
 class Head(Value, frozen=True, array_like=True):
-    """What of a service is needed to find it. `signing` is its name in credential scopes, `target` its prefix in X-Amz-Target, `host` the first
-    part of its host's name, which several may have in common."""
+    """What of a service is needed to find it. `signing` is its name in credential scopes, `target` its prefix in X-Amz-Target,
+    `host` the first part of its host's name, which several may have in common."""
 
     name: str
     signing: str

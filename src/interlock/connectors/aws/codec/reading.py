@@ -8,7 +8,7 @@ from interlock.connectors.aws.codec.bodies.form import Form, read_form
 from interlock.connectors.aws.codec.bodies.gzip import unpacked
 from interlock.connectors.aws.codec.bodies.json_text import read_json
 from interlock.connectors.aws.codec.bodies.tree import Tree
-from interlock.connectors.aws.codec.marks import CBOR, Marks
+from interlock.connectors.aws.codec.marks import CBOR, Marks, check_charset
 from interlock.connectors.aws.codec.model import Model, Operation
 from interlock.connectors.aws.codec.request import UNKNOWN, Asked, Unclear, shown
 from interlock.connectors.aws.codec.rest.bindings import Parts, Rest
@@ -48,7 +48,9 @@ def read(model: Model, asked: Asked, marks: Marks, hosts: tuple[str, ...]) -> Re
     if forms and (marks.action or marks.form or not rest):
         return _form(model, forms, asked, marks)
     if not rest or (marks.action and marks.form):
-        raise Unclear("the request does not say which operation it asks for", UNKNOWN, protocols[0], model.name)
+        raise Unclear(
+            "the request does not say which operation it asks for", UNKNOWN, protocols[0], model.name
+        )
     return _rest(model, rest, asked, marks, hosts)
 
 
@@ -83,6 +85,7 @@ def _value(protocol: str, asked: Asked, marks: Marks) -> Any:
 def _body(asked: Asked, marks: Marks) -> bytes:
     if asked.streams:
         raise Unclear("the body is too long for this operation", "RequestEntityTooLarge")
+    check_charset(marks.headers.get("content-type", ""))
     coding = marks.headers.get("content-encoding", "").lower()
     if coding in ("", "identity"):
         return asked.body
@@ -113,7 +116,9 @@ def _form(model: Model, protocol: str, asked: Asked, marks: Marks) -> Reading:
     name, version = pairs.pop("Action", ""), pairs.pop("Version", "")
     operation = model.operations.get(name)
     if operation is None or version != model.head.version:
-        raise Unclear(f"the service knows no action {shown(name)} in that version", UNKNOWN, protocol, model.name)
+        raise Unclear(
+            f"the service knows no action {shown(name)} in that version", UNKNOWN, protocol, model.name
+        )
     try:
         _check_path(model, asked, pairs)
         parameters = Form(model, protocol == "ec2").parameters(model.shape(operation.input), pairs)
@@ -131,7 +136,10 @@ def _pairs(asked: Asked, marks: Marks) -> dict[str, str]:
     if asked.method != "POST" or not marks.form:
         raise Unclear("the protocol takes GET, or POST with a form")
     pairs = read_form(_text(_body(asked, marks)))
-    if any(values != [pairs.get(name)] or name not in ("Action", "Version") for name, values in marks.query.items()):
+    if any(
+        values != [pairs.get(name)] or name not in ("Action", "Version")
+        for name, values in marks.query.items()
+    ):
         raise Unclear("the query says something else than the body")
     return pairs
 
@@ -164,7 +172,9 @@ def _rest(model: Model, protocol: str, asked: Asked, marks: Marks, hosts: tuple[
     except Unclear as failure:
         raise failure.of(protocol, model.name, found.operation.name, rank) from None
     length = _length(asked, marks) if streaming else None
-    return Reading(model.name, model.head.host, protocol, found.operation.name, parameters, streaming, length, rank)
+    return Reading(
+        model.name, model.head.host, protocol, found.operation.name, parameters, streaming, length, rank
+    )
 
 
 def _route(model: Model, asked: Asked, marks: Marks, hosts: tuple[str, ...]) -> Found:

@@ -46,7 +46,7 @@ class Understood(Value, frozen=True):
 class Unclear(InterlockError):
     """The request is refused because it has no meaning, or more than one.
 
-    `code` is an AWS error code; `protocol` and `service` say in whose envelope to answer, and are empty when that isn't known either.
+    `code` is an AWS error code; `protocol` and `service` say in whose envelope to answer, and are empty when that isn't known.
     The message names members of the model and never a value.
     """
 
@@ -57,7 +57,9 @@ class Unclear(InterlockError):
         self.rank: tuple[int, ...] | None = None
         """How specific the route to the operation was; None when there was no operation."""
 
-    def of(self, protocol: str, service: str, operation: str = "", rank: tuple[int, ...] | None = None) -> "Unclear":
+    def of(
+        self, protocol: str, service: str, operation: str = "", rank: tuple[int, ...] | None = None
+    ) -> "Unclear":
         """The same, with what has become known meanwhile."""
         told = Unclear(str(self), self.code, self.protocol or protocol, self.service or service)
         told.operation, told.rank = operation, rank

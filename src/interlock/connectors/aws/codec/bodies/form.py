@@ -1,8 +1,8 @@
 """Form bodies to parameters, by the model ("AWS Query protocol", "AWS EC2 query protocol").
 
-Parameters are names with dots (`Filter.1.Value.2=x`). They are first put into a tree, where a name that is both a value and a
-prefix, or that stands twice, is refused; numbers must run from 1 without gaps and without leading zeros, since services differ in what
-they make of others (`InstanceId.1` beside `InstanceId.01`).
+Parameters are names with dots (`Filter.1.Value.2=x`). They are first put into a tree, where a name that is both a value
+and a prefix, or that stands twice, is refused; numbers must run from 1 without gaps and without leading zeros, since services
+differ in what they make of others (`InstanceId.1` beside `InstanceId.01`).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -76,7 +76,7 @@ class Form:
         return found
 
     def parameters(self, shape: Shape, pairs: Mapping[str, str]) -> dict[str, Any]:
-        """The members of an input. Empty structures and lists leave no trace in a form: those that are required are there all the same."""
+        """The members of an input. Empty structures and lists leave no trace in a form: required ones are there all the same."""
         found = self.members(shape, tree_of(pairs))
         for each in shape.members:
             if each.name in shape.required and each.name not in found:
@@ -87,10 +87,10 @@ class Form:
 
     def _names(self, shape: Shape) -> Mapping[str, Member]:
         key = ("form", id(shape), self._ec2)
-        names = self._model.kept.get(key)
+        names: Mapping[str, Member] | None = self._model.kept.get(key)
         if names is None:
             names = self._model.kept[key] = dict(self._named(shape.members))
-        return names  # type: ignore[no-any-return]
+        return names
 
     def _named(self, members: Iterable[Member]) -> Iterable[tuple[str, Member]]:
         for each in members:

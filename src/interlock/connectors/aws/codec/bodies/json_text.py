@@ -1,4 +1,4 @@
-"""JSON without what readers disagree about: no name twice, no NaN, no half characters, no depth that exhausts a reader (RFC 8259)."""
+"""JSON without what readers disagree about: no name twice, no NaN, no half characters, no endless depth (RFC 8259)."""
 
 import json
 import re
@@ -27,9 +27,7 @@ def _whole(digits: str) -> int:
     return int(digits)
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_pairs, parse_constant=_constant, parse_int=_whole, strict=True
-)
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_int=_whole, strict=True)
 
 
 def read_json(data: bytes) -> Any:

@@ -34,10 +34,10 @@ class Tree:
 
     def _names(self, shape: Shape, members: Iterable[Member]) -> Mapping[str, Member]:
         key = ("tree", id(shape), members is shape.members)
-        names = self._model.kept.get(key)
+        names: Mapping[str, Member] | None = self._model.kept.get(key)
         if names is None:
             names = self._model.kept[key] = {each.label: each for each in members}
-        return names  # type: ignore[no-any-return]
+        return names
 
     def value(self, ref: Member, value: Any) -> Any:
         """One value of the type that `ref` refers to."""
@@ -65,7 +65,9 @@ class Tree:
             raise Unclear("there is no object where the model has a map")
         assert shape.value is not None
         ref = shape.value
-        return {scalars.text(key): None if each is None else self.value(ref, each) for key, each in value.items()}
+        return {
+            scalars.text(key): None if each is None else self.value(ref, each) for key, each in value.items()
+        }
 
     def _scalar(self, ref: Member, kind: str, value: Any) -> Any:
         match value:

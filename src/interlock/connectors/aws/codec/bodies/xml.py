@@ -1,7 +1,7 @@
 """XML bodies to parameters, by the model ("AWS restXml protocol").
 
-Only elements, attributes and text are read. A document type, an entity of the document's own, a comment, a processing instruction or
-a CDATA section has no business in a request and is refused before anything of it is expanded (OWASP, "XML External Entity
+Only elements, attributes and text are read. A document type, an entity of the document's own, a comment, a processing instruction
+or a CDATA section has no business in a request and is refused before anything of it is expanded (OWASP, "XML External Entity
 Prevention").
 """
 
@@ -42,7 +42,9 @@ class Element:
 
     def own(self) -> dict[str, str]:
         """Its attributes, without namespace declarations."""
-        return {name: value for name, value in self.attributes.items() if name != "xmlns" and name[:6] != "xmlns:"}
+        return {
+            name: value for name, value in self.attributes.items() if name != "xmlns" and name[:6] != "xmlns:"
+        }
 
 
 class _Builder:
@@ -128,14 +130,16 @@ class Xml:
             raise Unclear("a union has not exactly one member")
         return found
 
-    def _names(self, shape: Shape, members: Iterable[Member]) -> tuple[Mapping[str, Member], Mapping[str, Member]]:
+    def _names(
+        self, shape: Shape, members: Iterable[Member]
+    ) -> tuple[Mapping[str, Member], Mapping[str, Member]]:
         key = ("xml", id(shape), members is shape.members)
-        names = self._model.kept.get(key)
+        names: tuple[Mapping[str, Member], Mapping[str, Member]] | None = self._model.kept.get(key)
         if names is None:
             elements = {each.label: each for each in members if not each.attribute}
             attributes = {each.label: each for each in members if each.attribute}
             names = self._model.kept[key] = (elements, attributes)
-        return names  # type: ignore[no-any-return]
+        return names
 
     def _attributes(self, known: Mapping[str, Member], element: Element) -> dict[str, Any]:
         found = {}

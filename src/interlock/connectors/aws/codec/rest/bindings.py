@@ -8,12 +8,14 @@ from interlock.connectors.aws.codec.bodies.gzip import unpacked
 from interlock.connectors.aws.codec.bodies.json_text import read_json
 from interlock.connectors.aws.codec.bodies.tree import Tree
 from interlock.connectors.aws.codec.bodies.xml import Xml
-from interlock.connectors.aws.codec.rest.headers import check_strangers, read_header, read_prefixed
-from interlock.connectors.aws.codec.rest.labels import read_label
+from interlock.connectors.aws.codec.marks import check_charset, media_type
 from interlock.connectors.aws.codec.model import BODY, Member, Model, Shape
 from interlock.connectors.aws.codec.request import Unclear, shown
+from interlock.connectors.aws.codec.rest.headers import check_strangers, read_header, read_prefixed
+from interlock.connectors.aws.codec.rest.labels import read_label
 from interlock.connectors.aws.codec.rest.routes import Found, literal_query
 
+_JSON = frozenset({"", "application/json", "application/x-amz-json-1.0", "application/x-amz-json-1.1"})
 _FRAMING = frozenset({"content-length"})
 """Members that say how long the body is: that is the connection's to say (`Call.length`)."""
 
@@ -47,12 +49,14 @@ class Rest:
         streaming = shape.payload if shape.streaming else ""
         if not streaming:
             parameters |= self._body(shape, found, self._plain(shape, parts))
+            self._check_type(shape, parts)
         return parameters, streaming
 
     def _labels(self, shape: Shape, found: Found) -> dict[str, Any]:
         members = {each.label: each for each in shape.members if each.location == "uri"}
         return {
-            members[name].name: read_label(self._model, members[name], value) for name, value in found.labels.items()
+            members[name].name: read_label(self._model, members[name], value)
+            for name, value in found.labels.items()
         }
 
     def _headers(self, shape: Shape, headers: Mapping[str, str]) -> dict[str, Any]:
@@ -76,7 +80,9 @@ class Rest:
                 read[known[name].name] = self._values(known[name], values)
             elif name not in literal:
                 others |= self._other(shape, found, rest, name, values)
-        return read | {rest.name: others} if rest is not None and others else read | self._hoisted(shape, others)
+        return (
+            read | {rest.name: others} if rest is not None and others else read | self._hoisted(shape, others)
+        )
 
     def _other(
         self, shape: Shape, found: Found, rest: Member | None, name: str, values: Sequence[str]
@@ -87,7 +93,7 @@ class Rest:
             return {name: list(values) if several else _one(name, values)}
         if name == "x-id" and list(values) == [found.operation.name]:
             return {}  # the name of the operation, as SDKs made with Smithy send it
-        if name.lower().startswith("x-amz-"):
+        if self._model.name == "s3" and name.lower().startswith("x-amz-"):
             return {name.lower(): _one(name, values)}
         raise Unclear(f"the operation knows no query parameter {shown(name)}")
 
@@ -108,10 +114,24 @@ class Rest:
             return [scalars.scalar(kind, value, form) for value in values]
         return scalars.scalar(shape.type, _one(ref.label, values), ref.timestamp or "iso8601")
 
+    def _check_type(self, shape: Shape, parts: Parts) -> None:
+        """JSON must be sent as JSON: a server that goes by the type would read something else."""
+        kind = (
+            self._model.shape(self._model.member(shape, shape.payload)).type if shape.payload else "structure"
+        )
+        if self._xml or not parts.body or kind in ("blob", "string"):
+            return
+        sent = parts.headers.get("content-type", "")
+        if media_type(sent) not in _JSON:
+            raise Unclear("the body is not sent as application/json")
+        check_charset(sent)
+
     def _plain(self, shape: Shape, parts: Parts) -> bytes:
         if parts.streams:
             raise Unclear("the body is too long for this operation", code="RequestEntityTooLarge")
-        bound = any(each.label.lower() == "content-encoding" for each in shape.members if each.location == "header")
+        bound = any(
+            each.label.lower() == "content-encoding" for each in shape.members if each.location == "header"
+        )
         coding = parts.headers.get("content-encoding", "").lower()
         if bound or coding in ("", "identity", "aws-chunked"):
             return parts.body
@@ -143,7 +163,9 @@ class Rest:
     def _payload(self, ref: Member, body: bytes) -> Any:
         shape = self._model.shape(ref)
         if shape.eventstream:
-            raise Unclear("event streams from the client are not supported: their commands cannot be judged one by one")
+            raise Unclear(
+                "event streams from the client are not supported: their commands cannot be judged one by one"
+            )
         if shape.type == "blob":
             return body
         if shape.type == "string":

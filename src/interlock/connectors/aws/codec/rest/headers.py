@@ -40,7 +40,13 @@ def read_prefixed(ref: Member, headers: Mapping[str, str]) -> dict[str, Any]:
     return {ref.name: found} if found else {}
 
 
-_EVERYWHERE = ("x-amz-checksum-", "x-amz-sdk-", "x-amz-expected-bucket-owner", "x-amz-request-payer", "x-amz-trailer")
+_EVERYWHERE = (
+    "x-amz-checksum-",
+    "x-amz-sdk-",
+    "x-amz-expected-bucket-owner",
+    "x-amz-request-payer",
+    "x-amz-trailer",
+)
 """Headers that SDKs send with any operation, whether the model has them or not."""
 
 
@@ -63,7 +69,9 @@ def _names(shape: Shape) -> Iterable[str]:
 
 def _without_chunks(value: str) -> str:
     """`aws-chunked` says how the body is sent, not what it is (Amazon S3 API Reference, "Signature calculations: streaming")."""
-    return ",".join(each for each in (part.strip() for part in value.split(",")) if each.lower() != "aws-chunked")
+    return ",".join(
+        each for each in (part.strip() for part in value.split(",")) if each.lower() != "aws-chunked"
+    )
 
 
 def _json_value(value: str) -> bytes:

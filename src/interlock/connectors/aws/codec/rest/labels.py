@@ -9,7 +9,7 @@ from interlock.connectors.aws.codec.request import Unclear, shown
 
 
 def read_label(model: Model, ref: Member, value: str) -> Any:
-    """A label's value. Segments that servers resolve (`.` and `..`) are refused, except in keys of S3 objects, where they are text."""
+    """A label's value. Segments that servers resolve (`.` and `..`) are refused, except in S3 keys, where they are text."""
     plain = decoded(value)
     key = model.name == "s3" and ref.name == "Key"
     if not key and _moves(plain):

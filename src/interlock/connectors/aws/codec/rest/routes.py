@@ -1,7 +1,7 @@
 """REST routes: which operations of a service a method, a path, a query and headers may ask for, the most specific first.
 
-An operation fits when its path does, when the literal parts of its query are there, and when the members that it requires in the query and
-in headers are there too: S3 tells `UploadPart` from `PutObject` and `CopyObject` by nothing else (Amazon S3 API Reference).
+An operation fits when its path does, when the literal parts of its query are there, and when the members that it requires in the
+query and in headers are there too: S3 tells `UploadPart` from `PutObject` and `CopyObject` by nothing else (S3 API Reference).
 """
 
 import re
@@ -65,7 +65,7 @@ def rank_of(model: Model, operation: Operation) -> tuple[int, ...]:
 def literal_query(operation: Operation) -> dict[str, str]:
     """What an operation's own URI says in the query."""
     pairs = operation.uri.partition("?")[2]
-    return dict((name, value) for name, _, value in (pair.partition("=") for pair in pairs.split("&") if pair))
+    return {name: value for name, _, value in (pair.partition("=") for pair in pairs.split("&") if pair)}
 
 
 def _routes(model: Model) -> Mapping[str, list[Route]]:
