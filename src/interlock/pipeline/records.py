@@ -190,6 +190,12 @@ def expire(tx: Tx, change: Change) -> Change:
     return after
 
 
+def image(tx: ReadTx, change: Change) -> Sequence[bytes]:
+    """The parts of the before-image of the latest attempt, in order; none when there is none, or not any more."""
+    names = tx.payload_parts(change.id, change.marker.get("undo", "?"))
+    return [tx.payload(change.id, name) for name in names]
+
+
 AFTERWARDS = "z"
 """Begins the names of parts of the before-image that the outcome brought: they come after all others."""
 

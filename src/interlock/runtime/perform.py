@@ -73,8 +73,10 @@ class Performer:
     def _abandon(self, _: c.Abandon) -> Awaitable[None]:
         return self._at_hand().abandon()
 
-    def _settle(self, ask: c.Settle) -> Awaitable[Settled]:
-        return self._core.live(ask.change.target).settle(ask.change)
+    async def _settle(self, ask: c.Settle) -> Settled:
+        live = self._core.live(ask.change.target)
+        image = await self._core.store.read(lambda tx: records.image(tx, ask.change))
+        return await live.settle(ask.change, image)
 
     # -- the store
 

@@ -50,9 +50,9 @@ class Work(Value, frozen=True):
 
 class Preview(Value, frozen=True):
     """The reply to a preview: effects and the before-image. `undo` are parts of at most 4 MiB each in the connector's own
-    encoding, empty when nothing can be undone. `marker` is what `Live.settle` needs to learn the outcome after a crash; `partly` in
-    the marker of a revert says that it leaves something as it is. `conflicts` are rows that others touched since (of a forced
-    revert)."""
+    encoding, empty when nothing can be undone. `marker` is what `Live.settle` needs to learn the outcome after a crash;
+    `partly` in the marker of a revert says that it leaves something as it is. `conflicts` are rows that others touched
+    since (of a forced revert)."""
 
     measurement: Measurement
     undo: tuple[bytes, ...] = ()
@@ -91,8 +91,8 @@ class Permitted(Value, frozen=True, tag=True):
 
 
 class Held(Value, frozen=True, tag=True):
-    """Waits for people (or a rehearsal); nothing was done. `again` tells that this very content was held before; `grown` lists, in
-    plain words, how the effect differs from what had been approved, and `beside` puts both side by side."""
+    """Waits for people (or a rehearsal); nothing was done. `again` tells that this very content was held before; `grown`
+    lists, in plain words, how the effect differs from what had been approved, and `beside` puts both side by side."""
 
     change: Change
     again: bool = False
@@ -217,8 +217,9 @@ class Live(Protocol):
     async def fingerprint(self) -> str:
         """What the target really is (for Postgres: `system identifier/database`), read from it."""
 
-    async def settle(self, change: Change) -> Settled:
-        """Ask the target what became of an execution (recovery)."""
+    async def settle(self, change: Change, image: Sequence[bytes] = ()) -> Settled:
+        """Ask the target what became of an execution (recovery). `image` are the parts of the before-image that were stored with the
+        intent, for a target that can only tell by comparing."""
 
     def describe(self, payload: bytes) -> Sequence[str]:
         """The native statements of a recorded work, as text for people."""
@@ -237,8 +238,8 @@ class Live(Protocol):
 
 @runtime_checkable
 class Protects(Protocol):
-    """What a `Live` may offer besides: a target on which single tables can be protected, at a price for each write, so that changes
-    of large ones can be undone as well."""
+    """What a `Live` may offer besides: a target on which single tables can be protected, at a price for each write, so that
+    changes of large ones can be undone as well."""
 
     async def protect(self, tables: Sequence[str], *, on: bool) -> Sequence[str]:
         """Protect tables, or end it; returns which, by their full names. All or nothing. Raises Rejected, Unavailable."""
@@ -277,11 +278,11 @@ class Recorded(Value, frozen=True):
 class Connector(Protocol):
     """A kind of target.
 
-    Three more members are optional. `recorded(payload: bytes) -> Recorded`: with it, people check on their own machine what they
-    sign, instead of taking the server's word for the statements. `connection: str`: how agents write the address of a target, with
-    the words AGENT, TOKEN, ADDRESS (host and port) and TARGET in it. `environment(reach: Reach) -> Mapping[str, str | None]`: the
-    environment in which the target's usual clients find the gateway (None takes a variable away), for `interlock run`.
-    """
+    Three more members are optional. `recorded(payload: bytes) -> Recorded`: with it, people check on their own machine what
+    they sign, instead of taking the server's word for the statements. `connection: str`: how agents write the address of a
+    target, with the words AGENT, TOKEN, ADDRESS (host and port) and TARGET in it. `environment(reach: Reach) ->
+    Mapping[str, str | None]`: the environment in which the target's usual clients find the gateway (None takes a variable
+    away), for `interlock run`. """
 
     name: str
 
@@ -307,8 +308,8 @@ class Connector(Protocol):
 
 
 class Reach(Value, frozen=True):
-    """How a program reaches a target as an agent: `address` is HOST:PORT; `wait_s` for how long (seconds) it waits for people when
-    its work is held, 0 for not at all; `reason` is what they read of its purpose."""
+    """How a program reaches a target as an agent: `address` is HOST:PORT; `wait_s` for how long (seconds) it waits for
+    people when its work is held, 0 for not at all; `reason` is what they read of its purpose."""
 
     address: str
     target: str

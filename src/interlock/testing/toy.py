@@ -219,7 +219,7 @@ class ToyLive:
     async def fingerprint(self) -> str:
         return self.toy.fingerprint
 
-    async def settle(self, change: Change) -> Settled:
+    async def settle(self, change: Change, image: Sequence[bytes] = ()) -> Settled:
         if self.toy.lost:
             raise ToyFault("secret: the target does not answer")
         xid = change.marker.get("xid", "")

@@ -223,10 +223,10 @@ def _can_be_reverted(change: Change) -> None:
 
 def _image(tx: ReadTx, change: Change) -> Sequence[bytes]:
     """The stored before-image. Raises Rejected when there is none."""
-    names = tx.payload_parts(change.id, change.marker.get("undo", "?"))
-    if not names:
+    parts = records.image(tx, change)
+    if not parts:
         raise Rejected(f"{change.id} cannot be reverted: no before-image was taken, or it is destroyed")
-    return [tx.payload(change.id, name) for name in names]
+    return parts
 
 
 def _payload(tx: ReadTx, change_id: str) -> bytes | None:

@@ -182,7 +182,7 @@ class PgLive:
     def session(self, wire: Wire) -> PgSession:
         return PgSession(wire, self)
 
-    async def settle(self, change: Change | dict[str, str]) -> Settled:
+    async def settle(self, change: Change | dict[str, str], image: Sequence[bytes] = ()) -> Settled:
         """Ask the server what became of a transaction (`pg_xact_status`)."""
         marker = change.marker if isinstance(change, Change) else change
         steps = settle.settle(marker)

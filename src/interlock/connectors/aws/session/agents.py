@@ -1,0 +1,107 @@
+"""Sessions of agents: HTTP has none, so one is entered with an agent's first call and left when it has been idle for long.
+
+It is what the core sees as a session (a breaker scope, entries in the ledger), and it remembers what was deleted and
+created in it."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from interlock.connectors.aws.preview.seen import Seen
+from interlock.model.effect import ChangeKind, Effect, Unit
+from interlock.model.errors import Rejected
+from interlock.sdk.connector import Gate, Principal
+
+LATELY = timedelta(hours=1)
+"""How long a deletion and a creation of the same thing are one replacement."""
+
+_GONE = (ChangeKind.DELETED, ChangeKind.REPLACED, ChangeKind.HIDDEN)
+
+
+class AgentSession:
+    """One agent's, while it works. `ended` says why it is over, when it is."""
+
+    def __init__(self, principal: Principal, now: float) -> None:
+        self.principal = principal
+        self.used = now
+        self.ended = ""
+        self.busy = 0
+        self._seen = Seen()
+        self.waiting: dict[str, str] = {}
+        """Deletions that wait for people: name of the resource → change."""
+
+    @property
+    def seen(self) -> Seen:
+        """What it deleted and created lately."""
+        now = datetime.now(UTC)
+        self._seen = self._seen.since(now - LATELY)
+        return self._seen
+
+    def note(self, effects: Iterable[Effect], change: str, *, done: bool) -> None:
+        """Remember what a change did, or, when it was not `done`, would do once people have approved it."""
+        now = datetime.now(UTC)
+        found = [e for e in effects if e.unit is Unit.OBJECTS and e.count]
+        gone = [e.resource.name for e in found if e.change in _GONE]
+        self._seen = self._seen.with_deleted(gone, change, now)
+        if done:
+            made = [e.resource.name for e in found if e.change is ChangeKind.CREATED]
+            self._seen = self._seen.with_created(made, change, now)
+            self.waiting = {name: waits for name, waits in self.waiting.items() if waits != change}
+        else:
+            self.waiting.update(dict.fromkeys(gone, change))
+
+
+class AgentSessions:
+    """All sessions on one target, one for each agent."""
+
+    def __init__(self, gate: Gate, idle_s: float) -> None:
+        self._gate, self._idle_s = gate, idle_s
+        self._sessions: dict[str, AgentSession] = {}
+        self._entering: dict[str, asyncio.Lock] = {}
+
+    async def of(self, principal: Principal) -> AgentSession:
+        """The agent's session, entered if there is none. Raises Rejected, Unavailable."""
+        found = self._sessions.get(principal.agent)
+        if found is None or found.ended or found.principal.epoch != principal.epoch:
+            async with self._entering.setdefault(principal.agent, asyncio.Lock()):
+                found = await self._entered(principal)
+        found.used = _clock()
+        return found
+
+    async def _entered(self, principal: Principal) -> AgentSession:
+        found = self._sessions.get(principal.agent)
+        if found is not None and not found.ended and found.principal.epoch == principal.epoch:
+            return found
+        if found is not None:
+            await self._leave(found)
+
+        def over(why: str) -> None:
+            session.ended = why
+
+        session = AgentSession(principal, _clock())
+        session.principal = await self._gate.enter(principal, over)
+        if session.ended:
+            raise Rejected(session.ended)
+        self._sessions[principal.agent] = session
+        return session
+
+    async def _leave(self, session: AgentSession) -> None:
+        if self._sessions.get(session.principal.agent) is session:
+            del self._sessions[session.principal.agent]
+        await self._gate.leave(session.principal)
+
+    async def sweep(self) -> None:
+        """Leave what has been idle for too long."""
+        before = _clock() - self._idle_s
+        for session in list(self._sessions.values()):
+            if session.ended or (session.used < before and not session.busy):
+                await self._leave(session)
+
+    async def close(self) -> None:
+        """Leave all."""
+        for session in list(self._sessions.values()):
+            await self._leave(session)
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,428 @@
+"""One request of an agent's, from its head to its answer. Start reading at `serve`."""
+
+import secrets
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Protocol
+
+import msgspec
+
+from interlock.connectors.aws import answer as answers
+from interlock.connectors.aws import sigv4
+from interlock.connectors.aws.answer import Answer
+from interlock.connectors.aws.call import Classified
+from interlock.connectors.aws.codec import Asked, Codec, Unclear, Understood
+from interlock.connectors.aws.codec.address import path_of
+from interlock.connectors.aws.config import TargetConfig
+from interlock.connectors.aws.http import Head, Malformed
+from interlock.connectors.aws.session import credentials, forwarding, keys, rewriting
+from interlock.connectors.aws.session.agents import AgentSession, AgentSessions
+from interlock.connectors.aws.session.forwarding import Sends
+from interlock.connectors.aws.session.incoming import Incoming
+from interlock.connectors.aws.session.outgoing import Outgoing
+from interlock.connectors.aws.session.record import Recorded, Request
+from interlock.connectors.aws.session.unit import Account, CallUnit, Piece
+from interlock.connectors.aws.sigv4 import Claim, NotSigned
+from interlock.connectors.aws.upstream import Lost
+from interlock.model.change import Change
+from interlock.model.decision import Forbid, Permit
+from interlock.model.errors import InterlockError, Rejected, Unavailable
+from interlock.model.operation import Action
+from interlock.model.people import AgentCredential
+from interlock.sdk.connector import Gate, Held, Permitted, Principal, Refused, Work
+
+BASE = "/~/"
+"""Begins the path of a service's own endpoint: `/~/dynamodb/…`."""
+
+
+class Server(Account, Sends, Protocol):
+    """What an exchange needs of its target."""
+
+    gate: Gate
+    config: TargetConfig
+    codec: Codec
+    sessions: AgentSessions
+    hosts: tuple[str, ...]
+
+    def classify(self, understood: Understood) -> Classified: ...
+    def usual_protocol(self, service: str) -> str: ...
+    def host_prefix(self, request: Request) -> str: ...
+    def address(self, host: str) -> str: ...
+
+
+class Signed(msgspec.Struct, frozen=True):
+    """Who asks, proven."""
+
+    principal: Principal
+    credential: AgentCredential
+    claim: Claim
+    mode: sigv4.Mode
+    secret: str
+    narrowed: keys.Narrowed | None
+
+
+class Exchange:
+    """See the module. `request_id` names it in answers and logs."""
+
+    def __init__(self, server: Server, head: Head, incoming: Incoming, out: Outgoing) -> None:
+        self._server, self._head, self._incoming, self._out = server, head, incoming, out
+        self.request_id = secrets.token_hex(16)
+        self._protocol = self._service = ""
+
+    async def serve(self) -> None:
+        """Answer it. Raises Gone, ConnectionError when the client is gone; whatever else goes wrong is an answer."""
+        try:
+            await self._answer()
+        except NotSigned as error:
+            self._error(error.code, error.message, error.status)
+        except Unclear as error:
+            self._protocol, self._service = error.protocol or self._protocol, error.service or self._service
+            self._error(error.code, str(error), 400)
+        except Malformed as error:
+            self._out.keep_alive = False
+            self._error("MalformedRequest", error.sentence, error.status)
+        except Rejected as error:
+            self._refuse(Refused("forbidden", str(error)))
+        except Lost as error:
+            self._refuse(Refused("unavailable", str(error), retry=True))
+        except InterlockError as error:
+            self._refuse(Refused("unavailable", str(error), retry=True))
+
+    async def _answer(self) -> None:
+        endpoint, path = _endpoint(self._head.path)
+        self._guess(endpoint)
+        signed = await self._signed()
+        self._guess(endpoint or signed.claim.service)
+        body = await self._body(signed)
+        understood = await self._understand(signed, endpoint, path, body)
+        call = understood.call
+        self._protocol, self._service = understood.protocol, call.service
+        if not forwarding.in_regions(call.service, call.region, self._server.config.regions):
+            raise Rejected(f"{call.region or 'no region'} is not a region of this target")
+        what = self._server.classify(understood)
+        if signed.narrowed is not None and not keys.allows(signed.narrowed.actions, what.operation.verb):
+            raise Rejected(f"the session policy of this key does not allow {what.operation.verb}")
+        await self._decide(
+            signed, what, await self._request(signed, endpoint, understood, what, path, body), body
+        )
+
+    def _own(self) -> str:
+        """The gateway's address, as this client reaches it."""
+        return self._server.address(next((value for name, value in self._head.headers if name == "host"), ""))
+
+    def _guess(self, service: str) -> None:
+        """Until the protocol is known, the service's usual one is answered in."""
+        self._service = service
+        self._protocol = self._server.usual_protocol(service) if service else ""
+
+    # -- who
+
+    async def _signed(self) -> Signed:
+        head = self._head
+        claim = sigv4.claim(head.method, head.path, head.query, head.headers)
+        found = self._server.gate.credential(keys.agent_of(claim.key_id))
+        if found is None or not found[1].signing:
+            raise sigv4.unknown_key(claim)
+        principal, credential = found
+        secret, narrowed = _secret(claim, principal, credential)
+        mode = sigv4.mode(claim, head.query, head.headers)
+        signed = Signed(principal, credential, claim, mode, secret, narrowed)
+        if mode.kind != "whole":
+            self._verify(signed, mode.hash)
+        return signed
+
+    def _verify(self, signed: Signed, digest: str) -> None:
+        head = self._head
+        sigv4.verify(
+            signed.claim,
+            signed.secret,
+            head.method,
+            head.path,
+            head.query,
+            head.headers,
+            digest,
+            datetime.now(UTC),
+        )
+
+    # -- what
+
+    async def _body(self, signed: Signed) -> "Taken":
+        """As much of the body as is kept; a long one goes on streaming."""
+        self._out.go_on()
+        limits = self._server.config.limits
+        decoder = sigv4.body(signed.mode, signed.claim, signed.secret)
+        taken = Taken(
+            self._incoming,
+            decoder,
+            signed.mode.length if signed.mode.length is not None else self._head.length,
+        )
+        if signed.mode.kind == "whole":
+            await taken.more(limits.body_bytes)
+            if not taken.complete:
+                raise Malformed(413, f"the body is longer than {limits.body_bytes} bytes")
+            self._verify(signed, sigv4.hash_of(taken.data))
+        else:
+            await taken.more(limits.inline_bytes)
+        return taken
+
+    async def _understand(self, signed: Signed, endpoint: str, path: str, body: "Taken") -> Understood:
+        asked = self._asked(signed, endpoint, path, body)
+        understood = self._server.codec.understand(asked)
+        if body.complete or understood.call.streaming:
+            return understood
+        await body.more(self._server.config.limits.body_bytes)
+        if not body.complete:
+            raise Malformed(413, f"the body is longer than {self._server.config.limits.body_bytes} bytes")
+        return self._server.codec.understand(self._asked(signed, endpoint, path, body))
+
+    def _asked(self, signed: Signed, endpoint: str, path: str, body: "Taken") -> Asked:
+        claim, head = signed.claim, self._head
+        query = sigv4.without_signature(head.query) if claim.presigned else head.query
+        data = body.data if body.complete else b""
+        host = next((value for name, value in head.headers if name == "host"), "")
+        return Asked(
+            head.method,
+            path,
+            query,
+            head.headers,
+            data,
+            not body.complete,
+            claim.service,
+            claim.region,
+            endpoint,
+            host,
+        )
+
+    async def _request(
+        self,
+        signed: Signed,
+        endpoint: str,
+        understood: Understood,
+        what: Classified,
+        path: str,
+        body: "Taken",
+    ) -> Request:
+        head, service = self._head, what.call.service
+        headers = forwarding.kept_headers(head.headers, body.trailers)
+        made = Request(
+            what.call,
+            understood.protocol,
+            head.method,
+            path_of(self._asked(signed, endpoint, path, body), service, self._server.hosts),
+            sigv4.without_signature(head.query),
+            headers,
+            body.data if body.complete else None,
+            what.operation.native,
+            "" if body.complete else _declared(head.headers),
+        )
+        if not rewriting.concerns(made):
+            return made
+        where = await self._server.endpoints.where(service, what.call.region)
+        return rewriting.inward(made, where.url, self._own())
+
+    # -- whether
+
+    async def _decide(self, signed: Signed, what: Classified, request: Request, body: "Taken") -> None:
+        if what.call.name in credentials.ANSWERED:
+            self._credentials(signed, what)
+            return
+        if what.hands_out:
+            raise Rejected(
+                f"{what.operation.verb} hands out credentials, with which an agent would act past the gateway"
+            )
+        if what.refused:
+            raise Rejected(what.refused)
+        session = await self._server.sessions.of(signed.principal)
+        session.busy += 1
+        try:
+            await self._gated(session, what, request, body)
+        finally:
+            session.busy -= 1
+
+    async def _gated(self, session: AgentSession, what: Classified, request: Request, body: "Taken") -> None:
+        gate, principal = self._server.gate, session.principal
+        first = gate.check(principal, (what.operation,))
+        if isinstance(first, Forbid):
+            gate.refused(principal, (what.operation,), first)
+            self._refuse(Refused("forbidden", first.why))
+        elif isinstance(first, Permit) and what.operation.action is Action.READ and not what.quiet:
+            await self._pass(what, request, body)
+        else:
+            await self._admit(session, what, request, body)
+
+    async def _pass(self, what: Classified, request: Request, body: "Taken") -> None:
+        """A read: passed on and back as it comes."""
+        prefix = self._server.host_prefix(request)
+        reply = await forwarding.send(self._server, request, body.sent(), body.length, prefix)
+        try:
+            if rewriting.concerns(request):
+                data = await reply.whole(self._server.answer_bytes)
+                where = await self._server.endpoints.where(request.call.service, request.call.region)
+                headers, data = rewriting.outward(request, reply.headers, data, where.url, self._own())
+                self._out.whole(reply.status, headers, data)
+            else:
+                await self._out.relay(reply)
+        except Lost:
+            if self._out.begun:
+                self._out.keep_alive = False  # the rest is missing, and the client must see that
+                raise ConnectionResetError("the answer broke off") from None
+            raise
+        finally:
+            reply.close()
+
+    async def _admit(self, session: AgentSession, what: Classified, request: Request, body: "Taken") -> None:
+        piece = Piece(what, request, body.sent(), self._server.host_prefix(request))
+        unit = CallUnit(self._server, session, [piece])
+        recorded = Recorded((request,), session.principal.agent)
+        reason = next((v for n, v in self._head.headers if n == "x-interlock-reason"), "")
+        work = Work(session.principal, (what.operation,), recorded.content, recorded.payload(), reason)
+        waiting = self._server.gate.lift(session.principal, work.operations, work.content)
+        if waiting is not None:
+            self._out.answer(
+                answers.held(Held(waiting, again=True), self._protocol, self._service, self.request_id)
+            )
+            return
+        said = await self._server.gate.admit(work, unit)
+        await self._said(session, unit, request, said)
+
+    async def _said(
+        self, session: AgentSession, unit: CallUnit, request: Request, said: Permitted | Held | Refused
+    ) -> None:
+        head = self._head.method == "HEAD"
+        change: Change | None = said.change
+        match said:
+            case Permitted():
+                session.note(unit.effects, change.id if change else "", done=True)
+                await self._service_answer(unit, request)
+            case Held():
+                session.note(unit.effects, said.change.id, done=False)
+                self._out.answer(answers.held(said, self._protocol, self._service, self.request_id, head))
+            case Refused() if said.code == "failed" and unit.reply is not None:
+                await self._service_answer(unit, request)  # the service's own error says it best
+            case Refused():
+                self._refuse(said)
+
+    async def _service_answer(self, unit: CallUnit, request: Request) -> None:
+        """The service's own answer."""
+        reply = unit.reply
+        if reply is None:
+            raise Unavailable("the answer was lost")
+        headers, data = reply.headers, unit.reply_body
+        if rewriting.concerns(request):
+            where = await self._server.endpoints.where(request.call.service, request.call.region)
+            headers, data = rewriting.outward(request, headers, data, where.url, self._own())
+        self._out.whole(reply.status, headers, data)
+
+    def _credentials(self, signed: Signed, what: Classified) -> None:
+        server, call = self._server, what.call
+        if call.operation == "GetCallerIdentity":
+            result = credentials.caller(
+                signed.principal, server.config.account, server.config.partition, signed.narrowed
+            )
+            self._out.answer(answers.success(self._protocol, "sts", call.operation, result, self.request_id))
+            return
+        decision = server.gate.check(signed.principal, (what.operation,))
+        if isinstance(decision, Forbid):
+            server.gate.refused(signed.principal, (what.operation,), decision)
+            self._refuse(Refused("forbidden", decision.why))
+            return
+        try:
+            result = credentials.issued(
+                call, signed.principal, signed.credential, signed.narrowed, datetime.now(UTC)
+            )
+        except credentials.CannotNarrow as error:
+            raise Rejected(str(error)) from None
+        server.gate.log("aws.key_narrowed", agent=signed.principal.agent, operation=call.operation)
+        self._out.answer(answers.success(self._protocol, "sts", call.operation, result, self.request_id))
+
+    # -- answers of ours
+
+    def _refuse(self, said: Refused) -> None:
+        head = self._head.method == "HEAD"
+        self._say(answers.refused(said, self._protocol, self._service, self.request_id, head))
+
+    def _error(self, code: str, message: str, status: int) -> None:
+        head = self._head.method == "HEAD"
+        self._say(
+            answers.error(self._protocol, self._service, code, message, status, self.request_id, {}, head)
+        )
+
+    def _say(self, answer: Answer) -> None:
+        if self._out.begun:
+            raise ConnectionResetError("an answer was begun already")
+        self._out.answer(answer)
+
+
+class Taken:
+    """What was read of a body, decoded and verified as far as it goes."""
+
+    def __init__(self, incoming: Incoming, decoder: sigv4.Body, length: int | None) -> None:
+        self._incoming, self._decoder = incoming, decoder
+        self._data = bytearray()
+        self.length = length
+        self.complete = False
+
+    @property
+    def data(self) -> bytes:
+        return bytes(self._data)
+
+    @property
+    def trailers(self) -> tuple[tuple[str, str], ...]:
+        return self._decoder.trailers if self.complete else ()
+
+    async def more(self, limit: int) -> None:
+        """Read until the end, or until there are more than `limit` bytes. Raises NotSigned when it is not what was signed."""
+        while not self.complete and len(self._data) <= limit:
+            piece = await self._incoming.next()
+            if piece:
+                self._data += self._decoder.feed(piece)
+            else:
+                self._data += self._decoder.finish()
+                self.complete = True
+
+    def sent(self) -> bytes | AsyncIterator[bytes]:
+        """What goes on: the whole, or what is there and the rest as it comes."""
+        return self.data if self.complete else self._rest()
+
+    async def _rest(self) -> AsyncIterator[bytes]:
+        yield self.data
+        self._data.clear()
+        while piece := await self._incoming.next():
+            if data := self._decoder.feed(piece):
+                yield data
+        if data := self._decoder.finish():
+            yield data
+
+
+def _endpoint(path: str) -> tuple[str, str]:
+    """The service of a base path, and what comes after it."""
+    if not path.startswith(BASE):
+        return "", path
+    service, slash, rest = path.removeprefix(BASE).partition("/")
+    return service, slash + rest or "/"
+
+
+def _secret(
+    claim: Claim, principal: Principal, credential: AgentCredential
+) -> tuple[str, keys.Narrowed | None]:
+    if not keys.is_narrowed(claim.key_id):
+        if claim.token:
+            raise sigv4.wrong_token(claim)
+        return credential.signing, None
+    narrowed = keys.read_token(
+        claim.token, credential.signing, principal.agent, credential.epoch, datetime.now(UTC)
+    )
+    if narrowed is None:
+        raise sigv4.wrong_token(claim)
+    return keys.secret_of(claim.token, credential.signing), narrowed
+
+
+def _declared(headers: tuple[tuple[str, str], ...]) -> str:
+    """What the client said of a body that streams: its hash or checksum."""
+    told = (
+        f"{name}={value}"
+        for name, value in headers
+        if (name.startswith("x-amz-checksum-") or name in ("content-md5", "x-amz-content-sha256"))
+        and not value.startswith(("STREAMING", "UNSIGNED"))
+    )
+    return ",".join(sorted(told))

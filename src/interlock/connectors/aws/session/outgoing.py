@@ -1,0 +1,63 @@
+"""Writing answers to a client: whole ones, and the service's own, passed on as they come."""
+
+from collections.abc import Iterable
+
+from interlock.connectors.aws import http
+from interlock.connectors.aws.answer import Answer
+from interlock.connectors.aws.http import Head
+from interlock.connectors.aws.upstream import Lost, Reply
+from interlock.sdk.connector import Wire
+
+
+class Outgoing:
+    """The answer to one request. `begun` tells that something of it was written: then nothing else can be said."""
+
+    def __init__(self, wire: Wire, head: Head) -> None:
+        self._wire, self._head = wire, head
+        self.begun = False
+        self.keep_alive = head.keep_alive
+
+    @property
+    def _bodyless(self) -> bool:
+        return self._head.method == "HEAD"
+
+    def go_on(self) -> None:
+        """100 Continue, when the client waits for it (RFC 9110, section 10.1.1)."""
+        if self._head.expects_continue and not self.begun:
+            self._wire.write(http.CONTINUE)
+
+    def answer(self, answer: Answer) -> None:
+        """An answer of ours."""
+        self.whole(answer.status, answer.headers, answer.body)
+
+    def whole(self, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
+        """An answer whose body is there. That to HEAD may tell a length without one."""
+        told = next((v for n, v in headers if n == "content-length"), "")
+        length = int(told) if self._bodyless and told.isdigit() else len(body)
+        self._begin(status, headers, length)
+        if body and not self._bodyless:
+            self._wire.write(body)
+
+    def _begin(self, status: int, headers: Iterable[tuple[str, str]], length: int | None) -> None:
+        self.begun = True
+        kept = ((name, value) for name, value in headers if name not in ("date", "server"))
+        version = self._head.version
+        self._wire.write(http.head(status, kept, length=length, keep_alive=self.keep_alive, version=version))
+
+    async def relay(self, reply: Reply) -> None:
+        """The service's answer, as it comes. Raises Lost when it breaks off, ConnectionError when the client is gone."""
+        told = reply.header("content-length")
+        length = int(told) if told.isdigit() else None
+        if self._bodyless or reply.status in (204, 304):
+            self._begin(reply.status, reply.headers, length or 0)
+            return
+        self._begin(reply.status, reply.headers, length)
+        sent = 0
+        async for piece in reply.pieces():
+            sent += len(piece)
+            self._wire.write(piece if length is not None else http.chunk(piece))
+            await self._wire.drain()
+        if length is None:
+            self._wire.write(http.LAST)
+        elif sent != length:
+            raise Lost("the answer broke off", sent=True)

@@ -1,0 +1,175 @@
+"""One unit of work: a call (or several that belong together), driven by the pipeline.
+
+There is no transaction to look into. The preview asks the account what the call would do, and plans how it is taken back;
+the intent is recorded with that plan; only then copies are made, and the call itself. What the answer tells goes with the
+outcome."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from interlock.connectors.aws import undo
+from interlock.connectors.aws.call import CallFailed, Calls, Classified, Described
+from interlock.connectors.aws.preview import Seen, describe
+from interlock.connectors.aws.session import judged
+from interlock.connectors.aws.session.agents import AgentSession
+from interlock.connectors.aws.session.answers import Outcome, outcome_of, parsed
+from interlock.connectors.aws.session.forwarding import Sends, send
+from interlock.connectors.aws.session.record import Request
+from interlock.connectors.aws.session.reshape import reshaped
+from interlock.connectors.aws.upstream import Lost, Reply
+from interlock.model.affected import affected
+from interlock.model.base import canonical
+from interlock.model.change import Measurement
+from interlock.model.effect import Effect
+from interlock.model.errors import Rejected, Unavailable
+from interlock.sdk.connector import Preview, Settled
+
+
+class Account(Sends, Protocol):
+    """What a unit needs of its target."""
+
+    own_accounts: Sequence[str]
+    preview_s: float
+    answer_bytes: int
+
+    def calls(self, region: str) -> Calls: ...
+    def nonce(self) -> str: ...
+
+
+class Piece:
+    """One call of a unit, with what was found out about it. `body` is what is sent; a stream can be sent once."""
+
+    def __init__(
+        self,
+        what: Classified,
+        request: Request,
+        body: bytes | AsyncIterator[bytes] | None = None,
+        prefix: str = "",
+    ) -> None:
+        self.what, self.request, self.prefix = what, request, prefix
+        self.body = request.body if body is None else body
+        self.described = Described(())
+        self.plan = undo.NOTHING
+        self.nonce = ""
+        self.effects: tuple[Effect, ...] = ()
+
+
+class CallUnit:
+    """See the module. `reply` is the service's own answer to the last call, once it was made: its body lies in `reply_body`."""
+
+    def __init__(self, account: Account, session: AgentSession | None, pieces: Sequence[Piece]) -> None:
+        self._account, self._session, self._pieces = account, session, list(pieces)
+        self.reply: Reply | None = None
+        self.reply_body = b""
+
+    async def preview(self) -> Preview:
+        """Ask what each call would do, and how it would be taken back. Raises Rejected, Unavailable."""
+        seen = self._session.seen if self._session is not None else judged.NOTHING_SEEN
+        try:
+            async with asyncio.timeout(self._account.preview_s):
+                for piece in self._pieces:
+                    await self._look(piece, seen)
+                    seen = judged.with_effects(seen, piece.effects)
+        except TimeoutError:
+            raise Unavailable("AWS took too long to say what the call would do") from None
+        except CallFailed as error:
+            raise Unavailable(f"what the call would do cannot be found out: {error}") from None
+        return self._previewed()
+
+    async def _look(self, piece: Piece, seen: Seen) -> None:
+        calls = self._account.calls(piece.request.call.region)
+        piece.nonce = self._account.nonce()
+        piece.described = await describe(piece.what, calls, seen, self._account.own_accounts)
+        piece.plan = await undo.plan(piece.what, calls, piece.nonce)
+        piece.effects = judged.effects(piece.what, piece.described, piece.plan)
+
+    def _previewed(self) -> Preview:
+        effects = judged.merged([piece.effects for piece in self._pieces])
+        states = [
+            canonical(judged.exact(p.described.state)) for p in self._pieces if p.described.state is not None
+        ]
+        hows = {piece.plan.kind for piece in self._pieces}
+        how = hows.pop() if len(hows) == 1 else "none" if "none" in hows else "copy"
+        measurement = Measurement(effects, affected(states) if states else "", "", how)
+        parts = judged.pack_plans([piece.plan for piece in self._pieces])
+        undoable = any(piece.plan.kind != "none" for piece in self._pieces)
+        return Preview(measurement, parts if undoable else (), judged.marker(self._pieces))
+
+    async def execute(self) -> Settled:
+        """Make the copies, then the calls, in order. What one of them says ends the unit when it is no success."""
+        completed: list[undo.Completed] = []
+        settled = Settled(True)
+        for place, piece in enumerate(self._pieces):
+            settled = await self._make(piece, completed)
+            if not settled.committed:
+                return settled if not place else self._partly(place, settled, completed)
+            if place < len(self._pieces) - 1:
+                await judged.through(piece, self._account.calls(piece.request.call.region))
+        plans = any(piece.plan.kind != "none" for piece in self._pieces)
+        return Settled(True, settled.note, judged.pack_completed(completed) if plans else ())
+
+    def _partly(self, place: int, settled: Settled, completed: Sequence[undo.Completed]) -> Settled:
+        """The first calls are made: the change took effect, if not all of it."""
+        note = f"{place} of {len(self._pieces)} calls were made; then: {settled.note or 'no answer'}"
+        return Settled(True, note, judged.pack_completed(completed))
+
+    async def _make(self, piece: Piece, completed: list[undo.Completed]) -> Settled:
+        calls = self._account.calls(piece.request.call.region)
+        saved: dict[str, object] = {}
+        if piece.plan.prepare:
+            try:
+                saved = await undo.prepare(piece.plan, calls, {})
+            except (CallFailed, Rejected, Unavailable) as error:
+                return Settled(
+                    False, f"the copy for its undo could not be made, so the call was not made: {error}"
+                )
+        settled, answer = await self._send(piece)
+        if not settled.committed:
+            if settled.committed is False and piece.plan.prepare:
+                await judged.discarded(piece.plan, undo.Completed(saved), calls)
+            return settled
+        completed.append(await self._completed(piece, answer, calls, saved))
+        return settled
+
+    async def _completed(
+        self, piece: Piece, answer: dict[str, object], calls: Calls, saved: dict[str, object]
+    ) -> undo.Completed:
+        """It is done, whatever becomes of this: without it a revert compares less."""
+        if piece.plan.kind == "none":
+            return undo.Completed()
+        try:
+            return await undo.complete(piece.plan, answer, calls, saved)
+        except (CallFailed, Unavailable):
+            return undo.Completed(saved)
+
+    async def _send(self, piece: Piece) -> tuple[Settled, dict[str, object]]:
+        request = piece.request
+        body = piece.body
+        if piece.plan.replaces_call:
+            request = reshaped(request, piece.plan.replaces_call)
+            body = request.body
+        if body is None:
+            return Settled(False, "the body of the call was not kept: make the call again"), {}
+        try:
+            self.reply = await send(self._account, request, body, request.call.length, piece.prefix)
+            self.reply_body = await self.reply.whole(self._account.answer_bytes)
+        except Lost as error:
+            return Settled(None if error.sent else False, str(error)), {}
+        except Unavailable as error:
+            return Settled(False, str(error)), {}
+        finally:
+            if self.reply is not None:
+                self.reply.close()
+        outcome = outcome_of(request, self.reply.status, self.reply.headers, self.reply_body)
+        if outcome is not Outcome.DONE:
+            return outcome.settled(self.reply.status, self.reply_body), {}
+        return Settled(True), parsed(request, self.reply.status, self.reply.headers, self.reply_body)
+
+    async def abandon(self) -> None:
+        """Nothing was begun: a preview only reads."""
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        """What it does, as found out by the preview."""
+        return judged.merged([piece.effects for piece in self._pieces])

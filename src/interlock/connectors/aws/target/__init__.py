@@ -1,0 +1,1 @@
+"""A configured account as the core sees it: reached, checked, recovered, reverted."""

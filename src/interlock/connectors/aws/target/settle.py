@@ -1,0 +1,52 @@
+"""What became of a call whose answer was lost: the account is asked for the thing that it changes.
+
+A read that shows the state from before does not prove that the call will not be carried out yet; it is asked for a while, and what
+keeps its old state counts as not done.
+"""
+
+from collections.abc import Sequence
+
+from interlock.connectors.aws import undo
+from interlock.connectors.aws.call import CallFailed
+from interlock.connectors.aws.session import judged
+from interlock.connectors.aws.undo.compare import look, same
+from interlock.connectors.aws.undo.means import Here
+from interlock.connectors.aws.undo.plan import ANY
+from interlock.model.errors import Rejected
+from interlock.sdk.connector import Settled
+
+TRIES = 5
+_BY_HAND = "look at the resource, and tell by hand"
+
+
+async def settle(image: Sequence[bytes], calls: Here) -> Settled:
+    """Ask. `image` is what was stored with the intent. Raises Unavailable."""
+    pairs = judged.unpacked(image) if image else ()
+    if len(pairs) != 1:
+        return Settled(
+            None, f"{'it makes several calls' if pairs else 'it left nothing to compare with'}: {_BY_HAND}"
+        )
+    checks = pairs[0][0].checks
+    if not checks:
+        return Settled(None, f"nothing of it can be asked for: {_BY_HAND}")
+    for attempt in range(TRIES):
+        found = await _look(checks[0], calls)
+        if found.committed is not False:
+            return found
+        if attempt < TRIES - 1:
+            await calls.pause(attempt)
+    return found
+
+
+async def _look(check: undo.Check, calls: Here) -> Settled:
+    try:
+        now = await look(check, calls, {})
+    except CallFailed as error:
+        return Settled(None, f"{check.what} cannot be read: {error}")
+    except Rejected:
+        return Settled(None, f"what to ask for was only in the answer that was lost: {_BY_HAND}")
+    if check.after != ANY and same(check.after, now):
+        return Settled(True, f"found out from {check.what}")
+    if not same(check.before, now):
+        return Settled(True, f"{check.what} is not as it was before")
+    return Settled(False, f"{check.what} is as it was before")
