@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from tests.connectors.aws.undo.rig import ACCOUNT, Case
+from tests.connectors.aws.undo.rig import ACCOUNT, Case, Given, Read
 
 POLICY = (
     '{"Version": "2012-10-17", "Id": "%s", "Statement": [{"Effect": "Allow",'
-    ' "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "kms:*", "Resource": "*", "Condition": {"StringLike": {"aws:x": "${aws:username}"}}}]}'
+    ' "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "kms:*", "Resource": "*",'
+    ' "Condition": {"StringLike": {"aws:x": "${aws:username}"}}}]}'
 )
 KEY = (
     "kms",
