@@ -40,7 +40,7 @@ def levels() -> Levels:
 def say(levels: Levels) -> Callable[..., Classified]:
     """Classify a call: `say("s3:GetObject", Bucket="b", Key="k")`."""
 
-    def classified(name: str, **parameters: Any) -> Classified:
+    def classified(name: str, /, **parameters: Any) -> Classified:
         service, _, operation = name.partition(":")
         return classify(Call(service, operation, "eu-west-1", ACCOUNT, parameters), SCOPE, levels)
 

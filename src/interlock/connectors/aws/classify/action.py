@@ -33,7 +33,7 @@ def _by_level(call: str, operation: str, level: str) -> Action:
     if call in tables.writes():
         return worse(verb, Action.UPDATE)
     if level == "Permissions management":
-        return Action.ADMIN
+        return _written(verb) if call in tables.by_parameter() else Action.ADMIN
     if level == "Tagging":
         return Action.UPDATE
     if level == "Write":

@@ -27,8 +27,8 @@ def values_of(
         found = [v for path in paths for v in _texts(_search(path, parameters))]
     else:
         names = _names(kind if alone else "", variable)
-        about = alone and plain(kind) in plain(operation)
-        fitting = (n for n in parameters if plain(n) in names or (about and plain(n) in _ALONE))
+        about = (_ALONE if alone else {plain(variable)}) if plain(kind) in plain(operation) else frozenset()
+        fitting = (n for n in parameters if plain(n) in names or plain(n) in about)
         found = [v for name in fitting for v in _texts(parameters[name])]
     change = _CHANGES.get((prefix, variable), _as_it_is)
     return [changed for value in dict.fromkeys(found) if (changed := change(value))]

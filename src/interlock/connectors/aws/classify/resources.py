@@ -40,8 +40,9 @@ def _named(call: Call, scope: Scope, levels: Levels) -> Iterator[tuple[str, str]
     if call.service == "kms":
         yield from _aliases(call, scope)
     targets = _ordered(call, levels)
-    yield from _by_targets(call, scope, targets)
-    if not targets or call.service in ("resourcegroupstaggingapi", "resource-groups"):
+    found = list(_by_targets(call, scope, targets)) or list(_own_way(call, scope, levels))
+    yield from found
+    if not found and (not targets or call.service in ("resourcegroupstaggingapi", "resource-groups")):
         yield from _by_arns(call, levels)
 
 
@@ -74,7 +75,8 @@ def _by_targets(call: Call, scope: Scope, targets: list[Target]) -> Iterator[tup
             else:
                 partial.append((target.kind, name))
     if not complete:
-        yield from partial
+        named = [pair for pair in partial if naming.plain(pair[0].partition(":")[2]) in naming.plain(call.operation)]
+        yield from named or partial
 
 
 def _names(call: Call, scope: Scope, target: Target, claimed: set[str]) -> Iterator[tuple[str, bool]]:
@@ -125,6 +127,32 @@ def _flat(value: Any) -> Iterator[str]:
 # -- services that name things in their own way
 
 
+def _own_way(call: Call, scope: Scope, levels: Levels) -> Iterator[tuple[str, str]]:
+    if call.service == "ec2":
+        names = chain.from_iterable(v if isinstance(v, list) else [v] for v in call.parameters.values())
+        yield from _by_ids([name for name in names if isinstance(name, str)], call, scope, levels)
+    for parameter, kind, form in _APIS.get(call.service, ()):
+        if isinstance(name := call.parameters.get(parameter), str):
+            yield kind, forms.fill(form, {**_places(call, scope), "Name": name})
+
+
+_API = "arn:${Partition}:apigateway:${Region}::"
+_APIS = {
+    "apigateway": (
+        ("restApiId", "apigateway:RestApi", _API + "/restapis/${Name}"),
+        ("domainName", "apigateway:DomainName", _API + "/domainnames/${Name}"),
+        ("usagePlanId", "apigateway:UsagePlan", _API + "/usageplans/${Name}"),
+        ("apiKey", "apigateway:ApiKey", _API + "/apikeys/${Name}"),
+    ),
+    "apigatewayv2": (
+        ("ApiId", "apigateway:Api", _API + "/apis/${Name}"),
+        ("DomainName", "apigateway:DomainName", _API + "/domainnames/${Name}"),
+    ),
+    "cloudcontrol": (("Identifier", SERVICE, "arn:${Partition}:cloudformation:${Region}:${Account}:resource/${Name}"),),
+}
+"""What the reference's actions don't say: API Gateway's are HTTP verbs, Cloud Control's are about anything."""
+
+
 def _objects(call: Call, scope: Scope, levels: Levels) -> Iterator[tuple[str, str]]:
     bucket = str(call.parameters["Bucket"])
     base = bucket if forms.is_arn(bucket) else f"arn:{scope.partition}:s3:::{bucket}"
@@ -165,11 +193,21 @@ def _aliases(call: Call, scope: Scope) -> Iterator[tuple[str, str]]:
 
 def _tagged(call: Call, scope: Scope, levels: Levels) -> Iterator[tuple[str, str]]:
     """CreateTags and DeleteTags name resources of any kind by their ids."""
-    known = {form.kind for form in levels.forms("ec2")}
+    names = list(_flat(call.parameters["Resources"]))
+    yield from _by_ids(names, call, scope, levels)
     places = _places(call, scope)
-    for name in _flat(call.parameters["Resources"]):
-        kind = _EC2_IDS.get(name.partition("-")[0], "")
-        if f"ec2:{kind}" in known:
-            yield f"ec2:{kind}", forms.fill(f"arn:${{Partition}}:ec2:${{Region}}:${{Account}}:{kind}/{name}", places)
-        else:
+    for name in names:
+        if _ec2_kind(name, levels) is None:
             yield SERVICE, forms.fill(f"arn:${{Partition}}:ec2:${{Region}}:${{Account}}:*/{name}", places)
+
+
+def _by_ids(names: list[str], call: Call, scope: Scope, levels: Levels) -> Iterator[tuple[str, str]]:
+    for name in names:
+        if (target := _ec2_kind(name, levels)) is not None:
+            yield target.kind, forms.fill(target.arn, {**_places(call, scope), forms.variables(target.arn)[-1]: name})
+
+
+def _ec2_kind(name: str, levels: Levels) -> Target | None:
+    """The kind of an EC2 id by its beginning (EC2 user guide, "Resource IDs")."""
+    kind = _EC2_IDS.get(name.partition("-")[0]) if "-" in name else None
+    return next((t for t in levels.forms("ec2") if kind and t.kind == f"ec2:{kind}"), None)

@@ -1,6 +1,6 @@
 """The condition language of the reviewed tables: JMESPath over a call's parameters, with a few functions of our own.
 
-By JMESPath's rules, absent members are null, and null, false, and empty texts, lists and maps do not hold. Zero does. An error
+`!` binds tighter than `.`: write `!(A.B)`. By JMESPath's rules, absent members are null, and null, false, and empty texts, lists and maps do not hold. Zero does. An error
 means that the condition holds: doubt means no.
 
 | function | holds when |

@@ -55,7 +55,7 @@ class Levels:
         self._names = {name: {a.lower(): a for a in p.privileges} for name, p in prefixes.items()}
         self._memo: dict[tuple[str, str], str] = {}
         # One service's page may list another's kind (STS has roles): it keeps the name that its own service gives it.
-        self._own = {k.arn: f"{p}:{n}" for p, v in prefixes.items() for n, k in v.resources.items() if _is_of(k.arn, p)}
+        self._own = {k.arn: _kind(p, n) for p, v in prefixes.items() for n, k in v.resources.items() if _is_of(k.arn, p)}
 
     def level(self, service: str, operation: str) -> str:
         """The access level of an operation (botocore's names), or an empty text when no source knows it."""
@@ -77,14 +77,14 @@ class Levels:
             prefix = self._prefixes[action.partition(":")[0]]
             for each in self._privilege(action).resource_types.values():
                 if (form := prefix.resources.get(each.resource_type)) is not None:
-                    kind = self._own.get(form.arn, f"{action.partition(':')[0]}:{each.resource_type}")
+                    kind = self._own.get(form.arn, _kind(action.partition(":")[0], each.resource_type))
                     found.setdefault(kind, Target(kind, form.arn, each.required))
         return tuple(sorted(found.values(), key=lambda target: not target.required))
 
     def forms(self, prefix: str) -> Iterator[Target]:
         """All kinds of resource of an IAM prefix."""
         for name, form in self._prefixes.get(prefix, _Prefix()).resources.items():
-            yield Target(f"{prefix}:{name}", form.arn, False)
+            yield Target(_kind(prefix, name), form.arn, False)
 
     def kinds(self) -> frozenset[str]:
         """Every kind of resource that there is."""
@@ -138,6 +138,10 @@ def aliases_of(service: str, operation: str) -> tuple[str, ...]:
         if name.endswith("*") and operation.startswith(name[:-1]):
             return tuple(actions)
     return ()
+
+
+def _kind(prefix: str, name: str) -> str:
+    return f"{prefix}:{name.rstrip('/')}"
 
 
 def _is_of(arn: str, prefix: str) -> bool:

@@ -45,6 +45,12 @@ def administers(call: str) -> str:
 
 
 @cache
+def by_parameter() -> frozenset[str]:
+    """Operations that the reference calls permissions management for the sake of one parameter, which the quiet tables look at."""
+    return frozenset(_table("admin.toml")["by_parameter"])
+
+
+@cache
 def reads() -> frozenset[str]:
     """Operations that read under another verb."""
     return frozenset(_table("readers.toml")["reads"].split())

@@ -25,7 +25,7 @@ Disable Deactivate Deprecate Archive Expire Evict Flush Forget Withdraw Deprovis
 Undeploy Ungroup Unlabel Unmonitor Dispose Discard Redact Clear Close Leave Retire Return Decline Deny Disallow Disconnect Dismiss
 Drain Shutdown Shrink Decrease Suspend Pause Reboot Restart Rebuild Reload Replace Restore Rollback Backtrack Failover Switchover
 Swap Resize Reverse Evacuate Schedule Merge Split Move Transfer Push Rename Reimport Invalidate Lock Unlock Override Overwrite
-Execute Migrate Take Deploy Finalize Drop Truncate Erase Wipe Empty Disown Deauthorize Opt Logout End Skip Vote Recall
+Migrate Take Deploy Finalize Drop Truncate Erase Wipe Empty Disown Deauthorize Opt Logout End Skip Vote Recall
 Synchronize Sync Rebalance Promote Mark Convert Global
 """
 
@@ -37,7 +37,7 @@ Undeprecate Write Checkpoint Resume
 """
 
 _DOES = """
-Start Send Invoke Test Verify Validate Retry Respond Notify Report Poll Prepare Signal Build Compose Distribute Process Provide Redeem
+Start Send Invoke Execute Test Verify Validate Retry Respond Notify Report Poll Prepare Signal Build Compose Distribute Process Provide Redeem
 Redrive Checkout Deliver Estimate Optimize Translate Evaluate Export Exchange Acquire Assume Decrypt Encrypt Re Sign Derive
 Decapsulate Encapsulate Download Retrieve Receive Sample Synthesize Transcribe Predict Recognize Converse Chat Introspect Infer
 Classify Analyze Rerank Discover Probe Render Preview Compare Calculate Resolve Check Simulate Suggest Forecast Autocomplete Geocode
