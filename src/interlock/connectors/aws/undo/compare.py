@@ -39,6 +39,8 @@ def same(expected: Any, now: Any) -> bool:
 
 def missing(error: CallFailed) -> bool:
     """Whether an error says that there is no such thing. Some services say so with 400 and a name of their own."""
+    if error.code == "ValidationError":  # CloudFormation and Auto Scaling tell no more by the code
+        return "does not exist" in error.message
     return error.missing or "DoesNotExist" in error.code or error.code == "InvalidResourceId"
 
 
