@@ -8,6 +8,7 @@ from interlock import __version__
 from interlock.cli import out
 from interlock.cli.commands import (
     changes,
+    environments,
     ledger,
     policy,
     principals,
@@ -74,6 +75,7 @@ for command in _PLAIN:
 app.command("run", context_settings={"allow_interspersed_args": False})(run.run)
 setup.postgres.command("protect")(protect.protect)
 setup.postgres.command("unprotect")(protect.unprotect)
+principals.agents.command("aws-env")(environments.aws_env)
 for name, group in {
     "postgres": setup.postgres,
     "keys": setup.keys,

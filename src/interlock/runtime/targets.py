@@ -21,7 +21,8 @@ _log = structlog.get_logger(__name__)
 
 
 class TargetStatus(Value, frozen=True, omit_defaults=False):
-    """A target as it is served. `address` is HOST:PORT where agents reach it, empty while they cannot; `why` says why not."""
+    """A target as it is served. `address` is HOST:PORT where agents reach it, empty while they cannot; `why` says why not. `secure`
+    tells that it speaks TLS there."""
 
     name: str
     connector: str
@@ -32,6 +33,7 @@ class TargetStatus(Value, frozen=True, omit_defaults=False):
     serving: bool
     address: str = ""
     why: str = ""
+    secure: bool = False
 
 
 class TargetServer:
@@ -83,7 +85,12 @@ class TargetServer:
             self.serving,
             self.address,
             why,
+            self._secure,
         )
+
+    @property
+    def _secure(self) -> bool:
+        return self.serving and bool(self.connector.listener(self.live).tls_cert)
 
     async def reach(self) -> None:
         """Connect to the target and learn what it is; a failure is kept in `why`."""

@@ -278,11 +278,12 @@ class Recorded(Value, frozen=True):
 class Connector(Protocol):
     """A kind of target.
 
-    Three more members are optional. `recorded(payload: bytes) -> Recorded`: with it, people check on their own machine what
-    they sign, instead of taking the server's word for the statements. `connection: str`: how agents write the address of a
-    target, with the words AGENT, TOKEN, ADDRESS (host and port) and TARGET in it. `environment(reach: Reach) ->
-    Mapping[str, str | None]`: the environment in which the target's usual clients find the gateway (None takes a variable
-    away), for `interlock run`. """
+    Four more members are optional. `recorded(payload: bytes) -> Recorded`: with it, people check on their own machine what they
+    sign, instead of taking the server's word for the statements. `connection: str`: how agents write the address of a target,
+    with the words AGENT, TOKEN, ADDRESS (host and port) and TARGET in it. `environment(reach: Reach) -> Mapping[str, str |
+    None]`: the environment in which the target's usual clients find the gateway (None takes a variable away), for `interlock
+    run`. `profile(reach: Reach) -> str`: the same as a section of those clients' own configuration file.
+    """
 
     name: str
 
@@ -309,7 +310,8 @@ class Connector(Protocol):
 
 class Reach(Value, frozen=True):
     """How a program reaches a target as an agent: `address` is HOST:PORT; `wait_s` for how long (seconds) it waits for
-    people when its work is held, 0 for not at all; `reason` is what they read of its purpose."""
+    people when its work is held, 0 for not at all; `reason` is what they read of its purpose; `secure` tells that the
+    address speaks TLS."""
 
     address: str
     target: str
@@ -317,6 +319,7 @@ class Reach(Value, frozen=True):
     token: str
     wait_s: int = 0
     reason: str = ""
+    secure: bool = False
 
     def __repr__(self) -> str:
         return f"Reach({self.agent} at {self.address}/{self.target})"

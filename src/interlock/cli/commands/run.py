@@ -59,12 +59,13 @@ def run(
     ] = "",
 ) -> None:
     """Run a program as an agent on a target, with its connection and the waiting for people set up in its environment."""
-    token = _token(token_file)
+    token = read_token(token_file)
     server = by_token(url, token) if url else None if address else connect(config, "", "", None)
+    secure = False
     if not address:
-        address, connector = _reached(server, target, url)
+        address, connector, secure = reached(server, target, url)
     wait_s = 0 if wait == "no" else seconds(wait)
-    environment = _environment(connector, Reach(address, target, agent, token, wait_s, reason))
+    environment = _environment(connector, Reach(address, target, agent, token, wait_s, reason, secure))
     # Without a server that could be asked, the program's own output has to do.
     watch = Watch(server, agent, target, wait_s, own=bool(url)) if server else None
     try:
@@ -81,7 +82,7 @@ def _nothing() -> None:
     pass
 
 
-def _token(file: Path | None) -> str:
+def read_token(file: Path | None) -> str:
     """The agent's token. It is not issued here: whoever may use the admin socket could then work as any agent, and a new token
     ends the sessions that run with the old one."""
     try:
@@ -98,15 +99,15 @@ def _token(file: Path | None) -> str:
     return token
 
 
-def _reached(server: Client | None, target: str, url: str) -> tuple[str, str]:
-    """Where the server has that target, and of which kind it is."""
+def reached(server: Client | None, target: str, url: str) -> tuple[str, str, bool]:
+    """Where the server has that target, of which kind it is, and whether it speaks TLS. Raises Rejected."""
     if server is None or url:
         raise typer.BadParameter("an agent cannot ask the server where the target is: --address HOST:PORT")
     for status in server.get("/api/v1/targets", Targets).targets:
         if status.name == target:
             if not status.address:
                 raise Rejected(f"the target {target} is not served: {status.why}")
-            return status.address, status.connector
+            return status.address, status.connector, status.secure
     raise Rejected(f"there is no target {target}")
 
 

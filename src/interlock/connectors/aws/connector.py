@@ -23,6 +23,10 @@ class AwsConnector:
         """What the AWS CLI and the SDKs find the gateway and its key by."""
         return environment.client_environment(reach)
 
+    def profile(self, reach: Reach) -> str:
+        """The same for `~/.aws/config`."""
+        return environment.profile(reach)
+
     def recorded(self, payload: bytes) -> Recorded:
         """What recorded calls say."""
         found = record.read(payload)

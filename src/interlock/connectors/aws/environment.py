@@ -21,7 +21,7 @@ _TAKEN_AWAY = (
 
 def client_environment(reach: Reach) -> Mapping[str, str | None]:
     """Variables to set, and (None) to take away. An address may have its scheme in front."""
-    base = reach.address if "://" in reach.address else f"http://{reach.address}"
+    base = _base(reach)
     found: dict[str, str | None] = dict.fromkeys(_TAKEN_AWAY)
     found |= {
         "AWS_ACCESS_KEY_ID": keys.key_id(reach.agent),
@@ -35,3 +35,28 @@ def client_environment(reach: Reach) -> Mapping[str, str | None]:
     return found | {
         f"AWS_ENDPOINT_URL_{name}": f"{base}{BASE}{service}" for service, name in service_variables()
     }
+
+
+def profile(reach: Reach) -> str:
+    """The same as sections of `~/.aws/config` ("Shared config and credentials files"); the profile is named after the target."""
+    name = f"interlock-{reach.target}"
+    base = _base(reach)
+    lines = [
+        f"[profile {name}]",
+        f"aws_access_key_id = {keys.key_id(reach.agent)}",
+        f"aws_secret_access_key = {signing_key(reach.token)}",
+        f"endpoint_url = {base}",
+        "disable_host_prefix_injection = true",
+        f"services = {name}",
+        "",
+        f"[services {name}]",
+    ]
+    for service, variable in service_variables():
+        lines += [f"{variable.lower()} =", f"  endpoint_url = {base}{BASE}{service}"]
+    return "\n".join(lines) + "\n"
+
+
+def _base(reach: Reach) -> str:
+    if "://" in reach.address:
+        return reach.address
+    return f"{'https' if reach.secure else 'http'}://{reach.address}"
