@@ -21,7 +21,7 @@ def ask(
 ) -> Asked:
     """A request to a service's own endpoint."""
     path, _, query = target.partition("?")
-    return Asked(method, path, query, headers, body, streams, service, "us-east-1", service, host)
+    return Asked(method, path, query, headers, body, streams, "", "us-east-1", service, host)
 
 
 def one_endpoint(

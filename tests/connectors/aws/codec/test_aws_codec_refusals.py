@@ -29,6 +29,8 @@ REFUSED: dict[str, tuple[Asked, str]] = {
     # Which service and operation
     "no service": (one_endpoint("GET", "/", signed="nothing"), "which service"),
     "no such endpoint": (ask("GET", "/", service="nothing"), "endpoint's name"),
+    "signed for another service": (
+        Asked("GET", "/", "Action=ListUsers&Version=2010-05-08", (), b"", signing_name="sts", endpoint="iam"), "another service"),
     "unsigned": (one_endpoint("GET", "/b", signed=""), "which service"),
     "no operation": (ask("PATCH", "/b"), "no operation"),
     "an empty label": (ask("DELETE", "/2015-03-31/functions/", service="lambda"), "no operation"),
@@ -168,6 +170,7 @@ REFUSED: dict[str, tuple[Asked, str]] = {
     "NUL in a label": (ask("DELETE", "/2015-03-31/functions/x%00", service="lambda"), "leads elsewhere"),
     "a slash that may lead elsewhere": (
         ask("DELETE", "/2015-03-31/functions/f%2Fpolicy%2Fs", service="lambda"), "another operation"),
+    "a slash in a bucket before a key": (ask("GET", "/b%2Fk/x"), "another operation or resource"),
     "a slash in a bucket": (ask("GET", "/b%2Fk"), "another operation"),
     "up for a bucket": (ask("GET", "/.."), "leads elsewhere"),
     "a broken path": (ask("GET", "/b/%zz"), "percent sign"),

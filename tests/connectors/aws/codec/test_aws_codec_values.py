@@ -194,6 +194,12 @@ def test_what_a_request_means(codec: Codec, asked: Asked, operation: str, parame
     assert call.region == "us-east-1"
 
 
+def test_the_path_is_told_as_it_was_read(codec: Codec) -> None:
+    assert codec.understand(ask("GET", "/a%20b//..", host="prod.s3.amazonaws.com")).path == "/prod/a%20b//.."
+    assert codec.understand(ask("GET", "/prod/a%20b")).path == "/prod/a%20b"
+    assert codec.understand(target("ListTables", b"{}")).path == ""
+
+
 def test_a_body_that_streams_is_no_parameter(codec: Codec) -> None:
     call = codec.understand(ask("PUT", "/b/k", b"data", headers=(("content-length", "4"),))).call
     assert (call.streaming, call.length, call.parameters) == ("Body", 4, {"Bucket": "b", "Key": "k"})

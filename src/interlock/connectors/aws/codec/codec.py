@@ -41,17 +41,23 @@ class Codec:
         return _understood(asked, _chosen(readings, failures, asked))
 
     def _services(self, asked: Asked, marks: Marks) -> tuple[str, ...]:
-        if asked.endpoint:
-            if asked.endpoint not in self._index.heads:
-                raise Unclear("there is no service of the endpoint's name", UNKNOWN)
-            return (asked.endpoint,)
+        """The services that a request may be for."""
         names = self._index.signed_as(asked.signing_name)
         names += self._index.signed_as(_ALIASES.get(asked.signing_name, ""))
+        if asked.endpoint:
+            return self._own(asked, names)
         if not asked.signing_name and marks.target:
             names = self._index.targeted(marks.target.rpartition(".")[0])
         if not names:
             raise Unclear("the request does not say which service it is for", UNKNOWN)
         return names
+
+    def _own(self, asked: Asked, signed: tuple[str, ...]) -> tuple[str, ...]:
+        if asked.endpoint not in self._index.heads:
+            raise Unclear("there is no service of the endpoint's name", UNKNOWN)
+        if asked.signing_name and asked.endpoint not in signed:
+            raise Unclear("the signature is for another service than the endpoint", "SignatureDoesNotMatch")
+        return (asked.endpoint,)
 
     def _told(self, failure: Unclear, asked: Asked) -> Unclear:
         """The failure, with the protocol in which it can probably be read."""
@@ -99,4 +105,4 @@ def _understood(asked: Asked, chosen: list[Reading]) -> Understood:
         streaming=first.streaming,
         length=first.length,
     )
-    return Understood(call, first.protocol, tuple(reading.service for reading in chosen))
+    return Understood(call, first.protocol, tuple(reading.service for reading in chosen), first.path)

@@ -10,6 +10,7 @@ from interlock.connectors.aws.codec.bodies.json_text import read_json
 from interlock.connectors.aws.codec.bodies.tree import Tree
 from interlock.connectors.aws.codec.marks import CBOR, Marks, check_charset
 from interlock.connectors.aws.codec.model import Model, Operation
+from interlock.connectors.aws.codec.percent import decoded
 from interlock.connectors.aws.codec.request import UNKNOWN, Asked, Unclear, shown
 from interlock.connectors.aws.codec.rest.bindings import Parts, Rest
 from interlock.connectors.aws.codec.rest.routes import Found, fitting, rank_of
@@ -29,6 +30,7 @@ class Reading(NamedTuple):
     parameters: dict[str, Any]
     streaming: str = ""
     length: int | None = None
+    path: str = ""
     rank: tuple[int, ...] = _NO_RANK
 
     def same(self, other: "Reading") -> bool:
@@ -172,9 +174,8 @@ def _rest(model: Model, protocol: str, asked: Asked, marks: Marks, hosts: tuple[
     except Unclear as failure:
         raise failure.of(protocol, model.name, found.operation.name, rank) from None
     length = _length(asked, marks) if streaming else None
-    return Reading(
-        model.name, model.head.host, protocol, found.operation.name, parameters, streaming, length, rank
-    )
+    path, name = path_of(asked, model.name, hosts), found.operation.name
+    return Reading(model.name, model.head.host, protocol, name, parameters, streaming, length, path, rank)
 
 
 def _route(model: Model, asked: Asked, marks: Marks, hosts: tuple[str, ...]) -> Found:
@@ -185,12 +186,20 @@ def _route(model: Model, asked: Asked, marks: Marks, hosts: tuple[str, ...]) -> 
     if len(found) > 1:
         raise Unclear("the request may be for several operations of the service", UNKNOWN)
     if "%2f" in path.lower():
-        plain = path.replace("%2F", "/").replace("%2f", "/")
-        others = fitting(model, asked.method, plain, marks.query, marks.headers)
-        # A slash in a value is fine as long as a server that takes it for a separator finds nothing else there.
-        if any(other.operation is not found[0].operation for other in others):
-            raise Unclear("an encoded slash in the path may lead to another operation")
+        _check_slashes(model, asked, marks, path, found[0])
     return found[0]
+
+
+def _check_slashes(model: Model, asked: Asked, marks: Marks, path: str, found: Found) -> None:
+    """A slash within a value is fine as long as a server that takes it for a separator reads the same, or nothing."""
+    plain = path.replace("%2F", "/").replace("%2f", "/")
+    for other in fitting(model, asked.method, plain, marks.query, marks.headers):
+        if other.operation is not found.operation or _plain(other) != _plain(found):
+            raise Unclear("an encoded slash in the path may lead to another operation or resource")
+
+
+def _plain(found: Found) -> dict[str, str]:
+    return {name: decoded(value) for name, value in found.labels.items()}
 
 
 def _apart(asked: Asked, found: list[Found]) -> list[Found]:

@@ -36,11 +36,16 @@ class Asked(Value, frozen=True):
 
 
 class Understood(Value, frozen=True):
-    """What a request is. `candidates` are the services for which the same request means the same (rds, docdb, neptune)."""
+    """What a request is. `candidates` are the services for which the same request means the same (rds, docdb, neptune).
+
+    `path` is the path of a REST request as it was read, still encoded: in S3's path style, whatever host named the bucket. What is
+    sent on must be sent to this path, or be made of the parameters.
+    """
 
     call: Call
     protocol: str
     candidates: tuple[str, ...]
+    path: str = ""
 
 
 class Unclear(InterlockError):

@@ -61,13 +61,23 @@ class Rest:
 
     def _headers(self, shape: Shape, headers: Mapping[str, str]) -> dict[str, Any]:
         read: dict[str, Any] = {}
-        for each in shape.members:
-            name = each.label.lower()
-            if each.location == "header" and name in headers and name not in _FRAMING:
-                read |= read_header(self._model, each, headers[name])
-            elif each.location == "headers":
-                read |= read_prefixed(each, headers)
+        single, prefixed = self._bound(shape)
+        for name in single.keys() & headers.keys():
+            read |= read_header(self._model, single[name], headers[name])
+        for each in prefixed:
+            read |= read_prefixed(each, headers)
         return read
+
+    def _bound(self, shape: Shape) -> tuple[Mapping[str, Member], tuple[Member, ...]]:
+        """The members that are headers, by name, and those that are all headers with a prefix."""
+        key = ("headers", id(shape))
+        bound: tuple[Mapping[str, Member], tuple[Member, ...]] | None = self._model.kept.get(key)
+        if bound is None:
+            single = {each.label.lower(): each for each in shape.members if each.location == "header"}
+            single = {name: each for name, each in single.items() if name not in _FRAMING}
+            bound = single, tuple(each for each in shape.members if each.location == "headers")
+            self._model.kept[key] = bound
+        return bound
 
     def _query(self, shape: Shape, found: Found, query: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         literal = literal_query(found.operation)
@@ -99,8 +109,8 @@ class Rest:
 
     def _hoisted(self, shape: Shape, others: Mapping[str, str]) -> dict[str, Any]:
         read = self._headers(shape, others)
-        known = {each.label.lower() for each in shape.members if each.location == "header"}
-        prefixes = tuple(each.wire.lower() for each in shape.members if each.location == "headers")
+        known, prefixed = self._bound(shape)
+        prefixes = tuple(each.wire.lower() for each in prefixed)
         for name in others:
             if name not in known and not (prefixes and name.startswith(prefixes)):
                 raise Unclear(f"the operation knows no query parameter {shown(name)}")

@@ -56,7 +56,8 @@ def check_strangers(model: Model, shape: Shape, headers: Mapping[str, str]) -> N
     if known is None:
         known = frozenset(name for each in model.shapes for name in _names(each))
         model.kept["headers"] = known
-    for name in known.intersection(headers).difference(_names(shape)):
+    strangers = known.intersection(headers)
+    for name in strangers.difference(_names(shape)) if strangers else ():
         raise Unclear(f"the operation knows no header {shown(name)}")
 
 
