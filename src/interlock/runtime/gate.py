@@ -15,6 +15,7 @@ from interlock.model.decision import Decision, Forbid, Target
 from interlock.model.errors import InterlockError, Rejected
 from interlock.model.operation import Operation
 from interlock.model.people import AgentCredential
+from interlock.pipeline import approve
 from interlock.pipeline import commands as c
 from interlock.pipeline.admit import admit
 from interlock.pipeline.doubt import shown
@@ -154,6 +155,14 @@ class TargetGate:
             _log.error("pipeline.abandon_failed", **described(second))
         return Refused("unavailable", f"the gate could not decide this: {shown(error)}", retry=True)
 
+    async def give_up(self, principal: Principal, change: str, why: str) -> None:
+        """See `sdk.connector.Gate`."""
+        try:
+            moved = await self._core.store.transact(lambda tx: _given_up(tx, change, principal.agent, why))
+        except Rejected:
+            return  # people were faster
+        self._core.watch.moved(moved)
+
     async def wait(self, change: str, longest: timedelta) -> Change:
         """See `sdk.connector.Gate`."""
         return await self._core.watch.wait(change, longest)
@@ -209,6 +218,13 @@ def _open_session(tx: Tx, principal: Principal, target: Target, gateway: str) ->
     scope = breaker.session(principal.session)
     tx.put_breaker(Breaker(scope, reason="session opened", moved_at=now, moved_by=f"gateway/{gateway}"))
     tx.append("session.opened", {**_session(principal, target), "gateway": gateway})
+
+
+def _given_up(tx: Tx, change_id: str, agent: str, why: str) -> Change:
+    change = tx.change(change_id)
+    if change is None or change.agent != agent:
+        raise Rejected(f"{agent} has no change {change_id}")
+    return approve.withdraw(tx, change_id, f"agent/{agent}", why)
 
 
 def _close_session(tx: Tx, principal: Principal, target: Target) -> None:

@@ -146,6 +146,10 @@ class Gate(Protocol):
         """Take one unit through the pipeline: preview, decide, record, execute. When it returns, the unit was executed or
         abandoned. Raises nothing but cancellation: troubles are Refused("unavailable")."""
 
+    async def give_up(self, principal: Principal, change: str, why: str) -> None:
+        """Withdraw an open change of the agent's own, because another takes its place. One that has moved on meanwhile is left
+        alone. Raises Unavailable."""
+
     async def wait(self, change: str, longest: timedelta) -> Change:
         """Wait until a held change moves, or the time is over; returns it as it is then."""
 

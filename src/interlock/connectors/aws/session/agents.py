@@ -6,8 +6,11 @@ created in it."""
 import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
-from interlock.connectors.aws.preview.seen import Seen
+from interlock.connectors.aws.call import Classified
+from interlock.connectors.aws.preview.seen import Seen, identity
+from interlock.connectors.aws.session.record import Request
 from interlock.model.effect import ChangeKind, Effect, Unit
 from interlock.model.errors import Rejected
 from interlock.sdk.connector import Gate, Principal
@@ -15,7 +18,16 @@ from interlock.sdk.connector import Gate, Principal
 LATELY = timedelta(hours=1)
 """How long a deletion and a creation of the same thing are one replacement."""
 
+_REMEMBERED = 20
 _GONE = (ChangeKind.DELETED, ChangeKind.REPLACED, ChangeKind.HIDDEN)
+
+
+class Asked(NamedTuple):
+    """A call that was held, and what it would delete."""
+
+    what: Classified
+    request: Request
+    deletes: tuple[str, ...]
 
 
 class AgentSession:
@@ -27,8 +39,8 @@ class AgentSession:
         self.ended = ""
         self.busy = 0
         self._seen = Seen()
-        self.waiting: dict[str, str] = {}
-        """Deletions that wait for people: name of the resource → change."""
+        self.held: dict[str, Asked] = {}
+        """Calls that wait for people, by change."""
 
     @property
     def seen(self) -> Seen:
@@ -36,6 +48,14 @@ class AgentSession:
         now = datetime.now(UTC)
         self._seen = self._seen.since(now - LATELY)
         return self._seen
+
+    def hold(self, change: str, what: Classified, request: Request, effects: Iterable[Effect]) -> None:
+        """Remember a call that waits, so that a creation of what it deletes is judged together with it."""
+        gone = tuple(e.resource.name for e in effects if e.unit is Unit.OBJECTS and e.change in _GONE)
+        if gone and request.body is not None:
+            self.held[change] = Asked(what, request, gone)
+            while len(self.held) > _REMEMBERED:
+                del self.held[next(iter(self.held))]
 
     def note(self, effects: Iterable[Effect], change: str, *, done: bool) -> None:
         """Remember what a change did, or, when it was not `done`, would do once people have approved it."""
@@ -46,9 +66,15 @@ class AgentSession:
         if done:
             made = [e.resource.name for e in found if e.change is ChangeKind.CREATED]
             self._seen = self._seen.with_created(made, change, now)
-            self.waiting = {name: waits for name, waits in self.waiting.items() if waits != change}
-        else:
-            self.waiting.update(dict.fromkeys(gone, change))
+            self.held.pop(change, None)
+
+    def waits(self, names: Iterable[str]) -> "tuple[str, Asked] | None":
+        """The newest call that waits for people and deletes one of these, with its change."""
+        wanted = {identity(name) for name in names}
+        for change, asked in reversed(self.held.items()):
+            if wanted & {identity(name) for name in asked.deletes}:
+                return change, asked
+        return None
 
 
 class AgentSessions:

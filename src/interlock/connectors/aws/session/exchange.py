@@ -17,6 +17,7 @@ from interlock.connectors.aws.config import TargetConfig
 from interlock.connectors.aws.http import Head, Malformed
 from interlock.connectors.aws.session import credentials, forwarding, keys, rewriting
 from interlock.connectors.aws.session.agents import AgentSession, AgentSessions
+from interlock.connectors.aws.session.agents import Asked as Waiting
 from interlock.connectors.aws.session.forwarding import Sends
 from interlock.connectors.aws.session.incoming import Incoming
 from interlock.connectors.aws.session.outgoing import Outgoing
@@ -24,13 +25,14 @@ from interlock.connectors.aws.session.record import Recorded, Request
 from interlock.connectors.aws.session.unit import Account, CallUnit, Piece
 from interlock.connectors.aws.sigv4 import Claim, NotSigned
 from interlock.connectors.aws.upstream import Lost
-from interlock.model.change import Change
 from interlock.model.decision import Forbid, Permit
 from interlock.model.errors import InterlockError, Rejected, Unavailable
 from interlock.model.operation import Action
 from interlock.model.people import AgentCredential
 from interlock.sdk.connector import Gate, Held, Permitted, Principal, Refused, Work
 
+_MAKES = ("Create", "Import", "Restore")
+"""Verbs of calls that make a thing, whatever else they are (a stack may give rights)."""
 BASE = "/~/"
 """Begins the path of a service's own endpoint: `/~/dynamodb/…`."""
 
@@ -271,11 +273,13 @@ class Exchange:
             reply.close()
 
     async def _admit(self, session: AgentSession, what: Classified, request: Request, body: "Taken") -> None:
-        piece = Piece(what, request, body.sent(), self._server.host_prefix(request))
-        unit = CallUnit(self._server, session, [piece])
-        recorded = Recorded((request,), session.principal.agent)
-        reason = next((v for n, v in self._head.headers if n == "x-interlock-reason"), "")
-        work = Work(session.principal, (what.operation,), recorded.content, recorded.payload(), reason)
+        own = Piece(what, request, body.sent(), self._server.host_prefix(request))
+        before = self._deletion_before(session, what)
+        pieces = [own] if before is None else [self._piece(before[1]), own]
+        unit = CallUnit(self._server, session, pieces)
+        recorded = Recorded(tuple(piece.request for piece in pieces), session.principal.agent)
+        operations = tuple(piece.what.operation for piece in pieces)
+        work = Work(session.principal, operations, recorded.content, recorded.payload(), self._reason())
         waiting = self._server.gate.lift(session.principal, work.operations, work.content)
         if waiting is not None:
             self._out.answer(
@@ -283,22 +287,38 @@ class Exchange:
             )
             return
         said = await self._server.gate.admit(work, unit)
-        await self._said(session, unit, request, said)
+        if isinstance(said, Held) and before is not None and not said.again:
+            why = f"{said.change.id} takes its place: the deletion and the creation together"
+            await self._server.gate.give_up(session.principal, before[0], why)
+        await self._said(session, unit, own, said)
+
+    def _deletion_before(self, session: AgentSession, what: Classified) -> tuple[str, Waiting] | None:
+        """A call of this session's that waits for people, and deletes what this one creates: together they are one replacement."""
+        if not what.call.operation.startswith(_MAKES):
+            return None
+        return session.waits(resource.name for resource in what.operation.resources)
+
+    def _piece(self, asked: Waiting) -> Piece:
+        return Piece(asked.what, asked.request, None, self._server.host_prefix(asked.request))
+
+    def _reason(self) -> str:
+        return next((value for name, value in self._head.headers if name == "x-interlock-reason"), "")
 
     async def _said(
-        self, session: AgentSession, unit: CallUnit, request: Request, said: Permitted | Held | Refused
+        self, session: AgentSession, unit: CallUnit, own: Piece, said: Permitted | Held | Refused
     ) -> None:
         head = self._head.method == "HEAD"
-        change: Change | None = said.change
         match said:
-            case Permitted():
+            case Permitted(change):
                 session.note(unit.effects, change.id if change else "", done=True)
-                await self._service_answer(unit, request)
-            case Held():
-                session.note(unit.effects, said.change.id, done=False)
+                await self._service_answer(unit, own.request)
+            case Held(change):
+                session.note(unit.effects, change.id, done=False)
+                if len(unit.pieces) == 1:
+                    session.hold(change.id, own.what, own.request, unit.effects)
                 self._out.answer(answers.held(said, self._protocol, self._service, self.request_id, head))
-            case Refused() if said.code == "failed" and unit.reply is not None:
-                await self._service_answer(unit, request)  # the service's own error says it best
+            case Refused(code="failed") if unit.reply is not None:
+                await self._service_answer(unit, own.request)  # the service's own error says it best
             case Refused():
                 self._refuse(said)
 

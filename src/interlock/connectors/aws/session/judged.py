@@ -10,6 +10,7 @@ import msgspec
 from interlock.connectors.aws import undo
 from interlock.connectors.aws.call import Call, Calls, Classified, Described
 from interlock.connectors.aws.preview.seen import Seen
+from interlock.connectors.aws.undo.plan import ANY
 from interlock.connectors.aws.undo.store import mark, pack, unpack
 from interlock.model.base import Value
 from interlock.model.effect import ChangeKind, Effect, Evidence, Unit
@@ -135,6 +136,12 @@ def unpacked(parts: Sequence[bytes]) -> tuple[tuple[undo.Plan, undo.Completed], 
     done = unpack(later, Done).completed if later else ()
     filled = (*done, *(undo.Completed() for _ in range(len(plans) - len(done))))
     return tuple(zip(plans, filled, strict=False))
+
+
+def compared_later(plan: undo.Plan) -> undo.Plan:
+    """The plan of a call that others follow in the same unit: what it leaves is read when all are made."""
+    checks = tuple(msgspec.structs.replace(check, after=ANY) for check in plan.checks)
+    return msgspec.structs.replace(plan, checks=checks)
 
 
 def marker(pieces: Sequence[Looked]) -> dict[str, str]:

@@ -6,7 +6,7 @@ outcome."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from interlock.connectors.aws import undo
 from interlock.connectors.aws.call import CallFailed, Calls, Classified, Described
@@ -55,11 +55,19 @@ class Piece:
         self.effects: tuple[Effect, ...] = ()
 
 
+class Made(NamedTuple):
+    """A call that was made: what it answered, and what its copies are called."""
+
+    piece: Piece
+    answer: dict[str, object]
+    saved: dict[str, object]
+
+
 class CallUnit:
     """See the module. `reply` is the service's own answer to the last call, once it was made: its body lies in `reply_body`."""
 
     def __init__(self, account: Account, session: AgentSession | None, pieces: Sequence[Piece]) -> None:
-        self._account, self._session, self._pieces = account, session, list(pieces)
+        self._account, self._session, self.pieces = account, session, tuple(pieces)
         self.reply: Reply | None = None
         self.reply_body = b""
 
@@ -68,7 +76,7 @@ class CallUnit:
         seen = self._session.seen if self._session is not None else judged.NOTHING_SEEN
         try:
             async with asyncio.timeout(self._account.preview_s):
-                for piece in self._pieces:
+                for piece in self.pieces:
                     await self._look(piece, seen)
                     seen = judged.with_effects(seen, piece.effects)
         except TimeoutError:
@@ -85,36 +93,42 @@ class CallUnit:
         piece.effects = judged.effects(piece.what, piece.described, piece.plan)
 
     def _previewed(self) -> Preview:
-        effects = judged.merged([piece.effects for piece in self._pieces])
+        effects = judged.merged([piece.effects for piece in self.pieces])
         states = [
-            canonical(judged.exact(p.described.state)) for p in self._pieces if p.described.state is not None
+            canonical(judged.exact(p.described.state)) for p in self.pieces if p.described.state is not None
         ]
-        hows = {piece.plan.kind for piece in self._pieces}
+        hows = {piece.plan.kind for piece in self.pieces}
         how = hows.pop() if len(hows) == 1 else "none" if "none" in hows else "copy"
         measurement = Measurement(effects, affected(states) if states else "", "", how)
-        parts = judged.pack_plans([piece.plan for piece in self._pieces])
-        undoable = any(piece.plan.kind != "none" for piece in self._pieces)
-        return Preview(measurement, parts if undoable else (), judged.marker(self._pieces))
+        parts = judged.pack_plans([piece.plan for piece in self.pieces])
+        undoable = any(piece.plan.kind != "none" for piece in self.pieces)
+        return Preview(measurement, parts if undoable else (), judged.marker(self.pieces))
 
     async def execute(self) -> Settled:
         """Make the copies, then the calls, in order. What one of them says ends the unit when it is no success."""
-        completed: list[undo.Completed] = []
-        settled = Settled(True)
-        for place, piece in enumerate(self._pieces):
-            settled = await self._make(piece, completed)
+        made: list[Made] = []
+        for place, piece in enumerate(self.pieces):
+            settled = await self._make(piece, made)
             if not settled.committed:
-                return settled if not place else self._partly(place, settled, completed)
-            if place < len(self._pieces) - 1:
-                await judged.through(piece, self._account.calls(piece.request.call.region))
-        plans = any(piece.plan.kind != "none" for piece in self._pieces)
-        return Settled(True, settled.note, judged.pack_completed(completed) if plans else ())
+                return await self._partly(settled, made) if made else settled
+            if place < len(self.pieces) - 1 and (why := await self._not_through(piece)):
+                return await self._partly(Settled(None, why), made)
+        return Settled(True, "", await self._completed(made))
 
-    def _partly(self, place: int, settled: Settled, completed: Sequence[undo.Completed]) -> Settled:
+    async def _not_through(self, piece: Piece) -> str:
+        """Wait until a call is carried out, where another follows it; why it was not."""
+        try:
+            await judged.through(piece, self._account.calls(piece.request.call.region))
+        except (CallFailed, Unavailable) as error:
+            return f"{piece.request.call.name} did not come to its end: {error}"
+        return ""
+
+    async def _partly(self, settled: Settled, made: Sequence["Made"]) -> Settled:
         """The first calls are made: the change took effect, if not all of it."""
-        note = f"{place} of {len(self._pieces)} calls were made; then: {settled.note or 'no answer'}"
-        return Settled(True, note, judged.pack_completed(completed))
+        note = f"{len(made)} of {len(self.pieces)} calls were made; then: {settled.note or 'no answer'}"
+        return Settled(True, note, await self._completed(made))
 
-    async def _make(self, piece: Piece, completed: list[undo.Completed]) -> Settled:
+    async def _make(self, piece: Piece, made: list["Made"]) -> Settled:
         calls = self._account.calls(piece.request.call.region)
         saved: dict[str, object] = {}
         if piece.plan.prepare:
@@ -125,23 +139,30 @@ class CallUnit:
                     False, f"the copy for its undo could not be made, so the call was not made: {error}"
                 )
         settled, answer = await self._send(piece)
-        if not settled.committed:
-            if settled.committed is False and piece.plan.prepare:
-                await judged.discarded(piece.plan, undo.Completed(saved), calls)
-            return settled
-        completed.append(await self._completed(piece, answer, calls, saved))
+        if settled.committed:
+            made.append(Made(piece, answer, saved))
+        elif settled.committed is False and piece.plan.prepare:
+            await judged.discarded(piece.plan, undo.Completed(saved), calls)
         return settled
 
-    async def _completed(
-        self, piece: Piece, answer: dict[str, object], calls: Calls, saved: dict[str, object]
-    ) -> undo.Completed:
-        """It is done, whatever becomes of this: without it a revert compares less."""
-        if piece.plan.kind == "none":
-            return undo.Completed()
-        try:
-            return await undo.complete(piece.plan, answer, calls, saved)
-        except (CallFailed, Unavailable):
-            return undo.Completed(saved)
+    async def _completed(self, made: Sequence["Made"]) -> tuple[bytes, ...]:
+        """What the answers tell, and the state that all calls together left. It is done, whatever becomes of this: without it a
+        revert compares less."""
+        if all(piece.plan.kind == "none" for piece in self.pieces):
+            return ()
+        found = []
+        # What one call left, the next may have changed again: a revert compares with what all of them left.
+        together = len(made) > 1
+        for one in made:
+            plan = judged.compared_later(one.piece.plan) if together else one.piece.plan
+            calls = self._account.calls(one.piece.request.call.region)
+            try:
+                none = plan.kind == "none"
+                done = undo.Completed() if none else await undo.complete(plan, one.answer, calls, one.saved)
+            except (CallFailed, Unavailable):
+                done = undo.Completed(one.saved)
+            found.append(done)
+        return judged.pack_completed(found)
 
     async def _send(self, piece: Piece) -> tuple[Settled, dict[str, object]]:
         request = piece.request
@@ -172,4 +193,4 @@ class CallUnit:
     @property
     def effects(self) -> tuple[Effect, ...]:
         """What it does, as found out by the preview."""
-        return judged.merged([piece.effects for piece in self._pieces])
+        return judged.merged([piece.effects for piece in self.pieces])

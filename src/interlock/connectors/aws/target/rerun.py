@@ -91,32 +91,40 @@ class RevertUnit:
 
     async def preview(self) -> Preview:
         """Compare with what the change left. Raises Rejected when somebody changed it since (unless by force), Unavailable."""
-        calls = self._calls()
-        found: list[undo.Since] = []
-        for plan, completed in self._pairs:
-            if plan.kind != "none":
-                found += await undo.conflicts(plan, completed, calls)
-        if found and not self._force:
-            why = "; ".join(str(since) for since in found)
-            raise Conflicting(f"somebody changed it since: {why}", [_conflict(since) for since in found])
+        found = await self._since()
         effects = tuple(_inverse(e) for e in self._change.measurement.effects if e.reversible and e.count)
         state = affected([canonical([str(since) for since in found])]) if found else ""
         marker = {"region": self._change.marker.get("region", ""), **({"partly": "1"} if self._lost else {})}
         return Preview(Measurement(effects, state), (), marker, tuple(_conflict(since) for since in found))
 
+    async def _since(self) -> list[undo.Since]:
+        """What somebody changed since. Raises Conflicting unless by force."""
+        found: list[undo.Since] = []
+        for plan, completed in self._pairs:
+            if plan.kind != "none":
+                found += await undo.conflicts(plan, completed, self._calls())
+        if found and not self._force:
+            why = "; ".join(str(since) for since in found)
+            raise Conflicting(f"somebody changed it since: {why}", [_conflict(since) for since in found])
+        return found
+
     async def execute(self) -> Settled:
-        """Run the inverse steps; where one fails, the rest of its call stays as it is, and can be reverted again."""
-        calls = self._calls()
+        """Run the inverse steps; where one fails, the rest stays as it is, and can be reverted again."""
+        try:
+            # Once more, now that it is recorded; then without, since undoing one call changes what the one before it left.
+            await self._since()
+        except Rejected as error:
+            return Settled(False, str(error))
         notes: list[str] = []
         for place, (plan, completed) in enumerate(self._pairs):
             if plan.kind == "none":
                 continue
             try:
-                done = await undo.revert(plan, completed, calls, force=self._force)
+                done = await undo.revert(plan, completed, self._calls(), force=True)
             except (CallFailed, Rejected) as error:
-                return Settled(False, str(error)) if not place else Settled(True, f"in part: {error}")
+                return Settled(False, str(error)) if not place else Settled(None, f"in part: {error}")
             if done.failed:
-                return Settled(False if not done.steps and not place else None, f"in part: {done.failed}")
+                return Settled(None if done.steps or place else False, f"in part: {done.failed}")
             notes += done.caveats
         return Settled(True, "; ".join(dict.fromkeys(notes)))
 
