@@ -10,10 +10,13 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
+from msgspec import structs
 
 from interlock.connectors.aws.call import Call, CallFailed, Classified, Described, Quiet
+from interlock.connectors.aws.classify import Scope, classify
 from interlock.connectors.aws.preview import Seen, describe
-from interlock.model.operation import Action, Operation, Resource
+from interlock.connectors.aws.verbs.levels import installed_levels
+from interlock.model.operation import Action, Resource
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 
@@ -100,7 +103,10 @@ def _methods(client: Any) -> Mapping[str, str]:
 
 def _failed(error: ClientError) -> CallFailed:
     said: Mapping[str, Any] = error.response
-    return CallFailed(said["Error"].get("Code", ""), said["ResponseMetadata"]["HTTPStatusCode"])
+    told = said["Error"]
+    return CallFailed(
+        told.get("Code", ""), said["ResponseMetadata"]["HTTPStatusCode"], told.get("Message", "")
+    )
 
 
 @pytest.fixture(scope="session")
@@ -125,13 +131,18 @@ def classified(
     operation: str,
     parameters: Mapping[str, Any],
     *,
-    action: Action = Action.UPDATE,
+    action: Action | None = None,
     resources: Sequence[Resource] = (),
-    quiet: Sequence[Quiet] = (),
+    quiet: Sequence[Quiet] | None = None,
 ) -> Classified:
+    """As the reviewed tables have it; or as the test says."""
     call = Call(service, operation, REGION, ACCOUNT, parameters)
-    named = Operation(action, f"{service}:{operation}", tuple(resources))
-    return Classified(call, named, quiet=tuple(quiet))
+    what = classify(call, Scope("production", ACCOUNT, region=REGION), installed_levels())
+    found = what.operation
+    found = structs.replace(
+        found, action=action or found.action, resources=tuple(resources) or found.resources
+    )
+    return structs.replace(what, operation=found, quiet=what.quiet if quiet is None else tuple(quiet))
 
 
 Describe = Callable[..., Described]

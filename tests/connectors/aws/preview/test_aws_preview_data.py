@@ -31,7 +31,7 @@ def test_an_object_that_is_there_is_overwritten(s3: Any, described: Any) -> None
     found = described("s3", "PutObject", parameters={"Bucket": "prod-data", "Key": "logs/1"})
     assert said(found.effects) == [("updated", "items", 1, 12)]
     assert "no version is kept" in found.effects[0].detail
-    assert found.effects[0].resource == BUCKET
+    assert (found.effects[0].resource.kind, found.effects[0].resource.name) == (BUCKET.kind, BUCKET.name)
     assert found.state["object prod-data/logs/1"]["ETag"]
 
 

@@ -13,18 +13,13 @@ from interlock.connectors.aws.preview.registry import row_of
 from interlock.connectors.aws.preview.rows import Row
 from interlock.connectors.aws.preview.seen import Seen
 from interlock.connectors.aws.preview.survey import Survey, Unsure
+from interlock.connectors.aws.verbs import tables
+from interlock.connectors.aws.verbs.conditions import Known, holds
+from interlock.connectors.aws.verbs.rules import STATE, QuietRule
 from interlock.model.effect import ChangeKind, Effect, Evidence, Unit
 from interlock.model.operation import Action
 
 _BY_ACTION = {Action.CREATE: ChangeKind.CREATED, Action.UPDATE: ChangeKind.UPDATED}
-_BY_QUIET = {
-    "exposure": ChangeKind.PERMISSION,
-    "lockout": ChangeKind.PERMISSION,
-    "keys": ChangeKind.PERMISSION,
-    "overwrite": ChangeKind.REPLACED,
-    "expiry": ChangeKind.DELETED,
-}
-"""What a row of the reviewed table does to its resource; a kind that is not here weakens it."""
 
 
 async def describe(what: Classified, calls: Calls, seen: Seen, own_accounts: Sequence[str] = ()) -> Described:
@@ -35,7 +30,7 @@ async def describe(what: Classified, calls: Calls, seen: Seen, own_accounts: Seq
     survey = Survey(what, calls, seen, own_accounts)
     row = row_of(what.call.service, what.call.operation)
     effects = await _ask(survey, row) if row is not None else _by_table(survey)
-    effects = [*effects, *_quiet(survey, row, effects)]
+    effects = [*effects, *_quiet(survey, row, effects), *_blind(survey, effects)]
     effects = [_again(survey, effect) for effect in effects]
     return Described(tuple(effects), survey.state or None, tuple(survey.settings), tuple(survey.notes))
 
@@ -52,14 +47,26 @@ async def _ask(survey: Survey, row: Row) -> Effects:
 
 
 def _by_table(survey: Survey) -> Effects:
-    """Nothing is known but the reviewed table's word."""
+    """Nothing is known but the reviewed table's word, and what it leaves to the present state is open."""
     what = survey.what
     change = _BY_ACTION.get(what.operation.action)
     resources = what.operation.resources or (survey.main,)
-    if change is None or what.quiet:
-        why = what.quiet[0].why if what.quiet else "nothing here can tell what it would do"
+    reasons = [quiet.why for quiet in what.quiet] + [rule.why for rule in _left_open(survey)]
+    if change is None or reasons:
+        why = reasons[0] if reasons else "nothing here can tell what it would do"
         return [unknown(resource, why) for resource in resources]
     return [thing(resource, change, evidence=Evidence.PREDICTED) for resource in resources]
+
+
+def _rules(survey: Survey) -> Sequence[QuietRule]:
+    return tables.quiet_rules().get(survey.call.name, ())
+
+
+def _left_open(survey: Survey) -> list[QuietRule]:
+    """Rows that fit if the account's present state is as it may be."""
+    known = Known(survey.own)
+    open_ = (rule for rule in _rules(survey) if rule.needs == STATE)
+    return [rule for rule in open_ if holds(rule.when, survey.parameters, known)]
 
 
 def _quiet(survey: Survey, row: Row | None, effects: Effects) -> Effects:
@@ -72,10 +79,20 @@ def _quiet(survey: Survey, row: Row | None, effects: Effects) -> Effects:
 
 
 def _of_quiet(survey: Survey, quiet: Quiet) -> Effect:
-    if quiet.kind == "indirect":
+    """By the row's own word; a row that isn't in the table weakens."""
+    mine = (rule for rule in _rules(survey) if (rule.kind, rule.why) == (quiet.kind, quiet.why))
+    rule = next(mine, None)
+    if rule is not None and rule.blind:
         return unknown(survey.main, quiet.why)
-    change = _BY_QUIET.get(quiet.kind, ChangeKind.WEAKENED)
+    change = rule.change if rule is not None else ChangeKind.WEAKENED
     return thing(survey.main, change, quiet.why, evidence=Evidence.PREDICTED)
+
+
+def _blind(survey: Survey, effects: Effects) -> Effects:
+    """Something is run that nobody can look into."""
+    why = survey.what.operation.evidence_unknown
+    told = any(effect.evidence is Evidence.UNKNOWN for effect in effects)
+    return [unknown(survey.main, why)] if why and not told else []
 
 
 def _again(survey: Survey, effect: Effect) -> Effect:

@@ -82,14 +82,15 @@ class Survey:
         return f"arn:{self.calls.partition}:{service}:{where}:{self.calls.account if account else ''}:{rest}"
 
     def resource(self, kind: str, name: str, group: str = "") -> Resource:
-        """The resource of that kind that the classification has by that name, or else one of our own making (with its group)."""
-        known = next((r for r in self.what.operation.resources if (r.kind, r.name) == (kind, name)), None)
-        return known or Resource(kind, name, group or self.group_of(name))
+        """The resource that the classification has by that name, or else one of our own making (with its group)."""
+        known = next((r for r in self.what.operation.resources if r.name == name), None)
+        return known or Resource(kind_of(kind, name), name, group or self.group_of(name))
 
     def about(self, kind: str, rest: str, *, region: bool = True, account: bool = True) -> Resource:
         """The resource that the call is about: the one of that kind that the classification has, or else by an ARN that ends in
         `rest`, with members of the call in braces."""
-        known = [resource for resource in self.what.operation.resources if resource.kind == kind]
+        listed = self.what.operation.resources
+        known = [resource for resource in listed if resource.kind.startswith(kind)]
         if len(known) == 1:
             return known[0]
         wanted = fields(rest)
@@ -121,6 +122,18 @@ class Survey:
     def shows(self, name: str, before: Any, after: Any) -> None:
         """Keep a setting for people: present value beside the new one."""
         self.settings.append(Setting(name, shown(before), shown(after)))
+
+
+_VARIANT = re.compile(r":elasticloadbalancing:.*:(?:loadbalancer|listener|listener-rule)/(app|net|gwy)/")
+
+
+def kind_of(kind: str, name: str) -> str:
+    """The reference tells load balancers (and what they have) apart by their sort, and rules by their bus."""
+    if sort := _VARIANT.search(name):
+        return f"{kind}/{sort[1]}"
+    if kind.startswith("events:rule") and name.count("/") > 1:
+        return "events:rule-on-custom-event-bus"
+    return kind
 
 
 def fields(template: str) -> list[str]:

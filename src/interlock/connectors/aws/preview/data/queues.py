@@ -179,7 +179,7 @@ async def _topic_set(survey: Survey) -> Effects:
 
 async def _unsubscribed(survey: Survey) -> Effects:
     arn = survey.text("SubscriptionArn")
-    where = survey.resource("sns:subscription", arn)
+    where = survey.resource("sns:topic", arn)
     found = await survey.find("sns", "GetSubscriptionAttributes", {"SubscriptionArn": arn})
     if found is None:
         return [absent(where)]
@@ -202,7 +202,12 @@ async def _subscribed(survey: Survey) -> Effects:
 
 TABLE = {
     **rows(
-        "sqs", DeleteQueue=_deleted, PurgeQueue=_purged, CreateQueue=_created, StartMessageMoveTask=_moved
+        "sqs",
+        "outage",
+        DeleteQueue=_deleted,
+        PurgeQueue=_purged,
+        CreateQueue=_created,
+        StartMessageMoveTask=_moved,
     ),
     **rows("sqs", DeleteMessage=_messages_deleted, DeleteMessageBatch=_messages_deleted),
     **rows("sqs", SendMessage=_sent, SendMessageBatch=_sent),

@@ -17,7 +17,7 @@ from interlock.connectors.aws.preview.found import (
     unknown,
 )
 from interlock.connectors.aws.preview.rows import rows
-from interlock.connectors.aws.preview.settings.engine import Rule, compared
+from interlock.connectors.aws.preview.settings.engine import Rule, at, compared
 from interlock.connectors.aws.preview.survey import LIMIT, Survey
 from interlock.model.effect import ChangeKind, Effect
 
@@ -65,7 +65,7 @@ _UPDATE = (
     Rule("SSESpecification.Enabled", "off", "encryption by a key of yours", present="SSEDescription.Status"),
     Rule("SSESpecification.KMSMasterKeyId", "weakens", "key", present="SSEDescription.KMSMasterKeyArn"),
     Rule("TableClass", "setting", present="TableClassSummary.TableClass"),
-    Rule("OnDemandThroughput", "setting"),
+    Rule("OnDemandThroughput", "weakens", "greatest throughput"),
     Rule("AttributeDefinitions", "ignored"),
     Rule("GlobalSecondaryIndexUpdates", "ignored"),
     Rule("ReplicaUpdates", "ignored"),
@@ -79,15 +79,27 @@ async def _updated(survey: Survey) -> Effects:
     found = await described_table(survey, name)
     if found is None:
         return [absent(where)]
-    return [*compared(survey, where, survey.parameters, found, _UPDATE), *_parts(survey, name)]
+    return [*compared(survey, where, survey.parameters, found, _UPDATE), *_parts(survey, name, found)]
 
 
-def _parts(survey: Survey, name: str) -> Iterator[Effect]:
+def _slower(found: Mapping[str, Any], index: Mapping[str, Any]) -> bool:
+    """Whether an index gets less throughput."""
+    indexes = found.get("GlobalSecondaryIndexes") or []
+    old: Mapping[str, Any] = next(
+        (one for one in indexes if one.get("IndexName") == index.get("IndexName")), {}
+    )
+    names = ("ReadCapacityUnits", "WriteCapacityUnits")
+    path = "ProvisionedThroughput"
+    return any((at(index, f"{path}.{n}") or 0) < (at(old, f"{path}.{n}") or 0) for n in names)
+
+
+def _parts(survey: Survey, name: str, found: Mapping[str, Any]) -> Iterator[Effect]:
     """Indexes and replicas that come and go by an update."""
     for update in survey.parameters.get("GlobalSecondaryIndexUpdates") or []:
         for verb, index in update.items():
             arn = f"{table_of(survey, name).name}/index/{index.get('IndexName', '')}"
-            yield thing(survey.resource("dynamodb:index", arn), _CHANGE[verb])
+            change = ChangeKind.WEAKENED if verb == "Update" and _slower(found, index) else _CHANGE[verb]
+            yield thing(survey.resource("dynamodb:index", arn), change)
     for update in survey.parameters.get("ReplicaUpdates") or []:
         for verb, replica in update.items():
             region = replica.get("RegionName", "")

@@ -268,7 +268,7 @@ async def _unreserved(survey: Survey) -> Effects:
 
 async def _scalable(survey: Survey) -> Effects:
     """RegisterScalableTarget of Application Auto Scaling."""
-    where = survey.about("application-autoscaling:scalable-target", "scalable-target/{ResourceId}")
+    where = survey.about("application-autoscaling:ScalableTarget", "scalable-target/{ResourceId}")
     asked: dict[str, Any] = filled({"ServiceNamespace": "{}"}, survey.text("ServiceNamespace"))
     asked |= {
         "ResourceIds": [survey.text("ResourceId")],

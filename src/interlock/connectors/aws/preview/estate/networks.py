@@ -204,7 +204,7 @@ _BALANCER = changing(
     "LoadBalancers.0",
     (
         Rule("SecurityGroups", "permission", "security groups"),
-        Rule("Subnets", "weakens", "subnets"),
+        Rule("Subnets", "drops", "subnets", present="AvailabilityZones.*.SubnetId"),
         Rule("LoadBalancerArn", "ignored"),
     ),
 )

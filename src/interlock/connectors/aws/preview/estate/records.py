@@ -54,11 +54,16 @@ def _applied(
     counts: Counter[ChangeKind] = Counter()
     for key in sorted({*present, *after}):
         old, new = present.get(key), after.get(key)
-        if plain(old) != plain(new):
+        if _bare(old) != _bare(new):
             counts[_kind(old, new)] += 1
             survey.rests_on(f"record {' '.join(key).strip()}", old)
             survey.shows(f"record {' '.join(key).strip()}", _values(old), _values(new))
     return after, counts
+
+
+def _bare(record: Mapping[str, Any] | None) -> Any:
+    """A record without its name, which may be written in several ways."""
+    return record and plain({name: value for name, value in record.items() if name != "Name"})
 
 
 def _kind(old: object, new: object) -> ChangeKind:
@@ -103,7 +108,7 @@ def _emptied(
 
 def _differs(name: str, kind: str, present: Mapping[Key, Any], after: Mapping[Key, Any]) -> bool:
     def mine(these: Mapping[Key, Any]) -> Any:
-        return plain({" ".join(key): value for key, value in these.items() if key[:2] == (name, kind)})
+        return plain({" ".join(key): _bare(value) for key, value in these.items() if key[:2] == (name, kind)})
 
     return bool(mine(present)) and bool(mine(present) != mine(after))
 

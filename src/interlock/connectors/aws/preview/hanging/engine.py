@@ -45,6 +45,7 @@ class Going(Value, frozen=True):
     tells: Mapping[str, str] = {}
     regional: bool = True
     owned: bool = True
+    arn: str = ""
     type: str = ""
     """CloudFormation's word for it (`AWS::EC2::VPC`)."""
 
@@ -60,7 +61,7 @@ def filled(template: Any, name: str) -> Any:
 async def resource_lost(survey: Survey, going: Going, name: str) -> Effects:
     """The resource by that name (or ARN, where the service takes one), and what hangs on it."""
     found = await _found(survey, going, name)
-    where = _resource(survey, going, name)
+    where = _resource(survey, going, (at(found, going.arn) if going.arn else None) or name)
     if going.ask and found is None:
         return [absent(where)]
     if going.guard and at(found, going.guard):

@@ -83,16 +83,18 @@ KEY = Going(
         Hang("alias", "ListAliases", {"KeyId": "{}"}, "Aliases", words="aliases"),
         Hang("grant", "ListGrants", {"KeyId": "{}"}, "Grants"),
     ),
+    arn="Arn",
     type="AWS::KMS::Key",
 )
 SECRET = Going(
     "secretsmanager",
-    "secretsmanager:secret",
+    "secretsmanager:Secret",
     "secret:{}",
     "DescribeSecret",
     {"SecretId": "{}"},
     "",
     (Hang("version", "ListSecretVersionIds", {"SecretId": "{}"}, "Versions"),),
+    arn="ARN",
     type="AWS::SecretsManager::Secret",
 )
 CERTIFICATE = Going(

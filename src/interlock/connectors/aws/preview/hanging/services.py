@@ -18,8 +18,12 @@ def _instance(service: str, type: str) -> Going:
         (Hang("snapshot", "DescribeDBSnapshots", _AT_INSTANCE, "DBSnapshots", stays=True),)
         if service == "rds"
         else (),
-        guard="DeletionProtection",
-        tells={"AllocatedStorage": "GiB ", "Engine": "", "BackupRetentionPeriod": "days of backups: "},
+        guard="DeletionProtection" if service != "docdb" else "",
+        tells={
+            **({"AllocatedStorage": "GiB "} if service != "docdb" else {}),
+            "Engine": "",
+            "BackupRetentionPeriod": "days of backups: ",
+        },
         type=type,
     )
 
@@ -79,7 +83,7 @@ FUNCTION = Going(
 )
 EVENT_SOURCE = Going(
     "lambda",
-    "lambda:event-source-mapping",
+    "lambda:eventSourceMapping",
     "event-source-mapping:{}",
     "GetEventSourceMapping",
     {"UUID": "{}"},
@@ -190,7 +194,7 @@ FILES = Going(
 )
 VAULT = Going(
     "backup",
-    "backup:backup-vault",
+    "backup:backupVault",
     "backup-vault:{}",
     "DescribeBackupVault",
     {"BackupVaultName": "{}"},
@@ -218,7 +222,7 @@ ALARM = Going(
 )
 RULE = Going(
     "events",
-    "events:rule",
+    "events:rule-on-default-event-bus",
     "rule/{}",
     "DescribeRule",
     {"Name": "{}"},
@@ -228,7 +232,7 @@ RULE = Going(
 )
 MACHINE = Going(
     "stepfunctions",
-    "states:stateMachine",
+    "states:statemachine",
     "stateMachine:{}",
     "DescribeStateMachine",
     {"stateMachineArn": "{}"},
@@ -238,7 +242,7 @@ MACHINE = Going(
 )
 API = Going(
     "apigateway",
-    "apigateway:RestApis",
+    "apigateway:RestApi",
     "/restapis/{}",
     "GetRestApi",
     {"restApiId": "{}"},

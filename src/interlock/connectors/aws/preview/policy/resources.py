@@ -55,7 +55,7 @@ _PLACES = (
     ),
     Place(
         "secretsmanager",
-        "secretsmanager:secret",
+        "secretsmanager:Secret",
         "secret:{SecretId}",
         "GetResourcePolicy",
         {"SecretId": "{SecretId}"},
@@ -88,7 +88,7 @@ _PLACES = (
     ),
     Place(
         "backup",
-        "backup:backup-vault",
+        "backup:backupVault",
         "backup-vault:{BackupVaultName}",
         "GetBackupVaultAccessPolicy",
         {"BackupVaultName": "{BackupVaultName}"},

@@ -32,7 +32,12 @@ _INSTANCE = (
     Rule("MaxAllocatedStorage", "lower"),
     Rule("MultiAZ", "off", "standby in another zone"),
     Rule("StorageThroughput", "lower"),
-    Rule("VpcSecurityGroupIds", "permission", "security groups", present="VpcSecurityGroups"),
+    Rule(
+        "VpcSecurityGroupIds",
+        "permission",
+        "security groups",
+        present="VpcSecurityGroups.*.VpcSecurityGroupId",
+    ),
     Rule("DBParameterGroupName", "weakens", present="DBParameterGroups.0.DBParameterGroupName"),
     Rule("DBPortNumber", "weakens", "port", present="Endpoint.Port"),
     Rule("NewDBInstanceIdentifier", "weakens", "name", present="DBInstanceIdentifier"),
@@ -44,7 +49,12 @@ _INSTANCE = (
 )
 _CLUSTER = (
     *_SAME,
-    Rule("VpcSecurityGroupIds", "permission", "security groups", present="VpcSecurityGroups"),
+    Rule(
+        "VpcSecurityGroupIds",
+        "permission",
+        "security groups",
+        present="VpcSecurityGroups.*.VpcSecurityGroupId",
+    ),
     Rule("DBClusterParameterGroupName", "weakens", present="DBClusterParameterGroup"),
     Rule("DBClusterInstanceClass", "weakens"),
     Rule("Port", "weakens"),
@@ -112,7 +122,12 @@ _WAREHOUSE = changing(
         Rule("NumberOfNodes", "lower", "nodes"),
         Rule("AllowVersionUpgrade", "setting"),
         Rule("PreferredMaintenanceWindow", "setting"),
-        Rule("VpcSecurityGroupIds", "permission", "security groups", present="VpcSecurityGroups"),
+        Rule(
+            "VpcSecurityGroupIds",
+            "permission",
+            "security groups",
+            present="VpcSecurityGroups.*.VpcSecurityGroupId",
+        ),
         Rule("ClusterIdentifier", "ignored"),
     ),
 )

@@ -1,6 +1,7 @@
 """Compares what a call sets with what is set, member by member, by reviewed rules. A member without a rule weakens: doubt means
 no."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -32,19 +33,44 @@ class Rule(Value, frozen=True):
 
 
 def at(value: Any, path: str) -> Any:
-    """What is at a dotted path (numbers are places in lists); None when there is nothing."""
-    for step in path.split(".") if path else ():
-        if isinstance(value, Mapping):
-            value = value.get(step)
-        elif isinstance(value, Sequence) and not isinstance(value, str) and step.isdigit():
-            value = value[int(step)] if int(step) < len(value) else None
-        else:
-            return None
+    """What is at a dotted path (numbers are places in lists, `*` is all of a list); None when there is nothing."""
+    steps = path.split(".") if path else []
+    for place, step in enumerate(steps):
+        if step == "*":
+            rest = ".".join(steps[place + 1 :])
+            return [at(one, rest) for one in value] if isinstance(value, list | tuple) else None
+        value = _step(value, step)
     return value
 
 
+def _step(value: Any, step: str) -> Any:
+    if isinstance(value, Mapping):
+        return value.get(step)
+    if isinstance(value, list | tuple) and step.isdigit():
+        return value[int(step)] if int(step) < len(value) else None
+    return None
+
+
+def same(before: Any, after: Any) -> bool:
+    """Whether nothing changes: a service shows more members than a call gives, and lists of names in any order."""
+    if before in _EMPTY and after in _EMPTY:
+        return True
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        return all(same(before.get(name), value) for name, value in after.items())
+    if isinstance(before, list | tuple) and isinstance(after, list | tuple):
+        if all(isinstance(one, str) for one in (*before, *after)):
+            return sorted(before) == sorted(after)
+        return len(before) == len(after) and all(map(same, before, after))
+    return bool(plain(before) == plain(after))
+
+
+_EMPTY: tuple[Any, ...] = (None, "", [], (), {})
+
+
 def _number(value: Any) -> int:
-    return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdigit()) else 0
+    """Less than nothing is what services call without an end."""
+    given = int(value) if isinstance(value, int) or str(value).lstrip("-").isdigit() else 0
+    return given if given >= 0 else sys.maxsize
 
 
 def _on(value: Any) -> bool:
@@ -91,7 +117,7 @@ def compared(
     said: dict[ChangeKind, list[str]] = {}
     for rule, after in _given(given, rules):
         before = at(found, rule.present or rule.member)
-        if plain(before) == plain(after) and rule.judge != "secret":
+        if rule.judge != "secret" and (before == after if rule.judge == "names" else same(before, after)):
             continue
         kind = _JUDGES[rule.judge](before, after)
         said.setdefault(kind, []).append(_told(survey, where, rule, before, after))

@@ -19,7 +19,7 @@ _CONFIGURATION = changing(
         # Environment variables hold secrets as often as not: their names only.
         Rule("Environment.Variables", "names", "environment variables"),
         Rule("Role", "permission", "role"),
-        Rule("Layers", "permission", "layers"),
+        Rule("Layers", "permission", "layers", present="Layers.*.Arn"),
         Rule("VpcConfig", "weakens", "network"),
         Rule("KMSKeyArn", "weakens", "key"),
         Rule("Timeout", "lower", "seconds that it may run"),
@@ -198,11 +198,11 @@ def _alarms(change: ChangeKind, detail: str) -> Describer:
 
 async def _secret_put(survey: Survey) -> Effects:
     """PutSecretValue, UpdateSecret: another value; neither is read."""
-    where = survey.about("secretsmanager:secret", "secret:{SecretId}")
+    where = survey.about("secretsmanager:Secret", "secret:{SecretId}")
     found = await survey.find("secretsmanager", "DescribeSecret", {"SecretId": survey.text("SecretId")})
     if found is None:
         return [absent(where)]
-    where = survey.resource("secretsmanager:secret", found["ARN"])
+    where = survey.resource("secretsmanager:Secret", found["ARN"])
     survey.rests_on(f"versions of {where.name}", found.get("VersionIdsToStages"))
     value = any(name in survey.parameters for name in ("SecretString", "SecretBinary"))
     stages = survey.parameters.get("VersionStages", ["AWSCURRENT"])
@@ -228,7 +228,7 @@ async def _parameter(survey: Survey) -> Effects:
 
 async def _targets(survey: Survey) -> Effects:
     """RemoveTargets of a rule of EventBridge."""
-    where = survey.about("events:rule", "rule/{Rule}")
+    where = survey.about("events:rule-on-default-event-bus", "rule/{Rule}")
     listed, _ = await survey.pages(
         "events", "ListTargetsByRule", {"Rule": survey.text("Rule")}, key="Targets"
     )
@@ -239,7 +239,7 @@ async def _targets(survey: Survey) -> Effects:
 
 async def _rule(survey: Survey) -> Effects:
     """PutRule: made, or replaced as a whole."""
-    where = survey.about("events:rule", "rule/{Name}")
+    where = survey.about("events:rule-on-default-event-bus", "rule/{Name}")
     found = await survey.find("events", "DescribeRule", {"Name": survey.text("Name")})
     if found is None:
         return [made(where)]
@@ -322,5 +322,5 @@ TABLE: Table = {
     **rows("secretsmanager", "keys outage", PutSecretValue=_secret_put, UpdateSecret=_secret_put),
     **rows("ssm", "overwrite", PutParameter=_parameter),
     **rows("events", "audit replace", PutRule=_rule, RemoveTargets=_targets),
-    **rows("ecr", BatchDeleteImage=_images),
+    **rows("ecr", "outage", BatchDeleteImage=_images),
 }

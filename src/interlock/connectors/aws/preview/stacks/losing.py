@@ -80,10 +80,13 @@ async def all_of(survey: Survey, jobs: Iterable[Callable[[Survey], Awaitable[Eff
     for start in range(0, len(waiting), _TOGETHER):
         part = waiting[start : start + _TOGETHER]
         books = [Survey(survey.what, survey.calls, survey.seen, tuple(survey.own)) for _ in part]
-        found = await asyncio.gather(*(job(book) for job, book in zip(part, books, strict=True)))
-        for book in books:
+        asked = (job(book) for job, book in zip(part, books, strict=True))
+        # All are waited for, so that none goes on asking after an error is raised.
+        for book, found in zip(books, await asyncio.gather(*asked, return_exceptions=True), strict=True):
+            if isinstance(found, BaseException):
+                raise found
             _take_over(survey, book)
-        effects += [effect for several in found for effect in several]
+            effects += found
     return effects
 
 

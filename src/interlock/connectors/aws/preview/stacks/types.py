@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from interlock.connectors.aws.preview.survey import Survey, plain
+from interlock.connectors.aws.preview.survey import Survey, kind_of, plain
 from interlock.model.base import Value
 from interlock.model.operation import Resource
 
@@ -88,7 +88,7 @@ def resource_of(survey: Survey, type_name: str, physical: str, stack: str) -> Re
     rule = type_of(type_name)
     kind = rule.kind if rule else "cloudformation:resource"
     if physical.startswith("arn:"):
-        return Resource(kind, physical, stack)
+        return Resource(kind_of(kind, physical), physical, stack)
     if rule is None:
         return Resource(kind, f"{type_name}/{physical}", stack)
     last = physical.rsplit("/", 1)[-1] if rule.kind == "sqs:queue" else physical

@@ -181,7 +181,7 @@ async def created(survey: Survey) -> Effects:
 async def planned(survey: Survey) -> Effects:
     """CreateChangeSet: a plan, which changes nothing yet."""
     name = survey.text("ChangeSetName")
-    where = survey.resource("cloudformation:changeSet", survey.arn(_CFN, f"changeSet/{name}/*"))
+    where = survey.resource("cloudformation:changeset", survey.arn(_CFN, f"changeSet/{name}/*"))
     return [made(where, "a plan; nothing changes until it is executed")]
 
 
@@ -189,7 +189,7 @@ async def forgotten(survey: Survey) -> Effects:
     """DeleteChangeSet."""
     name = survey.text("ChangeSetName")
     arn = name if name.startswith("arn:") else survey.arn(_CFN, f"changeSet/{name}/*")
-    return [thing(survey.resource("cloudformation:changeSet", arn), ChangeKind.SETTING, "a plan is dropped")]
+    return [thing(survey.resource("cloudformation:changeset", arn), ChangeKind.SETTING, "a plan is dropped")]
 
 
 async def executed(survey: Survey) -> Effects:
