@@ -45,6 +45,7 @@ class Account:
         self.session = botocore.session.Session()
         self.clients = {} if clients is None else clients
         self.made: list[str] = []
+        self.trash_bucket = ""
         self.failing: dict[str, CallFailed] = {}
         """Calls that fail, by `service:Operation`: what moto can't be made to do."""
 

@@ -26,11 +26,10 @@ async def prepare(plan: Plan, calls: Calls, saved: Mapping[str, Any]) -> dict[st
     """Make the copies, after the intent and before the call. Returns the names saved; what was made is removed again when it
     fails. Raises CallFailed, Rejected, Unavailable: then the call must not be made."""
     names = dict(saved)
-    try:
-        await run(plan.prepare, _here(calls), names)
-    except (CallFailed, Rejected):
+    ran = await run(plan.prepare, _here(calls), names)
+    if ran.stopped is not None:
         await discard(plan, Completed(stored(names)), calls)
-        raise
+    ran.well()
     return stored(names)
 
 
@@ -65,16 +64,14 @@ async def revert(plan: Plan, completed: Completed, calls: Calls, *, force: bool)
 async def discard(plan: Plan, completed: Completed, calls: Calls) -> None:
     """Remove the copies. Raises CallFailed, Unavailable."""
     names = dict(completed.saved)
-    await run([step for step in plan.discard if _ready(step, names)], _here(calls), names)
+    ran = await run([step for step in plan.discard if _ready(step, names)], _here(calls), names)
+    ran.well()
 
 
 async def _inverse(plan: Plan, completed: Completed, calls: Calls, overridden: Sequence[Since]) -> Reverted:
-    here, names, made = _here(calls), dict(completed.saved), 0
-    try:
-        made = await run(plan.inverse, here, names)
-    except (CallFailed, Rejected) as error:
-        return Reverted(made, failed=str(error), conflicts=tuple(overridden), caveats=plan.caveats)
-    return Reverted(made, conflicts=tuple(overridden), caveats=plan.caveats)
+    ran = await run(plan.inverse, _here(calls), dict(completed.saved))
+    failed = "" if ran.stopped is None else str(ran.stopped)
+    return Reverted(ran.made, failed=failed, conflicts=tuple(overridden), caveats=plan.caveats)
 
 
 def _here(calls: Calls) -> Here:

@@ -29,13 +29,13 @@ class Since(Value, frozen=True):
     now: str
 
     def __str__(self) -> str:
-        return f"{self.what} {_WORDS[self.now]}"
+        return f"{self.what}: {_WORDS[self.now]}"
 
 
 _WORDS = {
-    "changed": "was changed since",
-    "gone": "is gone",
-    "made": "was made since",
+    "changed": "changed since",
+    "gone": "gone",
+    "made": "made since",
     "unreadable": "cannot be compared with what the call left",
 }
 

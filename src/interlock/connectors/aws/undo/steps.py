@@ -3,13 +3,14 @@
 import asyncio
 import itertools
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from interlock.connectors.aws.call import CallFailed, Calls
 from interlock.connectors.aws.undo.compare import look, missing, present, same
 from interlock.connectors.aws.undo.means import Here
 from interlock.connectors.aws.undo.names import fill, named, pick, search
 from interlock.connectors.aws.undo.plan import Step
+from interlock.model.errors import Rejected
 
 ATTEMPTS = 600
 """How often a step is asked again until its answer is as wanted."""
@@ -19,13 +20,27 @@ _BESIDE = 16
 """How many independent steps run side by side."""
 
 
-async def run(steps: Iterable[Step], calls: Here, saved: dict[str, Any]) -> int:
-    """Run steps in order; what they save is added to `saved`. Returns how many calls were made. Raises the first failure, when
-    what runs beside it is through."""
+class Ran(NamedTuple):
+    """How many calls were made, and what stopped the rest."""
+
+    made: int
+    stopped: CallFailed | Rejected | None = None
+
+    def well(self) -> None:
+        """Raises what stopped it."""
+        if self.stopped is not None:
+            raise self.stopped
+
+
+async def run(steps: Iterable[Step], calls: Here, saved: dict[str, Any]) -> Ran:
+    """Run steps in order until one fails; what they save is added to `saved`. Raises Unavailable."""
     made = 0
     for batch in _batches(steps):
-        made += sum(await beside(_one(step, calls, saved) for step in batch))
-    return made
+        try:
+            made += sum(await beside(_one(step, calls, saved) for step in batch))
+        except (CallFailed, Rejected) as error:
+            return Ran(made, error)
+    return Ran(made)
 
 
 async def beside(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

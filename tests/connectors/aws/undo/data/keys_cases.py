@@ -35,6 +35,13 @@ GRANT = (
 GRANTS = ("kms", "ListGrants", K, "Grants[].[GranteePrincipal, Operations, Name]")
 
 KMS = (
+    Case(
+        name="create key",
+        kind="new_id",
+        call=KEY[:3],
+        state=(("kms", "ListKeys", {}, "length(Keys)"),),
+        differs=(0,),
+    ),
     Case(name="disable", given=(KEY,), call=DISABLE, state=(K_STATE,)),
     Case(name="enable", given=(KEY, DISABLE), call=("kms", "EnableKey", K), state=(K_STATE,)),
     Case(name="schedule deletion", given=(KEY,), call=DOOM, state=(K_STATE,)),

@@ -5,6 +5,8 @@ from typing import Any
 from tests.connectors.aws.undo.rig import ACCOUNT, REGION, Case
 
 B = {"Bucket": "data"}
+LARGE_PART = 5 << 20
+"""The smallest part of an upload in parts."""
 MAKE = ("s3", "CreateBucket", {**B, "CreateBucketConfiguration": {"LocationConstraint": REGION}})
 VERSIONED = ("s3", "PutBucketVersioning", {**B, "VersioningConfiguration": {"Status": "Enabled"}})
 SUSPENDED = ("s3", "PutBucketVersioning", {**B, "VersioningConfiguration": {"Status": "Suspended"}})

@@ -46,7 +46,7 @@ def _tokens(text: str) -> list[_Token]:
     found, place = [], 0
     while place < len(text):
         match = _TOKEN.match(text, place)
-        if match is None:
+        if match is None or text.startswith(("--", "/*"), place):
             raise NotUnderstood
         place = match.end()
         if match.lastgroup:
@@ -94,17 +94,20 @@ class _Parser:
 
     def _condition(self, values: dict[str, Any]) -> None:
         """One equality. Other comparisons only narrow what is written, so they are passed over; OR and NOT may not be there."""
-        if self._peek().kind != "name" or self._peek().word() in ("NOT", "EXISTS"):
+        if self._peek().word() in ("NOT", "EXISTS"):
             raise NotUnderstood
-        name = self._name()
-        if self._next().text == "=":
+        name, sign = self._name(), self._next().text
+        if sign == "=":
             value = self._value()
             if values.setdefault(name, value) != value:
                 raise NotUnderstood
-            return
-        while self.place < len(self.tokens) and self._peek().word() not in ("AND", "RETURNING"):
-            if self._next().word() in ("OR", "BETWEEN", "IN", "NOT"):
-                raise NotUnderstood
+        elif sign == "(":
+            while self._next().text != ")":
+                pass
+        elif sign in ("<", ">", "<=", ">=", "<>", "!="):
+            self._value()
+        else:
+            raise NotUnderstood
 
     def _value(self) -> Any:
         token = self._next()

@@ -5,7 +5,7 @@ from interlock.connectors.aws.undo.data.common import filled, final, read, some,
 from interlock.connectors.aws.undo.data.settings import Final, Made, Setting
 from interlock.connectors.aws.undo.data.tags import Tags
 from interlock.connectors.aws.undo.means import Here
-from interlock.connectors.aws.undo.plan import Plan, Step
+from interlock.connectors.aws.undo.plan import Check, Plan, Step
 from interlock.connectors.aws.undo.registry import Row, rows_of
 
 _FAILED = "what was to be encrypted or decrypted meanwhile has failed"
@@ -31,10 +31,15 @@ async def state(call: Call, calls: Here, nonce: str) -> Plan:
 
 async def create(call: Call, calls: Here, nonce: str) -> Plan:
     """CreateKey: a key can be deleted after a week at the earliest."""
-    disable = Step("kms", "DisableKey", {"KeyId": "${key}"}, absent_ok=True, unless=None)
-    gone = Step("kms", "ScheduleKeyDeletion", {"KeyId": "${key}", "PendingWindowInDays": 7}, absent_ok=True)
-    caveats = ("the key is disabled, and deleted after seven days",)
-    return Plan("new_id", inverse=(disable, gone), saves={"key": "KeyMetadata.KeyId"}, caveats=caveats)
+    key = {"KeyId": "${key}"}
+    doomed = Check(
+        "the new key", "kms", "DescribeKey", key, "KeyMetadata.KeyState == 'PendingDeletion'", True, False
+    )
+    gone = Step(
+        "kms", "ScheduleKeyDeletion", {**key, "PendingWindowInDays": 7}, absent_ok=True, unless=doomed
+    )
+    caveats = ("the key cannot be used, and is deleted after seven days",)
+    return Plan("new_id", (), (gone,), (doomed,), {"key": "KeyMetadata.KeyId"}, caveats=caveats)
 
 
 async def delete_alias(call: Call, calls: Here, nonce: str) -> Plan:
@@ -141,7 +146,7 @@ ROWS: tuple[Row, ...] = (
     *rows_of("kms", "PutKeyPolicy", _POLICY.plan, "full", "put as it was"),
     *rows_of("kms", "UpdateKeyDescription", _TEXT.plan, "full", "put as it was"),
     *rows_of("kms", "EnableKeyRotation DisableKeyRotation", rotation, "full", "put as it was"),
-    *rows_of("kms", "CreateKey", create, "new_id", "disabled, and scheduled for deletion"),
+    *rows_of("kms", "CreateKey", create, "new_id", "scheduled for deletion"),
     *rows_of("kms", "CreateAlias", _ALIAS.plan, "full", "deleted"),
     *rows_of("kms", "DeleteAlias UpdateAlias", delete_alias, "full", "put as it was"),
     *rows_of("kms", "CreateGrant", _GRANTED.plan, "full", "revoked"),

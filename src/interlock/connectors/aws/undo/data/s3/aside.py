@@ -129,7 +129,10 @@ def copy(thing: Object, calls: Here, nonce: str, number: int) -> Copy:
     prepare = _copying(thing, thing.source, {**kept, **aside_owner}, {}, f"u{number}", etag)
     back = _copying(thing, kept, {**thing.place, **thing.grants}, source_owner, f"b{number}", "")
     return Copy(
-        prepare, back, Step("s3", "DeleteObject", literal({**kept, **aside_owner}), independent=True), etag
+        prepare,
+        back,
+        Step("s3", "DeleteObject", literal({**kept, **aside_owner}), independent=True, absent_ok=True),
+        etag,
     )
 
 
