@@ -20,21 +20,47 @@ CREDENTIAL = re.compile(
 )
 HARMLESS = {
     # lifetimes, forms of certificates, and settings that are named like what they are about
-    "glue:BatchGetJobs", "glue:GetJob", "glue:GetJobs", "sso-admin:GetApplicationGrant", "sso-admin:ListApplicationGrants",
-    "cognito-idp:UpdateUserPoolClient", "datazone:CreateConnection", "datazone:UpdateConnection",
-    "connecthealth:GetPatientInsightsJob", "appmesh:CreateVirtualGateway", "appmesh:CreateVirtualNode",
-    "appmesh:DeleteVirtualGateway", "appmesh:DeleteVirtualNode", "appmesh:DescribeVirtualGateway", "appmesh:DescribeVirtualNode",
-    "appmesh:UpdateVirtualGateway", "appmesh:UpdateVirtualNode", "marketplace-reporting:GetBuyerDashboard",
-    "sagemaker:CreateHubContentPresignedUrls", "lightsail:CreateBucket",
-}  # fmt: skip
+    "glue:BatchGetJobs",
+    "glue:GetJob",
+    "glue:GetJobs",
+    "sso-admin:GetApplicationGrant",
+    "sso-admin:ListApplicationGrants",
+    "cognito-idp:UpdateUserPoolClient",
+    "datazone:CreateConnection",
+    "datazone:UpdateConnection",
+    "connecthealth:GetPatientInsightsJob",
+    "appmesh:CreateVirtualGateway",
+    "appmesh:CreateVirtualNode",
+    "appmesh:DeleteVirtualGateway",
+    "appmesh:DeleteVirtualNode",
+    "appmesh:DescribeVirtualGateway",
+    "appmesh:DescribeVirtualNode",
+    "appmesh:UpdateVirtualGateway",
+    "appmesh:UpdateVirtualNode",
+    "marketplace-reporting:GetBuyerDashboard",
+    "sagemaker:CreateHubContentPresignedUrls",
+    "lightsail:CreateBucket",
+}
 """Looked at: what looks like a credential there is none, or was put there by the caller."""
 
-SIXTEEN = """
-sts:AssumeRole sts:AssumeRoleWithSAML sts:AssumeRoleWithWebIdentity sts:AssumeRoot sts:GetFederationToken sts:GetSessionToken
-iam:CreateAccessKey cognito-identity:GetCredentialsForIdentity ecr:GetAuthorizationToken codeartifact:GetAuthorizationToken
-s3:CreateSession s3control:GetDataAccess redshift:GetClusterCredentials sso:GetRoleCredentials eks-auth:AssumeRoleForPodIdentity
-lakeformation:GetTemporaryGlueTableCredentials
-""".split()
+SIXTEEN = [
+    "sts:AssumeRole",
+    "sts:AssumeRoleWithSAML",
+    "sts:AssumeRoleWithWebIdentity",
+    "sts:AssumeRoot",
+    "sts:GetFederationToken",
+    "sts:GetSessionToken",
+    "iam:CreateAccessKey",
+    "cognito-identity:GetCredentialsForIdentity",
+    "ecr:GetAuthorizationToken",
+    "codeartifact:GetAuthorizationToken",
+    "s3:CreateSession",
+    "s3control:GetDataAccess",
+    "redshift:GetClusterCredentials",
+    "sso:GetRoleCredentials",
+    "eks-auth:AssumeRoleForPodIdentity",
+    "lakeformation:GetTemporaryGlueTableCredentials",
+]
 
 
 def test_every_answer_that_looks_like_a_credential_was_looked_at(models: dict[str, Model]) -> None:
@@ -60,7 +86,9 @@ def test_credentials_are_handed_out_by(say: Callable[..., Classified], call: str
 
 @pytest.mark.parametrize("name", ["hands_out", "discloses"])
 def test_all_of_them_are_admin(say: Callable[..., Classified], name: str) -> None:
-    mild = {call for call in tables.answers()[name] if say(call).operation.action.severity < Action.ADMIN.severity}
+    mild = {
+        call for call in tables.answers()[name] if say(call).operation.action.severity < Action.ADMIN.severity
+    }
     assert mild == set()
 
 

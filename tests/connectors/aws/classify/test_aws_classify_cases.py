@@ -67,7 +67,13 @@ def test_the_region_and_account_of_a_call_are_its_own(say: Callable[..., Classif
 
 def test_most_severe_of_several_rows_counts(say: Callable[..., Classified]) -> None:
     mild = say("rds:ModifyDBInstance", DBInstanceIdentifier="d", DBInstanceClass="x", ApplyImmediately=True)
-    both = say("rds:ModifyDBInstance", DBInstanceIdentifier="d", DBInstanceClass="x", ApplyImmediately=True, DeletionProtection=False)  # fmt: skip
+    both = say(
+        "rds:ModifyDBInstance",
+        DBInstanceIdentifier="d",
+        DBInstanceClass="x",
+        ApplyImmediately=True,
+        DeletionProtection=False,
+    )
     assert mild.operation.action is Action.UPDATE
     assert both.operation.action is Action.ADMIN
     assert len(both.quiet) == 2

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interlock.connectors.aws.verbs import documents, sql
@@ -83,7 +83,10 @@ def test_all_rights_are_found(statement: dict[str, Any], wanted: bool) -> None:
     assert documents.allows_everything(text) is wanted
 
 
-@given(st.recursive(st.none() | st.booleans() | st.text(), lambda s: st.lists(s) | st.dictionaries(st.text(), s)))
+@settings(max_examples=50, deadline=None)
+@given(
+    st.recursive(st.none() | st.booleans() | st.text(), lambda s: st.lists(s) | st.dictionaries(st.text(), s))
+)
 def test_any_document_has_an_answer(value: Any) -> None:
     for text in (value, json.dumps(value)):
         assert documents.is_public(text) in (True, False)
@@ -129,7 +132,7 @@ CONDITIONS = [
     ("contains(A, 'x')", {}, True),
     ("nonsense(", {}, True),
     ("unheard_of(A)", {}, True),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("when", "parameters", "wanted"), CONDITIONS)
@@ -170,7 +173,11 @@ def test_sql(text: str, wanted: bool) -> None:
     assert sql.writes(text) is wanted
 
 
-@given(st.text(max_size=60), st.sampled_from(["DROP TABLE x", "delete from x", "Insert into x values (1)", "TRUNCATE x"]))
+@settings(max_examples=50, deadline=None)
+@given(
+    st.text(max_size=60),
+    st.sampled_from(["DROP TABLE x", "delete from x", "Insert into x values (1)", "TRUNCATE x"]),
+)
 def test_a_writing_statement_is_found_wherever_it_stands(noise: str, statement: str) -> None:
     assert sql.writes(f"SELECT 1; {noise}\n{statement}")
     assert sql.writes(statement + "\n" + noise)

@@ -24,8 +24,8 @@ from .conftest import ACCOUNT, OTHER, SCOPE, Model
 SAMPLE = [tuple(pair) for pair in json.loads(Path(__file__).with_name("quietly_dangerous.json").read_text())]
 RULES = [rule for rules in tables.quiet_rules().values() for rule in rules]
 PUBLIC = json.dumps({"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]})
-FREE_KEYS = {"sqs": {"Attributes"}, "sns": {"Attributes"}}
-"""Maps whose keys the model does not name."""
+FREE_KEYS = {"Attributes"}
+"""Maps whose keys the model does not name (SQS and SNS)."""
 
 
 @pytest.mark.parametrize(("service", "operation"), SAMPLE)
@@ -41,25 +41,32 @@ def test_it_goes_well_beyond_the_sample() -> None:
 
 
 def test_every_call_is_one_of_a_service(models: dict[str, Model]) -> None:
-    strange = [c for c in tables.quiet_rules() if c.split(":")[1] not in models[c.split(":")[0]]["operations"]]
+    strange = [
+        c for c in tables.quiet_rules() if c.split(":")[1] not in models[c.split(":")[0]]["operations"]
+    ]
     assert strange == []
 
 
 def test_every_member_of_a_condition_is_one_of_a_call(models: dict[str, Model]) -> None:
+    about: dict[str, set[str]] = defaultdict(set)
+    for rule in RULES:
+        about[rule.when].add(rule.call)
+    members = {rule.call: _members(models, rule.call) for rule in RULES if rule.when}
     wrong = {}
-    for (service, when), calls in _by_condition().items():
+    for when, calls in about.items():
+        # A row may be about several calls; its members need be there in one.
         named = set(_fields(jmespath.compile(when).parsed)) if when else set()
-        there = set().union(*(_members(models, call) for call in calls))
-        free = FREE_KEYS.get(service, set())
-        lost = named - there if not named & free else set()
-        if lost:
-            wrong[service, when] = lost
+        lost = named - set().union(*(members.get(call, set()) for call in calls))
+        if lost and not named & FREE_KEYS:
+            wrong[when] = lost
     assert wrong == {}
 
 
 def test_no_not_is_before_a_path() -> None:
     """JMESPath reads `!A.B` as `(!A).B`, which is never so."""
-    assert [rule for rule in RULES if rule.when and _negates_the_head(jmespath.compile(rule.when).parsed)] == []
+    assert [
+        rule for rule in RULES if rule.when and _negates_the_head(jmespath.compile(rule.when).parsed)
+    ] == []
 
 
 def test_rows_only_make_it_more_severe(levels: Levels) -> None:
@@ -68,7 +75,11 @@ def test_rows_only_make_it_more_severe(levels: Levels) -> None:
 
 
 def test_no_read_is_in_it(levels: Levels) -> None:
-    reads = {call for call in tables.quiet_rules() if action_of(*call.split(":"), levels) is Action.READ}
+    reads = {
+        call
+        for call in tables.quiet_rules()
+        if action_of(call.split(":")[0], call.split(":")[1], levels) is Action.READ
+    }
     # Answered by the gateway itself, because they hand out credentials.
     assert reads == {"sts:GetSessionToken", "sts:GetFederationToken"}
 
@@ -77,8 +88,18 @@ def test_no_row_claims_a_milder_action_than_its_effect_needs() -> None:
     """`hidden`, `deleted` and `replaced` need the right to delete; what says so must ask for it, unless the preview decides."""
     for rule in RULES:
         needed = ACTION_OF[rule.change]
-        if rule.needs != STATE and needed in (Action.DELETE, Action.ADMIN) and rule.action is not Action.ADMIN:
-            assert rule.action.severity >= needed.severity or rule.kind in ("routing", "outage", "audit", "exposure", "indirect"), rule  # fmt: skip
+        if (
+            rule.needs != STATE
+            and needed in (Action.DELETE, Action.ADMIN)
+            and rule.action is not Action.ADMIN
+        ):
+            assert rule.action.severity >= needed.severity or rule.kind in (
+                "routing",
+                "outage",
+                "audit",
+                "exposure",
+                "indirect",
+            ), rule
 
 
 def test_whys_are_phrases_for_people() -> None:
@@ -95,9 +116,22 @@ def test_conditions_never_fail(parameters: dict[str, Any]) -> None:
 
 
 DANGEROUS: list[tuple[str, dict[str, Any], str]] = [
-    ("s3:PutBucketAcl", {"Bucket": "b", "AccessControlPolicy": {"Grants": [{"Grantee": {"URI": "http://acs.amazonaws.com/groups/global/AllUsers"}}]}}, "exposure"),
+    (
+        "s3:PutBucketAcl",
+        {
+            "Bucket": "b",
+            "AccessControlPolicy": {
+                "Grants": [{"Grantee": {"URI": "http://acs.amazonaws.com/groups/global/AllUsers"}}]
+            },
+        },
+        "exposure",
+    ),
     ("s3:CreateBucket", {"Bucket": "b", "ACL": "public-read-write"}, "exposure"),
-    ("s3:PutObjectTagging", {"Bucket": "b", "Key": "k", "Tagging": {"TagSet": [{"Key": "Protection", "Value": "x"}]}}, "tags"),
+    (
+        "s3:PutObjectTagging",
+        {"Bucket": "b", "Key": "k", "Tagging": {"TagSet": [{"Key": "Protection", "Value": "x"}]}},
+        "tags",
+    ),
     ("s3control:PutPublicAccessBlock", {"PublicAccessBlockConfiguration": {}}, "guard"),
     ("efs:PutFileSystemPolicy", {"FileSystemId": "f", "Policy": PUBLIC}, "exposure"),
     ("glacier:SetVaultAccessPolicy", {"policy": {"Policy": PUBLIC}}, "exposure"),
@@ -109,22 +143,46 @@ DANGEROUS: list[tuple[str, dict[str, Any], str]] = [
     ("kms:PutKeyPolicy", {"BypassPolicyLockoutSafetyCheck": True, "Policy": "{}"}, "lockout"),
     ("ec2:ModifyFleet", {"TargetCapacitySpecification": {"TotalTargetCapacity": 0}}, "capacity"),
     ("ec2:AuthorizeSecurityGroupIngress", {"CidrIp": "0.0.0.0/0"}, "exposure"),
-    ("ec2:ModifySecurityGroupRules", {"SecurityGroupRules": [{"SecurityGroupRule": {"CidrIpv6": "::/0"}}]}, "exposure"),
+    (
+        "ec2:ModifySecurityGroupRules",
+        {"SecurityGroupRules": [{"SecurityGroupRule": {"CidrIpv6": "::/0"}}]},
+        "exposure",
+    ),
     ("ec2:DeleteTags", {"Resources": ["i-1"]}, "tags"),
     ("ec2:ModifyVpcEndpoint", {"PolicyDocument": PUBLIC}, "exposure"),
     ("ec2:ModifyInstanceAttribute", {"Attribute": "disableApiTermination", "Value": "false"}, "guard"),
     ("ec2:ModifyInstanceMetadataOptions", {"HttpTokens": "optional"}, "exposure"),
-    ("iam:CreatePolicyVersion", {"PolicyDocument": json.dumps({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})}, "exposure"),
+    (
+        "iam:CreatePolicyVersion",
+        {"PolicyDocument": json.dumps({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})},
+        "exposure",
+    ),
     ("iam:AddUserToGroup", {"GroupName": "Administrators"}, "exposure"),
     ("lambda:AddPermission", {"Principal": "s3.amazonaws.com"}, "exposure"),
-    ("lambda:UpdateFunctionConfiguration", {"Layers": [f"arn:aws:lambda:eu-west-1:{OTHER}:layer:x:1"]}, "indirect"),
-    ("eks:UpdateClusterConfig", {"logging": {"clusterLogging": [{"types": ["audit"], "enabled": False}]}}, "audit"),
+    (
+        "lambda:UpdateFunctionConfiguration",
+        {"Layers": [f"arn:aws:lambda:eu-west-1:{OTHER}:layer:x:1"]},
+        "indirect",
+    ),
+    (
+        "eks:UpdateClusterConfig",
+        {"logging": {"clusterLogging": [{"types": ["audit"], "enabled": False}]}},
+        "audit",
+    ),
     ("emr:ModifyInstanceGroups", {"InstanceGroups": [{"InstanceCount": 0}]}, "capacity"),
     ("batch:UpdateComputeEnvironment", {"computeResources": {"maxvCpus": 0}}, "capacity"),
-    ("sagemaker:UpdateEndpointWeightsAndCapacities", {"DesiredWeightsAndCapacities": [{"DesiredInstanceCount": 0}]}, "capacity"),
+    (
+        "sagemaker:UpdateEndpointWeightsAndCapacities",
+        {"DesiredWeightsAndCapacities": [{"DesiredInstanceCount": 0}]},
+        "capacity",
+    ),
     ("cloudwatch:PutMetricAlarm", {"ActionsEnabled": False}, "audit"),
     ("cloudwatch:PutMetricAlarm", {"AlarmActions": ["arn:aws:automate:eu-west-1:ec2:terminate"]}, "indirect"),
-    ("wafv2:CreateWebACL", {"DefaultAction": {"Allow": {}}, "Rules": [{"Action": {"Count": {"x": 1}}}]}, "guard"),
+    (
+        "wafv2:CreateWebACL",
+        {"DefaultAction": {"Allow": {}}, "Rules": [{"Action": {"Count": {"x": 1}}}]},
+        "guard",
+    ),
     ("scheduler:UpdateSchedule", {"State": "DISABLED"}, "outage"),
     ("stepfunctions:TestState", {"roleArn": "arn:aws:iam::123456789012:role/r"}, "indirect"),
     ("ssm:PutParameter", {"Overwrite": True, "Type": "SecureString"}, "keys"),
@@ -134,7 +192,7 @@ DANGEROUS: list[tuple[str, dict[str, Any], str]] = [
     ("cloudformation:UpdateStack", {"StackPolicyDuringUpdateBody": "{}"}, "guard"),
     ("secretsmanager:ReplicateSecretToRegions", {"ForceOverwriteReplicaSecret": True}, "overwrite"),
     ("datasync:UpdateTask", {"Options": {"PreserveDeletedFiles": "REMOVE"}}, "overwrite"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "parameters", "kind"), DANGEROUS)
@@ -143,7 +201,15 @@ def test_dangerous_parameters_fit(name: str, parameters: dict[str, Any], kind: s
 
 
 HARMLESS: list[tuple[str, dict[str, Any], str]] = [
-    ("s3:PutPublicAccessBlock", {"PublicAccessBlockConfiguration": dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)}, "guard"),
+    (
+        "s3:PutPublicAccessBlock",
+        {
+            "PublicAccessBlockConfiguration": dict.fromkeys(
+                ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
+            )
+        },
+        "guard",
+    ),
     ("s3:PutBucketVersioning", {"VersioningConfiguration": {"Status": "Enabled"}}, "versioning"),
     ("s3:PutObject", {"Bucket": "b", "Key": "k", "ACL": "private"}, "exposure"),
     ("s3:PutObjectLegalHold", {"LegalHold": {"Status": "ON"}}, "guard"),
@@ -157,13 +223,21 @@ HARMLESS: list[tuple[str, dict[str, Any], str]] = [
     ("dynamodb:ExecuteStatement", {"Statement": "SELECT * FROM t"}, "indirect"),
     ("autoscaling:UpdateAutoScalingGroup", {"MaxSize": 10}, "capacity"),
     ("lambda:AddPermission", {"Principal": "s3.amazonaws.com", "SourceArn": "arn:aws:s3:::b"}, "exposure"),
-    ("route53:ChangeResourceRecordSets", {"ChangeBatch": {"Changes": [{"Action": "CREATE", "ResourceRecordSet": {"Type": "A", "Name": "a.b."}}]}}, "routing"),
+    (
+        "route53:ChangeResourceRecordSets",
+        {
+            "ChangeBatch": {
+                "Changes": [{"Action": "CREATE", "ResourceRecordSet": {"Type": "A", "Name": "a.b."}}]
+            }
+        },
+        "routing",
+    ),
     ("kms:CreateGrant", {"GranteePrincipal": "arn:aws:iam::111111111111:role/r"}, "audit"),
     ("cloudformation:UpdateTerminationProtection", {"EnableTerminationProtection": True}, "guard"),
     ("guardduty:UpdateDetector", {"Enable": True}, "audit"),
     ("athena:StartQueryExecution", {"QueryString": "SELECT 1"}, "indirect"),
     ("cloudfront:CreateInvalidation", {"InvalidationBatch": {"Paths": {"Items": ["/index.html"]}}}, "outage"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "parameters", "kind"), HARMLESS)
@@ -171,7 +245,7 @@ def test_harmless_parameters_do_not(name: str, parameters: dict[str, Any], kind:
     assert kind not in {rule.kind for rule in fitting(name, parameters) if rule.needs != STATE}
 
 
-STATEFUL = {
+STATEFUL: dict[str, dict[str, Any]] = {
     "s3:PutObject": {"Bucket": "b", "Key": "k"},
     "autoscaling:SetDesiredCapacity": {"DesiredCapacity": 3},
     "dynamodb:PutItem": {"Item": {}},
@@ -191,17 +265,6 @@ def test_what_depends_on_the_present_state_is_left_to_the_preview(name: str) -> 
 def fitting(name: str, parameters: dict[str, Any]) -> tuple[QuietRule, ...]:
     service, _, operation = name.partition(":")
     return rules_for(Call(service, operation, "eu-west-1", ACCOUNT, parameters), SCOPE)
-
-
-def _by_condition() -> dict[tuple[str, str], list[str]]:
-    found = defaultdict(list)
-    for rule in RULES:
-        found[rule.call.split(":")[0], rule.when].append(rule.call)
-    # A row may be about several services; its members need be there in one.
-    whole = defaultdict(list)
-    for (_, when), calls in found.items():
-        whole[when] += calls
-    return {key: whole[key[1]] for key in found}
 
 
 def _members(models: dict[str, Model], call: str) -> set[str]:

@@ -1,8 +1,8 @@
 """Which action a call is.
 
-In this order, and each may only make it more severe than the one before, but for the first two: the access level; where there is none, the
-verb; what is known to administer; the reviewed table. Read is said only of what the reference or the verb calls a read, unless it is
-known to write, to hand out or to disclose, or its HTTP method writes.
+In this order, and each may only make it more severe than the one before, but for the first two: the access level; where there
+is none, the verb; what is known to administer; the reviewed table. Read is said only of what the reference or the verb calls a
+read, unless it is known to write, to hand out or to disclose, or its HTTP method writes.
 """
 
 from interlock.connectors.aws.verbs import tables, words

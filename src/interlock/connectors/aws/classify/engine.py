@@ -38,14 +38,16 @@ def classify(call: Call, scope: Scope, levels: Levels) -> Classified:
 
 
 def rules_for(call: Call, scope: Scope) -> tuple[QuietRule, ...]:
-    """The rows of the reviewed table that fit a call. Those that need the account's state (`needs`) only may: the preview decides."""
-    rules = tables.quiet_rules().get(call.name, ())
-    return tuple(rule for rule in rules if holds(rule.when, call.parameters, scope.known))
+    """The rows of the reviewed table that fit a call. Those that need the account's state (`needs`) only may: the preview
+    decides."""
+    rules = tables.quiet_rules().get(call.name)
+    if not rules:
+        return ()
+    known = scope.known
+    return tuple(rule for rule in rules if holds(rule.when, call.parameters, known))
 
 
-def _operation(
-    call: Call, scope: Scope, levels: Levels, action: Action, rules: list[QuietRule]
-) -> Operation:
+def _operation(call: Call, scope: Scope, levels: Levels, action: Action, rules: list[QuietRule]) -> Operation:
     return Operation(
         action=action,
         verb=call.name,

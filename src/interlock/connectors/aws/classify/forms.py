@@ -29,7 +29,7 @@ def matches(form: str, arn: str) -> bool:
 def kinds_of(arn: str, levels: Levels) -> Iterator[str]:
     """The kinds whose form an ARN has, the one with most fixed text first."""
     parts = arn.split(":", 5)
-    found = [f for f in levels.forms(parts[2])] if len(parts) == 6 else []
+    found = list(levels.forms(parts[2])) if len(parts) == 6 else []
     fitting = [form for form in found if matches(form.arn, arn)]
     yield from (form.kind for form in sorted(fitting, key=_fixed, reverse=True))
 

@@ -8,8 +8,8 @@ from interlock.model.base import Value
 
 
 class GroupRule(Value, frozen=True):
-    """A group of resources: those with an ARN that matches one of `names` (with `*`), or with all of `tags` (values may have `*`), or of
-    one of the CloudFormation `stacks` (with `*`)."""
+    """A group of resources: those with an ARN that matches one of `names` (with `*`), or with all of `tags` (values may have
+    `*`), or of one of the CloudFormation `stacks` (with `*`)."""
 
     group: str
     names: tuple[str, ...] = ()
@@ -25,8 +25,8 @@ _NO_TAGS: Mapping[str, str] = {}
 def group_of(
     name: str, rules: tuple[GroupRule, ...], tags: Mapping[str, str] = _NO_TAGS, stack: str = ""
 ) -> str:
-    """The group of a resource, by its ARN: that of the first rule that fits; else its stack, as given or as its ARN shows it; else an
-    object's bucket; else none. `tags` and `stack` are what is known of the resource."""
+    """The group of a resource, by its ARN: that of the first rule that fits; else its stack, as given or as its ARN shows it;
+    else an object's bucket; else none. `tags` and `stack` are what is known of the resource."""
     stack = stack or _first(_STACK, name)
     for rule in rules:
         if _fits(rule, name, tags, stack):

@@ -20,8 +20,8 @@ _ALONE = frozenset(("name", "names", "id", "ids", "identifier", "arn", "arns"))
 def values_of(
     prefix: str, kind: str, variable: str, operation: str, parameters: Mapping[str, Any], *, alone: bool
 ) -> list[str]:
-    """The values for a variable of a resource type's form (`bucket`, `BucketName`), in the order in which the call has them. `alone`
-    tells that the form has no other variable, so that what is named like the type fills it."""
+    """The values for a variable of a resource type's form (`bucket`, `BucketName`), in the order in which the call has them.
+    `alone` tells that the form has no other variable, so that what is named like the type fills it."""
     paths = _reviewed(prefix, kind, variable)
     if paths is not None:
         found = [v for path in paths for v in _texts(_search(path, parameters))]
@@ -53,7 +53,15 @@ def _reviewed(prefix: str, kind: str, variable: str) -> list[str] | None:
 
 
 def _search(path: str, parameters: Mapping[str, Any]) -> Any:
-    return parameters.get(path) if path.isidentifier() else _compiled(path).search(parameters)
+    if path.isidentifier():
+        return parameters.get(path)
+    return None if _words(path).isdisjoint(parameters) else _compiled(path).search(parameters)
+
+
+@lru_cache(maxsize=256)
+def _words(path: str) -> frozenset[str]:
+    """The names in an expression: without any of them it finds nothing."""
+    return frozenset(re.findall(r"\w+", path))
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -87,6 +95,11 @@ def _function(value: str) -> str:
         return ":".join(value.split(":")[:7])
     found = _FUNCTION.match(value)
     return found.group(1) if found else value
+
+
+def whole(service: str, arn: str) -> str:
+    """The ARN of the thing itself, where a service takes that of its version."""
+    return _function(arn) if service == "lambda" and ":function:" in arn else arn
 
 
 def _key(value: str) -> str:
@@ -129,4 +142,6 @@ def _compiled(path: str) -> Any:
 
 @cache
 def _table() -> dict[str, dict[str, list[str]]]:
-    return tomllib.loads(files("interlock.connectors.aws.classify").joinpath("members.toml").read_text("utf-8"))
+    return tomllib.loads(
+        files("interlock.connectors.aws.classify").joinpath("members.toml").read_text("utf-8")
+    )

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from interlock.connectors.aws.call import Call
@@ -16,17 +17,21 @@ from interlock.model.base import canonical
 MASK = "***"
 
 _SECRET = re.compile(
-    r"(?:.*password.*|.*passphrase.*|secret(?:string|binary|value|key|accesskey|hash|token)?|.*secret(?:key|access_?key|value|string)"
-    r"|clientsecret|sharedsecret|.*privatekey.*|authtoken|.*accesstoken|.*refreshtoken|sessiontoken|bearertoken|.*apikey(?:value)?"
-    r"|plaintext|keymaterial|encryptedkeymaterial|credentials|userdata|certificatesecret|logincredentials|webidentitytoken|samlassertion"
-    r"|tokencode|mfacode|authenticationcode\d?|pin|radiussharedsecret|connectionpassword|authparameters|proposedpassword|token"
-    r"|oauthtoken|idtoken|usercode|challengeresponses?|secretbinary|customkeystorepassword)\Z"
+    r"(?:.*(?:password|passphrase|passcode|privatekey).*|.*(?:secret|token|credentials?|apikey|pin)|secret(?:string|binary|value|key|accesskey|hash"
+    r"|code)|secretto.*|.*secret(?:key|value|string|accesskey)|tokenvalue|plaintext|.*keymaterial|userdata|samlassertion|mfacode|authenticationcode\d?|usercode"
+    r"|authparameters|challengeresponses?|pinblock|.*pinblock|apikeyvalue)\Z"
 )
 """Names of members (lower case, without separators) whose values are secrets. Botocore's `sensitive` traits are a part of them; a
 test compares."""
 _VALUES = re.compile(r"(?:environment(?:variables)?|variables|environmentvariablesoverride)\Z")
 """Members whose names are shown and whose values are not."""
-_SAFE = re.compile(r"(?:nexttoken|clienttoken|clientrequesttoken|continuationtoken|idempotencytoken|paginationtoken|secretid)\Z")
+_LABELS = frozenset(("key", "name", "parameterkey", "parametername", "optionname", "fieldkey"))
+_LABEL = re.compile(r"passw|pwd|secret|token|credential|private|apikey")
+"""Names of pairs whose value is a secret, by their looks."""
+_SAFE = re.compile(
+    r"(?:next|client|clientrequest|continuation|idempotency|pagination|sequence|creation|change|lock|update|resume|backward|forward)token\Z"
+)
+"""Tokens that page or make a call safe to repeat."""
 _DATA = {
     ("dynamodb", "Item"), ("dynamodb", "Items"), ("dynamodb", "ExpressionAttributeValues"), ("dynamodb", "Parameters"),
     ("rds-data", "parameters"), ("rds-data", "parameterSets"), ("redshift-data", "Parameters"),
@@ -59,15 +64,24 @@ def _secret_parameter(call: Call) -> frozenset[str]:
 
 def _shown(value: Any, call: Call, *, name: str = "", hide: frozenset[str] = frozenset()) -> Any:
     if isinstance(value, Mapping):
-        masked = bool(_VALUES.match(_plain(name)))
+        masked = bool(_VALUES.match(_plain(name))) or _labels_secret(value)
         return {str(k): _member(str(k), v, call, hide=hide, masked=masked) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_shown(item, call, name=name, hide=hide) for item in value]
     return _scalar(value)
 
 
+def _labels_secret(pair: Mapping[str, Any]) -> bool:
+    """Whether it is a name and a value, and the name is that of a secret (parameters of stacks, variables, options)."""
+    label = next((v for k, v in pair.items() if _plain(str(k)) in _LABELS and isinstance(v, str)), "")
+    return len(pair) <= 4 and bool(_LABEL.search(_plain(label)))
+
+
 def _member(name: str, value: Any, call: Call, *, hide: frozenset[str], masked: bool) -> Any:
-    if name in hide or _is_secret(name) or (masked and not isinstance(value, Mapping)):
+    labels = masked and _plain(name) in _LABELS
+    if isinstance(value, bool):
+        return value
+    if name in hide or _is_secret(name) or (masked and not labels and not isinstance(value, Mapping)):
         return MASK
     if (call.service, name) in _DATA:
         return _outline(value)
@@ -83,11 +97,13 @@ def _outline(value: Any) -> Any:
     return MASK
 
 
+@lru_cache(maxsize=32_768)
 def _is_secret(name: str) -> bool:
     plain = _plain(name)
     return bool(_SECRET.match(plain)) and not _SAFE.match(plain)
 
 
+@lru_cache(maxsize=32_768)
 def _plain(name: str) -> str:
     return name.replace("_", "").replace("-", "").lower()
 

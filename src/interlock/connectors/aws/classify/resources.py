@@ -1,9 +1,11 @@
 """What a call is about: resources as ARNs, as far as its parameters name them.
 
-Which kinds an operation is about, and how their ARNs are written, is from the service authorization reference; which parameters fill
-an ARN in, from `members.toml` or by name. ARNs that a call gives are taken as they are.
+Which kinds an operation is about, and how their ARNs are written, is from the service authorization reference; which parameters
+fill an ARN in, from `members.toml` or by name. ARNs that a call gives are taken as they are.
 """
 
+import math
+import re
 from collections.abc import Iterator, Mapping
 from itertools import chain, product
 from typing import Any
@@ -20,6 +22,9 @@ SERVICE = "aws:service"
 
 MOST_OBJECTS = 100
 """Objects of a multi-object delete that are named; the rest is behind what all keys begin with."""
+
+MOST_COMBINATIONS = 1000
+"""Combinations of several lists of names that are spelled out (clusters and services)."""
 
 
 def resources_of(call: Call, scope: Scope, levels: Levels) -> tuple[Resource, ...]:
@@ -39,11 +44,11 @@ def _named(call: Call, scope: Scope, levels: Levels) -> Iterator[tuple[str, str]
         return
     if call.service == "kms":
         yield from _aliases(call, scope)
-    targets = _ordered(call, levels)
-    found = list(_by_targets(call, scope, targets)) or list(_own_way(call, scope, levels))
-    yield from found
-    if not found and (not targets or call.service in ("resourcegroupstaggingapi", "resource-groups")):
-        yield from _by_arns(call, levels)
+    own = [*_own_way(call, scope)]
+    found = own or [*_by_targets(call, scope, _ordered(call, levels))]
+    if not found and call.service == "ec2":
+        found = [*_by_ids([*chain.from_iterable(map(_flat, call.parameters.values()))], call, scope, levels)]
+    yield from found or _by_arns(call, levels)
 
 
 def _service(call: Call, scope: Scope) -> str:
@@ -53,19 +58,41 @@ def _service(call: Call, scope: Scope) -> str:
 
 def _ordered(call: Call, levels: Levels) -> list[Target]:
     """The kinds that an operation is about; the one that its name names comes first, the longest of several."""
+    key = "ordered", call.service, call.operation
+    if key not in levels.memo:
+        levels.memo[key] = _put_in_order(call, levels)
+    found: list[Target] = levels.memo[key]
+    return found
+
+
+def _put_in_order(call: Call, levels: Levels) -> list[Target]:
     name = naming.plain(call.operation)
 
     def place(target: Target) -> tuple[int, bool]:
-        kind = naming.plain(target.kind.partition(":")[2])
+        kind = _type_of(target)
         return (-len(kind) if kind in name else 0, not target.required)
 
-    return sorted(levels.targets(call.service, call.operation), key=place)
+    known = levels.targets(call.service, call.operation)
+    return sorted(known or _named_kinds(call, levels), key=place)
+
+
+def _named_kinds(call: Call, levels: Levels) -> list[Target]:
+    """The kinds of a service that an operation's name names, where the reference says nothing: the longest."""
+    name = naming.plain(call.operation)
+    kinds = [form for form in levels.forms(prefix_of(call.service)) if _type_of(form) in name]
+    longest = max((len(_type_of(form)) for form in kinds), default=0)
+    return [form for form in kinds if len(_type_of(form)) == longest]
+
+
+def _type_of(target: Target) -> str:
+    return naming.plain(target.kind.partition(":")[2])
 
 
 def _by_targets(call: Call, scope: Scope, targets: list[Target]) -> Iterator[tuple[str, str]]:
     partial = []
     complete = False
-    given = [value for value in chain.from_iterable(map(_flat, call.parameters.values())) if forms.is_arn(value)]
+    values = chain.from_iterable(map(_flat, call.parameters.values()))
+    given = [naming.whole(call.service, value) for value in values if forms.is_arn(value)]
     claimed = {arn for arn in given if any(forms.matches(target.arn, arn) for target in targets)}
     for target in targets:
         for name, whole in _names(call, scope, target, claimed):
@@ -75,7 +102,11 @@ def _by_targets(call: Call, scope: Scope, targets: list[Target]) -> Iterator[tup
             else:
                 partial.append((target.kind, name))
     if not complete:
-        named = [pair for pair in partial if naming.plain(pair[0].partition(":")[2]) in naming.plain(call.operation)]
+        named = [
+            pair
+            for pair in partial
+            if naming.plain(pair[0].partition(":")[2]) in naming.plain(call.operation)
+        ]
         yield from named or partial
 
 
@@ -97,8 +128,17 @@ def _names(call: Call, scope: Scope, target: Target, claimed: set[str]) -> Itera
     texts = {v: [t for t in found if not forms.is_arn(t)] for v, found in filled.items()}
     if all(texts.values()):
         whole = len(filled) == len(wanted) or set(wanted) - set(filled) <= _MADE
-        for combination in product(*texts.values()):
-            yield forms.fill(target.arn, {**_places(call, scope), **dict(zip(texts, combination, strict=True))}), whole
+        places = _places(call, scope)
+        for named in _combined(texts):
+            yield forms.fill(target.arn, {**places, **named}), whole
+
+
+def _combined(texts: Mapping[str, list[str]]) -> Iterator[Mapping[str, str]]:
+    """Every combination; of too many, each value with anything for the others."""
+    if math.prod(map(len, texts.values())) <= MOST_COMBINATIONS:
+        yield from (dict(zip(texts, values, strict=True)) for values in product(*texts.values()))
+    else:
+        yield from ({variable: value} for variable, values in texts.items() for value in values)
 
 
 _MADE = {"Id", "GroupId", "UUID", "StackId", "Qualifier", "TaskDefinitionRevisionNumber", "Version"}
@@ -112,7 +152,10 @@ def _places(call: Call, scope: Scope) -> Mapping[str, str]:
 
 def _by_arns(call: Call, levels: Levels) -> Iterator[tuple[str, str]]:
     for name, value in call.parameters.items():
-        if naming.plain(name).endswith(("arn", "arns", "arnlist")) and "role" not in name.lower():
+        plain = naming.plain(name)
+        if plain.endswith(("arn", "arns", "arnlist", "resourceid", "resourcename")) and not _ASIDE.search(
+            plain
+        ):
             for arn in filter(forms.is_arn, _flat(value)):
                 yield next(forms.kinds_of(arn, levels), SERVICE), arn
 
@@ -124,31 +167,47 @@ def _flat(value: Any) -> Iterator[str]:
         yield from (item for item in value if isinstance(item, str))
 
 
+_ASIDE = re.compile(r"role|kms|key|certificate|destination|secret|topic|bucket")
+"""Words of members that name what a resource uses, not the resource."""
+
+
 # -- services that name things in their own way
 
 
-def _own_way(call: Call, scope: Scope, levels: Levels) -> Iterator[tuple[str, str]]:
-    if call.service == "ec2":
-        names = chain.from_iterable(v if isinstance(v, list) else [v] for v in call.parameters.values())
-        yield from _by_ids([name for name in names if isinstance(name, str)], call, scope, levels)
-    for parameter, kind, form in _APIS.get(call.service, ()):
-        if isinstance(name := call.parameters.get(parameter), str):
-            yield kind, forms.fill(form, {**_places(call, scope), "Name": name})
+def _own_way(call: Call, scope: Scope) -> Iterator[tuple[str, str]]:
+    for kind, parameters, path in _OWN.get(call.service, ()):
+        names = [call.parameters.get(parameter) for parameter in parameters]
+        if all(isinstance(name, str) and name for name in names):
+            # The deepest that is named is what it is about; the rest follows.
+            yield (
+                kind,
+                forms.fill(
+                    path, {**_places(call, scope), **dict(zip(parameters, map(str, names), strict=True))}
+                ),
+            )
 
 
 _API = "arn:${Partition}:apigateway:${Region}::"
-_APIS = {
+_OWN = {
     "apigateway": (
-        ("restApiId", "apigateway:RestApi", _API + "/restapis/${Name}"),
-        ("domainName", "apigateway:DomainName", _API + "/domainnames/${Name}"),
-        ("usagePlanId", "apigateway:UsagePlan", _API + "/usageplans/${Name}"),
-        ("apiKey", "apigateway:ApiKey", _API + "/apikeys/${Name}"),
+        ("apigateway:Stage", ("restApiId", "stageName"), _API + "/restapis/${restApiId}/stages/${stageName}"),
+        ("apigateway:RestApi", ("restApiId",), _API + "/restapis/${restApiId}"),
+        ("apigateway:DomainName", ("domainName",), _API + "/domainnames/${domainName}"),
+        ("apigateway:UsagePlan", ("usagePlanId",), _API + "/usageplans/${usagePlanId}"),
+        ("apigateway:ApiKey", ("apiKey",), _API + "/apikeys/${apiKey}"),
     ),
     "apigatewayv2": (
-        ("ApiId", "apigateway:Api", _API + "/apis/${Name}"),
-        ("DomainName", "apigateway:DomainName", _API + "/domainnames/${Name}"),
+        ("apigateway:Stage", ("ApiId", "StageName"), _API + "/apis/${ApiId}/stages/${StageName}"),
+        ("apigateway:Api", ("ApiId",), _API + "/apis/${ApiId}"),
+        ("apigateway:DomainName", ("DomainName",), _API + "/domainnames/${DomainName}"),
     ),
-    "cloudcontrol": (("Identifier", SERVICE, "arn:${Partition}:cloudformation:${Region}:${Account}:resource/${Name}"),),
+    "cloudcontrol": (
+        (
+            SERVICE,
+            ("Identifier",),
+            "arn:${Partition}:cloudformation:${Region}:${Account}:resource/${Identifier}",
+        ),
+    ),
 }
 """What the reference's actions don't say: API Gateway's are HTTP verbs, Cloud Control's are about anything."""
 
@@ -175,13 +234,37 @@ def _beginning(keys: list[str]) -> str:
 
 
 _EC2_IDS = {
-    "i": "instance", "vpc": "vpc", "subnet": "subnet", "sg": "security-group", "rtb": "route-table", "igw": "internet-gateway",
-    "vol": "volume", "snap": "snapshot", "ami": "image", "eni": "network-interface", "eipalloc": "elastic-ip", "nat": "natgateway",
-    "acl": "network-acl", "pcx": "vpc-peering-connection", "vpce": "vpc-endpoint", "tgw": "transit-gateway", "lt": "launch-template",
-    "key": "key-pair", "dopt": "dhcp-options", "vgw": "vpn-gateway", "cgw": "customer-gateway", "vpn": "vpn-connection",
-    "fl": "vpc-flow-log", "pl": "prefix-list", "sgr": "security-group-rule", "fleet": "fleet", "eigw": "egress-only-internet-gateway",
-    "cr": "capacity-reservation", "pg": "placement-group", "h": "dedicated-host",
-}  # fmt: skip
+    "i": "instance",
+    "vpc": "vpc",
+    "subnet": "subnet",
+    "sg": "security-group",
+    "rtb": "route-table",
+    "igw": "internet-gateway",
+    "vol": "volume",
+    "snap": "snapshot",
+    "ami": "image",
+    "eni": "network-interface",
+    "eipalloc": "elastic-ip",
+    "nat": "natgateway",
+    "acl": "network-acl",
+    "pcx": "vpc-peering-connection",
+    "vpce": "vpc-endpoint",
+    "tgw": "transit-gateway",
+    "lt": "launch-template",
+    "key": "key-pair",
+    "dopt": "dhcp-options",
+    "vgw": "vpn-gateway",
+    "cgw": "customer-gateway",
+    "vpn": "vpn-connection",
+    "fl": "vpc-flow-log",
+    "pl": "prefix-list",
+    "sgr": "security-group-rule",
+    "fleet": "fleet",
+    "eigw": "egress-only-internet-gateway",
+    "cr": "capacity-reservation",
+    "pg": "placement-group",
+    "h": "dedicated-host",
+}
 
 
 def _aliases(call: Call, scope: Scope) -> Iterator[tuple[str, str]]:
@@ -204,7 +287,10 @@ def _tagged(call: Call, scope: Scope, levels: Levels) -> Iterator[tuple[str, str
 def _by_ids(names: list[str], call: Call, scope: Scope, levels: Levels) -> Iterator[tuple[str, str]]:
     for name in names:
         if (target := _ec2_kind(name, levels)) is not None:
-            yield target.kind, forms.fill(target.arn, {**_places(call, scope), forms.variables(target.arn)[-1]: name})
+            yield (
+                target.kind,
+                forms.fill(target.arn, {**_places(call, scope), forms.variables(target.arn)[-1]: name}),
+            )
 
 
 def _ec2_kind(name: str, levels: Levels) -> Target | None:

@@ -1,7 +1,7 @@
 """The condition language of the reviewed tables: JMESPath over a call's parameters, with a few functions of our own.
 
-`!` binds tighter than `.`: write `!(A.B)`. By JMESPath's rules, absent members are null, and null, false, and empty texts, lists and maps do not hold. Zero does. An error
-means that the condition holds: doubt means no.
+`!` binds tighter than `.`: write `!(A.B)`. By JMESPath's rules, absent members are null, and null, false, and empty texts,
+lists and maps do not hold. Zero does. An error means that the condition holds: doubt means no.
 
 | function | holds when |
 |---|---|
@@ -30,7 +30,7 @@ from jmespath.exceptions import JMESPathError
 from interlock.connectors.aws.verbs import documents, sql
 from interlock.model.base import Value
 
-_ANY = {"types": []}
+_ANY: dict[str, list[str]] = {"types": []}
 
 
 class Known(Value, frozen=True):

@@ -1,9 +1,9 @@
 """What answers give away: credentials (who gets real ones has left the gateway) and secrets.
 
-Operations whose purpose is a secret disclose, and count as `admin`: nothing less lets an agent read one, and where the environment is
-strict two people must agree each time, because a value that was read can't be taken back. Descriptions in which somebody may have put a
-secret against AWS's advice (a function's variables, user data) stay reads, because clients poll them all the time: they say that they
-may disclose, and the session may cut those members out.
+Operations whose purpose is a secret disclose, and count as `admin`: nothing less lets an agent read one, and where the
+environment is strict two people must agree each time, because a value that was read can't be taken back. Descriptions in which
+somebody may have put a secret against AWS's advice (a function's variables, user data) stay reads, because clients poll them
+all the time: they say that they may disclose, and the session may cut those members out.
 """
 
 from collections.abc import Mapping

@@ -25,7 +25,7 @@ def statements(document: object) -> list[Mapping[str, Any]]:
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
             raise Unreadable("not JSON") from error
     found = document.get("Statement") if isinstance(document, Mapping) else None
-    listed = found if isinstance(found, list) else [found]
+    listed: list[Any] = found if isinstance(found, list) else [found]
     if not listed or not all(isinstance(s, Mapping) and s.get("Effect") in ("Allow", "Deny") for s in listed):
         raise Unreadable("no statements")
     return listed
@@ -56,7 +56,7 @@ def denies_widely(document: object) -> bool:
 
 
 def is_without_root(document: object, own: Collection[str]) -> bool:
-    """Whether no statement lets the account itself in, so that IAM policies give no access (KMS developer guide, "Key policies")."""
+    """Whether no statement lets the account itself in, so that IAM gives no access (KMS guide, "Key policies")."""
     try:
         allowed = [p for s in statements(document) if _lets(s) for p in principals(s)]
     except Unreadable:
@@ -121,4 +121,6 @@ _RIGHTS = {"*", "*:*", "iam:*", "sts:*", "organizations:*", "kms:*"}
 
 
 def _all_actions(statement: Mapping[str, Any]) -> bool:
-    return "NotAction" in statement or bool(_RIGHTS & {a.lower() for a in _texts(statement.get("Action", "*"))})
+    return "NotAction" in statement or bool(
+        _RIGHTS & {a.lower() for a in _texts(statement.get("Action", "*"))}
+    )

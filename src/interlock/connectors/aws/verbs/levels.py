@@ -54,8 +54,15 @@ class Levels:
         self._methods = methods
         self._names = {name: {a.lower(): a for a in p.privileges} for name, p in prefixes.items()}
         self._memo: dict[tuple[str, str], str] = {}
+        self.memo: dict[tuple[str, ...], Any] = {}
+        """For what others derive from the reference, once per operation."""
         # One service's page may list another's kind (STS has roles): it keeps the name that its own service gives it.
-        self._own = {k.arn: _kind(p, n) for p, v in prefixes.items() for n, k in v.resources.items() if _is_of(k.arn, p)}
+        self._own = {
+            k.arn: _kind(p, n)
+            for p, v in prefixes.items()
+            for n, k in v.resources.items()
+            if _is_of(k.arn, p)
+        }
 
     def level(self, service: str, operation: str) -> str:
         """The access level of an operation (botocore's names), or an empty text when no source knows it."""

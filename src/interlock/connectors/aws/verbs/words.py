@@ -20,28 +20,28 @@ Issue Post Record Insert Claim Invite Begin Bundle Open Meter Replicate Index In
 """
 
 _DELETE = """
-Delete Remove Terminate Purge Destroy Deregister Unregister Reset Cancel Stop Abort Revoke Disassociate Dissociate Detach Release Reject
-Disable Deactivate Deprecate Archive Expire Evict Flush Forget Withdraw Deprovision Unassign Unlink Unshare Unsubscribe Unpeer
-Undeploy Ungroup Unlabel Unmonitor Dispose Discard Redact Clear Close Leave Retire Return Decline Deny Disallow Disconnect Dismiss
-Drain Shutdown Shrink Decrease Suspend Pause Reboot Restart Rebuild Reload Replace Restore Rollback Backtrack Failover Switchover
-Swap Resize Reverse Evacuate Schedule Merge Split Move Transfer Push Rename Reimport Invalidate Lock Unlock Override Overwrite
-Migrate Take Deploy Finalize Drop Truncate Erase Wipe Empty Disown Deauthorize Opt Logout End Skip Vote Recall
-Synchronize Sync Rebalance Promote Mark Convert Global
+Delete Remove Terminate Purge Destroy Deregister Unregister Reset Cancel Stop Abort Revoke Disassociate Dissociate Detach
+Release Reject Disable Deactivate Deprecate Archive Expire Evict Flush Forget Withdraw Deprovision Unassign Unlink Unshare
+Unsubscribe Unpeer Undeploy Ungroup Unlabel Unmonitor Dispose Discard Redact Clear Close Leave Retire Return Decline Deny
+Disallow Disconnect Dismiss Drain Shutdown Shrink Decrease Suspend Pause Reboot Restart Rebuild Reload Replace Restore Rollback
+Backtrack Failover Switchover Swap Resize Reverse Evacuate Schedule Merge Split Move Transfer Push Rename Reimport Invalidate
+Lock Unlock Override Overwrite Migrate Take Deploy Finalize Drop Truncate Erase Wipe Empty Disown Deauthorize Opt Logout End
+Skip Vote Recall Synchronize Sync Rebalance Promote Mark Convert Global
 """
 
 _UPDATE = """
 Update Put Modify Set Change Configure Enable Activate Associate Attach Accept Authorize Apply Approve Assign Tag Untag Label Link
 Add Confirm Complete Continue Refresh Resend Renew Rotate Regenerate Upgrade Extend Increase Enter Exit Acknowledge Subscribe Commit
-Connect Define Initialize Join Peer Setup Share Grant Group Advertise Allow Amend Install Manage Monitor Reorder Resync Save Unarchive
-Undeprecate Write Checkpoint Resume
+Connect Define Initialize Join Peer Setup Share Grant Group Advertise Allow Amend Install Manage Monitor Reorder Resync Save
+Unarchive Undeprecate Write Checkpoint Resume
 """
 
 _DOES = """
-Start Send Invoke Execute Test Verify Validate Retry Respond Notify Report Poll Prepare Signal Build Compose Distribute Process Provide Redeem
-Redrive Checkout Deliver Estimate Optimize Translate Evaluate Export Exchange Acquire Assume Decrypt Encrypt Re Sign Derive
-Decapsulate Encapsulate Download Retrieve Receive Sample Synthesize Transcribe Predict Recognize Converse Chat Introspect Infer
-Classify Analyze Rerank Discover Probe Render Preview Compare Calculate Resolve Check Simulate Suggest Forecast Autocomplete Geocode
-Snap Contains Rescore Domain Phone Carrier Insight Channel Agentic Detect Decode Forgot
+Start Send Invoke Execute Test Verify Validate Retry Respond Notify Report Poll Prepare Signal Build Compose Distribute Process
+Provide Redeem Redrive Checkout Deliver Estimate Optimize Translate Evaluate Export Exchange Acquire Assume Decrypt Encrypt Re
+Sign Derive Decapsulate Encapsulate Download Retrieve Receive Sample Synthesize Transcribe Predict Recognize Converse Chat
+Introspect Infer Classify Analyze Rerank Discover Probe Render Preview Compare Calculate Resolve Check Simulate Suggest Forecast
+Autocomplete Geocode Snap Contains Rescore Domain Phone Carrier Insight Channel Agentic Detect Decode Forgot
 """
 """Words that say that something is done, but not what: a write by them changes something; without a level they say nothing."""
 
