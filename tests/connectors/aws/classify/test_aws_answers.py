@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from tests.connectors.aws.classify.conftest import Model
 
 from interlock.connectors.aws.call import Classified
 from interlock.connectors.aws.verbs import tables
 from interlock.model.operation import Action
-
-from .conftest import Model
 
 CREDENTIAL = re.compile(
     r"(?:secret_?access_?key|session_?token|auth(?:orization)?_?token|access_?token|refresh_?token|id_?token|bearer_?token|service_?password"

@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.connectors.aws.classify.conftest import ACCOUNT, OTHER
 
 from interlock.connectors.aws.verbs import documents, sql
 from interlock.connectors.aws.verbs.conditions import Known, holds
-
-from .conftest import ACCOUNT, OTHER
 
 OWN = frozenset((ACCOUNT,))
 KNOWN = Known(OWN, frozenset(("env", "team")))
@@ -34,13 +33,18 @@ DOCUMENTS = [
     (document(Principal=THEIRS), False, True, False),
     (document(Principal={"AWS": OTHER}), False, True, False),
     (document(Principal={"Service": "sns.amazonaws.com"}), False, False, False),
-    (document(Principal={"CanonicalUser": "79a5"}), False, False, False),
+    (document(Principal={"CanonicalUser": "79a5"}), False, True, False),
+    (document(Principal={"Federated": "accounts.google.com"}), False, True, False),
+    (document(Principal={"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/x"}), False, False, False),
+    (document(Principal={"*": "*"}), True, False, False),
     (document("Deny", Principal="*"), False, False, True),
     (document("Deny", NotPrincipal=OURS), False, False, True),
     (document("Deny"), False, False, True),
     (document("Deny", Principal=THEIRS), False, False, False),
     (json.dumps({"Statement": {"Effect": "Allow", "Principal": "*"}}), True, False, False),
     # what cannot be read is the worst
+    (document(principal="*"), True, True, True),
+    (document()[:-1] + ', "Statement": []}', True, True, True),
     ("", True, True, True),
     ("[]", True, True, True),
     ("{}", True, True, True),

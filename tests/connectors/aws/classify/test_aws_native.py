@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.connectors.aws.classify.conftest import Model
 
 from interlock.connectors.aws.call import Call, Classified
 from interlock.connectors.aws.classify.native import MASK, native
-
-from .conftest import Model
 
 PLANTED = "planted-3391"
 SECRETS: list[tuple[str, dict[str, Any]]] = [

@@ -8,6 +8,7 @@ from typing import Any
 
 import jmespath
 import pytest
+from tests.connectors.aws.classify.conftest import ACCOUNT, OTHER, SCOPE, Model
 
 from interlock.connectors.aws.call import Call
 from interlock.connectors.aws.classify import rules_for
@@ -18,8 +19,6 @@ from interlock.connectors.aws.verbs.levels import Levels
 from interlock.connectors.aws.verbs.rules import KINDS, STATE, QuietRule
 from interlock.model.effect import ACTION_OF
 from interlock.model.operation import Action
-
-from .conftest import ACCOUNT, OTHER, SCOPE, Model
 
 SAMPLE = [tuple(pair) for pair in json.loads(Path(__file__).with_name("quietly_dangerous.json").read_text())]
 RULES = [rule for rules in tables.quiet_rules().values() for rule in rules]

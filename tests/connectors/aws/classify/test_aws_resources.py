@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.connectors.aws.classify.conftest import ACCOUNT, OTHER, SCOPE
 
 from interlock.connectors.aws.call import Call, Classified
 from interlock.connectors.aws.classify import GroupRule, classify, group_of
 from interlock.connectors.aws.classify.resources import MOST_OBJECTS
 from interlock.connectors.aws.verbs.levels import Levels, installed_levels
-
-from .conftest import ACCOUNT, OTHER, SCOPE
 
 HERE = f"eu-west-1:{ACCOUNT}"
 LB = f"arn:aws:elasticloadbalancing:{HERE}"

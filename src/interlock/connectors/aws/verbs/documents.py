@@ -4,13 +4,28 @@ By the IAM user guide, "IAM JSON policy elements: Principal" and "NotPrincipal".
 everyone in, foreigners too, and keeps everyone out. A condition does not make a principal less: what it admits is not known here.
 """
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 _ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)", re.ASCII)
+
+
+_STRANGER = "000000000000"
+_ELEMENTS = frozenset(
+    (
+        "Sid",
+        "Effect",
+        "Principal",
+        "NotPrincipal",
+        "Action",
+        "NotAction",
+        "Resource",
+        "NotResource",
+        "Condition",
+    )
+)
 
 
 class Unreadable(ValueError):
@@ -20,13 +35,10 @@ class Unreadable(ValueError):
 def statements(document: object) -> list[Mapping[str, Any]]:
     """The statements of a document (JSON text, bytes, or what was parsed). Raises Unreadable."""
     if isinstance(document, str | bytes):
-        try:
-            document = msgspec.json.decode(document)
-        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-            raise Unreadable("not JSON") from error
+        document = _parsed(document)
     found = document.get("Statement") if isinstance(document, Mapping) else None
     listed: list[Any] = found if isinstance(found, list) else [found]
-    if not listed or not all(isinstance(s, Mapping) and s.get("Effect") in ("Allow", "Deny") for s in listed):
+    if not listed or not all(_is_statement(each) for each in listed):
         raise Unreadable("no statements")
     return listed
 
@@ -72,15 +84,40 @@ def allows_everything(document: object) -> bool:
         return True
 
 
+def _parsed(text: str | bytes) -> object:
+    try:
+        return json.loads(text, object_pairs_hook=_without_doubles)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable("not JSON") from error
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of two members of one name, readers take either."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name twice")
+    return found
+
+
+def _is_statement(each: object) -> bool:
+    """Whether it is a statement, of elements that IAM's grammar knows: one that it doesn't may be read in another way elsewhere."""
+    return isinstance(each, Mapping) and each.get("Effect") in ("Allow", "Deny") and each.keys() <= _ELEMENTS
+
+
 def principals(statement: Mapping[str, Any]) -> Iterator[str]:
     """The principals of a statement, without the services of AWS (`Service`), which belong to no account."""
     found = statement.get("Principal", "*" if "NotPrincipal" in statement else ())
     if isinstance(found, Mapping):
         for kind, values in found.items():
             if kind != "Service":
-                yield from _texts(values)
+                yield from (_named(kind, text) for text in _texts(values))
     else:
         yield from _texts(found)
+
+
+def _named(kind: str, text: str) -> str:
+    """A principal that isn't named by its account (a canonical user, another login) is taken for a stranger."""
+    return text if kind == "AWS" or text == "*" or _ACCOUNT.search(text) else _STRANGER
 
 
 def is_foreign_name(name: object, own: Collection[str]) -> bool:
