@@ -26,8 +26,13 @@ GOINGS = (
 
 
 @cache
+def session() -> Any:
+    return botocore.session.Session()
+
+
+@cache
 def model(service: str) -> Any:
-    return botocore.session.Session().get_service_model(service)
+    return session().get_service_model(service)
 
 
 def checks(service: str, operation: str, parameters: Any, *paths: str) -> None:
@@ -44,9 +49,10 @@ def test_no_row_is_there_twice() -> None:
     assert len(ROWS) == sum(map(len, TABLES))
 
 
-@pytest.mark.parametrize(("service", "operation"), sorted(ROWS))
-def test_operations_exist(service: str, operation: str) -> None:
-    assert operation in model(service).operation_names
+@pytest.mark.parametrize("service", sorted({service for service, _ in ROWS}))
+def test_operations_exist(service: str) -> None:
+    mine = {operation for of, operation in ROWS if of == service}
+    assert mine <= set(model(service).operation_names)
 
 
 @pytest.mark.parametrize("going", GOINGS, ids=lambda going: f"{going.service} {going.kind}")

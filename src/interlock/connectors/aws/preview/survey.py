@@ -84,13 +84,13 @@ class Survey:
     def resource(self, kind: str, name: str, group: str = "") -> Resource:
         """The resource that the classification has by that name, or else one of our own making (with its group)."""
         known = next((r for r in self.what.operation.resources if r.name == name), None)
-        return known or Resource(kind_of(kind, name), name, group or self.group_of(name))
+        return known or Resource(kind_of(kind, name), name, group or self.group)
 
     def about(self, kind: str, rest: str, *, region: bool = True, account: bool = True) -> Resource:
         """The resource that the call is about: the one of that kind that the classification has, or else by an ARN that ends in
         `rest`, with members of the call in braces."""
         listed = self.what.operation.resources
-        known = [resource for resource in listed if resource.kind.startswith(kind)]
+        known = [resource for resource in listed if resource.kind.split("/")[0] == kind]
         if len(known) == 1:
             return known[0]
         wanted = fields(rest)
@@ -100,10 +100,11 @@ class Survey:
         arn = self.arn(kind.partition(":")[0], filled, region=region, account=account)
         return self.resource(kind, whole or arn)
 
-    def group_of(self, name: str) -> str:
-        """What belongs to the call's own resource belongs to its group."""
+    @property
+    def group(self) -> str:
+        """What goes with the call's own resource belongs to its group."""
         main = self.what.resource
-        return main.group if main is not None and (name.startswith(main.name) or main.group) else ""
+        return main.group if main is not None else ""
 
     @property
     def main(self) -> Resource:

@@ -8,7 +8,7 @@ from typing import Any
 from interlock.connectors.aws.preview.found import Effects, absent, thing
 from interlock.connectors.aws.preview.rows import Describer
 from interlock.connectors.aws.preview.survey import Survey, fields, plain
-from interlock.model.base import Value
+from interlock.model.base import Value, canonical
 from interlock.model.effect import ChangeKind
 from interlock.model.operation import Resource
 
@@ -61,7 +61,7 @@ def same(before: Any, after: Any) -> bool:
         if all(isinstance(one, str) for one in (*before, *after)):
             return sorted(before) == sorted(after)
         return len(before) == len(after) and all(map(same, before, after))
-    return bool(plain(before) == plain(after))
+    return canonical(plain(before)) == canonical(plain(after))
 
 
 _EMPTY: tuple[Any, ...] = (None, "", [], (), {})
