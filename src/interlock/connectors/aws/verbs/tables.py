@@ -88,4 +88,4 @@ def _fitting(call: str, patterns: Mapping[str, str]) -> str | None:
 
 @cache
 def _table(name: str) -> dict[str, Any]:
-    return tomllib.loads(_FOLDER.joinpath(name).read_text("utf-8"))
+    return tomllib.loads(_FOLDER.joinpath("reviewed", name).read_text("utf-8"))
