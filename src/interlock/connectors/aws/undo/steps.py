@@ -9,7 +9,7 @@ from interlock.connectors.aws.call import CallFailed, Calls
 from interlock.connectors.aws.undo.compare import look, missing, present, same
 from interlock.connectors.aws.undo.means import Here
 from interlock.connectors.aws.undo.names import fill, named, pick, search
-from interlock.connectors.aws.undo.plan import Step
+from interlock.connectors.aws.undo.plan import Check, Step
 from interlock.model.errors import Rejected
 
 ATTEMPTS = 600
@@ -64,7 +64,7 @@ def _batches(steps: Iterable[Step]) -> Iterator[list[Step]]:
 
 
 async def _one(step: Step, calls: Here, saved: dict[str, Any]) -> int:
-    if step.unless is not None and await _holds(step, calls, saved):
+    if step.unless is not None and await _holds(step.unless, calls, saved):
         return 0
     answer = await _ask(step, calls, saved)
     saved.update(pick(answer, step.saves))
@@ -73,9 +73,8 @@ async def _one(step: Step, calls: Here, saved: dict[str, Any]) -> int:
     return 1
 
 
-async def _holds(step: Step, calls: Calls, saved: Mapping[str, Any]) -> bool:
-    assert step.unless is not None
-    return same(named(step.unless.before, saved), await look(step.unless, calls, saved))
+async def _holds(check: Check, calls: Calls, saved: Mapping[str, Any]) -> bool:
+    return same(named(check.before, saved), await look(check, calls, saved))
 
 
 async def _ask(step: Step, calls: Here, saved: Mapping[str, Any]) -> dict[str, Any]:

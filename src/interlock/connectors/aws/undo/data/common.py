@@ -9,7 +9,7 @@ from interlock.connectors.aws.undo.means import Here
 from interlock.connectors.aws.undo.names import search
 from interlock.connectors.aws.undo.plan import ANY, Check, Plan, Step, literal
 
-__all__ = ["Parameters", "filled", "final", "literal", "read", "some", "step", "undone", "watch"]
+__all__ = ["Parameters", "filled", "final", "literal", "nothing", "read", "some", "step", "undone", "watch"]
 
 Parameters = Mapping[str, Any]
 
@@ -58,6 +58,11 @@ def undone(
 def final(reason: str, gentler: str = "") -> Plan:
     """The plan of what cannot be undone."""
     return Plan("none", reason=reason, gentler=gentler)
+
+
+def nothing() -> Plan:
+    """The plan of a call that changes what isn't there: it will fail; should it not, nothing was kept."""
+    return final("there is no such thing now")
 
 
 def some(parameters: Parameters, names: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ Build = Callable[[Any, Parameters], Parameters]
 class Setting:
     """`key` are the members that name the resource (with spaces between them), in the reading and the writing call alike.
     `get` and `put` are operations, `select` is what of the answer is the setting, `member` the parameter that it goes back
-    into (or `build` makes the parameters). `rename` are members that the reading call names otherwise. `delete` removes it
+    into (or `build` makes the parameters). `delete` removes it
     when there was none; without it, `empty` is what stands for none."""
 
     service: str
@@ -34,14 +34,12 @@ class Setting:
     kind: str = "full"
     delete_key: str = ""
     get_extra: tuple[tuple[str, Any], ...] = ()
-    rename: tuple[tuple[str, str], ...] = ()
 
     async def plan(self, call: Call, calls: Here, nonce: str) -> Plan:
         """The plan of any call that writes this setting."""
         key = some(call.parameters, self.key)
         what = self.what.format(*key.values())
-        names = dict(self.rename)
-        asked = {**{names.get(name, name): value for name, value in key.items()}, **dict(self.get_extra)}
+        asked = {**key, **dict(self.get_extra)}
         old, check = await watch(calls, what, self.service, self.get, asked, self.select)
         inverse = self._inverse(call.parameters, key, old)
         return undone(check, inverse, kind=self.kind, caveats=self.caveats)

@@ -10,7 +10,7 @@ from typing import Any
 
 from interlock.connectors.aws.call import Call
 from interlock.connectors.aws.undo.compare import fingerprint
-from interlock.connectors.aws.undo.data.common import final, literal, read, some, step, undone, watch
+from interlock.connectors.aws.undo.data.common import final, literal, nothing, read, some, step, undone, watch
 from interlock.connectors.aws.undo.data.dynamodb import copies
 from interlock.connectors.aws.undo.means import Here
 from interlock.connectors.aws.undo.plan import Check, Plan, Step
@@ -51,7 +51,7 @@ async def delete(call: Call, calls: Here, nonce: str) -> Plan:
     name = call.parameters["TableName"].rsplit("/", 1)[-1]
     table = await read(calls, "dynamodb", "DescribeTable", {"TableName": name}, "Table")
     if table is None:
-        return Plan("full")
+        return nothing()
     if table.get("Replicas"):
         return final("replicas of a global table cannot be restored in place", "remove the replica instead")
     settings = await _settings(calls, name, table)
@@ -73,7 +73,12 @@ def _from_backup(name: str, nonce: str, table: Mapping[str, Any], settings: Sequ
     restore = Step(
         "dynamodb",
         "RestoreTableFromBackup",
-        {"TargetTableName": name, "BackupArn": "${backup}", "BillingModeOverride": _billing(table)},
+        {
+            "TargetTableName": name,
+            "BackupArn": "${backup}",
+            "BillingModeOverride": _billing(table),
+            **{f"{member}Override": value for member, value in _encryption(table).items()},
+        },
         unless=restored,
         wait="table_exists",
         wait_for={"TableName": name},
@@ -250,7 +255,7 @@ async def update(call: Call, calls: Here, nonce: str) -> Plan:
         return final("a replica's data is not brought back", "change one replica at a time")
     table = await read(calls, "dynamodb", "DescribeTable", {"TableName": name}, "Table")
     if table is None:
-        return Plan("full")
+        return nothing()
     steps = list(_put_back(name, given, table))
     check = Check(
         f"the settings of table {name}",

@@ -8,7 +8,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from interlock.connectors.aws.call import Call, CallFailed
-from interlock.connectors.aws.undo.data.common import filled, final, literal, read, some, step, undone, watch
+from interlock.connectors.aws.undo.data.common import (
+    filled,
+    final,
+    literal,
+    nothing,
+    read,
+    some,
+    step,
+    undone,
+    watch,
+)
 from interlock.connectors.aws.undo.data.functions.policy import NotMapped, statements
 from interlock.connectors.aws.undo.means import Here
 from interlock.connectors.aws.undo.plan import Check, Plan, Step
@@ -38,7 +48,7 @@ async def update_code(call: Call, calls: Here, nonce: str) -> Plan:
         return Plan("full")
     found = await read(calls, "lambda", "GetFunction", {"FunctionName": name})
     if found is None:
-        return Plan("full")
+        return nothing()
     code = await _code(calls, found)
     if isinstance(code, str):
         return final(code, _GENTLER)
@@ -76,7 +86,7 @@ async def update_settings(call: Call, calls: Here, nonce: str) -> Plan:
     touched = [member for member in _SETTINGS.split() if member in call.parameters]
     old = await read(calls, "lambda", "GetFunctionConfiguration", key)
     if old is None:
-        return Plan("full")
+        return nothing()
     if "Environment" in touched and "Error" in old.get("Environment", {}):
         return final("its environment cannot be read", "leave Environment out of the call")
     select = f"[{', '.join(touched) or 'FunctionName'}]"
@@ -131,7 +141,7 @@ async def delete(call: Call, calls: Here, nonce: str) -> Plan:
     key = {"FunctionName": call.parameters["FunctionName"]}
     found = await read(calls, "lambda", "GetFunction", key)
     if found is None:
-        return Plan("full")
+        return nothing()
     code = await _code(calls, found)
     if isinstance(code, str):
         return final(code, "PutFunctionConcurrency with 0 stops it")

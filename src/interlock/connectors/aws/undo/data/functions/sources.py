@@ -3,7 +3,7 @@
 from typing import Any
 
 from interlock.connectors.aws.call import Call
-from interlock.connectors.aws.undo.data.common import filled, read, some, step, undone, watch
+from interlock.connectors.aws.undo.data.common import filled, nothing, read, some, step, undone, watch
 from interlock.connectors.aws.undo.means import Here
 from interlock.connectors.aws.undo.plan import Plan
 
@@ -33,7 +33,7 @@ async def update_mapping(call: Call, calls: Here, nonce: str) -> Plan:
     key = some(call.parameters, "UUID")
     old = await read(calls, "lambda", "GetEventSourceMapping", key)
     if old is None:
-        return Plan("full")
+        return nothing()
     what = "the event source mapping"
     _, check = await watch(calls, what, "lambda", "GetEventSourceMapping", key, _SHAPE)
     return undone(check, step("lambda", "UpdateEventSourceMapping", {**key, **_mapping(old)}))
@@ -44,7 +44,7 @@ async def delete_mapping(call: Call, calls: Here, nonce: str) -> Plan:
     key = some(call.parameters, "UUID")
     old = await read(calls, "lambda", "GetEventSourceMapping", key)
     if old is None:
-        return Plan("full")
+        return nothing()
     again = {**_mapping(old), **filled(some(old, _SOURCE))}
     asked = some(old, "EventSourceArn")
     select = f"length(EventSourceMappings[?FunctionArn == '{old['FunctionArn']}' && State != 'Deleting'])"
@@ -63,7 +63,7 @@ async def delete_url(call: Call, calls: Here, nonce: str) -> Plan:
         calls, what, "lambda", "GetFunctionUrlConfig", key, "[AuthType, Cors, InvokeMode]"
     )
     if old is None:
-        return Plan("full")
+        return nothing()
     found = await calls.ask("lambda", "GetFunctionUrlConfig", key)
     again = {**key, **some(found, "AuthType Cors InvokeMode")}
     caveats = ("the URL is another",)

@@ -1,7 +1,7 @@
 """KMS: keys are disabled, scheduled for deletion and cut off by their policy far more often than they are deleted."""
 
 from interlock.connectors.aws.call import Call
-from interlock.connectors.aws.undo.data.common import filled, final, read, some, step, undone, watch
+from interlock.connectors.aws.undo.data.common import filled, final, nothing, read, some, step, undone, watch
 from interlock.connectors.aws.undo.data.settings import Final, Made, Setting
 from interlock.connectors.aws.undo.data.tags import Tags
 from interlock.connectors.aws.undo.means import Here
@@ -47,7 +47,7 @@ async def delete_alias(call: Call, calls: Here, nonce: str) -> Plan:
     name = call.parameters["AliasName"]
     key = await read(calls, "kms", "DescribeKey", {"KeyId": name}, "KeyMetadata.KeyId")
     if key is None:
-        return Plan("full")
+        return nothing()
     _, check = await watch(calls, f"alias {name}", "kms", "DescribeKey", {"KeyId": name}, "KeyMetadata.KeyId")
     back = "CreateAlias" if call.operation == "DeleteAlias" else "UpdateAlias"
     return undone(check, step("kms", back, {"AliasName": name, "TargetKeyId": key}, present_ok=True))
@@ -61,7 +61,7 @@ async def revoke(call: Call, calls: Here, nonce: str) -> Plan:
     found, more = await calls.pages("kms", "ListGrants", key, key="Grants", limit=1_000)
     grant = next((each for each in found if each["GrantId"] == call.parameters["GrantId"]), None)
     if grant is None:
-        return final("the grant cannot be found") if more else Plan("full")
+        return final("the grant cannot be found") if more else nothing()
     again = {**key, **filled(some(grant, _GRANT))}
     select = "length(Grants)"
     _, check = await watch(calls, f"the grants of key {key['KeyId']}", "kms", "ListGrants", key, select)

@@ -47,9 +47,16 @@ async def put(call: Call, calls: Here, nonce: str) -> Plan:
         return Plan("full", inverse=(gone,), checks=(check,))
     version = {"Name": f"{name}:{old['Version']}", "WithDecryption": True}
     find = step("ssm", "GetParameter", version, saves={"secret_value": "Parameter.Value"})
-    back = Step("ssm", "PutParameter", {**literal(_again(old)), "Value": "${secret_value}"})
+    # From the advanced tier there is no way back to the standard one (SSM user guide, "Managing parameter tiers").
+    stays = old.get("Tier") == "Standard" and call.parameters.get("Tier") in (
+        "Advanced",
+        "Intelligent-Tiering",
+    )
+    again = {**_again(old), **({"Tier": "Advanced"} if stays else {})}
+    back = Step("ssm", "PutParameter", {**literal(again), "Value": "${secret_value}"})
     check = await _compared(calls, name, old)
-    return Plan("full", (), (find, back), (check,), {"version": "Version"}, caveats=(_MOVES_ON,))
+    caveats = (_MOVES_ON, "it stays in the advanced tier") if stays else (_MOVES_ON,)
+    return Plan("full", (), (find, back), (check,), {"version": "Version"}, caveats=caveats)
 
 
 async def _compared(calls: Here, name: str, old: Mapping[str, Any]) -> Check:

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from interlock.connectors.aws.call import Call
-from interlock.connectors.aws.undo.data.common import final, literal, read, some, step, undone, watch
+from interlock.connectors.aws.undo.data.common import final, literal, nothing, read, some, step, undone, watch
 from interlock.connectors.aws.undo.data.settings import Final, Setting
 from interlock.connectors.aws.undo.data.tags import Tags
 from interlock.connectors.aws.undo.means import Here
@@ -44,7 +44,7 @@ async def put(call: Call, calls: Here, nonce: str) -> Plan:
     key = some(call.parameters, "SecretId")
     stages = await _stages(calls, key)
     current, previous = _staged(stages, _CURRENT), _staged(stages, _PREVIOUS)
-    steps = list(await _described(calls, key)) if call.operation == "UpdateSecret" else []
+    steps = list(await _described(call, calls, key)) if call.operation == "UpdateSecret" else []
     if call.operation == "UpdateSecret" and not {"SecretString", "SecretBinary"} & set(call.parameters):
         return undone(await _settings_check(calls, key), *steps)
     if current is None:
@@ -82,10 +82,12 @@ async def _settings_check(calls: Here, key: dict[str, Any]) -> Check:
     return (await watch(calls, what, "secretsmanager", "DescribeSecret", key, _SETTINGS))[1]
 
 
-async def _described(calls: Here, key: dict[str, Any]) -> tuple[Step, ...]:
+async def _described(call: Call, calls: Here, key: dict[str, Any]) -> tuple[Step, ...]:
     found = await read(calls, "secretsmanager", "DescribeSecret", key) or {}
-    back = {**key, "Description": found.get("Description", ""), **some(found, "KmsKeyId")}
-    return (step("secretsmanager", "UpdateSecret", back),)
+    # A secret without a key of its own has the service's (Secrets Manager API reference, "UpdateSecret").
+    usual = {"Description": "", "KmsKeyId": "alias/aws/secretsmanager"}
+    back = {name: found.get(name) or none for name, none in usual.items() if name in call.parameters}
+    return (step("secretsmanager", "UpdateSecret", {**key, **back}),) if back else ()
 
 
 async def stage(call: Call, calls: Here, nonce: str) -> Plan:
@@ -151,7 +153,7 @@ async def delete(call: Call, calls: Here, nonce: str) -> Plan:
     select = "[@][?!DeletedDate]|[0].ARN"
     found, check = await watch(calls, f"secret {name}", "secretsmanager", "DescribeSecret", key, select)
     if found is None:
-        return Plan("full")
+        return nothing()
     return undone(check, step("secretsmanager", "RestoreSecret", key))
 
 
@@ -162,7 +164,7 @@ async def restore(call: Call, calls: Here, nonce: str) -> Plan:
     name = key["SecretId"].rsplit(":", 1)[-1]
     found, check = await watch(calls, f"secret {name}", "secretsmanager", "DescribeSecret", key, select)
     if found is None:
-        return Plan("full")
+        return nothing()
     again = step("secretsmanager", "DeleteSecret", {**key, "RecoveryWindowInDays": 30})
     return undone(check, again, kind="new_id", caveats=("the waiting time begins anew",))
 

@@ -3,7 +3,16 @@
 from typing import Any
 
 from interlock.connectors.aws.call import Call
-from interlock.connectors.aws.undo.data.common import Parameters, filled, read, some, step, undone, watch
+from interlock.connectors.aws.undo.data.common import (
+    Parameters,
+    filled,
+    nothing,
+    read,
+    some,
+    step,
+    undone,
+    watch,
+)
 from interlock.connectors.aws.undo.data.settings import Final, Made, Setting
 from interlock.connectors.aws.undo.data.tags import Tags
 from interlock.connectors.aws.undo.means import Here
@@ -37,7 +46,7 @@ async def delete(call: Call, calls: Here, nonce: str) -> Plan:
     key = some(call.parameters, "Name EventBusName")
     old = await read(calls, "events", "DescribeRule", key)
     if old is None:
-        return Plan("full")
+        return nothing()
     tags = await read(calls, "events", "ListTagsForResource", {"ResourceARN": old["Arn"]}, "Tags") or []
     _, check = await watch(
         calls, f"rule {key['Name']}", "events", "DescribeRule", key, _STATE.select, after=None
@@ -80,7 +89,7 @@ async def delete_bus(call: Call, calls: Here, nonce: str) -> Plan:
         calls, f"event bus {key['Name']}", "events", "DescribeEventBus", key, "[Name, Policy]", after=None
     )
     if old is None:
-        return Plan("full")
+        return nothing()
     whole = await calls.ask("events", "DescribeEventBus", key)
     again = some(whole, "Name Description KmsKeyIdentifier DeadLetterConfig")
     steps = [step("events", "CreateEventBus", again, present_ok=True)]

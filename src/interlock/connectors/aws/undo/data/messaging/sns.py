@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from interlock.connectors.aws.call import Call
-from interlock.connectors.aws.undo.data.common import final, literal, read, some, step, undone, watch
+from interlock.connectors.aws.undo.data.common import final, literal, nothing, read, some, step, undone, watch
 from interlock.connectors.aws.undo.data.settings import Final, Setting
 from interlock.connectors.aws.undo.data.tags import Tags
 from interlock.connectors.aws.undo.means import Here
@@ -47,7 +47,7 @@ async def delete(call: Call, calls: Here, nonce: str) -> Plan:
     arn = call.parameters["TopicArn"]
     attributes = await read(calls, "sns", "GetTopicAttributes", {"TopicArn": arn}, "Attributes")
     if attributes is None:
-        return Plan("full")
+        return nothing()
     tags = await read(calls, "sns", "ListTagsForResource", {"ResourceArn": arn}, "Tags") or []
     name = arn.rsplit(":", 1)[-1]
     kept = _given(attributes, _TOPIC)
@@ -142,7 +142,7 @@ async def unsubscribe(call: Call, calls: Here, nonce: str) -> Plan:
     asked = {"SubscriptionArn": call.parameters["SubscriptionArn"]}
     old = await read(calls, "sns", "GetSubscriptionAttributes", asked, "Attributes")
     if old is None:
-        return Plan("full")
+        return nothing()
     topic = {"TopicArn": old["TopicArn"]}
     what = f"the subscriptions of topic {old['TopicArn'].rsplit(':', 1)[-1]}"
     _, check = await watch(calls, what, "sns", "ListSubscriptionsByTopic", topic, _ENDPOINTS)

@@ -1,10 +1,11 @@
 """SQS: queues and their attributes. Messages themselves are never brought back."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from interlock.connectors.aws.call import Call
-from interlock.connectors.aws.undo.data.common import filled, read, some, step, undone, watch
+from interlock.connectors.aws.undo.data.common import filled, nothing, read, some, step, undone, watch
 from interlock.connectors.aws.undo.data.settings import Final, Made
 from interlock.connectors.aws.undo.data.tags import Tags
 from interlock.connectors.aws.undo.means import Here
@@ -25,9 +26,15 @@ _MESSAGES = (
 
 async def _url(call: Call, calls: Here) -> str | None:
     """The queue's own address: the call may name it by the gateway's. None when there is no such queue."""
-    name = call.parameters["QueueUrl"].rsplit("/", 1)[-1]
-    url: str | None = await read(calls, "sqs", "GetQueueUrl", {"QueueName": name}, "QueueUrl")
+    parts: list[str] = call.parameters["QueueUrl"].split("/")
+    asked = {"QueueName": parts[-1]}
+    if _ACCOUNT.fullmatch(parts[-2] if len(parts) > 1 else ""):
+        asked["QueueOwnerAWSAccountId"] = parts[-2]
+    url: str | None = await read(calls, "sqs", "GetQueueUrl", asked, "QueueUrl")
     return url
+
+
+_ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 
 
 async def create(call: Call, calls: Here, nonce: str) -> Plan:
@@ -53,7 +60,7 @@ async def delete(call: Call, calls: Here, nonce: str) -> Plan:
     """DeleteQueue. The same name can be used again after a minute (SQS API reference, "DeleteQueue")."""
     url = await _url(call, calls)
     if url is None:
-        return Plan("full")
+        return nothing()
     name = url.rsplit("/", 1)[-1]
     asked = {"QueueUrl": url, "AttributeNames": ["All"]}
     attributes = await read(calls, "sqs", "GetQueueAttributes", asked, "Attributes") or {}
@@ -94,7 +101,7 @@ async def permission(call: Call, calls: Here, nonce: str) -> Plan:
 async def _attributes(call: Call, calls: Here, names: list[str]) -> Plan:
     url = await _url(call, calls)
     if url is None:
-        return Plan("full")
+        return nothing()
     asked = {"QueueUrl": url, "AttributeNames": ["All"]}
     select = f"Attributes.{{{', '.join(f'{name}: {name}' for name in names)}}}"
     what = f"the attributes of queue {url.rsplit('/', 1)[-1]}"

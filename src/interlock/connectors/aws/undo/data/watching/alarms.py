@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from interlock.connectors.aws.call import Call
-from interlock.connectors.aws.undo.data.common import filled, read, some, step, undone, watch
+from interlock.connectors.aws.undo.data.common import filled, nothing, read, some, step, undone, watch
 from interlock.connectors.aws.undo.data.settings import Final
 from interlock.connectors.aws.undo.data.tags import Tags
 from interlock.connectors.aws.undo.means import Here
@@ -101,7 +101,7 @@ async def state(call: Call, calls: Here, nonce: str) -> Plan:
         calls, f"the state of alarm {name}", "cloudwatch", "DescribeAlarms", _asked(name), select
     )
     if old is None:
-        return Plan("full")
+        return nothing()
     back = {"AlarmName": name, "StateValue": old, "StateReason": "reverted"}
     caveats = ("actions that were taken stay taken",)
     return undone(check, step("cloudwatch", "SetAlarmState", back), caveats=caveats)

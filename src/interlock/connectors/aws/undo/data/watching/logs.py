@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from interlock.connectors.aws.call import Call
-from interlock.connectors.aws.undo.data.common import filled, final, read, some, step, undone, watch
-from interlock.connectors.aws.undo.data.settings import Final, Made, Setting
+from interlock.connectors.aws.undo.data.common import filled, final, nothing, read, some, step, undone, watch
+from interlock.connectors.aws.undo.data.settings import Final, Made
 from interlock.connectors.aws.undo.data.tags import Tags
 from interlock.connectors.aws.undo.means import Here
 from interlock.connectors.aws.undo.plan import Plan
@@ -62,7 +62,7 @@ async def delete(call: Call, calls: Here, nonce: str) -> Plan:
         return final("its events are gone", "PutRetentionPolicy, or an export before it is deleted")
     found = await read(calls, "logs", "DescribeLogGroups", {"logGroupNamePrefix": name}, _group(name))
     if not found:
-        return Plan("full")
+        return nothing()
     return await _again(calls, name, found)
 
 
@@ -94,24 +94,27 @@ _METRIC = "logGroupName filterName filterPattern metricTransformations applyOnTr
 _SUBSCRIPTION = "logGroupName filterName filterPattern destinationArn roleArn distribution"
 
 
-def _filters(title: str, members: str, word: str) -> Setting:
+async def metric_filter(call: Call, calls: Here, nonce: str) -> Plan:
+    """PutMetricFilter, DeleteMetricFilter."""
+    return await _filter(call, calls, "Metric", _METRIC)
+
+
+async def subscription_filter(call: Call, calls: Here, nonce: str) -> Plan:
+    """PutSubscriptionFilter, DeleteSubscriptionFilter."""
+    return await _filter(call, calls, "Subscription", _SUBSCRIPTION)
+
+
+async def _filter(call: Call, calls: Here, title: str, members: str) -> Plan:
+    key = some(call.parameters, "logGroupName filterName")
+    quoted = key["filterName"].replace("'", "\\'")
     shape = ", ".join(f"{name}: {name}" for name in members.split())
-    return Setting(
-        "logs",
-        f"the {word} filter of log group {{}}",
-        "logGroupName filterName",
-        f"Describe{title}Filters",
-        f"Put{title}Filter",
-        f"{word}Filters[0].{{{shape}}}",
-        build=lambda old, given: filled(some(old, members)),
-        delete=f"Delete{title}Filter",
-        caveats=(_UNSENT,),
-        rename=(("filterName", "filterNamePrefix"),),
-    )
-
-
-_METRICS = _filters("Metric", _METRIC, "metric")
-_SUBSCRIPTIONS = _filters("Subscription", _SUBSCRIPTION, "subscription")
+    select = f"{title.lower()}Filters[?filterName == '{quoted}']|[0].{{{shape}}}"
+    asked = {"logGroupName": key["logGroupName"], "filterNamePrefix": key["filterName"]}
+    what = f"the {title.lower()} filter of log group {key['logGroupName']}"
+    old, check = await watch(calls, what, "logs", f"Describe{title}Filters", asked, select)
+    if old is None:
+        return undone(check, step("logs", f"Delete{title}Filter", key, absent_ok=True), caveats=(_UNSENT,))
+    return undone(check, step("logs", f"Put{title}Filter", filled(old)), caveats=(_UNSENT,))
 
 
 async def policy(call: Call, calls: Here, nonce: str) -> Plan:
@@ -174,12 +177,12 @@ ROWS: tuple[Row, ...] = (
     *rows_of("logs", "DeleteLogStream", _STREAM_GONE.plan, "none", "its events are gone"),
     *rows_of("logs", "PutLogEvents", _WRITTEN.plan, "none", "events stay"),
     *rows_of(
-        "logs", "PutMetricFilter DeleteMetricFilter", _METRICS.plan, "full", "put as it was, or deleted"
+        "logs", "PutMetricFilter DeleteMetricFilter", metric_filter, "full", "put as it was, or deleted"
     ),
     *rows_of(
         "logs",
         "PutSubscriptionFilter DeleteSubscriptionFilter",
-        _SUBSCRIPTIONS.plan,
+        subscription_filter,
         "full",
         "put as it was, or deleted",
     ),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from interlock.connectors.aws.call import Call
-from interlock.connectors.aws.undo.data.common import filled, read, some, step, undone, watch
+from interlock.connectors.aws.undo.data.common import filled, nothing, read, some, step, undone, watch
 from interlock.connectors.aws.undo.means import Here
 from interlock.connectors.aws.undo.plan import Check, Plan, Step
 from interlock.connectors.aws.undo.registry import Row, rows_of
@@ -71,7 +71,7 @@ async def delete(call: Call, calls: Here, nonce: str) -> Plan:
     key = some(call.parameters, "Name")
     trail = await read(calls, "cloudtrail", "GetTrail", key, "Trail")
     if trail is None:
-        return Plan("full")
+        return nothing()
     name = {"Name": trail["Name"]}
     asked = {"ResourceIdList": [trail["TrailARN"]]}
     tags = await read(calls, "cloudtrail", "ListTags", asked, "ResourceTagList[0].TagsList") or []
