@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 R = TypeVar("R")
-DIRECT, POOLER, GATEWAY = "direct", "pgbouncer", "Interlock"
+DIRECT, POOLER, PROXY, GATEWAY = "direct", "pgbouncer", "mitmproxy", "Interlock"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,12 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.table import Table as Grid
 
-from bench.measure import DIRECT, GATEWAY, POOLER, Row, Table, verdict
+from bench.measure import DIRECT, GATEWAY, POOLER, PROXY, Row, Table, verdict
 
-_HEADINGS = (f"{GATEWAY} / {POOLER}", f"{GATEWAY} / {DIRECT}", DIRECT, POOLER, GATEWAY, "unit", "goal")
+_HEADINGS = (
+    *(f"{GATEWAY} / {other}" for other in (POOLER, PROXY, DIRECT)),
+    *(DIRECT, POOLER, PROXY, GATEWAY, "unit", "goal"),
+)
 
 
 def terminal(console: Console, table: Table) -> None:

@@ -21,6 +21,7 @@ from interlock.sdk.connector import Held, Refused
 
 HELD, FORBIDDEN, BREAKER = "InterlockHeld", "InterlockForbidden", "InterlockBreakerOpen"
 UNAVAILABLE, IN_DOUBT, FAILED = "InterlockUnavailable", "InterlockInDoubt", "InterlockFailed"
+LOST = "InterlockAnswerLost"
 STATUSES: Mapping[str, int] = {
     HELD: 403,
     FORBIDDEN: 403,
@@ -28,6 +29,7 @@ STATUSES: Mapping[str, int] = {
     UNAVAILABLE: 503,
     IN_DOUBT: 409,
     FAILED: 409,
+    LOST: 409,
 }
 _CODES = {
     "forbidden": FORBIDDEN,
@@ -112,6 +114,16 @@ def refused(answer: Refused, protocol: str, service: str, request_id: str, head:
     }
     message = _told(f"refused{f' ({change.id})' if change is not None else ''}: {answer.why}", effect, again)
     return error(protocol, service, code, message, STATUSES[code], request_id, details, head)
+
+
+def lost(change: str, protocol: str, service: str, request_id: str, head: bool = False) -> Answer:
+    """The error for a call that was carried out, as the resource shows, but whose answer did not come."""
+    then = "Read the resource for what the answer would have told; do not make the call again."
+    details = {**({"change": change} if change else {}), "next": then, "retry": "no"}
+    message = _told(
+        f"carried out{f' ({change})' if change else ''}, but the service's answer was lost on the way", then
+    )
+    return error(protocol, service, LOST, message, STATUSES[LOST], request_id, details, head)
 
 
 def _again(code: str, retry: bool) -> str:

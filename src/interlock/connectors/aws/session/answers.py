@@ -9,6 +9,7 @@ import msgspec
 from botocore import parsers
 
 from interlock.connectors.aws.session.record import Request
+from interlock.connectors.aws.upstream.calls import OF_SIGNER
 from interlock.connectors.aws.upstream.models import operation_models
 from interlock.sdk.connector import Settled
 
@@ -28,6 +29,8 @@ _REFUSED_BY_LOAD = frozenset(
     }
 )
 """Codes with which a service turns a call away before it does anything ("Retry behavior" in the SDKs reference guide)."""
+OURS_AMONG = frozenset({400, 401, 403})
+"""Statuses that a service answers with when it refuses whoever signed."""
 _CODE = re.compile(rb"<Code>\s*([A-Za-z0-9_.]{1,100})\s*</Code>")
 _TYPE = re.compile(rb"\"(?:__type|code|Code)\"\s*:\s*\"([A-Za-z0-9_.#]{1,200})")
 _LATE_ERROR = re.compile(rb"^\s*(?:<\?xml[^>]*\?>)?\s*<Error[\s>]")
@@ -64,6 +67,14 @@ def outcome_of(request: Request, status: int, headers: Sequence[tuple[str, str]]
     if request.protocol == "rest-xml" and _LATE_ERROR.match(body[:2000]):
         return Outcome.UNKNOWN if code_of(body) == "InternalError" else Outcome.REFUSED
     return Outcome.DONE
+
+
+def refuses_ours(status: int, headers: Sequence[tuple[str, str]], body: bytes) -> str:
+    """The code with which a service refuses the gateway's own key; empty when it does not."""
+    if status not in OURS_AMONG:
+        return ""
+    code = code_of(body) or _from_header(headers)
+    return code if code in OF_SIGNER else ""
 
 
 def _from_header(headers: Sequence[tuple[str, str]]) -> str:

@@ -18,6 +18,8 @@ HEAD_S = 60.0
 """Seconds that a client may take for the head of a request, and between two requests."""
 PIECE_S = 60.0
 """Seconds that a client may take for a piece of a body, or for taking a piece of an answer."""
+PIECE = 1024
+"""Bytes that make a piece of a body: who sends one byte a minute is not going on."""
 
 
 class Listening(Server, Protocol):
@@ -39,26 +41,38 @@ class AwsSession:
         self._incoming = Incoming(wire)
         self._stopping = self._busy = self._lost = False
         self._timer: asyncio.TimerHandle | None = None
+        self._stuck: asyncio.TimerHandle | None = None
+        self._piece = 0
         server.joined(self)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     # -- sdk.connector.Session
 
     def received(self, data: bytes) -> None:
+        idle = self._parser.idle
         try:
             self._take(self._parser.feed(data))
         except Malformed as error:
             self._malformed(error)
-        self._watch()
+        self._piece += len(data)
+        # The time for a head begins with its first byte, and not again with each.
+        if idle or (self._busy and (self._incoming.ended or self._piece >= PIECE)):
+            self._watch()
 
     def lost(self, error: Exception | None) -> None:
         self._lost = True
         self._incoming.fail(Gone())
         self._heads.put_nowait(None)
         self._unwatch()
+        self.writable(True)
 
     def writable(self, yes: bool) -> None:
-        """Answers wait by `Wire.drain`."""
+        """Answers wait by `Wire.drain`, but not for ever."""
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
+        if not yes:
+            self._stuck = asyncio.get_running_loop().call_later(PIECE_S, self._wire.abort)
 
     async def stop(self, grace: timedelta) -> None:
         """A call under way is answered, within `grace`; nothing more is taken."""
@@ -90,6 +104,7 @@ class AwsSession:
     def _watch(self) -> None:
         """A client that does not go on within its time is gone."""
         self._unwatch()
+        self._piece = 0
         if self._waits_for_client():
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(PIECE_S if self._busy else HEAD_S, self._too_slow)
@@ -103,6 +118,9 @@ class AwsSession:
             self._timer = None
 
     def _too_slow(self) -> None:
+        if self._incoming.paused:  # it is the service that is slow, or whoever decides
+            self._watch()
+            return
         self._incoming.fail(Malformed(408, "the request did not go on in time"))
         self._heads.put_nowait(
             Malformed(408, "the request did not come in time") if not self._parser.idle else None
@@ -125,6 +143,8 @@ class AwsSession:
             self._wire.abort()
         finally:
             self._unwatch()
+            if self._wire.buffered():  # it has its time for taking the rest
+                asyncio.get_running_loop().call_later(PIECE_S, self._wire.abort)
             self._server.left(self)
             with contextlib.suppress(Exception):
                 self._wire.close()

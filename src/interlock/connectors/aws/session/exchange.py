@@ -1,7 +1,6 @@
 """One request of an agent's, from its head to its answer. Start reading at `serve`."""
 
 import secrets
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -18,13 +17,15 @@ from interlock.connectors.aws.http import Head, Malformed
 from interlock.connectors.aws.session import credentials, forwarding, keys, rewriting
 from interlock.connectors.aws.session.agents import AgentSession, AgentSessions
 from interlock.connectors.aws.session.agents import Asked as Waiting
+from interlock.connectors.aws.session.answers import OURS_AMONG, refuses_ours
 from interlock.connectors.aws.session.forwarding import Sends
-from interlock.connectors.aws.session.incoming import Incoming
+from interlock.connectors.aws.session.incoming import Incoming, Taken
 from interlock.connectors.aws.session.outgoing import Outgoing
 from interlock.connectors.aws.session.record import Recorded, Request
 from interlock.connectors.aws.session.unit import Account, CallUnit, Piece
 from interlock.connectors.aws.sigv4 import Claim, NotSigned
-from interlock.connectors.aws.upstream import Lost
+from interlock.connectors.aws.upstream import Lost, Reply
+from interlock.model.change import Change
 from interlock.model.decision import Forbid, Permit
 from interlock.model.errors import InterlockError, Rejected, Unavailable
 from interlock.model.operation import Action
@@ -148,7 +149,7 @@ class Exchange:
 
     # -- what
 
-    async def _body(self, signed: Signed) -> "Taken":
+    async def _body(self, signed: Signed) -> Taken:
         """As much of the body as is kept; a long one goes on streaming."""
         self._out.go_on()
         limits = self._server.config.limits
@@ -167,7 +168,7 @@ class Exchange:
             await taken.more(limits.inline_bytes)
         return taken
 
-    async def _understand(self, signed: Signed, endpoint: str, path: str, body: "Taken") -> Understood:
+    async def _understand(self, signed: Signed, endpoint: str, path: str, body: Taken) -> Understood:
         asked = self._asked(signed, endpoint, path, body)
         understood = self._server.codec.understand(asked)
         if body.complete or understood.call.streaming:
@@ -177,7 +178,7 @@ class Exchange:
             raise Malformed(413, f"the body is longer than {self._server.config.limits.body_bytes} bytes")
         return self._server.codec.understand(self._asked(signed, endpoint, path, body))
 
-    def _asked(self, signed: Signed, endpoint: str, path: str, body: "Taken") -> Asked:
+    def _asked(self, signed: Signed, endpoint: str, path: str, body: Taken) -> Asked:
         claim, head = signed.claim, self._head
         query = sigv4.without_signature(head.query) if claim.presigned else head.query
         data = body.data if body.complete else b""
@@ -202,7 +203,7 @@ class Exchange:
         understood: Understood,
         what: Classified,
         path: str,
-        body: "Taken",
+        body: Taken,
     ) -> Request:
         head, service = self._head, what.call.service
         headers = forwarding.kept_headers(head.headers, body.trailers)
@@ -224,7 +225,7 @@ class Exchange:
 
     # -- whether
 
-    async def _decide(self, signed: Signed, what: Classified, request: Request, body: "Taken") -> None:
+    async def _decide(self, signed: Signed, what: Classified, request: Request, body: Taken) -> None:
         if what.call.name in credentials.ANSWERED:
             self._credentials(signed, what)
             return
@@ -241,27 +242,23 @@ class Exchange:
         finally:
             session.busy -= 1
 
-    async def _gated(self, session: AgentSession, what: Classified, request: Request, body: "Taken") -> None:
+    async def _gated(self, session: AgentSession, what: Classified, request: Request, body: Taken) -> None:
         gate, principal = self._server.gate, session.principal
         first = gate.check(principal, (what.operation,))
         if isinstance(first, Forbid):
             gate.refused(principal, (what.operation,), first)
             self._refuse(Refused("forbidden", first.why))
         elif isinstance(first, Permit) and what.operation.action is Action.READ and not what.quiet:
-            await self._pass(what, request, body)
+            await self._pass(request, body)
         else:
             await self._admit(session, what, request, body)
 
-    async def _pass(self, what: Classified, request: Request, body: "Taken") -> None:
+    async def _pass(self, request: Request, body: Taken) -> None:
         """A read: passed on and back as it comes."""
-        prefix = self._server.host_prefix(request)
-        reply = await forwarding.send(self._server, request, body.sent(), body.length, prefix)
+        reply = await self._read(request, body)
         try:
-            if rewriting.concerns(request):
-                data = await reply.whole(self._server.answer_bytes)
-                where = await self._server.endpoints.where(request.call.service, request.call.region)
-                headers, data = rewriting.outward(request, reply.headers, data, where.url, self._own())
-                self._out.whole(reply.status, headers, data)
+            if rewriting.concerns(request) or reply.status in OURS_AMONG:
+                await self._rewritten(request, reply)
             else:
                 await self._out.relay(reply)
         except Lost:
@@ -272,7 +269,26 @@ class Exchange:
         finally:
             reply.close()
 
-    async def _admit(self, session: AgentSession, what: Classified, request: Request, body: "Taken") -> None:
+    async def _read(self, request: Request, body: Taken) -> Reply:
+        """Ask, and once more when a connection that was kept turned out to be closed: a read may run twice."""
+        prefix = self._server.host_prefix(request)
+        try:
+            return await forwarding.send(self._server, request, body.sent(), body.length, prefix)
+        except Lost as error:
+            if not (error.stale and body.complete):
+                raise
+        return await forwarding.send(self._server, request, body.sent(), body.length, prefix)
+
+    async def _rewritten(self, request: Request, reply: Reply) -> None:
+        data = await reply.whole(self._server.answer_bytes)
+        self._ours(reply.status, reply.headers, data)
+        headers = reply.headers
+        if rewriting.concerns(request):
+            where = await self._server.endpoints.where(request.call.service, request.call.region)
+            headers, data = rewriting.outward(request, headers, data, where.url, self._own())
+        self._out.whole(reply.status, headers, data)
+
+    async def _admit(self, session: AgentSession, what: Classified, request: Request, body: Taken) -> None:
         own = Piece(what, request, body.sent(), self._server.host_prefix(request))
         before = self._deletion_before(session, what)
         pieces = [own] if before is None else [self._piece(before[1]), own]
@@ -287,6 +303,8 @@ class Exchange:
             )
             return
         said = await self._server.gate.admit(work, unit)
+        if isinstance(said, Refused) and body.broke is not None:
+            raise body.broke
         if isinstance(said, Held) and before is not None and not said.again:
             why = f"{said.change.id} takes its place: the deletion and the creation together"
             await self._server.gate.give_up(session.principal, before[0], why)
@@ -311,7 +329,10 @@ class Exchange:
         match said:
             case Permitted(change):
                 session.note(unit.effects, change.id if change else "", done=True)
-                await self._service_answer(unit, own.request)
+                if unit.done:
+                    await self._service_answer(unit, own.request)
+                else:
+                    self._lost_answer(change)
             case Held(change):
                 session.note(unit.effects, change.id, done=False)
                 if len(unit.pieces) == 1:
@@ -325,13 +346,26 @@ class Exchange:
     async def _service_answer(self, unit: CallUnit, request: Request) -> None:
         """The service's own answer."""
         reply = unit.reply
-        if reply is None:
-            raise Unavailable("the answer was lost")
+        assert reply is not None
+        self._ours(reply.status, reply.headers, unit.reply_body)
         headers, data = reply.headers, unit.reply_body
         if rewriting.concerns(request):
             where = await self._server.endpoints.where(request.call.service, request.call.region)
             headers, data = rewriting.outward(request, headers, data, where.url, self._own())
         self._out.whole(reply.status, headers, data)
+
+    def _lost_answer(self, change: Change | None) -> None:
+        name = change.id if change is not None else ""
+        head = self._head.method == "HEAD"
+        self._say(answers.lost(name, self._protocol, self._service, self.request_id, head))
+
+    def _ours(self, status: int, headers: tuple[tuple[str, str], ...], body: bytes) -> None:
+        """Raise Unavailable when the service refuses the gateway's own credentials: its error would tell of them, and clients
+        would take it for one of theirs."""
+        code = refuses_ours(status, headers, body)
+        if code:
+            self._server.endpoints.forget()
+            raise Unavailable(f"AWS refuses the gateway's own credentials ({code})")
 
     def _credentials(self, signed: Signed, what: Classified) -> None:
         server, call = self._server, what.call
@@ -371,47 +405,6 @@ class Exchange:
         if self._out.begun:
             raise ConnectionResetError("an answer was begun already")
         self._out.answer(answer)
-
-
-class Taken:
-    """What was read of a body, decoded and verified as far as it goes."""
-
-    def __init__(self, incoming: Incoming, decoder: sigv4.Body, length: int | None) -> None:
-        self._incoming, self._decoder = incoming, decoder
-        self._data = bytearray()
-        self.length = length
-        self.complete = False
-
-    @property
-    def data(self) -> bytes:
-        return bytes(self._data)
-
-    @property
-    def trailers(self) -> tuple[tuple[str, str], ...]:
-        return self._decoder.trailers if self.complete else ()
-
-    async def more(self, limit: int) -> None:
-        """Read until the end, or until there are more than `limit` bytes. Raises NotSigned when it is not what was signed."""
-        while not self.complete and len(self._data) <= limit:
-            piece = await self._incoming.next()
-            if piece:
-                self._data += self._decoder.feed(piece)
-            else:
-                self._data += self._decoder.finish()
-                self.complete = True
-
-    def sent(self) -> bytes | AsyncIterator[bytes]:
-        """What goes on: the whole, or what is there and the rest as it comes."""
-        return self.data if self.complete else self._rest()
-
-    async def _rest(self) -> AsyncIterator[bytes]:
-        yield self.data
-        self._data.clear()
-        while piece := await self._incoming.next():
-            if data := self._decoder.feed(piece):
-                yield data
-        if data := self._decoder.finish():
-            yield data
 
 
 def _endpoint(path: str) -> tuple[str, str]:

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncIterator
 
+from interlock.connectors.aws import sigv4
 from interlock.connectors.aws.http import Malformed
 from interlock.sdk.connector import Wire
 
@@ -29,6 +31,11 @@ class Incoming:
     @property
     def done(self) -> bool:
         return self._ended and not self._pieces
+
+    @property
+    def paused(self) -> bool:
+        """Whether the client was asked to wait."""
+        return self._paused
 
     @property
     def ended(self) -> bool:
@@ -82,3 +89,54 @@ class Incoming:
         except (Gone, Malformed):
             return False
         return True
+
+
+class Taken:
+    """What was read of a body, decoded and verified as far as it goes."""
+
+    def __init__(self, incoming: Incoming, decoder: sigv4.Body, length: int | None) -> None:
+        self._incoming, self._decoder = incoming, decoder
+        self._data = bytearray()
+        self.length = length
+        self.complete = False
+        self.broke: Exception | None = None
+        """Why the rest of a body that was being sent on did not come, or was not what was signed."""
+
+    @property
+    def data(self) -> bytes:
+        return bytes(self._data)
+
+    @property
+    def trailers(self) -> tuple[tuple[str, str], ...]:
+        return self._decoder.trailers if self.complete else ()
+
+    async def more(self, limit: int) -> None:
+        """Read until the end, or until there are more than `limit` bytes. Raises NotSigned when it is not what was signed."""
+        while not self.complete and len(self._data) <= limit:
+            piece = await self._incoming.next()
+            if piece:
+                self._data += self._decoder.feed(piece)
+            else:
+                self._data += self._decoder.finish()
+                self.complete = True
+
+    def sent(self) -> bytes | AsyncIterator[bytes]:
+        """What goes on: the whole, or what is there and the rest as it comes."""
+        return self.data if self.complete else self._rest()
+
+    async def _rest(self) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._decoded():
+                yield piece
+        except (Gone, Malformed, sigv4.NotSigned) as error:
+            self.broke = error
+            raise
+
+    async def _decoded(self) -> AsyncIterator[bytes]:
+        yield self.data
+        self._data.clear()
+        while piece := await self._incoming.next():
+            if data := self._decoder.feed(piece):
+                yield data
+        if data := self._decoder.finish():
+            yield data

@@ -34,15 +34,17 @@ class Outgoing:
         """An answer whose body is there. That to HEAD may tell a length without one."""
         told = next((v for n, v in headers if n == "content-length"), "")
         length = int(told) if self._bodyless and told.isdigit() else len(body)
-        self._begin(status, headers, length)
-        if body and not self._bodyless:
-            self._wire.write(body)
+        self._begin(status, headers, length, b"" if self._bodyless else body)
 
-    def _begin(self, status: int, headers: Iterable[tuple[str, str]], length: int | None) -> None:
-        self.begun = True
+    def _begin(
+        self, status: int, headers: Iterable[tuple[str, str]], length: int | None, first: bytes = b""
+    ) -> None:
+        """The head, and what of the body goes out with it: each write is a call of the system's."""
         kept = ((name, value) for name, value in headers if name not in ("date", "server"))
         version = self._head.version
-        self._wire.write(http.head(status, kept, length=length, keep_alive=self.keep_alive, version=version))
+        begin = http.head(status, kept, length=length, keep_alive=self.keep_alive, version=version)
+        self.begun = True
+        self._wire.write(begin + first)
 
     async def relay(self, reply: Reply) -> None:
         """The service's answer, as it comes. Raises Lost when it breaks off, ConnectionError when the client is gone."""
@@ -51,12 +53,17 @@ class Outgoing:
         if self._bodyless or reply.status in (204, 304):
             self._begin(reply.status, reply.headers, length or 0)
             return
-        self._begin(reply.status, reply.headers, length)
         sent = 0
         async for piece in reply.pieces():
+            framed = piece if length is not None else http.chunk(piece)
+            if self.begun:
+                self._wire.write(framed)
+            else:
+                self._begin(reply.status, reply.headers, length, framed)
             sent += len(piece)
-            self._wire.write(piece if length is not None else http.chunk(piece))
             await self._wire.drain()
+        if not self.begun:
+            self._begin(reply.status, reply.headers, length)
         if length is None:
             self._wire.write(http.LAST)
         elif sent != length:

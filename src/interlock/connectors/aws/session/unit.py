@@ -64,12 +64,14 @@ class Made(NamedTuple):
 
 
 class CallUnit:
-    """See the module. `reply` is the service's own answer to the last call, once it was made: its body lies in `reply_body`."""
+    """See the module. `reply` is the service's own answer to the last call, when all of it came: its body lies in `reply_body`.
+    `done` tells that it is one of success."""
 
     def __init__(self, account: Account, session: AgentSession | None, pieces: Sequence[Piece]) -> None:
         self._account, self._session, self.pieces = account, session, tuple(pieces)
         self.reply: Reply | None = None
         self.reply_body = b""
+        self.done = False
 
     async def preview(self) -> Preview:
         """Ask what each call would do, and how it would be taken back. Raises Rejected, Unavailable."""
@@ -173,19 +175,28 @@ class CallUnit:
         if body is None:
             return Settled(False, "the body of the call was not kept: make the call again"), {}
         try:
-            self.reply = await send(self._account, request, body, request.call.length, piece.prefix)
-            self.reply_body = await self.reply.whole(self._account.answer_bytes)
+            reply, told = await self._asked(request, body, piece.prefix)
         except Lost as error:
             return Settled(None if error.sent else False, str(error)), {}
         except Unavailable as error:
             return Settled(False, str(error)), {}
+        outcome = outcome_of(request, reply.status, reply.headers, told)
+        self.done = outcome is Outcome.DONE
+        if not self.done:
+            return outcome.settled(reply.status, told), {}
+        return Settled(True), parsed(request, reply.status, reply.headers, told)
+
+    async def _asked(
+        self, request: Request, body: bytes | AsyncIterator[bytes], prefix: str
+    ) -> tuple[Reply, bytes]:
+        self.reply, self.done = None, False
+        reply = await send(self._account, request, body, request.call.length, prefix)
+        try:
+            told = await reply.whole(self._account.answer_bytes)
         finally:
-            if self.reply is not None:
-                self.reply.close()
-        outcome = outcome_of(request, self.reply.status, self.reply.headers, self.reply_body)
-        if outcome is not Outcome.DONE:
-            return outcome.settled(self.reply.status, self.reply_body), {}
-        return Settled(True), parsed(request, self.reply.status, self.reply.headers, self.reply_body)
+            reply.close()
+        self.reply, self.reply_body = reply, told
+        return reply, told
 
     async def abandon(self) -> None:
         """Nothing was begun: a preview only reads."""

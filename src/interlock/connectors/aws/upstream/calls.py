@@ -16,6 +16,24 @@ from interlock.connectors.aws.call import CallFailed
 from interlock.connectors.aws.upstream.endpoints import Endpoints
 from interlock.model.errors import Misconfigured, Unavailable
 
+OF_SIGNER = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "InvalidToken",
+        "MissingAuthenticationToken",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+        "TokenRefreshRequired",
+        "UnrecognizedClientException",
+    }
+)
+"""Codes about the key, token or signature of a request ("Common errors" in the API references, "List of error codes" of S3):
+those of what is sent to AWS are the gateway's own. S3 repeats key and token in them."""
 LONGEST = 64 << 20
 """Bytes of a streamed answer that are read."""
 
@@ -47,7 +65,7 @@ class AwsCalls:
             answer.pop("ResponseMetadata", None)
             return {name: _read(value) for name, value in answer.items()}
         except (ClientError, BotoCoreError) as error:
-            raise _failed(error, f"{service}:{operation}") from None
+            raise self._failed(error, f"{service}:{operation}") from None
 
     async def pages(
         self,
@@ -79,7 +97,7 @@ class AwsCalls:
                 if len(items) > limit:
                     return items[:limit], True
         except (ClientError, BotoCoreError) as error:
-            raise _failed(error, f"{service}:{operation}") from None
+            raise self._failed(error, f"{service}:{operation}") from None
         return items, False
 
     async def wait(
@@ -101,7 +119,14 @@ class AwsCalls:
         try:
             client.get_waiter(waiter).wait(**parameters)
         except (ClientError, BotoCoreError) as error:
-            raise _failed(error, f"{service}: {waiter}") from None
+            raise self._failed(error, f"{service}: {waiter}") from None
+
+    def _failed(self, error: Exception, what: str) -> Exception:
+        code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
+        if code in OF_SIGNER:
+            self._endpoints.forget()
+            return Unavailable(f"{what}: AWS refuses the gateway's own credentials ({code})")
+        return _failed(error, what)
 
 
 def _read(value: Any) -> Any:

@@ -55,6 +55,8 @@ class Endpoints:
         self._session: botocore.session.Session | None = None
         self._clients: dict[tuple[str, str], Any] = {}
         self._where: dict[tuple[str, str], Where] = {}
+        self._key: Key | None = None
+        self._ends: Callable[[], bool] = _never
         self._lock = threading.Lock()
 
     def client(self, service: str, region: str) -> Any:
@@ -123,9 +125,11 @@ class Endpoints:
 
     async def key(self) -> Key:
         """The key to sign with now, renewed when it is about to end. Raises Unavailable."""
-        return await asyncio.to_thread(self._key)
+        if self._key is not None and not self._ends():
+            return self._key
+        return await asyncio.to_thread(self._renewed)
 
-    def _key(self) -> Key:
+    def _renewed(self) -> Key:
         with self._lock:
             session = self._logged_in()
         try:
@@ -137,7 +141,22 @@ class Endpoints:
             raise Unavailable(
                 f"the gateway's AWS credentials cannot be renewed ({type(error).__name__})"
             ) from None
-        return Key(frozen.access_key, frozen.secret_key, frozen.token or "")
+        key = Key(frozen.access_key, frozen.secret_key, frozen.token or "")
+        # Those of a role or a container know when they end; a lasting key holds until AWS refuses it.
+        with self._lock:
+            if session is self._session:
+                self._key, self._ends = key, getattr(found, "refresh_needed", _never)
+        return key
+
+    def forget(self) -> None:
+        """AWS refuses the credentials: read them again from where they come from, for the next call."""
+        with self._lock:
+            self._session, self._key = None, None
+            self._clients.clear()
+
+
+def _never() -> bool:
+    return False
 
 
 def _session(config: TargetConfig, credentials: Credentials) -> botocore.session.Session:

@@ -18,11 +18,12 @@ PIECE = 256 * 1024
 
 
 class Lost(InterlockError):
-    """No answer, or not all of it. `sent` tells whether the call may have reached the service."""
+    """No answer, or not all of it. `sent` tells whether the call may have reached the service, `stale` that the connection ended
+    before anything of an answer came, as one does that was kept for too long."""
 
-    def __init__(self, why: str, *, sent: bool) -> None:
+    def __init__(self, why: str, *, sent: bool, stale: bool = False) -> None:
         super().__init__(why)
-        self.sent = sent
+        self.sent, self.stale = sent, stale
 
 
 class Reply:
@@ -63,6 +64,23 @@ class Reply:
         self._response.release()
 
 
+class _Body:
+    """A body that is sent as it comes, and remembers whether it broke off: then the service has not got all of it, and does
+    nothing."""
+
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self._pieces = pieces
+        self.broke = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._pieces:
+                yield piece
+        except Exception:
+            self.broke = True
+            raise
+
+
 class Forwarder:
     """A pool of connections to AWS."""
 
@@ -80,6 +98,8 @@ class Forwarder:
                 skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
+            # aiohttp itself would send PUT and DELETE a second time when a kept connection turns out to be closed.
+            self._session._retry_connection = False
         return self._session
 
     async def send(
@@ -90,7 +110,7 @@ class Forwarder:
         body: bytes | AsyncIterator[bytes] | None,
     ) -> Reply:
         """Send a request once, following nothing. `url` is taken as it is, percent-encoding and all. Raises Lost."""
-        data: Any = body
+        data: Any = body if body is None or isinstance(body, bytes) else _Body(body)
         try:
             response = await self._open().request(
                 method,
@@ -103,7 +123,10 @@ class Forwarder:
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Lost(f"AWS cannot be reached ({type(error).__name__})", sent=False) from None
         except (aiohttp.ClientError, TimeoutError, OSError, asyncio.IncompleteReadError) as error:
-            raise Lost(f"no answer from AWS ({type(error).__name__})", sent=True) from None
+            if isinstance(data, _Body) and data.broke:
+                raise Lost("the body broke off, and nothing was done", sent=False) from None
+            stale = isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
+            raise Lost(f"no answer from AWS ({type(error).__name__})", sent=True, stale=stale) from None
         return Reply(response)
 
     async def close(self) -> None:
