@@ -6,6 +6,7 @@ from tests.connectors.aws.undo.data import (
     functions_cases,
     keys_cases,
     messaging_cases,
+    s3_bucket_cases,
     s3_cases,
     watching_cases,
 )
@@ -13,7 +14,15 @@ from tests.connectors.aws.undo.rig import Account, Case, prove
 
 CASES = [
     case
-    for cases in (s3_cases, dynamodb_cases, messaging_cases, functions_cases, keys_cases, watching_cases)
+    for cases in (
+        s3_cases,
+        s3_bucket_cases,
+        dynamodb_cases,
+        messaging_cases,
+        functions_cases,
+        keys_cases,
+        watching_cases,
+    )
     for case in cases.CASES
 ]
 

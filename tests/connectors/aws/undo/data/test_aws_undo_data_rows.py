@@ -8,6 +8,7 @@ from tests.connectors.aws.undo.data import (
     dynamodb_cases,
     functions_cases,
     keys_cases,
+    s3_bucket_cases,
     s3_cases,
     watching_cases,
 )
@@ -44,7 +45,7 @@ UNPROVEN: dict[tuple[str, str], tuple[str, tuple[Any, ...], dict[str, Any], tupl
     ("s3", "PutBucketNotification"): ("old form", (MAKE,), {**B}, ("PutBucketNotificationConfiguration",)),
     ("s3", "DeleteBucketInventoryConfiguration"): (
         "deletes the bucket",
-        (MAKE, ("s3", "PutBucketInventoryConfiguration", {**B, **s3_cases.inventory("a")})),
+        (MAKE, ("s3", "PutBucketInventoryConfiguration", {**B, **s3_bucket_cases.inventory("a")})),
         {**B, "Id": "i"},
         ("PutBucketInventoryConfiguration",),
     ),
