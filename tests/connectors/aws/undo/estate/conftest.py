@@ -1,7 +1,6 @@
 """One set of clients for all tests here: making one takes longer than most of the tests."""
 
 import pytest
-
 from tests.connectors.aws.undo.rig import Account, reset
 
 

@@ -1,9 +1,8 @@
-"""op → revert → compare for auto scaling, containers and node groups."""
+"""op → revert → compare for auto scaling."""
 
 from typing import Any
 
 import pytest
-
 from tests.connectors.aws.undo.rig import Account, Case, prove
 
 Call = tuple[str, str, dict[str, Any]]
@@ -17,10 +16,6 @@ def app(operation: str, **parameters: Any) -> Call:
     return ("application-autoscaling", operation, parameters)
 
 
-def ecs(operation: str, **parameters: Any) -> Call:
-    return ("ecs", operation, parameters)
-
-
 def reading(call: Call, select: str) -> tuple[Any, ...]:
     return (*call, select)
 
@@ -29,7 +24,9 @@ def simple(name: str, given: Any, call: Any, *state: Any, **more: Any) -> Case:
     return Case(name=name, given=given, call=call[:3], state=state, **more)
 
 
-LAUNCH = asg("CreateLaunchConfiguration", LaunchConfigurationName="lc", ImageId="ami-12c6146b", InstanceType="t3.micro")
+LAUNCH = asg(
+    "CreateLaunchConfiguration", LaunchConfigurationName="lc", ImageId="ami-12c6146b", InstanceType="t3.micro"
+)
 GROUP = asg(
     "CreateAutoScalingGroup",
     AutoScalingGroupName="web",
@@ -41,7 +38,11 @@ GROUP = asg(
     Tags=[{"Key": "env", "Value": "p", "PropagateAtLaunch": True}],
 )
 POLICY = asg(
-    "PutScalingPolicy", AutoScalingGroupName="web", PolicyName="up", AdjustmentType="ChangeInCapacity", ScalingAdjustment=2
+    "PutScalingPolicy",
+    AutoScalingGroupName="web",
+    PolicyName="up",
+    AdjustmentType="ChangeInCapacity",
+    ScalingAdjustment=2,
 )
 SCHEDULE = asg(
     "PutScheduledUpdateGroupAction",
@@ -65,7 +66,9 @@ GROUPS = reading(
     "AutoScalingGroups[].[AutoScalingGroupName, LaunchConfigurationName, MinSize, MaxSize, DesiredCapacity, "
     "AvailabilityZones, Tags, SuspendedProcesses[].ProcessName, length(Instances)]",
 )
-POLICIES = reading(asg("DescribePolicies"), "ScalingPolicies[].[PolicyName, AdjustmentType, ScalingAdjustment]")
+POLICIES = reading(
+    asg("DescribePolicies"), "ScalingPolicies[].[PolicyName, AdjustmentType, ScalingAdjustment]"
+)
 SCHEDULES = reading(
     asg("DescribeScheduledActions"),
     "ScheduledUpdateGroupActions[].[ScheduledActionName, Recurrence, MinSize, MaxSize, DesiredCapacity]",
@@ -75,10 +78,14 @@ HOOKS = reading(
     "LifecycleHooks[].[LifecycleHookName, LifecycleTransition, HeartbeatTimeout]",
 )
 LAUNCHES = reading(
-    asg("DescribeLaunchConfigurations"), "LaunchConfigurations[].[LaunchConfigurationName, ImageId, InstanceType]"
+    asg("DescribeLaunchConfigurations"),
+    "LaunchConfigurations[].[LaunchConfigurationName, ImageId, InstanceType]",
 )
-MEMBERS = reading(asg("DescribeAutoScalingGroups"), "AutoScalingGroups[].sort(Instances[].to_string([InstanceId, LifecycleState]))")
-INSTANCE = (
+MEMBERS = reading(
+    asg("DescribeAutoScalingGroups"),
+    "AutoScalingGroups[].sort(Instances[].to_string([InstanceId, LifecycleState]))",
+)
+INSTANCE: Any = (
     "autoscaling",
     "DescribeAutoScalingGroups",
     {},
@@ -102,7 +109,10 @@ KEY = {
     "ScalableDimension": "dynamodb:table:ReadCapacityUnits",
 }
 REGISTERED = app("RegisterScalableTarget", **KEY, MinCapacity=1, MaxCapacity=9)
-TRACKING = {"TargetValue": 70.0, "PredefinedMetricSpecification": {"PredefinedMetricType": "DynamoDBReadCapacityUtilization"}}
+TRACKING = {
+    "TargetValue": 70.0,
+    "PredefinedMetricSpecification": {"PredefinedMetricType": "DynamoDBReadCapacityUtilization"},
+}
 TRACK = app(
     "PutScalingPolicy",
     **KEY,
@@ -117,7 +127,10 @@ ACTION = app(
     Schedule="cron(0 1 * * ? *)",
     ScalableTargetAction={"MinCapacity": 1, "MaxCapacity": 1},
 )
-SCALABLE = reading(app("DescribeScalableTargets", ServiceNamespace="dynamodb"), "ScalableTargets[].[ResourceId, MinCapacity, MaxCapacity]")
+SCALABLE = reading(
+    app("DescribeScalableTargets", ServiceNamespace="dynamodb"),
+    "ScalableTargets[].[ResourceId, MinCapacity, MaxCapacity]",
+)
 TRACKS = reading(
     app("DescribeScalingPolicies", ServiceNamespace="dynamodb"),
     "ScalingPolicies[].[PolicyName, TargetTrackingScalingPolicyConfiguration]",
@@ -137,62 +150,11 @@ TABLE = (
     },
 )
 
-CLUSTER = (*ecs("CreateCluster", clusterName="main", settings=[{"name": "containerInsights", "value": "enabled"}]), {"cluster": "cluster.clusterArn"})
-TASK = (
-    *ecs(
-        "RegisterTaskDefinition",
-        family="app",
-        containerDefinitions=[{"name": "app", "image": "app:1", "memory": 128, "cpu": 10}],
-    ),
-    {"task": "taskDefinition.taskDefinitionArn"},
-)
-TASK2 = (
-    *ecs(
-        "RegisterTaskDefinition",
-        family="app",
-        containerDefinitions=[{"name": "app", "image": "app:2", "memory": 128, "cpu": 10}],
-    ),
-    {"task2": "taskDefinition.taskDefinitionArn"},
-)
-SERVICE = ecs(
-    "CreateService",
-    cluster="main",
-    serviceName="web",
-    taskDefinition="app:1",
-    desiredCount=3,
-    tags=[{"key": "env", "value": "p"}],
-)
-SERVICES = reading(
-    ecs("DescribeServices", cluster="main", services=["web"], include=["TAGS"]),
-    "services[?status=='ACTIVE'].[serviceName, desiredCount, taskDefinition, tags]",
-)
-CLUSTERS = reading(
-    ecs("DescribeClusters", clusters=["main"], include=["SETTINGS"]), "clusters[?status=='ACTIVE'].[clusterName, settings]"
-)
-ACTIVE = reading(ecs("ListTaskDefinitions", status="ACTIVE"), "taskDefinitionArns")
-ARN = "arn:aws:ecs:eu-central-1:123456789012:service/main/web"
-TAGS = reading(ecs("ListTagsForResource", resourceArn=ARN), "sort_by(tags, &key)")
-ROLE = ("iam", "CreateRole", {"RoleName": "n", "AssumeRolePolicyDocument": "{}"}, {"role": "Role.Arn"})
-EKS = (
-    ROLE,
-    ("eks", "CreateCluster", {"name": "k", "roleArn": "${role}", "resourcesVpcConfig": {"subnetIds": ["subnet-1", "subnet-2"]}}),
-)
-NODES = (
-    "eks",
-    "CreateNodegroup",
-    {
-        "clusterName": "k",
-        "nodegroupName": "n",
-        "subnets": ["subnet-1"],
-        "nodeRole": "${role}",
-        "scalingConfig": {"minSize": 1, "maxSize": 5, "desiredSize": 3},
-    },
-)
-NODEGROUPS = ("eks", "ListNodegroups", {"clusterName": "k"}, "nodegroups")
-
 CASES = (
     simple("create-launch", (), LAUNCH, LAUNCHES),
-    simple("delete-launch", (LAUNCH,), asg("DeleteLaunchConfiguration", LaunchConfigurationName="lc"), LAUNCHES),
+    simple(
+        "delete-launch", (LAUNCH,), asg("DeleteLaunchConfiguration", LaunchConfigurationName="lc"), LAUNCHES
+    ),
     simple("create-group", (LAUNCH,), GROUP, GROUPS),
     simple(
         "update-group",
@@ -200,7 +162,9 @@ CASES = (
         asg("UpdateAutoScalingGroup", AutoScalingGroupName="web", MinSize=0, MaxSize=0, DesiredCapacity=0),
         GROUPS,
     ),
-    simple("desired", WORLD, asg("SetDesiredCapacity", AutoScalingGroupName="web", DesiredCapacity=1), GROUPS),
+    simple(
+        "desired", WORLD, asg("SetDesiredCapacity", AutoScalingGroupName="web", DesiredCapacity=1), GROUPS
+    ),
     simple(
         "delete-group",
         (*WORLD, POLICY, SCHEDULE, HOOK),
@@ -226,7 +190,10 @@ CASES = (
     simple("put-policy", WORLD, POLICY, POLICIES),
     simple("other-policy", (*WORLD, POLICY), (*POLICY[:2], {**POLICY[2], "ScalingAdjustment": 9}), POLICIES),
     simple(
-        "delete-policy", (*WORLD, POLICY), asg("DeletePolicy", AutoScalingGroupName="web", PolicyName="up"), POLICIES
+        "delete-policy",
+        (*WORLD, POLICY),
+        asg("DeletePolicy", AutoScalingGroupName="web", PolicyName="up"),
+        POLICIES,
     ),
     simple("put-schedule", WORLD, SCHEDULE, SCHEDULES),
     simple(
@@ -245,7 +212,12 @@ CASES = (
     simple(
         "detach",
         (*WORLD, INSTANCE),
-        asg("DetachInstances", AutoScalingGroupName="web", InstanceIds=["${i}"], ShouldDecrementDesiredCapacity=True),
+        asg(
+            "DetachInstances",
+            AutoScalingGroupName="web",
+            InstanceIds=["${i}"],
+            ShouldDecrementDesiredCapacity=True,
+        ),
         MEMBERS,
     ),
     simple(
@@ -253,7 +225,12 @@ CASES = (
         (
             *WORLD,
             INSTANCE,
-            asg("DetachInstances", AutoScalingGroupName="web", InstanceIds=["${i}"], ShouldDecrementDesiredCapacity=True),
+            asg(
+                "DetachInstances",
+                AutoScalingGroupName="web",
+                InstanceIds=["${i}"],
+                ShouldDecrementDesiredCapacity=True,
+            ),
         ),
         asg("AttachInstances", AutoScalingGroupName="web", InstanceIds=["${i}"]),
         MEMBERS,
@@ -261,7 +238,12 @@ CASES = (
     simple(
         "standby",
         (*WORLD, INSTANCE),
-        asg("EnterStandby", AutoScalingGroupName="web", InstanceIds=["${i}"], ShouldDecrementDesiredCapacity=True),
+        asg(
+            "EnterStandby",
+            AutoScalingGroupName="web",
+            InstanceIds=["${i}"],
+            ShouldDecrementDesiredCapacity=True,
+        ),
         MEMBERS,
     ),
     simple(
@@ -269,7 +251,12 @@ CASES = (
         (
             *WORLD,
             INSTANCE,
-            asg("EnterStandby", AutoScalingGroupName="web", InstanceIds=["${i}"], ShouldDecrementDesiredCapacity=True),
+            asg(
+                "EnterStandby",
+                AutoScalingGroupName="web",
+                InstanceIds=["${i}"],
+                ShouldDecrementDesiredCapacity=True,
+            ),
         ),
         asg("ExitStandby", AutoScalingGroupName="web", InstanceIds=["${i}"]),
         MEMBERS,
@@ -304,7 +291,12 @@ CASES = (
     ),
     simple("no-tags", WORLD, asg("DeleteTags", Tags=[TAG]), GROUPS),
     simple("register-target", (TABLE,), REGISTERED, SCALABLE),
-    simple("other-limits", (TABLE, REGISTERED), app("RegisterScalableTarget", **KEY, MinCapacity=0, MaxCapacity=0), SCALABLE),
+    simple(
+        "other-limits",
+        (TABLE, REGISTERED),
+        app("RegisterScalableTarget", **KEY, MinCapacity=0, MaxCapacity=0),
+        SCALABLE,
+    ),
     simple(
         "deregister-target",
         (TABLE, REGISTERED, TRACK, ACTION),
@@ -317,42 +309,11 @@ CASES = (
     simple("no-track", (TABLE, REGISTERED, TRACK), app("DeleteScalingPolicy", **KEY, PolicyName="p"), TRACKS),
     simple("action", (TABLE, REGISTERED), ACTION, ACTIONS),
     simple(
-        "no-action", (TABLE, REGISTERED, ACTION), app("DeleteScheduledAction", **KEY, ScheduledActionName="night"), ACTIONS
+        "no-action",
+        (TABLE, REGISTERED, ACTION),
+        app("DeleteScheduledAction", **KEY, ScheduledActionName="night"),
+        ACTIONS,
     ),
-    simple("create-cluster", (), CLUSTER, CLUSTERS),
-    simple("delete-cluster", (CLUSTER,), ecs("DeleteCluster", cluster="main"), CLUSTERS),
-    simple("create-service", (CLUSTER, TASK), SERVICE, SERVICES),
-    simple(
-        "update-service",
-        (CLUSTER, TASK, TASK2, SERVICE),
-        ecs("UpdateService", cluster="main", service="web", desiredCount=0, taskDefinition="app:2"),
-        SERVICES,
-    ),
-    simple(
-        "delete-service",
-        (CLUSTER, TASK, SERVICE),
-        ecs("DeleteService", cluster="main", service="web", force=True),
-        SERVICES,
-        kind="new_id",
-    ),
-    simple("register-task", (), TASK, ACTIVE),
-    simple(
-        "deregister-task",
-        (TASK,),
-        ecs("DeregisterTaskDefinition", taskDefinition="app:1"),
-        reading(ecs("ListTaskDefinitions", status="ACTIVE"), "length(taskDefinitionArns)"),
-        ACTIVE,
-        kind="new_id",
-        differs=(1,),
-    ),
-    simple(
-        "tag-service",
-        (CLUSTER, TASK, SERVICE),
-        ecs("TagResource", resourceArn=ARN, tags=[{"key": "env", "value": "x"}, {"key": "new", "value": "1"}]),
-        TAGS,
-    ),
-    simple("untag-service", (CLUSTER, TASK, SERVICE), ecs("UntagResource", resourceArn=ARN, tagKeys=["env"]), TAGS),
-    simple("create-nodes", EKS, NODES, NODEGROUPS),
 )
 
 

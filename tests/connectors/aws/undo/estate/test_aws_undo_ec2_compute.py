@@ -1,11 +1,17 @@
 """op → revert → compare for EC2 instances, disks, images, launch templates, tags and keys."""
 
-import pytest
+from typing import Any
 
+import pytest
 from tests.connectors.aws.undo.rig import Account, Case, prove
 
 VPC = ("ec2", "CreateVpc", {"CidrBlock": "10.7.0.0/16"}, {"vpc": "Vpc.VpcId"})
-SUBNET = ("ec2", "CreateSubnet", {"VpcId": "${vpc}", "CidrBlock": "10.7.1.0/24"}, {"subnet": "Subnet.SubnetId"})
+SUBNET = (
+    "ec2",
+    "CreateSubnet",
+    {"VpcId": "${vpc}", "CidrBlock": "10.7.1.0/24"},
+    {"subnet": "Subnet.SubnetId"},
+)
 GROUP = (
     "ec2",
     "CreateSecurityGroup",
@@ -43,12 +49,17 @@ VOLUME = (
     },
     {"volume": "VolumeId"},
 )
-VOLUMES = ("ec2", "DescribeVolumes", {}, "Volumes[].{s: Size, t: VolumeType, n: Tags, z: AvailabilityZone}")
+VOLUMES: Any = (
+    "ec2",
+    "DescribeVolumes",
+    {},
+    "Volumes[].{s: Size, t: VolumeType, n: Tags, z: AvailabilityZone}",
+)
 PROFILE = (
     ("iam", "CreateInstanceProfile", {"InstanceProfileName": "p1"}, {"p1": "InstanceProfile.Arn"}),
     ("iam", "CreateInstanceProfile", {"InstanceProfileName": "p2"}, {"p2": "InstanceProfile.Arn"}),
 )
-PROFILES = (
+PROFILES: Any = (
     "ec2",
     "DescribeIamInstanceProfileAssociations",
     {},
@@ -66,9 +77,9 @@ OWN = (
     {"InstanceId": "${i}", "Name": "own"},
     {"image": "ImageId"},
 )
-OWN_IMAGES = ("ec2", "DescribeImages", {"Owners": ["self"]}, "Images[].Name")
+OWN_IMAGES: Any = ("ec2", "DescribeImages", {"Owners": ["self"]}, "Images[].Name")
 SNAPSHOT = ("ec2", "CreateSnapshot", {"VolumeId": "${volume}"}, {"snapshot": "SnapshotId"})
-SNAPSHOTS = ("ec2", "DescribeSnapshots", {"OwnerIds": ["self"]}, "length(Snapshots)")
+SNAPSHOTS: Any = ("ec2", "DescribeSnapshots", {"OwnerIds": ["self"]}, "length(Snapshots)")
 TEMPLATE = (
     "ec2",
     "CreateLaunchTemplate",
@@ -80,7 +91,7 @@ SECOND = (
     "CreateLaunchTemplateVersion",
     {"LaunchTemplateName": "web-lt", "LaunchTemplateData": {"InstanceType": "t3.large"}},
 )
-TEMPLATES = (
+TEMPLATES: Any = (
     "ec2",
     "DescribeLaunchTemplateVersions",
     {"LaunchTemplateName": "web-lt"},
@@ -262,7 +273,11 @@ CASES = (
     Case(
         name="copy-image",
         given=(*WORLD, INSTANCE, OWN),
-        call=("ec2", "CopyImage", {"SourceImageId": "${image}", "Name": "copy", "SourceRegion": "eu-central-1"}),
+        call=(
+            "ec2",
+            "CopyImage",
+            {"SourceImageId": "${image}", "Name": "copy", "SourceRegion": "eu-central-1"},
+        ),
         state=(OWN_IMAGES,),
     ),
     Case(

@@ -4,13 +4,14 @@ import json
 from typing import Any
 
 import pytest
-
 from tests.connectors.aws.undo.rig import Account, Case, prove
 
 TRUST = json.dumps(
     {
         "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ],
     }
 )
 
@@ -62,7 +63,11 @@ def read(operation: str, select: str, **parameters: Any) -> tuple[str, str, dict
     return ("iam", operation, parameters, select)
 
 
-ROLES = read("GetRole", "Role.[RoleName, Path, Description, Tags, AssumeRolePolicyDocument, MaxSessionDuration]", RoleName="app")
+ROLES = read(
+    "GetRole",
+    "Role.[RoleName, Path, Description, Tags, AssumeRolePolicyDocument, MaxSessionDuration]",
+    RoleName="app",
+)
 ROLE_ID = read("GetRole", "Role.RoleId", RoleName="app")
 USERS = read("GetUser", "User.[UserName, Path, Tags]", UserName="ann")
 GROUPS = read("GetGroup", "[Group.GroupName, Group.Path, Users[].UserName]", GroupName="devs")
@@ -71,7 +76,9 @@ PROFILES = read(
     "InstanceProfile.[InstanceProfileName, Path, Roles[].RoleName]",
     InstanceProfileName="web",
 )
-VERSIONS = read("ListPolicyVersions", "sort(Versions[].to_string([VersionId, IsDefaultVersion]))", PolicyArn="${policy}")
+VERSIONS = read(
+    "ListPolicyVersions", "sort(Versions[].to_string([VersionId, IsDefaultVersion]))", PolicyArn="${policy}"
+)
 POLICIES = read("ListPolicies", "Policies[].[PolicyName, Path, Arn]", Scope="Local")
 BOUNDARY = read("GetRole", "Role.PermissionsBoundary.PermissionsBoundaryArn", RoleName="app")
 KEYS = read("ListAccessKeys", "AccessKeyMetadata[].[AccessKeyId, Status]", UserName="ann")
@@ -135,8 +142,12 @@ CASES = (
     *three("Role", ROLE),
     *three("User", USER),
     *three("Group", GROUP),
-    *tagged("Role", "RoleName", "app", ROLE, read("GetRole", "sort_by(Role.Tags || `[]`, &Key)", RoleName="app")),
-    *tagged("User", "UserName", "ann", USER, read("GetUser", "sort_by(User.Tags || `[]`, &Key)", UserName="ann")),
+    *tagged(
+        "Role", "RoleName", "app", ROLE, read("GetRole", "sort_by(Role.Tags || `[]`, &Key)", RoleName="app")
+    ),
+    *tagged(
+        "User", "UserName", "ann", USER, read("GetUser", "sort_by(User.Tags || `[]`, &Key)", UserName="ann")
+    ),
     *tagged(
         "Policy",
         "PolicyArn",
@@ -275,7 +286,11 @@ CASES = (
     ),
     Case(
         name="no-boundary",
-        given=(ROLE, SAVED, iam("PutRolePermissionsBoundary", RoleName="app", PermissionsBoundary="${policy}")),
+        given=(
+            ROLE,
+            SAVED,
+            iam("PutRolePermissionsBoundary", RoleName="app", PermissionsBoundary="${policy}"),
+        ),
         call=iam("DeleteRolePermissionsBoundary", RoleName="app"),
         state=(BOUNDARY,),
     ),
@@ -299,7 +314,9 @@ CASES = (
         call=iam("UpdateAccountPasswordPolicy", MinimumPasswordLength=8),
         state=(PASSWORDS,),
     ),
-    Case(name="no-password-rules", given=(RULES,), call=iam("DeleteAccountPasswordPolicy"), state=(PASSWORDS,)),
+    Case(
+        name="no-password-rules", given=(RULES,), call=iam("DeleteAccountPasswordPolicy"), state=(PASSWORDS,)
+    ),
     Case(name="alias", call=iam("CreateAccountAlias", AccountAlias="ours"), state=(ALIASES,)),
     Case(
         name="no-alias",
@@ -312,7 +329,11 @@ CASES = (
     Case(
         name="thumbprint",
         given=(saving(OIDC, oidc="OpenIDConnectProviderArn"),),
-        call=iam("UpdateOpenIDConnectProviderThumbprint", OpenIDConnectProviderArn="${oidc}", ThumbprintList=["b" * 40]),
+        call=iam(
+            "UpdateOpenIDConnectProviderThumbprint",
+            OpenIDConnectProviderArn="${oidc}",
+            ThumbprintList=["b" * 40],
+        ),
         state=(read("GetOpenIDConnectProvider", "ThumbprintList", OpenIDConnectProviderArn="${oidc}"),),
     ),
     Case(
@@ -321,14 +342,20 @@ CASES = (
         call=iam("DeleteOpenIDConnectProvider", OpenIDConnectProviderArn="${oidc}"),
         state=(
             PROVIDERS,
-            read("GetOpenIDConnectProvider", "[Url, ClientIDList, ThumbprintList]", OpenIDConnectProviderArn="${oidc}"),
+            read(
+                "GetOpenIDConnectProvider",
+                "[Url, ClientIDList, ThumbprintList]",
+                OpenIDConnectProviderArn="${oidc}",
+            ),
         ),
     ),
     Case(name="create-saml", call=SAML, state=(SAMLS,)),
     Case(
         name="update-saml",
         given=(saving(SAML, saml="SAMLProviderArn"),),
-        call=iam("UpdateSAMLProvider", SAMLProviderArn="${saml}", SAMLMetadataDocument=METADATA.replace("x", "y")),
+        call=iam(
+            "UpdateSAMLProvider", SAMLProviderArn="${saml}", SAMLMetadataDocument=METADATA.replace("x", "y")
+        ),
         state=(read("GetSAMLProvider", "SAMLMetadataDocument", SAMLProviderArn="${saml}"),),
     ),
     Case(

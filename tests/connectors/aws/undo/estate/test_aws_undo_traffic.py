@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-
 from tests.connectors.aws.undo.rig import Account, Case, prove
 
 Call = tuple[str, str, dict[str, Any]]
@@ -24,7 +23,13 @@ def reading(call: Call, select: str) -> tuple[Any, ...]:
 def record(action: str, value: str, name: str = "www.a.test.", **more: Any) -> dict[str, Any]:
     return {
         "Action": action,
-        "ResourceRecordSet": {"Name": name, "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": value}], **more},
+        "ResourceRecordSet": {
+            "Name": name,
+            "Type": "A",
+            "TTL": 60,
+            "ResourceRecords": [{"Value": value}],
+            **more,
+        },
     }
 
 
@@ -33,7 +38,12 @@ def change(*changes: dict[str, Any]) -> Call:
 
 
 ZONE = (
-    *dns("CreateHostedZone", Name="a.test", CallerReference="1", HostedZoneConfig={"Comment": "ours", "PrivateZone": False}),
+    *dns(
+        "CreateHostedZone",
+        Name="a.test",
+        CallerReference="1",
+        HostedZoneConfig={"Comment": "ours", "PrivateZone": False},
+    ),
     {"zone": "HostedZone.Id"},
 )
 WWW = change(record("CREATE", "10.0.0.1"))
@@ -41,18 +51,32 @@ BLUE = change(
     record("CREATE", "10.0.0.2", "api.a.test.", SetIdentifier="blue", Weight=90),
     record("CREATE", "10.0.0.3", "api.a.test.", SetIdentifier="green", Weight=10),
 )
-RECORDS = reading(dns("ListResourceRecordSets", HostedZoneId="${zone}"), "sort(ResourceRecordSets[].to_string(@))")
+RECORDS = reading(
+    dns("ListResourceRecordSets", HostedZoneId="${zone}"), "sort(ResourceRecordSets[].to_string(@))"
+)
 ZONES = reading(dns("ListHostedZones"), "HostedZones[].[Name, Config, ResourceRecordSetCount]")
 CHECK = (
     *dns(
         "CreateHealthCheck",
         CallerReference="1",
-        HealthCheckConfig={"IPAddress": "10.0.0.1", "Port": 80, "Type": "HTTP", "ResourcePath": "/", "FailureThreshold": 3},
+        HealthCheckConfig={
+            "IPAddress": "10.0.0.1",
+            "Port": 80,
+            "Type": "HTTP",
+            "ResourcePath": "/",
+            "FailureThreshold": 3,
+        },
     ),
     {"check": "HealthCheck.Id"},
 )
-CHECKS = reading(dns("ListHealthChecks"), "HealthChecks[].HealthCheckConfig.[IPAddress, Port, Type, ResourcePath, FailureThreshold]")
-ZONE_TAGS = reading(dns("ListTagsForResource", ResourceType="healthcheck", ResourceId="${check}"), "sort_by(ResourceTagSet.Tags, &Key)")
+CHECKS = reading(
+    dns("ListHealthChecks"),
+    "HealthChecks[].HealthCheckConfig.[IPAddress, Port, Type, ResourcePath, FailureThreshold]",
+)
+ZONE_TAGS = reading(
+    dns("ListTagsForResource", ResourceType="healthcheck", ResourceId="${check}"),
+    "sort_by(ResourceTagSet.Tags, &Key)",
+)
 
 NET = (
     ("ec2", "CreateVpc", {"CidrBlock": "10.7.0.0/16"}, {"vpc": "Vpc.VpcId"}),
@@ -86,10 +110,21 @@ NET = (
         {"GroupName": "s2", "Description": "s2", "VpcId": "${vpc}"},
         {"s2": "GroupId"},
     ),
-    ("ec2", "RunInstances", {"ImageId": "ami-12c6146b", "MinCount": 1, "MaxCount": 1}, {"i": "Instances[0].InstanceId"}),
+    (
+        "ec2",
+        "RunInstances",
+        {"ImageId": "ami-12c6146b", "MinCount": 1, "MaxCount": 1},
+        {"i": "Instances[0].InstanceId"},
+    ),
 )
 BALANCER = (
-    *elb("CreateLoadBalancer", Name="web", Subnets=["${a}", "${b}"], SecurityGroups=["${s1}"], Tags=[{"Key": "env", "Value": "p"}]),
+    *elb(
+        "CreateLoadBalancer",
+        Name="web",
+        Subnets=["${a}", "${b}"],
+        SecurityGroups=["${s1}"],
+        Tags=[{"Key": "env", "Value": "p"}],
+    ),
     {"lb": "LoadBalancers[0].LoadBalancerArn"},
 )
 GROUP = (
@@ -122,10 +157,22 @@ RULE = (
 )
 TARGET = elb("RegisterTargets", TargetGroupArn="${tg}", Targets=[{"Id": "${i}", "Port": 8080}])
 WORLD = (*NET, BALANCER, GROUP, GROUP2, LISTENER, RULE)
-BALANCERS = reading(elb("DescribeLoadBalancers"), "LoadBalancers[].[LoadBalancerName, Scheme, Type, SecurityGroups, sort(AvailabilityZones[].SubnetId), IpAddressType]")
-LISTENERS = reading(elb("DescribeListeners", LoadBalancerArn="${lb}"), "Listeners[].[Port, Protocol, DefaultActions[].[Type, TargetGroupArn]]")
-RULES = reading(elb("DescribeRules", ListenerArn="${listener}"), "Rules[].[Priority, Conditions, Actions[].[Type, TargetGroupArn], IsDefault]")
-GROUPS = reading(elb("DescribeTargetGroups"), "TargetGroups[].[TargetGroupName, Protocol, Port, HealthCheckPath, HealthCheckIntervalSeconds]")
+BALANCERS = reading(
+    elb("DescribeLoadBalancers"),
+    "LoadBalancers[].[LoadBalancerName, Scheme, Type, SecurityGroups, sort(AvailabilityZones[].SubnetId), IpAddressType]",
+)
+LISTENERS = reading(
+    elb("DescribeListeners", LoadBalancerArn="${lb}"),
+    "Listeners[].[Port, Protocol, DefaultActions[].[Type, TargetGroupArn]]",
+)
+RULES = reading(
+    elb("DescribeRules", ListenerArn="${listener}"),
+    "Rules[].[Priority, Conditions, Actions[].[Type, TargetGroupArn], IsDefault]",
+)
+GROUPS = reading(
+    elb("DescribeTargetGroups"),
+    "TargetGroups[].[TargetGroupName, Protocol, Port, HealthCheckPath, HealthCheckIntervalSeconds]",
+)
 TARGETS = reading(elb("DescribeTargetHealth", TargetGroupArn="${tg}"), "TargetHealthDescriptions[].Target")
 TAGS = reading(elb("DescribeTags", ResourceArns=["${lb}"]), "sort_by(TagDescriptions[0].Tags, &Key)")
 
@@ -171,11 +218,18 @@ CASES = (
         dns("UpdateHealthCheck", HealthCheckId="${check}", FailureThreshold=9, ResourcePath="/x"),
         CHECKS,
     ),
-    simple("delete-check", (CHECK,), dns("DeleteHealthCheck", HealthCheckId="${check}"), CHECKS, kind="new_id"),
+    simple(
+        "delete-check", (CHECK,), dns("DeleteHealthCheck", HealthCheckId="${check}"), CHECKS, kind="new_id"
+    ),
     simple(
         "tag-check",
         (CHECK,),
-        dns("ChangeTagsForResource", ResourceType="healthcheck", ResourceId="${check}", AddTags=[{"Key": "a", "Value": "1"}]),
+        dns(
+            "ChangeTagsForResource",
+            ResourceType="healthcheck",
+            ResourceId="${check}",
+            AddTags=[{"Key": "a", "Value": "1"}],
+        ),
         ZONE_TAGS,
     ),
     simple("create-balancer", NET, BALANCER, BALANCERS),
@@ -192,10 +246,17 @@ CASES = (
     simple(
         "modify-listener",
         WORLD,
-        elb("ModifyListener", ListenerArn="${listener}", Port=81, DefaultActions=[{"Type": "forward", "TargetGroupArn": "${tg2}"}]),
+        elb(
+            "ModifyListener",
+            ListenerArn="${listener}",
+            Port=81,
+            DefaultActions=[{"Type": "forward", "TargetGroupArn": "${tg2}"}],
+        ),
         LISTENERS,
     ),
-    simple("delete-listener", WORLD, elb("DeleteListener", ListenerArn="${listener}"), LISTENERS, kind="new_id"),
+    simple(
+        "delete-listener", WORLD, elb("DeleteListener", ListenerArn="${listener}"), LISTENERS, kind="new_id"
+    ),
     simple("create-rule", WORLD[:-1], RULE, RULES),
     simple(
         "modify-rule",
@@ -214,7 +275,12 @@ CASES = (
     simple(
         "modify-group",
         (*NET, GROUP),
-        elb("ModifyTargetGroup", TargetGroupArn="${tg}", HealthCheckPath="/other", HealthCheckIntervalSeconds=9),
+        elb(
+            "ModifyTargetGroup",
+            TargetGroupArn="${tg}",
+            HealthCheckPath="/other",
+            HealthCheckIntervalSeconds=9,
+        ),
         GROUPS,
     ),
     simple(
@@ -234,13 +300,21 @@ CASES = (
     simple(
         "balancer-attributes",
         WORLD,
-        elb("ModifyLoadBalancerAttributes", LoadBalancerArn="${lb}", Attributes=[{"Key": "deletion_protection.enabled", "Value": "true"}]),
+        elb(
+            "ModifyLoadBalancerAttributes",
+            LoadBalancerArn="${lb}",
+            Attributes=[{"Key": "deletion_protection.enabled", "Value": "true"}],
+        ),
         reading(elb("DescribeLoadBalancerAttributes", LoadBalancerArn="${lb}"), "sort_by(Attributes, &Key)"),
     ),
     simple(
         "group-attributes",
         WORLD,
-        elb("ModifyTargetGroupAttributes", TargetGroupArn="${tg}", Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "9"}]),
+        elb(
+            "ModifyTargetGroupAttributes",
+            TargetGroupArn="${tg}",
+            Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "9"}],
+        ),
         reading(elb("DescribeTargetGroupAttributes", TargetGroupArn="${tg}"), "sort_by(Attributes, &Key)"),
     ),
     simple(
@@ -259,7 +333,11 @@ CASES = (
     simple(
         "add-tags",
         WORLD,
-        elb("AddTags", ResourceArns=["${lb}"], Tags=[{"Key": "env", "Value": "x"}, {"Key": "new", "Value": "1"}]),
+        elb(
+            "AddTags",
+            ResourceArns=["${lb}"],
+            Tags=[{"Key": "env", "Value": "x"}, {"Key": "new", "Value": "1"}],
+        ),
         TAGS,
     ),
     simple("remove-tags", WORLD, elb("RemoveTags", ResourceArns=["${lb}"], TagKeys=["env"]), TAGS),

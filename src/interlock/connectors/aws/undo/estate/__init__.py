@@ -1,5 +1,5 @@
 """Rows of compute, identity, network, stacks and databases."""
 
-from interlock.connectors.aws.undo.estate import capacity, databases, ec2, identity, stacks, traffic
+from interlock.connectors.aws.undo.estate import capacity, databases, ec2, identity, others, stacks, traffic
 
-ROWS = (*ec2.ROWS, *identity.ROWS, *databases.ROWS, *traffic.ROWS, *capacity.ROWS, *stacks.ROWS)
+ROWS = (*ec2.ROWS, *identity.ROWS, *databases.ROWS, *traffic.ROWS, *capacity.ROWS, *stacks.ROWS, *others.ROWS)

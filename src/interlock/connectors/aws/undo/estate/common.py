@@ -1,7 +1,7 @@
 """The few kinds of inverse that most rows are made of, as functions from data to a `Maker`.
 
 Parameters are taken from something (the call's parameters, the state as it was, an answer) by a `Take`: names of members, or a
-JMESPath expression for each parameter. In expressions on the account's answers, `$Name` stands for the call's parameter of that name.
+JMESPath expression for each parameter. In expressions on answers, `$Name` stands for the call's parameter of that name.
 """
 
 import re
@@ -96,9 +96,10 @@ def made(
     present_ok: bool = False,
     watch: Read | None = None,
 ) -> Maker:
-    """What was made is deleted: `answer` are the deleter's parameters from the call's answer, `given` from its parameters. `unless` asks
-    whether it was there before (then a revert has nothing to delete). `gone` is a question whose expression gives nothing when it is
-    deleted already, for services whose deleter says no such thing clearly. `watch` is compared before a revert."""
+    """What was made is deleted: `answer` are the deleter's parameters from the call's answer, `given` from its parameters.
+
+    `unless` asks whether it was there before: then a revert has nothing to delete. `gone` is a question whose expression gives
+    nothing when it is deleted already, for services that don't say so clearly. `watch` is compared before a revert."""
     names = answer if isinstance(answer, Mapping) else {name: name for name in answer}
 
     async def make(draft: Draft) -> Plan:
@@ -106,7 +107,7 @@ def made(
             return nothing(draft)
         if watch is not None:
             await state(draft, watch, "what it is a part of")
-        draft.saves.update({name: expression for name, expression in names.items()})
+        draft.saves.update(names)
         more = waiting(draft, wait)
         if gone is not None:
             more["unless"] = draft.check("what was made", *gone, None)

@@ -190,8 +190,8 @@ class Draft:
         present_ok: bool = False,
         **more: Any,
     ) -> Slot:
-        """Make something again under a new id, once: `find` are the question that lists things like it, its parameters, the expression
-        for the list, and the member that is the id. Returns the slot of the new id."""
+        """Make something again under a new id, once. `find` are the question that lists things like it, its parameters, the
+        expression for the list, and the member that is the id. Returns the slot of the new id."""
         asks, asked, items, member = find
         answer = await self.ask(asks, asked)
         known = [item[member] for item in select(items, answer) or ()]

@@ -22,7 +22,11 @@ _SERVICE = (
     "propagateTags",
     "serviceRegistries",
 )
-_SHAPE = "services[?status!='INACTIVE' && status!='DRAINING'] | [0].{" + ", ".join(f"{n}: {n}" for n in _SERVICE) + "}"
+_SHAPE = (
+    "services[?status!='INACTIVE' && status!='DRAINING'] | [0].{"
+    + ", ".join(f"{n}: {n}" for n in _SERVICE)
+    + "}"
+)
 
 
 def _asked(draft: Draft, service: str) -> dict[str, Any]:
@@ -45,10 +49,16 @@ async def _update_service(draft: Draft) -> Plan:
 
 async def _delete_service(draft: Draft) -> Plan:
     service = draft.get("service")
-    old = await draft.must("services[?status!='INACTIVE'] | [0]", "DescribeServices", _asked(draft, service), what="such service")
+    old = await draft.must(
+        "services[?status!='INACTIVE'] | [0]", "DescribeServices", _asked(draft, service), what="such service"
+    )
     name = {"serviceName": old["serviceName"]}
     await draft.watch(f"service {service}", "DescribeServices", _asked(draft, service), _SHAPE)
-    create = draft.given("cluster") | name | kept(old, *_SERVICE, "launchType", "schedulingStrategy", "deploymentController", "tags")
+    create = (
+        draft.given("cluster")
+        | name
+        | kept(old, *_SERVICE, "launchType", "schedulingStrategy", "deploymentController", "tags")
+    )
     if create.get("capacityProviderStrategy"):
         create.pop("launchType", None)
     create["desiredCount"] = old.get("desiredCount", 0)
@@ -97,8 +107,17 @@ async def _deregister(draft: Draft) -> Plan:
 
 async def _cluster(draft: Draft) -> Plan:
     asked = {"clusters": [draft.get("cluster")], "include": ["TAGS", "SETTINGS", "CONFIGURATIONS"]}
-    old = await draft.must("clusters[?status!='INACTIVE'] | [0]", "DescribeClusters", asked, what="such cluster")
-    members = ("clusterName", "settings", "configuration", "capacityProviders", "defaultCapacityProviderStrategy", "tags")
+    old = await draft.must(
+        "clusters[?status!='INACTIVE'] | [0]", "DescribeClusters", asked, what="such cluster"
+    )
+    members = (
+        "clusterName",
+        "settings",
+        "configuration",
+        "capacityProviders",
+        "defaultCapacityProviderStrategy",
+        "tags",
+    )
     draft.back("CreateCluster", kept(old, *members))
     return draft.done()
 
@@ -121,7 +140,9 @@ ROWS = rows(
     "ecs",
     {
         "CreateService": (
-            made("DeleteService", {"service": "service.serviceArn"}, {"cluster": "cluster", "force": "`true`"}),
+            made(
+                "DeleteService", {"service": "service.serviceArn"}, {"cluster": "cluster", "force": "`true`"}
+            ),
             "full",
             "the service is deleted",
         ),
@@ -134,7 +155,12 @@ ROWS = rows(
         ),
         "DeregisterTaskDefinition": (_deregister, "new_id", "registered as a new revision"),
         "RunTask": (
-            made("StopTask", {"task": "tasks[0].taskArn"}, ("cluster",), caveats=("what the task did is not undone",)),
+            made(
+                "StopTask",
+                {"task": "tasks[0].taskArn"},
+                ("cluster",),
+                caveats=("what the task did is not undone",),
+            ),
             "new_id",
             "the task is stopped",
         ),
@@ -147,7 +173,11 @@ ROWS = rows(
             made(
                 "DeleteCluster",
                 {"cluster": "cluster.clusterArn"},
-                unless=Read("DescribeClusters", {"clusters": "[clusterName]"}, "clusters[?status=='ACTIVE'] | [0].clusterName"),
+                unless=Read(
+                    "DescribeClusters",
+                    {"clusters": "[clusterName]"},
+                    "clusters[?status=='ACTIVE'] | [0].clusterName",
+                ),
             ),
             "full",
             "the cluster is deleted",
@@ -160,7 +190,7 @@ ROWS = rows(
                 ("settings",),
                 read=Read(
                     "DescribeClusters",
-                    {"clusters": "[cluster]", "include": "[`\"SETTINGS\"`]"},
+                    {"clusters": "[cluster]", "include": '[`"SETTINGS"`]'},
                     "clusters[0].{settings: settings}",
                 ),
                 what="settings of cluster {cluster}",

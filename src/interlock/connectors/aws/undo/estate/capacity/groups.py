@@ -3,7 +3,7 @@
 from typing import Any
 
 from interlock.connectors.aws.undo.estate.common import Read, made, nothing, put_back, rows
-from interlock.connectors.aws.undo.estate.draft import Draft, Gone, Maker, kept, kept_all, own_tags
+from interlock.connectors.aws.undo.estate.draft import Draft, Maker, kept, kept_all, own_tags
 from interlock.connectors.aws.undo.plan import Plan
 
 _NAME = {"AutoScalingGroupNames": "[AutoScalingGroupName]"}
@@ -89,7 +89,12 @@ async def _delete(draft: Draft) -> Plan:
 
 async def _hooks(draft: Draft, name: dict[str, Any]) -> list[dict[str, Any]]:
     answer = await draft.ask("DescribeLifecycleHooks", name) or {}
-    members = ("LifecycleHookName", "LifecycleTransition", "NotificationTargetARN", "RoleARN")
+    members: tuple[str, ...] = (
+        "LifecycleHookName",
+        "LifecycleTransition",
+        "NotificationTargetARN",
+        "RoleARN",
+    )
     members += ("NotificationMetadata", "HeartbeatTimeout", "DefaultResult")
     return [kept(hook, *members) for hook in answer.get("LifecycleHooks", ())]
 
@@ -130,7 +135,9 @@ async def _belongings(draft: Draft, name: dict[str, Any]) -> None:
         draft.back("PutScheduledUpdateGroupAction", kept_all(action, *_SCHEDULE))
 
 
-def _again(operation: str, read: str, member: str, asks: dict[str, str], key: str, names: tuple[str, ...]) -> Maker:
+def _again(
+    operation: str, read: str, member: str, asks: dict[str, str], key: str, names: tuple[str, ...]
+) -> Maker:
     """Policies, schedules and hooks: the old one is put back, and one that was not there is deleted."""
     deleter = {"PutScalingPolicy": "DeletePolicy", "PutScheduledUpdateGroupAction": "DeleteScheduledAction"}
 
@@ -143,7 +150,10 @@ def _again(operation: str, read: str, member: str, asks: dict[str, str], key: st
         shape = ", ".join(f"{name}: {name}" for name in names)
         await draft.watch(f"{key} {draft.get(key)}", read, asked, f"{member}[0].{{{shape}}}")
         if found:
-            draft.back(operation, {name: value for name, value in kept_all(found, *names).items() if value not in ([], {})})
+            draft.back(
+                operation,
+                {name: value for name, value in kept_all(found, *names).items() if value not in ([], {})},
+            )
         else:
             draft.back(deleter.get(operation, "DeleteLifecycleHook"), which, absent_ok=True)
         return draft.done()
@@ -161,7 +171,9 @@ def _instances(operation: str, back: str, members: tuple[str, ...]) -> Maker:
         if "Standby" in operation:
             shape = "AutoScalingGroups[0].[DesiredCapacity, sort(Instances[?LifecycleState=='Standby'].InstanceId)]"
         await draft.watch(f"instances of {draft.get('AutoScalingGroupName')}", _GROUPS, asked, shape)
-        kept_size = {"ShouldDecrementDesiredCapacity": True} if back in ("DetachInstances", "EnterStandby") else {}
+        kept_size = (
+            {"ShouldDecrementDesiredCapacity": True} if back in ("DetachInstances", "EnterStandby") else {}
+        )
         if draft.get("ShouldDecrementDesiredCapacity") is False:
             return Plan("none", reason="the group starts new instances in place of those that leave")
         draft.back(back, name | draft.given("InstanceIds") | kept_size)
@@ -205,13 +217,21 @@ _ALL = (
 
 async def _tags(draft: Draft) -> Plan:
     for tag in draft.get("Tags", ()):
-        filters = [{"Name": "auto-scaling-group", "Values": [tag["ResourceId"]]}, {"Name": "key", "Values": [tag["Key"]]}]
-        shape = "Tags[0].{ResourceId: ResourceId, ResourceType: ResourceType, Key: Key, Value: Value, PropagateAtLaunch: PropagateAtLaunch}"
-        old = await draft.watch(f"tag {tag['Key']} of {tag['ResourceId']}", "DescribeTags", {"Filters": filters}, shape)
+        filters = [
+            {"Name": "auto-scaling-group", "Values": [tag["ResourceId"]]},
+            {"Name": "key", "Values": [tag["Key"]]},
+        ]
+        names = ("ResourceId", "ResourceType", "Key", "Value", "PropagateAtLaunch")
+        shape = "Tags[0].{" + ", ".join(f"{name}: {name}" for name in names) + "}"
+        old = await draft.watch(
+            f"tag {tag['Key']} of {tag['ResourceId']}", "DescribeTags", {"Filters": filters}, shape
+        )
         if old and old.get("Key"):
             draft.back("CreateOrUpdateTags", {"Tags": [old]})
         else:
-            draft.back("DeleteTags", {"Tags": [kept_all(tag, "ResourceId", "ResourceType", "Key")]}, absent_ok=True)
+            draft.back(
+                "DeleteTags", {"Tags": [kept_all(tag, "ResourceId", "ResourceType", "Key")]}, absent_ok=True
+            )
     return draft.done()
 
 
@@ -237,7 +257,9 @@ _CONFIGURATION = (
 
 async def _delete_configuration(draft: Draft) -> Plan:
     asked = {"LaunchConfigurationNames": [draft.get("LaunchConfigurationName")]}
-    old = await draft.must("LaunchConfigurations[0]", "DescribeLaunchConfigurations", asked, what="such configuration")
+    old = await draft.must(
+        "LaunchConfigurations[0]", "DescribeLaunchConfigurations", asked, what="such configuration"
+    )
     if old.get("UserData"):
         draft.caveats.append("its user data, which may hold secrets, is copied into the before-image")
     draft.back("CreateLaunchConfiguration", kept(old, *_CONFIGURATION), present_ok=True)
@@ -258,7 +280,9 @@ def _balancers(opposite: str, member: str) -> Maker:
     return make
 
 
-_PUT_POLICY = _again("PutScalingPolicy", "DescribePolicies", "ScalingPolicies", {"PolicyNames": ""}, "PolicyName", _POLICY)
+_PUT_POLICY = _again(
+    "PutScalingPolicy", "DescribePolicies", "ScalingPolicies", {"PolicyNames": ""}, "PolicyName", _POLICY
+)
 _PUT_SCHEDULE = _again(
     "PutScheduledUpdateGroupAction",
     "DescribeScheduledActions",
@@ -267,14 +291,36 @@ _PUT_SCHEDULE = _again(
     "ScheduledActionName",
     _SCHEDULE,
 )
-_HOOK = ("AutoScalingGroupName", "LifecycleHookName", "LifecycleTransition", "RoleARN", "NotificationTargetARN", "NotificationMetadata", "HeartbeatTimeout", "DefaultResult")
-_PUT_HOOK = _again("PutLifecycleHook", "DescribeLifecycleHooks", "LifecycleHooks", {"LifecycleHookNames": ""}, "LifecycleHookName", _HOOK)
+_HOOK = (
+    "AutoScalingGroupName",
+    "LifecycleHookName",
+    "LifecycleTransition",
+    "RoleARN",
+    "NotificationTargetARN",
+    "NotificationMetadata",
+    "HeartbeatTimeout",
+    "DefaultResult",
+)
+_PUT_HOOK = _again(
+    "PutLifecycleHook",
+    "DescribeLifecycleHooks",
+    "LifecycleHooks",
+    {"LifecycleHookNames": ""},
+    "LifecycleHookName",
+    _HOOK,
+)
 
 ROWS = rows(
     "autoscaling",
     {
         "CreateAutoScalingGroup": (
-            made("DeleteAutoScalingGroup", (), {"AutoScalingGroupName": "AutoScalingGroupName", "ForceDelete": "`true`"}, gone=None, unless=Read(_GROUPS, _NAME, "AutoScalingGroups[0].AutoScalingGroupName")),
+            made(
+                "DeleteAutoScalingGroup",
+                (),
+                {"AutoScalingGroupName": "AutoScalingGroupName", "ForceDelete": "`true`"},
+                gone=None,
+                unless=Read(_GROUPS, _NAME, "AutoScalingGroups[0].AutoScalingGroupName"),
+            ),
             "full",
             "the group and its instances are deleted",
         ),
@@ -316,7 +362,16 @@ ROWS = rows(
         "CreateOrUpdateTags": (_tags, "full", "old values are set, new tags are taken away"),
         "DeleteTags": (_tags, "full", "the tags are set again"),
         "CreateLaunchConfiguration": (
-            made("DeleteLaunchConfiguration", (), ("LaunchConfigurationName",), unless=Read("DescribeLaunchConfigurations", {"LaunchConfigurationNames": "[LaunchConfigurationName]"}, "LaunchConfigurations[0].LaunchConfigurationName")),
+            made(
+                "DeleteLaunchConfiguration",
+                (),
+                ("LaunchConfigurationName",),
+                unless=Read(
+                    "DescribeLaunchConfigurations",
+                    {"LaunchConfigurationNames": "[LaunchConfigurationName]"},
+                    "LaunchConfigurations[0].LaunchConfigurationName",
+                ),
+            ),
             "full",
             "the configuration is deleted",
         ),

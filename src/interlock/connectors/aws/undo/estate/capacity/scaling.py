@@ -8,7 +8,11 @@ from interlock.connectors.aws.undo.plan import Plan
 
 _KEY = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 _TARGET = ("MinCapacity", "MaxCapacity", "RoleARN", "SuspendedState")
-_TARGET_SHAPE = "ScalableTargets[?ScalableDimension==$ScalableDimension] | [0].{MinCapacity: MinCapacity, MaxCapacity: MaxCapacity, RoleARN: RoleARN, SuspendedState: SuspendedState}"
+_TARGET_SHAPE = (
+    "ScalableTargets[?ScalableDimension==$ScalableDimension] | [0].{"
+    + ", ".join(f"{name}: {name}" for name in _TARGET)
+    + "}"
+)
 _POLICY = ("PolicyType", "StepScalingPolicyConfiguration", "TargetTrackingScalingPolicyConfiguration")
 _ACTION = ("Schedule", "Timezone", "StartTime", "EndTime", "ScalableTargetAction")
 _TARGETS = Read(
@@ -31,7 +35,9 @@ async def _deregister(draft: Draft) -> Plan:
     if not mine:
         return Plan("none", reason="there is no such scalable target")
     expression = _TARGET_SHAPE.replace("$ScalableDimension", f"'{mine[0]['ScalableDimension']}'")
-    await draft.watch(f"the scaling of {draft.get('ResourceId')}", "DescribeScalableTargets", asked, expression)
+    await draft.watch(
+        f"the scaling of {draft.get('ResourceId')}", "DescribeScalableTargets", asked, expression
+    )
     draft.back("RegisterScalableTarget", key | kept_all(mine[0], *_TARGET))
     for policy in await draft.all("DescribeScalingPolicies", key, "ScalingPolicies"):
         draft.back("PutScalingPolicy", key | kept(policy, "PolicyName", *_POLICY))
@@ -46,7 +52,11 @@ _POLICIES = put_back(
     _POLICY,
     read=Read(
         "DescribeScalingPolicies",
-        {"ServiceNamespace": "ServiceNamespace", "ResourceId": "ResourceId", "ScalableDimension": "ScalableDimension"},
+        {
+            "ServiceNamespace": "ServiceNamespace",
+            "ResourceId": "ResourceId",
+            "ScalableDimension": "ScalableDimension",
+        },
         f"ScalingPolicies[?PolicyName==$PolicyName] | [0].{_shape(_POLICY)}",
     ),
     what="scaling policy {PolicyName} of {ResourceId}",
@@ -70,13 +80,22 @@ _NODEGROUP = ("clusterName", "nodegroupName")
 async def _nodegroup(draft: Draft) -> Plan:
     name = draft.given(*_NODEGROUP)
     what = f"sizes of node group {draft.get('nodegroupName')}"
-    old = await draft.watch(what, "DescribeNodegroup", name, "nodegroup.{scalingConfig: scalingConfig, updateConfig: updateConfig, labels: labels}")
+    old = await draft.watch(
+        what,
+        "DescribeNodegroup",
+        name,
+        "nodegroup.{scalingConfig: scalingConfig, updateConfig: updateConfig, labels: labels}",
+    )
     if not old:
         return Plan("none", reason="there is no such node group")
-    back: dict[str, Any] = {n: old[n] for n in ("scalingConfig", "updateConfig") if old.get(n) and draft.get(n)}
+    back: dict[str, Any] = {
+        n: old[n] for n in ("scalingConfig", "updateConfig") if old.get(n) and draft.get(n)
+    }
     labels = draft.get("labels", {})
     was = old.get("labels") or {}
-    gone = {k: was[k] for k in [*labels.get("removeLabels", ()), *labels.get("addOrUpdateLabels", {})] if k in was}
+    gone = {
+        k: was[k] for k in [*labels.get("removeLabels", ()), *labels.get("addOrUpdateLabels", {})] if k in was
+    }
     new = [k for k in labels.get("addOrUpdateLabels", {}) if k not in was]
     if gone or new:
         back["labels"] = {k: v for k, v in (("addOrUpdateLabels", gone), ("removeLabels", new)) if v}

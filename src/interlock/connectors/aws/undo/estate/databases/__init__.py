@@ -106,7 +106,11 @@ _INSTANCES: dict[str, Entry] = {
         "full",
         "the copy is deleted",
     ),
-    "DeleteDBSnapshot": (groups.delete_snapshot("DBSnapshot"), "copy", "a copy is made before, and copied back"),
+    "DeleteDBSnapshot": (
+        groups.delete_snapshot("DBSnapshot"),
+        "copy",
+        "a copy is made before, and copied back",
+    ),
     "ModifyDBSnapshotAttribute": (
         groups.share_snapshot("DBSnapshot"),
         "full",

@@ -112,7 +112,9 @@ def delete_parameters(word: str) -> Maker:
     key = f"{word}GroupName"
 
     async def make(draft: Draft) -> Plan:
-        old = await draft.must(f"{word}Groups[0]", f"Describe{word}Groups", draft.given(key), what="such group")
+        old = await draft.must(
+            f"{word}Groups[0]", f"Describe{word}Groups", draft.given(key), what="such group"
+        )
         create = kept(old, key, "DBParameterGroupFamily", "Description")
         draft.back(f"Create{word}Group", create, present_ok=True)
         _put(draft, word, draft.get(key), await _set_by_people(draft, word))
@@ -162,7 +164,9 @@ async def tags(draft: Draft) -> Plan:
 async def delete_events(draft: Draft) -> Plan:
     """The subscription is made again."""
     asked = draft.given("SubscriptionName")
-    old = await draft.must("EventSubscriptionsList[0]", "DescribeEventSubscriptions", asked, what="such subscription")
+    old = await draft.must(
+        "EventSubscriptionsList[0]", "DescribeEventSubscriptions", asked, what="such subscription"
+    )
     create = kept(old, "SnsTopicArn", "SourceType", "Enabled") | asked
     sources = {"EventCategories": old.get("EventCategoriesList"), "SourceIds": old.get("SourceIdsList")}
     create |= {name: value for name, value in sources.items() if value}

@@ -106,7 +106,13 @@ _LASTING = {
     "ManageMasterUserPassword": "the old password can't be read",
     "RotateMasterUserPassword": "the old password can't be read",
 }
-_HOW = ("ApplyImmediately", "AllowMajorVersionUpgrade", "DBInstanceIdentifier", "DBClusterIdentifier", "EngineMode")
+_HOW = (
+    "ApplyImmediately",
+    "AllowMajorVersionUpgrade",
+    "DBInstanceIdentifier",
+    "DBClusterIdentifier",
+    "EngineMode",
+)
 
 
 async def found(draft: Draft, kind: Kind) -> dict[str, Any]:

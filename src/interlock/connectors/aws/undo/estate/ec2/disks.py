@@ -6,7 +6,15 @@ from interlock.connectors.aws.undo.estate.common import Read, made, put_back, ro
 from interlock.connectors.aws.undo.estate.draft import Draft, Gone, Maker, kept, never, own_tags, slot
 from interlock.connectors.aws.undo.plan import Plan
 
-_SHAPE = ("AvailabilityZone", "VolumeType", "Iops", "Throughput", "Encrypted", "KmsKeyId", "MultiAttachEnabled")
+_SHAPE = (
+    "AvailabilityZone",
+    "VolumeType",
+    "Iops",
+    "Throughput",
+    "Encrypted",
+    "KmsKeyId",
+    "MultiAttachEnabled",
+)
 
 
 async def _volume(draft: Draft) -> dict[str, Any]:
@@ -169,7 +177,11 @@ def _image(image: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-_IMAGE = ("DescribeImages", {"Filters": [{"Name": "image-id", "Values": [slot("ImageId")]}]}, "Images[].ImageId")
+_IMAGE = (
+    "DescribeImages",
+    {"Filters": [{"Name": "image-id", "Values": [slot("ImageId")]}]},
+    "Images[].ImageId",
+)
 
 ROWS = rows(
     "ec2",
@@ -213,7 +225,11 @@ ROWS = rows(
             "full",
             "the image and its snapshots are removed",
         ),
-        "RegisterImage": (made("DeregisterImage", ("ImageId",), gone=_IMAGE), "full", "the image is deregistered"),
+        "RegisterImage": (
+            made("DeregisterImage", ("ImageId",), gone=_IMAGE),
+            "full",
+            "the image is deregistered",
+        ),
         "DeregisterImage": (_deregister, "new_id", "the image is registered again from its snapshots"),
         "ModifyImageAttribute": (
             _opposite("ModifyImageAttribute", "ImageId", "image"),

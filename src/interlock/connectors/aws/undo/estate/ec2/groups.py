@@ -42,7 +42,9 @@ async def _group(draft: Draft) -> dict[str, Any]:
     return found
 
 
-_FLAT = "IpProtocol, FromPort, ToPort, CidrIpv4, CidrIpv6, PrefixListId, ReferencedGroupInfo.GroupId, Description"
+_FLAT = (
+    "IpProtocol, FromPort, ToPort, CidrIpv4, CidrIpv6, PrefixListId, ReferencedGroupInfo.GroupId, Description"
+)
 
 
 async def _watch(draft: Draft, group: str, direction: str) -> None:
@@ -190,9 +192,7 @@ def _fill(draft: Draft, group: dict[str, Any]) -> None:
     """The rules: a new group lets everything out, so that goes first."""
     new = slot("group")
     if group.get("VpcId"):
-        draft.back(
-            "RevokeSecurityGroupEgress", {"GroupId": new, "IpPermissions": [_OPEN]}, absent_ok=True
-        )
+        draft.back("RevokeSecurityGroupEgress", {"GroupId": new, "IpPermissions": [_OPEN]}, absent_ok=True)
     for direction, side in _SIDES.items():
         rules = [_own(permission, group["GroupId"]) for _, permission in single(group.get(side, []))]
         if rules:

@@ -37,9 +37,7 @@ async def _stop(draft: Draft) -> Plan:
     up = [name for name, running in (await _running(draft)).items() if running]
     if not up:
         return nothing(draft)
-    draft.back(
-        "StartInstances", {"InstanceIds": up}, wait="instance_running", wait_for={"InstanceIds": up}
-    )
+    draft.back("StartInstances", {"InstanceIds": up}, wait="instance_running", wait_for={"InstanceIds": up})
     draft.caveats.append("contents of instance store volumes and memory are lost")
     if any(_loses_address(instance) for instance in await _instances(draft)):
         draft.caveats.append("public addresses that are not Elastic IP addresses change")
@@ -208,7 +206,9 @@ async def _attribute(draft: Draft, name: str) -> None:
     if old is None:
         raise Gone(f"value of {name}")
     if stopped:
-        draft.back("StopInstances", instance_ids(draft), wait="instance_stopped", wait_for=instance_ids(draft))
+        draft.back(
+            "StopInstances", instance_ids(draft), wait="instance_stopped", wait_for=instance_ids(draft)
+        )
         draft.caveats.append("an instance that was started since is stopped for it")
     draft.back("ModifyInstanceAttribute", instance | _back(name, member, old))
 

@@ -1,4 +1,4 @@
-"""EC2 networks: VPCs, subnets, gateways, peerings, endpoints (EC2 API reference: CreateVpc, AttachInternetGateway, CreateNatGateway)."""
+"""EC2 networks: VPCs, subnets, gateways, peerings, endpoints (EC2 API reference: CreateVpc, CreateNatGateway)."""
 
 from typing import Any
 
@@ -30,9 +30,7 @@ async def _delete_vpc(draft: Draft) -> Plan:
     vpc = await _one(draft, "DescribeVpcs", "VpcId", "Vpcs")
     create = kept(vpc, "CidrBlock", "InstanceTenancy") | tagged(vpc, "vpc")
     like = {"Filters": [{"Name": "cidr", "Values": [vpc["CidrBlock"]]}]}
-    new = await draft.again(
-        "vpc", "CreateVpc", create, find=("DescribeVpcs", like, "Vpcs", "VpcId")
-    )
+    new = await draft.again("vpc", "CreateVpc", create, find=("DescribeVpcs", like, "Vpcs", "VpcId"))
     for name in _DNS:
         value = await _dns(draft, name)
         draft.back("ModifyVpcAttribute", {"VpcId": new, name: {"Value": value}})
@@ -94,7 +92,8 @@ async def _modify_subnet(draft: Draft) -> Plan:
 async def _delete_gateway(draft: Draft) -> Plan:
     gateway = await _one(draft, "DescribeInternetGateways", "InternetGatewayId", "InternetGateways")
     create = tagged(gateway, "internet-gateway")
-    find = ("DescribeInternetGateways", {}, "InternetGateways", "InternetGatewayId")
+    every: dict[str, Any] = {}
+    find = ("DescribeInternetGateways", every, "InternetGateways", "InternetGatewayId")
     new = await draft.again("gateway", "CreateInternetGateway", create, find=find)
     for attachment in gateway.get("Attachments", ()):
         parameters = {"InternetGatewayId": new, "VpcId": attachment["VpcId"]}
@@ -133,16 +132,22 @@ async def _delete_peering(draft: Draft) -> Plan:
     if old["Status"]["Code"] == "active":
         asked = {"VpcPeeringConnectionIds": [new]}
         unless = draft.check(
-            "the peering", "DescribeVpcPeeringConnections", asked, "VpcPeeringConnections[0].Status.Code", "active"
+            "the peering",
+            "DescribeVpcPeeringConnections",
+            asked,
+            "VpcPeeringConnections[0].Status.Code",
+            "active",
         )
         draft.back("AcceptVpcPeeringConnection", {"VpcPeeringConnectionId": new}, unless=unless)
-    return draft.lossy("the peering gets a new id; routes to the old one lead nowhere until they are replaced")
+    return draft.lossy(
+        "the peering gets a new id; routes to the old one lead nowhere until they are replaced"
+    )
 
 
 async def _delete_nat(draft: Draft) -> Plan:
     old = await _one(draft, "DescribeNatGateways", "NatGatewayId", "NatGateways")
     create = kept(old, "SubnetId", "ConnectivityType") | tagged(old, "natgateway")
-    address = next(iter(old.get("NatGatewayAddresses", ())), {})
+    address: dict[str, Any] = next(iter(old.get("NatGatewayAddresses", ())), {})
     if address.get("AllocationId"):
         create["AllocationId"] = address["AllocationId"]
     gone = "length(NatGateways[?State!='deleted']) == `0`"
@@ -150,7 +155,9 @@ async def _delete_nat(draft: Draft) -> Plan:
     find = ("DescribeNatGateways", _alive(old), "NatGateways", "NatGatewayId")
     new = await draft.again("nat", "CreateNatGateway", create, find=find)
     draft.back("DescribeNatGateways", {"NatGatewayIds": [new]}, until="NatGateways[0].State == 'available'")
-    return draft.lossy("the NAT gateway gets a new id; routes to the old one lead nowhere until they are replaced")
+    return draft.lossy(
+        "the NAT gateway gets a new id; routes to the old one lead nowhere until they are replaced"
+    )
 
 
 def _alive(gateway: dict[str, Any]) -> dict[str, Any]:
@@ -158,7 +165,15 @@ def _alive(gateway: dict[str, Any]) -> dict[str, Any]:
     return {"Filter": [{"Name": "subnet-id", "Values": [gateway["SubnetId"]]}, states]}
 
 
-_ENDPOINT = ("VpcId", "ServiceName", "VpcEndpointType", "PolicyDocument", "RouteTableIds", "SubnetIds", "PrivateDnsEnabled")
+_ENDPOINT = (
+    "VpcId",
+    "ServiceName",
+    "VpcEndpointType",
+    "PolicyDocument",
+    "RouteTableIds",
+    "SubnetIds",
+    "PrivateDnsEnabled",
+)
 
 
 _LIVE = "VpcEndpoints[?State!='deleted' && State!='deleting']"
@@ -171,7 +186,12 @@ async def _delete_endpoints(draft: Draft) -> Plan:
         create = kept(old, *_ENDPOINT) | tagged(old, "vpc-endpoint")
         groups = [group["GroupId"] for group in old.get("Groups", ())]
         create |= {"SecurityGroupIds": groups} if groups else {}
-        like = {"Filters": [{"Name": "vpc-id", "Values": [old["VpcId"]]}, {"Name": "service-name", "Values": [old["ServiceName"]]}]}
+        like = {
+            "Filters": [
+                {"Name": "vpc-id", "Values": [old["VpcId"]]},
+                {"Name": "service-name", "Values": [old["ServiceName"]]},
+            ]
+        }
         find = ("DescribeVpcEndpoints", like, _LIVE, "VpcEndpointId")
         await draft.again(f"endpoint{number}", "CreateVpcEndpoint", create, find=find)
     return draft.lossy("endpoints get new ids and new addresses")
@@ -182,7 +202,13 @@ async def _delete_flow_logs(draft: Draft) -> Plan:
     found = await draft.must("FlowLogs", "DescribeFlowLogs", asked, what="such flow log")
     for number, old in enumerate(found):
         create = kept(
-            old, "LogGroupName", "TrafficType", "LogDestinationType", "LogDestination", "LogFormat", "MaxAggregationInterval"
+            old,
+            "LogGroupName",
+            "TrafficType",
+            "LogDestinationType",
+            "LogDestination",
+            "LogFormat",
+            "MaxAggregationInterval",
         )
         if create.get("LogDestinationType") == "cloud-watch-logs":
             create.pop("LogDestination", None)
@@ -243,7 +269,11 @@ ROWS = rows(
             "full",
             "the block is taken away",
         ),
-        "CreateSubnet": (made("DeleteSubnet", {"SubnetId": "Subnet.SubnetId"}), "full", "the subnet is deleted"),
+        "CreateSubnet": (
+            made("DeleteSubnet", {"SubnetId": "Subnet.SubnetId"}),
+            "full",
+            "the subnet is deleted",
+        ),
         "DeleteSubnet": (_delete_subnet, "new_id", "the subnet is made again"),
         "ModifySubnetAttribute": (_modify_subnet, "full", "the attribute is set back"),
         "CreateInternetGateway": (
@@ -271,7 +301,12 @@ ROWS = rows(
             "the peering is deleted",
         ),
         "AcceptVpcPeeringConnection": (
-            made("DeleteVpcPeeringConnection", (), ("VpcPeeringConnectionId",), caveats=("the request is gone as well",)),
+            made(
+                "DeleteVpcPeeringConnection",
+                (),
+                ("VpcPeeringConnectionId",),
+                caveats=("the request is gone as well",),
+            ),
             "new_id",
             "the peering is deleted",
         ),

@@ -1,9 +1,9 @@
-"""EC2 addresses, tags, key pairs, launch templates, network interfaces (EC2 API reference: AllocateAddress, CreateTags, ImportKeyPair)."""
+"""EC2 addresses, tags, key pairs, launch templates, network interfaces (EC2 API reference: AllocateAddress, CreateTags)."""
 
 from typing import Any
 
 from interlock.connectors.aws.undo.estate.common import made, rows
-from interlock.connectors.aws.undo.estate.draft import Draft, Gone, Maker, kept, kept_all, own_tags, slot
+from interlock.connectors.aws.undo.estate.draft import Draft, Gone, kept, kept_all, own_tags, slot
 from interlock.connectors.aws.undo.estate.ec2.networks import tagged
 from interlock.connectors.aws.undo.plan import Plan
 
@@ -29,7 +29,9 @@ async def _release(draft: Draft) -> Plan:
     asked = {"Filters": [{"Name": "public-ip", "Values": [old["PublicIp"]]}]}
     unless = draft.check("that address", "DescribeAddresses", asked, "length(Addresses)", 1)
     draft.back("AllocateAddress", back, unless=unless)
-    return draft.lossy("the address comes back only as long as nobody else has got it, with a new allocation id")
+    return draft.lossy(
+        "the address comes back only as long as nobody else has got it, with a new allocation id"
+    )
 
 
 _TO = ("InstanceId", "NetworkInterfaceId", "PrivateIpAddress")
@@ -96,12 +98,18 @@ async def _tags(draft: Draft) -> Plan:
 
 
 async def _delete_key(draft: Draft) -> Plan:
-    names = {"KeyNames": [draft.get("KeyName")]} if draft.get("KeyName") else {"KeyPairIds": [draft.get("KeyPairId")]}
+    names = (
+        {"KeyNames": [draft.get("KeyName")]}
+        if draft.get("KeyName")
+        else {"KeyPairIds": [draft.get("KeyPairId")]}
+    )
     asked = names | {"IncludePublicKey": True}
     old = await draft.must("KeyPairs[0]", "DescribeKeyPairs", asked, what="such key pair")
     if not old.get("PublicKey"):
         return Plan("none", reason="its public key can't be read")
-    back = {"KeyName": old["KeyName"], "PublicKeyMaterial": old["PublicKey"].encode()} | tagged(old, "key-pair")
+    back = {"KeyName": old["KeyName"], "PublicKeyMaterial": old["PublicKey"].encode()} | tagged(
+        old, "key-pair"
+    )
     draft.back("ImportKeyPair", back, present_ok=True)
     return draft.lossy("the key pair gets a new id")
 
@@ -127,13 +135,17 @@ async def _modify_template(draft: Draft) -> Plan:
 
 async def _new_version(draft: Draft) -> Plan:
     draft.saves["version"] = "to_string(LaunchTemplateVersion.VersionNumber)"
-    draft.back("DeleteLaunchTemplateVersions", _template(draft) | {"Versions": [slot("version")]}, absent_ok=True)
+    draft.back(
+        "DeleteLaunchTemplateVersions", _template(draft) | {"Versions": [slot("version")]}, absent_ok=True
+    )
     return draft.done()
 
 
 async def _delete_template(draft: Draft) -> Plan:
     asked = {f"{name}s": [value] for name, value in _template(draft).items()}
-    old = await draft.must("LaunchTemplates[0]", "DescribeLaunchTemplates", asked, what="such launch template")
+    old = await draft.must(
+        "LaunchTemplates[0]", "DescribeLaunchTemplates", asked, what="such launch template"
+    )
     versions = await draft.all("DescribeLaunchTemplateVersions", _template(draft), "LaunchTemplateVersions")
     versions.sort(key=lambda version: version["VersionNumber"])
     name = {"LaunchTemplateName": old["LaunchTemplateName"]}
@@ -153,7 +165,9 @@ async def _delete_template(draft: Draft) -> Plan:
     default = [version["VersionNumber"] for version in versions].index(old["DefaultVersionNumber"]) + 1
     draft.back("ModifyLaunchTemplate", name | {"DefaultVersion": str(default)})
     gaps = versions[-1]["VersionNumber"] != len(versions)
-    return draft.lossy("the launch template gets a new id", *(["its versions get new numbers"] if gaps else []))
+    return draft.lossy(
+        "the launch template gets a new id", *(["its versions get new numbers"] if gaps else [])
+    )
 
 
 async def _delete_interface(draft: Draft) -> Plan:

@@ -23,7 +23,7 @@ _VIA = (
 
 
 def _hop(route: dict[str, Any]) -> dict[str, Any]:
-    """Where a route leads, as CreateRoute wants it: endpoints have a name of their own there, and an interface tells all of an instance."""
+    """Where a route leads, as CreateRoute wants it: endpoints have a name of their own there."""
     via = kept(route, *_VIA)
     if "NetworkInterfaceId" in via:
         via.pop("InstanceId", None)
@@ -172,13 +172,9 @@ async def _replace_acl(draft: Draft) -> Plan:
     name = draft.get("AssociationId")
     asked = {"Filters": [{"Name": "association.association-id", "Values": [name]}]}
     old = await draft.must("NetworkAcls[0]", "DescribeNetworkAcls", asked, what="such association")
-    subnet = next(
-        one["SubnetId"] for one in old["Associations"] if one["NetworkAclAssociationId"] == name
-    )
+    subnet = next(one["SubnetId"] for one in old["Associations"] if one["NetworkAclAssociationId"] == name)
     of_it = {"Filters": [{"Name": "association.subnet-id", "Values": [subnet]}]}
-    await draft.watch(
-        f"the ACL of {subnet}", "DescribeNetworkAcls", of_it, "NetworkAcls[0].NetworkAclId"
-    )
+    await draft.watch(f"the ACL of {subnet}", "DescribeNetworkAcls", of_it, "NetworkAcls[0].NetworkAclId")
     draft.saves["association"] = "NewAssociationId"
     draft.back(
         "ReplaceNetworkAclAssociation",

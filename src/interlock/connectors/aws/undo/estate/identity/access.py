@@ -34,7 +34,9 @@ _PASSWORDS = put_back(
 async def _delete_oidc(draft: Draft) -> Plan:
     arn = draft.given("OpenIDConnectProviderArn")
     old = await draft.must("@", "GetOpenIDConnectProvider", arn, what="such provider")
-    create = kept(old, "ClientIDList", "ThumbprintList") | {"Url": f"https://{old['Url'].removeprefix('https://')}"}
+    create = kept(old, "ClientIDList", "ThumbprintList") | {
+        "Url": f"https://{old['Url'].removeprefix('https://')}"
+    }
     if tags := own_tags(old.get("Tags")):
         create["Tags"] = tags
     draft.back("CreateOpenIDConnectProvider", create, present_ok=True)
@@ -123,7 +125,11 @@ ROWS = rows(
         ),
         "UpdateAccountPasswordPolicy": (_PASSWORDS, "full", "the old rules are put back"),
         "DeleteAccountPasswordPolicy": (_PASSWORDS, "full", "the rules are put back"),
-        "CreateAccountAlias": (made("DeleteAccountAlias", (), ("AccountAlias",)), "full", "the alias is deleted"),
+        "CreateAccountAlias": (
+            made("DeleteAccountAlias", (), ("AccountAlias",)),
+            "full",
+            "the alias is deleted",
+        ),
         "DeleteAccountAlias": (
             made(
                 "CreateAccountAlias",

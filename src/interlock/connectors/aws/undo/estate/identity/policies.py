@@ -1,8 +1,6 @@
-"""IAM policies: attached, inline, their versions, trust and boundaries (IAM API reference: AttachRolePolicy, CreatePolicyVersion)."""
+"""IAM policies: attached, inline, their versions, trust and boundaries (IAM API reference: CreatePolicyVersion)."""
 
-from typing import Any
-
-from interlock.connectors.aws.undo.estate.common import Read, made, nothing, put_back, rows, switched
+from interlock.connectors.aws.undo.estate.common import Read, made, put_back, rows, switched
 from interlock.connectors.aws.undo.estate.draft import Draft, Gone, Maker, slot
 from interlock.connectors.aws.undo.estate.identity.documents import shape, text
 from interlock.connectors.aws.undo.plan import Plan
@@ -108,7 +106,9 @@ async def _delete_policy(draft: Draft) -> Plan:
     arn = {"PolicyArn": draft.get("PolicyArn")}
     policy = await draft.must("Policy", "GetPolicy", arn, what="such policy")
     if policy.get("AttachmentCount"):
-        draft.caveats.append("where it is attached is not put back: it must be attached nowhere to be deleted")
+        draft.caveats.append(
+            "where it is attached is not put back: it must be attached nowhere to be deleted"
+        )
     create = shape(policy, "PolicyName", "Path", "Description")
     create["PolicyDocument"] = await _document(draft, policy["DefaultVersionId"])
     draft.back("CreatePolicy", create, present_ok=True)
@@ -117,7 +117,9 @@ async def _delete_policy(draft: Draft) -> Plan:
 
 def _boundary(word: str) -> dict[str, Entry]:
     key = f"{word}Name"
-    read = Read(f"Get{word}", (key,), f"{word}.PermissionsBoundary.{{PermissionsBoundary: PermissionsBoundaryArn}}")
+    read = Read(
+        f"Get{word}", (key,), f"{word}.PermissionsBoundary.{{PermissionsBoundary: PermissionsBoundaryArn}}"
+    )
     delete = (f"Delete{word}PermissionsBoundary", (key,))
     make = put_back(
         f"Put{word}PermissionsBoundary",

@@ -1,9 +1,9 @@
-"""IAM roles, users, groups and instance profiles (IAM API reference: DeleteRole, DeleteUser, DeleteGroup, RemoveRoleFromInstanceProfile)."""
+"""IAM roles, users, groups and instance profiles (IAM API reference: DeleteRole, DeleteUser, DeleteGroup)."""
 
 from typing import Any
 
 from interlock.connectors.aws.undo.estate.common import Read, made, put_back, rows, switched
-from interlock.connectors.aws.undo.estate.draft import Draft, Gone, Maker, kept, never, own_tags
+from interlock.connectors.aws.undo.estate.draft import Draft, Maker, kept, never, own_tags
 from interlock.connectors.aws.undo.estate.identity.documents import Kind, policies, shape, text
 from interlock.connectors.aws.undo.plan import Plan
 
@@ -32,7 +32,11 @@ async def _delete_role(draft: Draft) -> Plan:
 def _in_profile(draft: Draft, profile: str, role: str) -> Any:
     asked = {"InstanceProfileName": profile}
     return draft.check(
-        "the roles of the instance profile", "GetInstanceProfile", asked, "InstanceProfile.Roles[].RoleName", [role]
+        "the roles of the instance profile",
+        "GetInstanceProfile",
+        asked,
+        "InstanceProfile.Roles[].RoleName",
+        [role],
     )
 
 

@@ -7,10 +7,10 @@ import msgspec
 
 from interlock.connectors.aws.undo.estate.common import rows
 from interlock.connectors.aws.undo.estate.draft import Draft, Gone, never, slot
-from interlock.connectors.aws.undo.estate.stacks.contents import Contents, Resource, all_of
+from interlock.connectors.aws.undo.estate.stacks.contents import Contents, Resource, all_of, named
 from interlock.connectors.aws.undo.estate.stacks.template import (
-    HIDDEN,
     body_of,
+    is_hidden,
     parsed,
     resources,
     settings,
@@ -35,7 +35,7 @@ async def _delete(draft: Draft) -> Plan:
     there = await all_of(draft, name)
     deleted = [one for one in there if not _retained(draft, body, one)]
     _gone_afterwards(draft, name, body)
-    contents = Contents(draft, name, guarded=False)
+    contents = Contents(draft, name, body, guarded=False)
     for number, resource in enumerate(deleted):
         await contents.copy(resource, number)
     _make_room(draft, stack, contents)
@@ -52,14 +52,16 @@ def _retained(draft: Draft, body: str, resource: Resource) -> bool:
     kept_back = logical in (draft.get("RetainResources") or ())
     if not kept_back and not str(definition.get("DeletionPolicy", "")).startswith("Retain"):
         return False
-    if resource.physical in str(definition.get("Properties", {})):
-        raise Gone(f"{logical} is retained under its name, so the stack can be made again only by importing it")
+    if named(resources(parsed(body)), logical, resource.physical):
+        raise Gone(
+            f"{logical} is retained under its name, so the stack can be made again only by importing it"
+        )
     draft.caveats.append(f"{logical} is retained outside of the stack, which gets a new one")
     return True
 
 
 def _gone_afterwards(draft: Draft, name: str, body: str) -> None:
-    """Compare that it is gone, and isn't another one of the same name. Deletions are asynchronous: what is being deleted is gone."""
+    """Compare that it is gone, and isn't another one of the same name. What is being deleted is gone."""
     asked = {"StackName": name}
     alive = draft.check(f"stack {name}", "DescribeStacks", asked, f"{_ALIVE}.StackName", name)
     draft.checks.append(msgspec.structs.replace(alive, after=None))
@@ -137,13 +139,13 @@ async def _back(draft: Draft, stack: Mapping[str, Any], body: str, changed: list
     """The old template and parameters; what was made again for it is filled."""
     name = stack["StackName"]
     await _watch(draft, name)
-    hidden = [one["ParameterKey"] for one in stack.get("Parameters", ()) if one.get("ParameterValue") == HIDDEN]
+    hidden = [one["ParameterKey"] for one in stack.get("Parameters", ()) if is_hidden(one, body)]
     given = {one["ParameterKey"] for one in draft.get("Parameters") or () if not one.get("UsePreviousValue")}
     draft.caveats += [f"parameter {key} is hidden: its new value stays" for key in hidden if key in given]
     draft.back("DescribeStacks", {"StackName": name}, until=_STILL)
     draft.back("UpdateStack", {"StackName": name} | settings(stack, body, anew=False))
     draft.back("DescribeStacks", {"StackName": name}, until=_STILL)
-    contents = Contents(draft, name, guarded=True)
+    contents = Contents(draft, name, body, guarded=True)
     for number, resource in enumerate(changed):
         await contents.copy(resource, number)
     draft.inverse += contents.back

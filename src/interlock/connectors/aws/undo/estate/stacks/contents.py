@@ -11,6 +11,7 @@ import msgspec
 from interlock.connectors.aws.undo.data.dynamodb import copies, tables
 from interlock.connectors.aws.undo.data.s3 import aside, objects, trash
 from interlock.connectors.aws.undo.estate.draft import LIMIT, Draft, Gone, Slot, filled, slot
+from interlock.connectors.aws.undo.estate.stacks.template import parsed, resources
 from interlock.connectors.aws.undo.plan import Check, Step, literal
 from interlock.model.base import Value
 
@@ -30,7 +31,10 @@ _HOLDS = {
     "AWS::EFS::FileSystem": ("elasticfilesystem:{region}:{account}:file-system/{id}", "its files"),
     "AWS::Kinesis::Stream": ("kinesis:{region}:{account}:stream/{id}", "its records"),
     "AWS::ElastiCache::CacheCluster": ("elasticache:{region}:{account}:cluster:{id}", "its entries"),
-    "AWS::ElastiCache::ReplicationGroup": ("elasticache:{region}:{account}:replicationgroup:{id}", "its entries"),
+    "AWS::ElastiCache::ReplicationGroup": (
+        "elasticache:{region}:{account}:replicationgroup:{id}",
+        "its entries",
+    ),
     "AWS::Redshift::Cluster": ("redshift:{region}:{account}:cluster:{id}", "its data"),
     "AWS::OpenSearchService::Domain": ("es:{region}:{account}:domain/{id}", "its indexes"),
     "AWS::Elasticsearch::Domain": ("es:{region}:{account}:domain/{id}", "its indexes"),
@@ -68,8 +72,9 @@ class Contents:
     """Copies what resources hold into a draft. `stack` names the outermost one at the time of the revert. `guarded` puts things
     back only into what was made again: an update may have left a resource as it is."""
 
-    def __init__(self, draft: Draft, stack: str | Slot, *, guarded: bool) -> None:
+    def __init__(self, draft: Draft, stack: str | Slot, body: str, *, guarded: bool) -> None:
         self.draft, self.stack, self.guarded = draft, stack, guarded
+        self.named = resources(parsed(body))
         self.count = 0
         self.back: list[Step] = []
         self.emptied: list[Step] = []
@@ -98,7 +103,9 @@ class Contents:
         if resource.kind == "AWS::SQS::Queue":
             asked = {"QueueUrl": resource.physical, "AttributeNames": ["All"]}
             answer = await self.draft.ask("GetQueueAttributes", asked, service="sqs") or {}
-            counts = [v for k, v in answer.get("Attributes", {}).items() if k.startswith("ApproximateNumberOf")]
+            counts = [
+                v for k, v in answer.get("Attributes", {}).items() if k.startswith("ApproximateNumberOf")
+            ]
             return any(int(count) for count in counts)
         if resource.kind == "AWS::Logs::LogGroup":
             asked = {"logGroupName": resource.physical}
@@ -107,7 +114,9 @@ class Contents:
         return True
 
     def _physical(self, resource: Resource, number: int) -> Slot:
-        """Find out what the resource is called when it is made again; its name may be a generated one."""
+        """Find out what the resource is called when it is made again, unless the template names it."""
+        if len(resource.way) == 1 and named(self.named, resource.way[0], resource.physical):
+            return Slot(literal(resource.physical))
         stack: str | Slot = self.stack
         for depth, logical in enumerate(resource.way):
             name = f"physical{number}x{depth}"
@@ -121,14 +130,18 @@ class Contents:
         name = resource.physical
         items = await copies.steps(self.draft.calls, name)
         if items is None:
-            self.lose("dynamodb:{region}:{account}:table/{id}", resource, "its items are too many to be copied")
+            self.lose(
+                "dynamodb:{region}:{account}:table/{id}", resource, "its items are too many to be copied"
+            )
             return
         if not items:
             return
         asked = {"TableName": name, "Select": "COUNT", "ConsistentRead": True}
         if not self.guarded:
             self._count(f"the items of table {name}", "dynamodb", "Scan", asked, "Count", len(items))
-        unless = await self._same("dynamodb", "DescribeTable", {"TableName": name}, "Table.[TableId, CreationDateTime]")
+        unless = await self._same(
+            "dynamodb", "DescribeTable", {"TableName": name}, "Table.[TableId, CreationDateTime]"
+        )
         new = self._physical(resource, number)
         await self._table_there(name, new)
         self.back += [_moved(step, "TableName", name, new, unless) for step in items]
@@ -137,10 +150,13 @@ class Contents:
         """Make the table itself, should the stack only believe that it is there."""
         asked = {"TableName": name}
         table = await self.draft.must("Table", "DescribeTable", asked, what="such table", service="dynamodb")
-        there = self.draft.check("the table", "DescribeTable", {"TableName": new}, "Table && 'yes'", "yes", service="dynamodb")
+        there = self.draft.check(
+            "the table", "DescribeTable", {"TableName": new}, "Table && 'yes'", "yes", service="dynamodb"
+        )
         create = filled(tables.definition(table)) | {"TableName": str(new)}
-        ready = {"wait": "table_exists", "wait_for": {"TableName": str(new)}}
-        self.back.append(Step("dynamodb", "CreateTable", create, unless=there, **ready))
+        made = Step("dynamodb", "CreateTable", create, unless=there)
+        ready = {"TableName": str(new)}
+        self.back.append(msgspec.structs.replace(made, wait="table_exists", wait_for=ready))
 
     async def _bucket(self, resource: Resource, number: int) -> None:
         name, calls = resource.physical, self.draft.calls
@@ -168,7 +184,9 @@ class Contents:
         asked = {"Bucket": name}
         if not self.guarded:
             size = len(found)
-            self._count(f"the objects of bucket {name}", "s3", "ListObjectsV2", asked, "length(Contents)", size)
+            self._count(
+                f"the objects of bucket {name}", "s3", "ListObjectsV2", asked, "length(Contents)", size
+            )
         unless = await self._same("s3", "ListBuckets", {}, f"Buckets[?Name=='{name}'] | [0].CreationDate")
         new = self._physical(resource, number)
         for thing in found:
@@ -181,7 +199,9 @@ class Contents:
                 self.emptied.append(_delete(thing))
         self.emptied.append(Step("s3", "DeleteBucket", literal({"Bucket": name}), absent_ok=True))
 
-    def _count(self, what: str, service: str, operation: str, asked: Mapping[str, Any], at: str, count: int) -> None:
+    def _count(
+        self, what: str, service: str, operation: str, asked: Mapping[str, Any], at: str, count: int
+    ) -> None:
         """Compare how many there are: none, when it was deleted."""
         if operation == "ListObjectsV2" and count >= 1000:
             return  # one page doesn't show them all
@@ -194,6 +214,13 @@ class Contents:
             return None
         found = await self.draft.must(at, operation, asked, what="such resource", service=service)
         return self.draft.check("the resource itself", operation, asked, at, found, service=service)
+
+
+def named(definitions: Mapping[str, Any], logical: str, physical: str) -> bool:
+    """Whether a template gives a resource its name."""
+    properties = definitions.get(logical, {}).get("Properties")
+    values = properties.values() if isinstance(properties, Mapping) else ()
+    return any(value == physical for value in values)
 
 
 def _delete(thing: aside.Object) -> Step:

@@ -10,7 +10,6 @@ from interlock.connectors.aws.undo.estate.draft import Draft, Gone, kept, own_ta
 
 LONGEST = 51_200
 """Bytes of a template that a call itself can hold (AWS CloudFormation API reference, CreateStack)."""
-HIDDEN = "****"
 
 
 class _Loader(yaml.SafeLoader):
@@ -34,7 +33,7 @@ def parsed(body: Any) -> Mapping[str, Any] | None:
     if isinstance(body, Mapping):
         return body
     try:
-        found = yaml.load(str(body), Loader=_Loader)  # noqa: S506  # a SafeLoader
+        found = yaml.load(str(body), Loader=_Loader)  # a SafeLoader
     except (yaml.YAMLError, RecursionError, ValueError, TypeError):
         return None
     return found if isinstance(found, Mapping) else None
@@ -55,14 +54,24 @@ async def body_of(draft: Draft, stack: str) -> str:
     return text
 
 
-def parameters(stack: Mapping[str, Any], *, anew: bool) -> list[dict[str, Any]]:
+def is_hidden(one: Mapping[str, Any], body: str) -> bool:
+    """Whether a parameter's value isn't shown (`NoEcho`), or must not be kept."""
+    defined = (parsed(body) or {}).get("Parameters")
+    own = defined.get(one["ParameterKey"]) if isinstance(defined, Mapping) else None
+    echo = own.get("NoEcho", False) if isinstance(own, Mapping) else False
+    return str(echo).lower() == "true" or str(one.get("ParameterValue")) == "****"
+
+
+def parameters(stack: Mapping[str, Any], body: str, *, anew: bool) -> list[dict[str, Any]]:
     """The stack's parameters. Hidden ones keep their value in an update; a stack that is made anew can't have them."""
     found: list[dict[str, Any]] = []
     for one in stack.get("Parameters", ()):
-        if one.get("ParameterValue") != HIDDEN:
+        if not is_hidden(one, body):
             found.append(kept_value(one))
         elif anew:
-            raise Gone(f"the value of parameter {one['ParameterKey']} is hidden, so the stack can't be made again")
+            raise Gone(
+                f"the value of parameter {one['ParameterKey']} is hidden, so the stack can't be made again"
+            )
         else:
             found.append({"ParameterKey": one["ParameterKey"], "UsePreviousValue": True})
     return found
@@ -75,9 +84,11 @@ def kept_value(one: Mapping[str, Any]) -> dict[str, Any]:
 
 def settings(stack: Mapping[str, Any], body: str, *, anew: bool) -> dict[str, Any]:
     """What makes a stack as it was: the parameters of CreateStack and UpdateStack."""
-    found: dict[str, Any] = {"TemplateBody": body, "Parameters": parameters(stack, anew=anew)}
+    found: dict[str, Any] = {"TemplateBody": body, "Parameters": parameters(stack, body, anew=anew)}
     found |= kept(stack, "Capabilities", "RoleARN", "NotificationARNs")
-    if rollback := kept(stack.get("RollbackConfiguration", {}), "RollbackTriggers", "MonitoringTimeInMinutes"):
+    if rollback := kept(
+        stack.get("RollbackConfiguration", {}), "RollbackTriggers", "MonitoringTimeInMinutes"
+    ):
         found["RollbackConfiguration"] = rollback
     tags = own_tags(stack.get("Tags"))
     return found | ({"Tags": tags} if tags or not anew else {})

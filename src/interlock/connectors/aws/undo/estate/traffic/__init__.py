@@ -1,5 +1,5 @@
 """Rows of Route 53 and the load balancers."""
 
-from interlock.connectors.aws.undo.estate.traffic import balancers, zones
+from interlock.connectors.aws.undo.estate.traffic import balancers, targets, zones
 
-ROWS = (*zones.ROWS, *balancers.ROWS)
+ROWS = (*zones.ROWS, *balancers.ROWS, *targets.ROWS)

@@ -3,29 +3,42 @@
 from collections.abc import Mapping
 from typing import Any
 
-from interlock.connectors.aws.undo.estate.common import Read, made, nothing, put_back, rows
-from interlock.connectors.aws.undo.estate.draft import Draft, Gone, Maker, kept, kept_all, own_tags, quoted, slot
+from interlock.connectors.aws.undo.estate.common import Read, made, put_back, rows
+from interlock.connectors.aws.undo.estate.draft import (
+    Draft,
+    Gone,
+    kept,
+    own_tags,
+    quoted,
+    slot,
+)
+from interlock.connectors.aws.undo.estate.traffic.targets import attributes, one_of, tags_of
 from interlock.connectors.aws.undo.plan import Plan
 
-_LISTENER = ("Port", "Protocol", "SslPolicy", "Certificates", "DefaultActions", "AlpnPolicy", "MutualAuthentication")
-_SHAPE = "{" + ", ".join(f"{name}: {name}" for name in _LISTENER) + "}"
-_HEALTH = (
-    "HealthCheckProtocol",
-    "HealthCheckPort",
-    "HealthCheckPath",
-    "HealthCheckEnabled",
-    "HealthCheckIntervalSeconds",
-    "HealthCheckTimeoutSeconds",
-    "HealthyThresholdCount",
-    "UnhealthyThresholdCount",
-    "Matcher",
+_LISTENER = (
+    "Port",
+    "Protocol",
+    "SslPolicy",
+    "Certificates",
+    "DefaultActions",
+    "AlpnPolicy",
+    "MutualAuthentication",
 )
+_SHAPE = "{" + ", ".join(f"{name}: {name}" for name in _LISTENER) + "}"
 
 
 def actions(found: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Actions as calls take them: a target group stands once, not in two forms."""
     return [
-        {name: value for name, value in action.items() if not (name == "ForwardConfig" and "TargetGroupArn" in action and len(value.get("TargetGroups", ())) < 2)}
+        {
+            name: value
+            for name, value in action.items()
+            if not (
+                name == "ForwardConfig"
+                and "TargetGroupArn" in action
+                and len(value.get("TargetGroups", ())) < 2
+            )
+        }
         for action in found
     ]
 
@@ -33,7 +46,11 @@ def actions(found: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def conditions(found: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Conditions as calls take them: `Values` only where there is no newer form."""
     return [
-        {name: value for name, value in one.items() if value and (name != "Values" or not any(key.endswith("Config") and one[key] for key in one))}
+        {
+            name: value
+            for name, value in one.items()
+            if value and (name != "Values" or not any(key.endswith("Config") and one[key] for key in one))
+        }
         for one in found
     ]
 
@@ -43,18 +60,6 @@ def _client(old: dict[str, Any], *names: str) -> dict[str, Any]:
     if "DefaultActions" in found:
         found["DefaultActions"] = actions(found["DefaultActions"])
     return found
-
-
-async def _one(draft: Draft, operation: str, key: str, member: str, what: str) -> dict[str, Any]:
-    asked = {f"{key}s": [draft.get(key)]}
-    found: dict[str, Any] = await draft.must(f"{member}[0]", operation, asked, what=what)
-    return found
-
-
-async def _tagged(draft: Draft, arn: str) -> dict[str, Any]:
-    answer = await draft.ask("DescribeTags", {"ResourceArns": [arn]}) or {}
-    tags = own_tags(next(iter(answer.get("TagDescriptions", ())), {}).get("Tags"))
-    return {"Tags": tags} if tags else {}
 
 
 async def _modify_listener(draft: Draft) -> Plan:
@@ -74,7 +79,10 @@ async def _modify_listener(draft: Draft) -> Plan:
 async def _modify_rule(draft: Draft) -> Plan:
     asked = {"RuleArns": [draft.get("RuleArn")]}
     old = await draft.watch(
-        f"rule {draft.get('RuleArn')}", "DescribeRules", asked, "Rules[0].{Conditions: Conditions, Actions: Actions}"
+        f"rule {draft.get('RuleArn')}",
+        "DescribeRules",
+        asked,
+        "Rules[0].{Conditions: Conditions, Actions: Actions}",
     )
     if not old:
         raise Gone("there is no such rule")
@@ -88,9 +96,9 @@ async def _modify_rule(draft: Draft) -> Plan:
 
 
 async def _delete_rule(draft: Draft) -> Plan:
-    old = await _one(draft, "DescribeRules", "RuleArn", "Rules", "such rule")
+    old = await one_of(draft, "DescribeRules", "RuleArn", "Rules", "such rule")
     listener = _listener_of(str(draft.get("RuleArn")))
-    await _rule(draft, listener, old, await _tagged(draft, old["RuleArn"]))
+    await _rule(draft, listener, old, await tags_of(draft, old["RuleArn"]))
     return draft.lossy("the rule gets a new ARN")
 
 
@@ -115,11 +123,13 @@ async def _rule(draft: Draft, listener: str, old: dict[str, Any], tags: dict[str
 
 
 async def _delete_listener(draft: Draft) -> Plan:
-    old = await _one(draft, "DescribeListeners", "ListenerArn", "Listeners", "such listener")
-    create = _client(old, "LoadBalancerArn", *_LISTENER) | await _tagged(draft, old["ListenerArn"])
+    old = await one_of(draft, "DescribeListeners", "ListenerArn", "Listeners", "such listener")
+    create = _client(old, "LoadBalancerArn", *_LISTENER) | await tags_of(draft, old["ListenerArn"])
     asked = {"LoadBalancerArn": old["LoadBalancerArn"]}
     found = await draft.all("DescribeRules", {"ListenerArn": old["ListenerArn"]}, "Rules")
-    new = await draft.again("listener", "CreateListener", create, find=("DescribeListeners", asked, "Listeners", "ListenerArn"))
+    new = await draft.again(
+        "listener", "CreateListener", create, find=("DescribeListeners", asked, "Listeners", "ListenerArn")
+    )
     for rule in found:
         if not rule.get("IsDefault"):
             parameters = {"ListenerArn": new, "Priority": int(rule["Priority"])}
@@ -135,81 +145,27 @@ async def _delete_listener(draft: Draft) -> Plan:
     return draft.lossy("the listener and its rules get new ARNs")
 
 
-_GROUP = ("Protocol", "ProtocolVersion", "Port", "VpcId", "TargetType", "IpAddressType", *_HEALTH)
-
-
-async def _delete_group(draft: Draft) -> Plan:
-    old = await _one(draft, "DescribeTargetGroups", "TargetGroupArn", "TargetGroups", "such target group")
-    create = {"Name": old["TargetGroupName"]} | kept(old, *_GROUP) | await _tagged(draft, old["TargetGroupArn"])
-    name = {"TargetGroupArn": old["TargetGroupArn"]}
-    attributes = await draft.must("Attributes", "DescribeTargetGroupAttributes", name, what="such target group")
-    targets = await _targets(draft, old["TargetGroupArn"])
-    draft.back("CreateTargetGroup", create, present_ok=True)
-    by_name = {"Names": [old["TargetGroupName"]]}
-    draft.back("DescribeTargetGroups", by_name, saves={"group": "TargetGroups[0].TargetGroupArn"})
-    new = {"TargetGroupArn": slot("group")}
-    draft.back("ModifyTargetGroupAttributes", new | {"Attributes": attributes})
-    if targets:
-        draft.back("RegisterTargets", new | {"Targets": targets})
-    return draft.lossy("the target group gets a new ARN: listeners and services must be changed to it")
-
-
-async def _targets(draft: Draft, arn: str) -> list[dict[str, Any]]:
-    answer = await draft.ask("DescribeTargetHealth", {"TargetGroupArn": arn}) or {}
-    return [kept(one["Target"], "Id", "Port", "AvailabilityZone") for one in answer.get("TargetHealthDescriptions", ()) if one.get("TargetHealth", {}).get("State") != "draining"]
-
-
-_REGISTERED = "sort(TargetHealthDescriptions[?TargetHealth.State!='draining'].to_string([Target.Id, Target.Port]))"
-
-
-def _register(opposite: str) -> Maker:
-    async def make(draft: Draft) -> Plan:
-        arn = draft.get("TargetGroupArn")
-        name = {"TargetGroupArn": arn}
-        await draft.watch(f"targets of {arn}", "DescribeTargetHealth", name, _REGISTERED)
-        there = await _targets(draft, arn)
-        asked = draft.get("Targets", ())
-        known = [one for one in there if any(_fits(target, one) for target in asked)]
-        back = known if opposite == "RegisterTargets" else [t for t in asked if not any(_fits(t, one) for one in there)]
-        if not back:
-            return nothing(draft)
-        draft.back(opposite, name | {"Targets": back})
-        return draft.done()
-
-    return make
-
-
-def _fits(target: Mapping[str, Any], there: Mapping[str, Any]) -> bool:
-    return bool(target["Id"] == there["Id"] and target.get("Port") in (None, there.get("Port")))
-
-
-def _attributes(key: str, word: str) -> Maker:
-    async def make(draft: Draft) -> Plan:
-        names = [one["Key"] for one in draft.get("Attributes", ())]
-        old = await draft.watch(
-            f"attributes of {draft.get(key)}",
-            f"Describe{word}Attributes",
-            draft.given(key),
-            f"sort_by(Attributes[?contains({quoted(names)}, Key)], &Key)",
-        )
-        was = [dict(one) for one in old or () if one.get("Value") not in (None, "")]
-        if len(was) < len(names):
-            draft.caveats.append("attributes that had no value before keep the new one")
-        draft.back(f"Modify{word}Attributes", draft.given(key) | {"Attributes": was})
-        return draft.lossy()
-
-    return make
-
-
 async def _delete_balancer(draft: Draft) -> Plan:
     """With its listeners and rules: they go with it."""
-    old = await _one(draft, "DescribeLoadBalancers", "LoadBalancerArn", "LoadBalancers", "such load balancer")
+    old = await one_of(
+        draft, "DescribeLoadBalancers", "LoadBalancerArn", "LoadBalancers", "such load balancer"
+    )
     name = {"LoadBalancerArn": old["LoadBalancerArn"]}
-    create = {"Name": old["LoadBalancerName"], "Subnets": [zone["SubnetId"] for zone in old["AvailabilityZones"]]}
-    create |= kept(old, "SecurityGroups", "Scheme", "Type", "IpAddressType") | await _tagged(draft, old["LoadBalancerArn"])
-    attributes = await draft.must("Attributes", "DescribeLoadBalancerAttributes", name, what="such load balancer")
+    create = {
+        "Name": old["LoadBalancerName"],
+        "Subnets": [zone["SubnetId"] for zone in old["AvailabilityZones"]],
+    }
+    create |= kept(old, "SecurityGroups", "Scheme", "Type", "IpAddressType") | await tags_of(
+        draft, old["LoadBalancerArn"]
+    )
+    attributes = await draft.must(
+        "Attributes", "DescribeLoadBalancerAttributes", name, what="such load balancer"
+    )
     listeners = await draft.all("DescribeListeners", name, "Listeners")
-    found = [(one, await draft.all("DescribeRules", {"ListenerArn": one["ListenerArn"]}, "Rules")) for one in listeners]
+    found = [
+        (one, await draft.all("DescribeRules", {"ListenerArn": one["ListenerArn"]}, "Rules"))
+        for one in listeners
+    ]
     by_name = {"Names": [old["LoadBalancerName"]]}
     there = draft.check("the load balancer", "DescribeLoadBalancers", by_name, "length(LoadBalancers)", 1)
     draft.back("CreateLoadBalancer", create, unless=there)
@@ -230,15 +186,30 @@ async def _delete_balancer(draft: Draft) -> Plan:
 def _listener(draft: Draft, name: str, old: dict[str, Any], found: list[dict[str, Any]]) -> None:
     """A listener of a load balancer that is made again: there is one for each port."""
     create = _client(old, *_LISTENER) | {"LoadBalancerArn": slot("balancer")}
-    at_port, listeners = f"Listeners[?Port==`{old.get('Port', 'null')}`] | [0].ListenerArn", {"LoadBalancerArn": slot("balancer")}
-    there = draft.check("the listeners", "DescribeListeners", listeners, f"length(Listeners[?Port==`{old.get('Port', 'null')}`])", 1)
+    at_port, listeners = (
+        f"Listeners[?Port==`{old.get('Port', 'null')}`] | [0].ListenerArn",
+        {"LoadBalancerArn": slot("balancer")},
+    )
+    there = draft.check(
+        "the listeners",
+        "DescribeListeners",
+        listeners,
+        f"length(Listeners[?Port==`{old.get('Port', 'null')}`])",
+        1,
+    )
     draft.back("CreateListener", create, unless=there)
     draft.back("DescribeListeners", listeners, saves={name: at_port})
     for rule in found:
         if not rule.get("IsDefault"):
             parameters = {"ListenerArn": slot(name), "Priority": int(rule["Priority"])}
             parameters |= {"Actions": actions(rule["Actions"]), "Conditions": conditions(rule["Conditions"])}
-            unless = draft.check("the rules", "DescribeRules", {"ListenerArn": slot(name)}, f"contains(Rules[].Priority, {quoted(str(rule['Priority']))})", True)
+            unless = draft.check(
+                "the rules",
+                "DescribeRules",
+                {"ListenerArn": slot(name)},
+                f"contains(Rules[].Priority, {quoted(str(rule['Priority']))})",
+                True,
+            )
             draft.back("CreateRule", parameters, unless=unless)
 
 
@@ -255,7 +226,10 @@ async def _tags(draft: Draft) -> Plan:
     names = draft.get("TagKeys") or [tag["Key"] for tag in draft.get("Tags", ())]
     for arn in draft.get("ResourceArns", ()):
         old = await draft.watch(
-            f"tags of {arn}", "DescribeTags", {"ResourceArns": [arn]}, "sort_by(TagDescriptions[0].Tags || `[]`, &Key)"
+            f"tags of {arn}",
+            "DescribeTags",
+            {"ResourceArns": [arn]},
+            "sort_by(TagDescriptions[0].Tags || `[]`, &Key)",
         )
         was = [tag for tag in own_tags(old) if tag["Key"] in names]
         new = sorted(set(names) - {tag["Key"] for tag in was})
@@ -294,33 +268,8 @@ ROWS = rows(
         "ModifyRule": (_modify_rule, "full", "conditions and actions are put back"),
         "DeleteRule": (_delete_rule, "new_id", "the rule is made again"),
         "SetRulePriorities": (_priorities, "full", "the old priorities are set"),
-        "CreateTargetGroup": (
-            made("DeleteTargetGroup", {"TargetGroupArn": "TargetGroups[0].TargetGroupArn"}),
-            "full",
-            "the target group is deleted",
-        ),
-        "ModifyTargetGroup": (
-            put_back(
-                "ModifyTargetGroup",
-                ("TargetGroupArn",),
-                _HEALTH,
-                read=Read("DescribeTargetGroups", {"TargetGroupArns": "[TargetGroupArn]"}, "TargetGroups[0]"),
-                what="health checks of {TargetGroupArn}",
-                only_given=True,
-            ),
-            "full",
-            "the health checks are put back",
-        ),
-        "DeleteTargetGroup": (_delete_group, "new_id", "made again with attributes and targets"),
-        "RegisterTargets": (_register("DeregisterTargets"), "full", "those that are new are deregistered"),
-        "DeregisterTargets": (_register("RegisterTargets"), "full", "registered again"),
         "ModifyLoadBalancerAttributes": (
-            _attributes("LoadBalancerArn", "LoadBalancer"),
-            "full",
-            "the old values are set",
-        ),
-        "ModifyTargetGroupAttributes": (
-            _attributes("TargetGroupArn", "TargetGroup"),
+            attributes("LoadBalancerArn", "LoadBalancer"),
             "full",
             "the old values are set",
         ),

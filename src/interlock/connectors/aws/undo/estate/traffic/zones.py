@@ -3,7 +3,7 @@
 from typing import Any
 
 from interlock.connectors.aws.undo.estate.common import Read, made, put_back, rows
-from interlock.connectors.aws.undo.estate.draft import LIMIT, Draft, Gone, kept, own_tags, quoted, slot
+from interlock.connectors.aws.undo.estate.draft import Draft, kept, own_tags, quoted
 from interlock.connectors.aws.undo.plan import Plan
 
 Record = dict[str, Any]
@@ -48,7 +48,10 @@ async def _record(draft: Draft, zone: str, record: Record) -> Record | None:
         which += f" && SetIdentifier=={quoted(record['SetIdentifier'])}"
     asked = {"HostedZoneId": zone, "StartRecordName": name, "StartRecordType": record["Type"]}
     found: Record | None = await draft.watch(
-        f"record {name} {record['Type']}", "ListResourceRecordSets", asked, f"ResourceRecordSets[?{which}] | [0]"
+        f"record {name} {record['Type']}",
+        "ListResourceRecordSets",
+        asked,
+        f"ResourceRecordSets[?{which}] | [0]",
     )
     return found
 
@@ -61,9 +64,19 @@ async def _delete_zone(draft: Draft) -> Plan:
     create["HostedZoneConfig"] = kept(zone.get("Config", {}), "Comment", "PrivateZone")
     first, *others = old.get("VPCs") or [None]
     create |= {"VPC": first} if first else {}
-    create |= kept(old.get("DelegationSet", {}), "Id") and {"DelegationSetId": old["DelegationSet"]["Id"]} or {}
+    create |= (
+        kept(old.get("DelegationSet", {}), "Id") and {"DelegationSetId": old["DelegationSet"]["Id"]}
+    ) or {}
     new = await draft.again(
-        "zone", "CreateHostedZone", create, find=("ListHostedZonesByName", {"DNSName": zone["Name"]}, f"HostedZones[?Name=={quoted(zone['Name'])}]", "Id")
+        "zone",
+        "CreateHostedZone",
+        create,
+        find=(
+            "ListHostedZonesByName",
+            {"DNSName": zone["Name"]},
+            f"HostedZones[?Name=={quoted(zone['Name'])}]",
+            "Id",
+        ),
     )
     for network in others:
         draft.back("AssociateVPCWithHostedZone", {"HostedZoneId": new, "VPC": network})
@@ -76,7 +89,9 @@ async def _delete_zone(draft: Draft) -> Plan:
 
 async def _refill(draft: Draft, apex: str, new: str) -> None:
     """All records but the zone's own NS and SOA; a batch takes 1,000."""
-    records = await draft.all("ListResourceRecordSets", {"HostedZoneId": draft.get("Id")}, "ResourceRecordSets")
+    records = await draft.all(
+        "ListResourceRecordSets", {"HostedZoneId": draft.get("Id")}, "ResourceRecordSets"
+    )
     own = [one for one in records if not (one["Name"] == apex and one["Type"] in ("NS", "SOA"))]
     own.sort(key=lambda record: "AliasTarget" in record)  # an alias may point to another record of the zone
     for start in range(0, len(own), 500):
@@ -89,7 +104,9 @@ async def _refill(draft: Draft, apex: str, new: str) -> None:
 
 
 async def _delete_check(draft: Draft) -> Plan:
-    old = await draft.must("HealthCheck", "GetHealthCheck", draft.given("HealthCheckId"), what="such health check")
+    old = await draft.must(
+        "HealthCheck", "GetHealthCheck", draft.given("HealthCheckId"), what="such health check"
+    )
     config = {name: value for name, value in old["HealthCheckConfig"].items() if value not in ([], "")}
     reference = f"interlock-{draft.nonce}"
     there = f"length(HealthChecks[?CallerReference=='{reference}'])"
@@ -139,7 +156,11 @@ ROWS = rows(
     "route53",
     {
         "ChangeResourceRecordSets": (_changes, "full", "the batch is swapped: old records are put back"),
-        "CreateHostedZone": (made("DeleteHostedZone", {"Id": "HostedZone.Id"}), "full", "the zone is deleted"),
+        "CreateHostedZone": (
+            made("DeleteHostedZone", {"Id": "HostedZone.Id"}),
+            "full",
+            "the zone is deleted",
+        ),
         "DeleteHostedZone": (_delete_zone, "new_id", "made again with its records"),
         "UpdateHostedZoneComment": (
             put_back(
