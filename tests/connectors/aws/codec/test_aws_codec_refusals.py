@@ -38,6 +38,9 @@ REFUSED: dict[str, tuple[Asked, str]] = {
     "a slash at the start": (ask("DELETE", "//2015-03-31/functions/f", service="lambda"), "no operation"),
     "two services": (
         one_endpoint("GET", "/tags/arn%3Aaws%3Alex%3A1", signed="lex"), "several services"),
+    "a malformed request of one service, and a good one of another": (
+        one_endpoint("POST", "/imports/", b'{"payload":"AA==","resourceType":"BOT","mergeStrategy":"x"}', signed="lex"),
+        "no member"),
     # Two protocols at once
     "target and action": (
         ask("POST", "/?Action=ListQueues", b"{}", service="sqs", headers=target("ListQueues", b"", "sqs").headers),

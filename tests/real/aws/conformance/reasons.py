@@ -24,7 +24,6 @@ _BY_DETAIL = (
 _PATH = "another service with the same signing name has an operation with the same path"
 _BY_SERVICE = {
     "sdb": "signed with version 2, which is refused on purpose",
-    "importexport": "signed with version 2, which is refused on purpose",
     "cloudsearchdomain": "botocore sends this GET as a form, which only this service takes",
     "machinelearning": "botocore takes the address out of the parameters",
     "s3": "the deprecated form has a member that its successor doesn't know",

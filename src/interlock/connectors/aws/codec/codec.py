@@ -12,7 +12,12 @@ from interlock.connectors.aws.codec.marks import Marks, guessed, marks_of
 from interlock.connectors.aws.codec.reading import Reading, read
 from interlock.connectors.aws.codec.request import UNKNOWN, Asked, Unclear, Understood
 
-_ALIASES = {"s3express": "s3", "s3-outposts": "s3", "s3-object-lambda": "s3"}
+_ALIASES = {
+    "IngestionService": "importexport",
+    "s3-object-lambda": "s3",
+    "s3-outposts": "s3",
+    "s3express": "s3",
+}
 """Names in credential scopes that a service's endpoint rules give it, beside the one in its model."""
 
 

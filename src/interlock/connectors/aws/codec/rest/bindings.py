@@ -129,7 +129,12 @@ class Rest:
         kind = (
             self._model.shape(self._model.member(shape, shape.payload)).type if shape.payload else "structure"
         )
-        if self._xml or not parts.body or kind in ("blob", "string"):
+        if (
+            self._xml
+            or not parts.body
+            or kind in ("blob", "string")
+            or "content-type" in self._bound(shape)[0]
+        ):
             return
         sent = parts.headers.get("content-type", "")
         if media_type(sent) not in _JSON:
