@@ -6,12 +6,12 @@ from typing import Any
 
 import botocore.session
 import pytest
+from tests.connectors.aws.undo.rig import Account, Case, Undoing, call_of, classified, run
 
 from interlock.connectors.aws import undo
 from interlock.connectors.aws.call import CallFailed
 from interlock.connectors.aws.undo.estate import ROWS
 from interlock.connectors.aws.undo.registry import table
-from tests.connectors.aws.undo.rig import Account, Case, Undoing, call_of, classified, run
 
 _MODULES = (
     "ec2_compute",

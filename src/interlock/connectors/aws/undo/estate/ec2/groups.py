@@ -76,11 +76,11 @@ def _asked(draft: Draft) -> list[Permission]:
     if permissions := draft.get("IpPermissions"):
         return list(permissions)
     if draft.get("SourceSecurityGroupName"):
-        raise Gone("inverse for rules that name a group by its name")
+        raise Gone("an inverse for rules that name a group by its name is not known")
     if draft.get("CidrIp"):
         ports = kept_all(draft.call.parameters, "IpProtocol", "FromPort", "ToPort")
         return [ports | {"IpRanges": [{"CidrIp": draft.get("CidrIp")}]}]
-    raise Gone("rule named in it")
+    raise Gone("it names no rule")
 
 
 def _revoke(direction: str) -> Maker:
@@ -155,7 +155,7 @@ def _descriptions(direction: str) -> Maker:
         group = await _group(draft)
         await _watch(draft, group["GroupId"], direction)
         if draft.get("SecurityGroupRuleDescriptions"):
-            raise Gone("inverse for descriptions by rule id")
+            raise Gone("an inverse for descriptions by rule id is not known")
         there = dict(single(group.get(_SIDES[direction], [])))
         old = [there[key] for key, _ in single(draft.get("IpPermissions", [])) if key in there]
         if not old:

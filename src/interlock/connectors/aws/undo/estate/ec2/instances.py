@@ -186,7 +186,7 @@ async def _modify(draft: Draft) -> Plan:
     if attribute := draft.get("Attribute"):
         names.append(attribute)
     if not names or any(name not in _ATTRIBUTES for name in names):
-        raise Gone("known attribute of an instance in it")
+        raise Gone("it sets no attribute whose inverse is known")
     if "userData" in names:
         return Plan("none", reason="user data may hold secrets and is not copied")
     for name in names:
@@ -204,7 +204,7 @@ async def _attribute(draft: Draft, name: str) -> None:
         _value(name, member),
     )
     if old is None:
-        raise Gone(f"value of {name}")
+        raise Gone(f"the present value of {name} can't be read")
     if stopped:
         draft.back(
             "StopInstances", instance_ids(draft), wait="instance_stopped", wait_for=instance_ids(draft)

@@ -36,7 +36,7 @@ async def _route(draft: Draft) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """The destination, and the route that leads there now."""
     there = draft.given(*_TO)
     if len(there) != 1:
-        raise Gone("single destination in it")
+        raise Gone("it names no single destination")
     ((member, value),) = there.items()
     found = await draft.watch(
         f"the route to {value} in {draft.get('RouteTableId')}",
@@ -54,7 +54,7 @@ def in_vpc(thing: dict[str, Any]) -> dict[str, Any]:
 
 def _safe(value: Any) -> str:
     if not re.fullmatch(r"[0-9A-Za-z.:/-]+", str(value)):
-        raise Gone("a destination that can't be a route's")
+        raise Gone("its destination can't be a route's")
     return str(value)
 
 
