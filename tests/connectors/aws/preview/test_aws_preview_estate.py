@@ -159,7 +159,7 @@ def database(calls: Any) -> str:
         ({"MasterUserPassword": "swordfish"}, ["permission"]),
         ({"CopyTagsToSnapshot": True, "MasterUserPassword": "swordfish"}, ["permission", "setting"]),
         ({"DBInstanceClass": "db.t3.micro"}, ["weakened"]),
-        ({"Unheard": 1}, ["weakened"]),
+        ({"TdeCredentialPassword": "swordfish"}, ["weakened"]),
     ],
 )
 def test_a_database_is_modified(

@@ -277,6 +277,16 @@ def test_nested_stacks_are_looked_into(calls: Any, described: Any) -> None:
         "cloudformation", "DeleteStack", parameters={"StackName": "outer"}, action=Action.DELETE
     )
     assert lost(found.effects) == {"stack": ("deleted", "deleted"), "queue": ("deleted",)}
+    # Nothing of the parent changes, but the template that it names.
+    other = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
+    calls.client("s3").put_object(Bucket="templates", Key="inner.json", Body=other.encode())
+    asked = {"StackName": "outer", "UsePreviousTemplate": True}
+    changed = described("cloudformation", "UpdateStack", parameters=asked)
+    assert lost(changed.effects) == {
+        "stack": ("updated", "updated"),
+        "queue": ("deleted",),
+        "topic": ("created",),
+    }
 
 
 def test_yaml_with_short_forms(stack: Any, described: Any) -> None:

@@ -20,7 +20,8 @@ class Rule(Value, frozen=True):
     `setting` harmless; `lower` weakens when it becomes less, `higher` when it becomes more; `off` when it is switched off;
     `opens` is a permission when it is switched on; `weakens`, `permission`, `replication` by any change; `drops` weakens when
     something is taken away; `names` the same for a map of which only the names are shown; `hides` isn't shown and is a setting;
-    `secret` isn't shown and is a permission; `ignored` is nothing (it names the resource, or someone else looks at it)."""
+    `unreviewed` isn't shown (it may be a secret) and weakens; `secret` isn't shown and is a permission; `ignored` is nothing (it
+    names the resource, or someone else looks at it)."""
 
     member: str
     judge: str
@@ -100,10 +101,11 @@ _JUDGES: Mapping[str, Callable[[Any, Any], ChangeKind]] = {
     "permission": lambda before, after: ChangeKind.PERMISSION,
     "replication": lambda before, after: ChangeKind.REPLICATION,
     "secret": lambda before, after: ChangeKind.PERMISSION,
+    "unreviewed": lambda before, after: ChangeKind.WEAKENED,
     "drops": lambda before, after: _if(bool(_parts(before) - _parts(after))),
     "names": lambda before, after: _if(bool(_parts(before) - _parts(after))),
 }
-_HIDDEN = frozenset(("secret", "hides", "names"))
+_HIDDEN = frozenset(("secret", "hides", "names", "unreviewed"))
 
 
 def compared(
@@ -133,7 +135,7 @@ def _given(given: Mapping[str, Any], rules: Sequence[Rule]) -> Iterator[tuple[Ru
     ruled = {rule.member.split(".")[0] for rule in rules}
     for name in given:
         if name not in ruled:
-            yield Rule(name, "weakens", f"{name} (not reviewed)"), given[name]
+            yield Rule(name, "unreviewed", f"{name} (not reviewed)"), given[name]
 
 
 def _told(survey: Survey, where: Resource, rule: Rule, before: Any, after: Any) -> str:

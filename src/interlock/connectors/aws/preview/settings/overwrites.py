@@ -7,7 +7,7 @@ from interlock.connectors.aws.preview.found import Effects, absent, items, made,
 from interlock.connectors.aws.preview.rows import Table, rows
 from interlock.connectors.aws.preview.settings.engine import Rule, at, changing
 from interlock.connectors.aws.preview.settings.shrinking import resized
-from interlock.connectors.aws.preview.survey import Survey
+from interlock.connectors.aws.preview.survey import Survey, digest
 from interlock.model.effect import ChangeKind, Effect
 
 
@@ -17,7 +17,7 @@ async def _dashboard(survey: Survey) -> Effects:
     found = await survey.find("cloudwatch", "GetDashboard", asked)
     if found is None:
         return [made(where)]
-    survey.rests_on(f"dashboard {where.name}", found.get("DashboardBody"))
+    survey.rests_on(f"dashboard {where.name}", digest(found.get("DashboardBody")))
     return [thing(where, ChangeKind.UPDATED, "replaced as a whole")]
 
 

@@ -17,7 +17,7 @@ from interlock.model.effect import ChangeKind, Effect, Unit
 from interlock.model.operation import Resource
 
 NESTED = "AWS::CloudFormation::Stack"
-_DEEPEST = 5
+DEEPEST = 5
 _RETAINED = ("Retain", "RetainExceptOnCreate")
 
 
@@ -92,7 +92,7 @@ def _with_snapshot(effect: Effect) -> Effect:
 
 async def _nested(survey: Survey, part: Part, depth: int, group: str) -> Effects:
     where = Resource("cloudformation:stack", part.physical, group)
-    if depth >= _DEEPEST:
+    if depth >= DEEPEST:
         return [unknown(where, "stacks are nested too deep to be looked at")]
     try:
         inner = await stacks.find(survey, part.physical)

@@ -9,13 +9,20 @@ from interlock.connectors.aws.preview.found import Effects, absent, made, thing,
 from interlock.connectors.aws.preview.rows import rows
 from interlock.connectors.aws.preview.stacks import stack as stacks
 from interlock.connectors.aws.preview.stacks.compare import Outcome, Version, compare
-from interlock.connectors.aws.preview.stacks.going import NESTED, as_replaced, deleted, part_lost, retained
+from interlock.connectors.aws.preview.stacks.going import (
+    DEEPEST,
+    NESTED,
+    as_replaced,
+    deleted,
+    part_lost,
+    retained,
+)
 from interlock.connectors.aws.preview.stacks.losing import all_of
 from interlock.connectors.aws.preview.stacks.resolve import Resolver
 from interlock.connectors.aws.preview.stacks.stack import Part, Stack
 from interlock.connectors.aws.preview.stacks.template import Declared, Template
 from interlock.connectors.aws.preview.stacks.types import is_code, resource_of, type_of
-from interlock.connectors.aws.preview.survey import Survey, Unsure
+from interlock.connectors.aws.preview.survey import Survey, Unsure, digest
 from interlock.model.effect import ChangeKind, Effect
 from interlock.model.operation import Resource
 
@@ -28,30 +35,59 @@ async def updated(survey: Survey) -> Effects:
     found = await stacks.find(survey, survey.text("StackName"))
     if found is None:
         return [absent(survey.about("cloudformation:stack", "stack/{StackName}"))]
-    old = await stacks.present_version(survey, found)
-    template = await stacks.given_template(survey, survey.parameters, old.template)
-    given = survey.parameters.get("Parameters") or ()
-    new = await stacks.given_version(survey, template, given, old.parameters)
-    where = stacks.resource(survey, found)
+    return await _changes(survey, found, survey.parameters)
+
+
+async def _changes(survey: Survey, stack: Stack, given: Mapping[str, Any], depth: int = 0) -> Effects:
+    """What becomes of a stack by a template and parameters that are given."""
+    old = await stacks.present_version(survey, stack)
+    template = await stacks.given_template(survey, given, old.template)
+    new = await stacks.given_version(survey, template, given.get("Parameters") or (), old.parameters)
+    where = stacks.resource(survey, stack)
     macros = (
         [unknown(where, "the template uses macros, which the service expands")] if template.macros else []
     )
-    outcomes = compare(old, new, found.present)
-    return [
-        thing(where, ChangeKind.UPDATED, "the stack"),
-        *macros,
-        *await _all(survey, found, old, new, outcomes),
-    ]
+    outcomes = [*compare(old, new, stack.present)]
+    told = {one.logical for one in outcomes}
+    # A nested stack is looked through even if nothing of it changes here: its template may have changed where it lies.
+    kept = (part for part in stack.parts if part.type == NESTED and part.logical not in told)
+    outcomes += [Outcome(part.logical, NESTED, "updated") for part in kept]
+    effects = await _all(survey, stack, old, new, outcomes, depth)
+    return [thing(where, ChangeKind.UPDATED, "the stack"), *macros, *effects]
 
 
 async def _all(
-    survey: Survey, stack: Stack, old: Version, new: Version | None, outcomes: list[Outcome]
+    survey: Survey, stack: Stack, old: Version, new: Version | None, outcomes: list[Outcome], depth: int = 0
 ) -> Effects:
     _renames(survey, outcomes)
     jobs: list[Callable[[Survey], Awaitable[Effects]]] = [
-        partial(_effects, stack=stack, old=old.template, new=new, outcome=outcome) for outcome in outcomes
+        partial(_effects, stack=stack, old=old.template, new=new, outcome=outcome, depth=depth)
+        for outcome in outcomes
     ]
     return await all_of(survey, jobs)
+
+
+async def _nested(survey: Survey, stack: Stack, part: Part, new: Version | None, depth: int) -> Effects:
+    """A nested stack, with the template and parameters that its parent gives it."""
+    where = Resource("cloudformation:stack", part.physical, stack.name)
+    try:
+        inner = await stacks.find(survey, part.physical)
+        if inner is None or new is None or depth >= DEEPEST:
+            raise Unsure("it could not be looked at")
+        properties = Resolver(new.template, new.parameters).properties(new.template.resources[part.logical])
+        return await _changes(survey, inner, _handed_down(properties), depth + 1)
+    except (CallFailed, Unsure) as failed:
+        return [unknown(where, f"a nested stack is updated: {failed}")]
+
+
+def _handed_down(properties: Mapping[str, Any]) -> dict[str, Any]:
+    values = properties.get("Parameters") or {}
+    if not isinstance(properties.get("TemplateURL"), str) or not isinstance(values, Mapping):
+        raise Unsure("its template isn't known")
+    if not all(isinstance(value, str | int) for value in values.values()):
+        raise Unsure("its parameters come of other resources")
+    given = [{"ParameterKey": name, "ParameterValue": str(value)} for name, value in values.items()]
+    return {"TemplateURL": properties["TemplateURL"], "Parameters": given}
 
 
 def _renames(survey: Survey, outcomes: list[Outcome]) -> None:
@@ -65,7 +101,7 @@ def _renames(survey: Survey, outcomes: list[Outcome]) -> None:
 
 
 async def _effects(
-    survey: Survey, *, stack: Stack, old: Template, new: Version | None, outcome: Outcome
+    survey: Survey, *, stack: Stack, old: Template, new: Version | None, outcome: Outcome, depth: int
 ) -> Effects:
     part = next((one for one in stack.parts if one.logical == outcome.logical), None)
     if outcome.fate == "added" or part is None:
@@ -79,6 +115,8 @@ async def _effects(
         return await _removed(survey, stack, part, old)
     if outcome.fate == "replaced":
         return await _replaced(survey, stack, part, old, new, outcome)
+    if part.type == NESTED:
+        return await _nested(survey, stack, part, new, depth)
     return _updated(where, part, outcome)
 
 
@@ -111,8 +149,6 @@ async def _replaced(
 def _updated(where: Resource, part: Part, outcome: Outcome) -> Effects:
     rule = type_of(part.type)
     changed = ", ".join(outcome.properties)
-    if part.type == NESTED and set(outcome.properties) - {"Tags"}:
-        return [unknown(where, "a nested stack is updated")]
     effects: list[Effect] = []
     if rule is not None and (names := rule.weakened(outcome.properties)):
         effects.append(thing(where, ChangeKind.WEAKENED, ", ".join(names)))
@@ -204,7 +240,7 @@ async def executed(survey: Survey) -> Effects:
     changes, more = await survey.pages(_CFN, "DescribeChangeSet", asked, key="Changes")
     if more:
         raise Unsure("the change set has more changes than can be looked at")
-    survey.rests_on("change set", [told.get("ChangeSetId"), told.get("CreationTime"), changes])
+    survey.rests_on("change set", [told.get("ChangeSetId"), told.get("CreationTime"), digest(changes)])
     name = told.get("StackName") or survey.text("StackName")
     found = await stacks.find(survey, name) or Stack("", name, ())
     where = stacks.resource(survey, found) if found.id else where
