@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.connectors.aws.undo.data.s3_cases import MAKE, VERSIONED, B
+from tests.connectors.aws.undo.data.s3_cases import MAKE, VERSIONED, B, put
 from tests.connectors.aws.undo.rig import ACCOUNT, REGION, Case
 
 POLICY = (
@@ -247,4 +247,32 @@ BUCKETS = (
     ),
 )
 
-CASES = (*settings(), *BUCKETS)
+LOCKED = ("s3", "CreateBucket", {**MAKE[2], "ObjectLockEnabledForBucket": True})
+LOCK = ("s3", "GetObjectLockConfiguration", B, "ObjectLockConfiguration")
+A = {**B, "Key": "a"}
+HOLD = ("s3", "PutObjectLegalHold", {**A, "LegalHold": {"Status": "ON"}})
+HELD = ("s3", "GetObjectLegalHold", A, "LegalHold.Status == 'ON'")
+
+
+def retained(days: int) -> dict[str, Any]:
+    rule = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": days}}
+    return {**B, "ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled", "Rule": rule}}
+
+
+LOCKS = (
+    Case(
+        name="lock for less",
+        given=(LOCKED, ("s3", "PutObjectLockConfiguration", retained(30))),
+        call=("s3", "PutObjectLockConfiguration", retained(1)),
+        state=(LOCK,),
+    ),
+    Case(name="hold", given=(LOCKED, put("a")), call=HOLD, state=(HELD,)),
+    Case(
+        name="hold no more",
+        given=(LOCKED, put("a"), HOLD),
+        call=("s3", "PutObjectLegalHold", {**A, "LegalHold": {"Status": "OFF"}}),
+        state=(HELD,),
+    ),
+)
+
+CASES = (*settings(), *BUCKETS, *LOCKS)

@@ -49,9 +49,7 @@ UNPROVEN: dict[tuple[str, str], tuple[str, tuple[Any, ...], dict[str, Any], tupl
         {**B, "Id": "i"},
         ("PutBucketInventoryConfiguration",),
     ),
-    ("s3", "PutObjectLegalHold"): ("needs a lock", (), {}, ()),
-    ("s3", "PutObjectRetention"): ("needs a lock", (), {}, ()),
-    ("s3", "PutObjectLockConfiguration"): ("needs a lock", (), {}, ()),
+    ("s3", "PutObjectRetention"): ("tells of none", (), {}, ()),
     ("s3", "UploadPart"): (
         "nothing is to be seen",
         (MAKE,),
