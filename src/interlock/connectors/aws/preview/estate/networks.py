@@ -8,6 +8,7 @@ from interlock.connectors.aws.preview.rows import Describer, rows
 from interlock.connectors.aws.preview.settings.engine import Rule, at, changing
 from interlock.connectors.aws.preview.survey import Survey, Unsure
 from interlock.model.effect import ChangeKind, Effect
+from interlock.model.operation import Resource
 
 _WORLD = ("0.0.0.0/0", "::/0")
 _DESTINATIONS = ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId")
@@ -40,26 +41,27 @@ async def _route(survey: Survey) -> Effects:
         return [absent(where)]
     routes = table.get("Routes") or []
     wanted = _destination(survey.parameters)
-    old = next((one for one in routes if _destination(one) == wanted), None)
-    gone = survey.call.operation == "DeleteRoute"
-    new = "" if gone else _target(survey.parameters) or "local"
-    survey.rests_on(f"route to {wanted}", old and _target(old))
-    survey.shows(f"route to {wanted}", old and _target(old), new or None)
-    subnets = len(table.get("Associations") or [])
-    survey.note(f"The route table is used by {subnets:,} subnets or gateways.")
-    if old is None and gone:
+    found = next((one for one in routes if _destination(one) == wanted), None)
+    old = _target(found) if found is not None else None
+    new = None if survey.call.operation == "DeleteRoute" else _target(survey.parameters) or "local"
+    survey.rests_on(f"route to {wanted}", old)
+    survey.shows(f"route to {wanted}", old, new)
+    survey.note(f"The route table is used by {len(table.get('Associations') or []):,} subnets or gateways.")
+    return _rerouted(where, wanted, len(routes), old, new)
+
+
+def _rerouted(where: Resource, wanted: str, routes: int, old: str | None, new: str | None) -> Effects:
+    """From where a route leads to where it will; None: there is no such route."""
+    if new is None and old is None:
         return [absent(where)]
-    if gone:
-        lost = items(where, ChangeKind.DELETED, 1, len(routes), detail=f"the route to {wanted}")
+    if new is None:
+        lost = items(where, ChangeKind.DELETED, 1, routes, detail=f"the route to {wanted}")
         return [lost, thing(where, ChangeKind.WEAKENED, f"no route to {wanted} any more")]
     if wanted in _WORLD and new.startswith(("igw-", "eigw-")):
         return [thing(where, ChangeKind.PERMISSION, f"{wanted} goes through an internet gateway")]
-    kind = ChangeKind.CREATED if old is None else ChangeKind.WEAKENED
-    return (
-        [items(where, kind, 1, detail=f"a route to {wanted}")]
-        if old is None
-        else [thing(where, kind, f"the route to {wanted} leads elsewhere")]
-    )
+    if old is None:
+        return [items(where, ChangeKind.CREATED, 1, detail=f"a route to {wanted}")]
+    return [thing(where, ChangeKind.WEAKENED, f"the route to {wanted} leads elsewhere")]
 
 
 def _ranges(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
