@@ -1,17 +1,17 @@
 """moto behind a server that breaks what it is told to, and a gateway in front of both; each test has an agent of its own."""
 
+import asyncio
 import itertools
-import json
-import logging
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.faults.aws.faulty import Faulty
 
+from interlock.connectors.aws.upstream import AwsCalls
 from interlock.model.change import Change, ChangeState
 from interlock.runtime import directory
+from interlock.runtime.tickers import Chores
 from interlock.testing.moto import AwsGateway, MotoServer
 
 _NUMBERS = itertools.count(1)
@@ -47,6 +47,10 @@ class Place:
     def changes(self, *states: ChangeState) -> list[Change]:
         """The agent's own."""
         return [c for c in self.gateway.changes(*states) if c.agent == self.agent]
+
+    def recover(self) -> None:
+        """What a gateway does at its start about calls of which nobody knows what became."""
+        self.gateway.run(Chores(self.gateway.runtime.core).recover(starting=True))
 
     def held(self) -> Change:
         (change,) = self.changes(ChangeState.HELD)
@@ -109,8 +113,14 @@ def place_of_all(moto: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> 
         yield Place(moto, aws, gateway)
 
 
+async def _at_once(calls: AwsCalls, attempt: int) -> None:
+    await asyncio.sleep(0)
+
+
 @pytest.fixture
-def place(place_of_all: Place) -> Iterator[Place]:
+def place(place_of_all: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """One for all, with a new agent. Questions that are asked again are asked at once."""
+    monkeypatch.setattr(AwsCalls, "pause", _at_once)
     place_of_all.renew()
     yield place_of_all
     place_of_all.aws.heal()
@@ -120,11 +130,3 @@ def told(caught: Any) -> tuple[str, int, dict[str, Any]]:
     """Code, status and the whole of an error that boto3 raised."""
     response = caught.value.response
     return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"], response
-
-
-def dump(value: Any) -> str:
-    return json.dumps(value, default=str)
-
-
-logging.getLogger("botocore").setLevel(logging.WARNING)
-__all__ = ["Path", "Place", "dump", "told"]

@@ -134,6 +134,8 @@ class Faulty:
         self._ready.set()
         await self._ends.wait()
         server.close()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
 
     async def _connection(self, reader: Reader, writer: Writer) -> None:
         try:
@@ -183,7 +185,9 @@ class Faulty:
 
 
 def _closing(head: bytes) -> bytes:
-    lines = [line for line in head.split(b"\r\n") if not line.lower().startswith((b"connection:", b"expect:"))]
+    lines = [
+        line for line in head.split(b"\r\n") if not line.lower().startswith((b"connection:", b"expect:"))
+    ]
     return b"\r\n".join([*lines, b"Connection: close"])
 
 

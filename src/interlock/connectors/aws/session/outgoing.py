@@ -8,6 +8,10 @@ from interlock.connectors.aws.http import Head
 from interlock.connectors.aws.upstream import Lost, Reply
 from interlock.sdk.connector import Wire
 
+WHOLE = 64 * 1024
+"""Bytes of an answer that is passed on when all of it is there: one that breaks off can still become an error that clients see
+(botocore takes half a JSON text for an answer without members)."""
+
 
 class Outgoing:
     """The answer to one request. `begun` tells that something of it was written: then nothing else can be said."""
@@ -53,6 +57,12 @@ class Outgoing:
         if self._bodyless or reply.status in (204, 304):
             self._begin(reply.status, reply.headers, length or 0)
             return
+        if length is not None and length <= WHOLE:
+            self.whole(reply.status, reply.headers, await reply.whole(WHOLE))
+        else:
+            await self._relay_pieces(reply, length)
+
+    async def _relay_pieces(self, reply: Reply, length: int | None) -> None:
         sent = 0
         async for piece in reply.pieces():
             framed = piece if length is not None else http.chunk(piece)

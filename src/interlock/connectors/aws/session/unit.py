@@ -17,6 +17,7 @@ from interlock.connectors.aws.session.answers import Outcome, outcome_of, parsed
 from interlock.connectors.aws.session.forwarding import Sends, send
 from interlock.connectors.aws.session.record import Request
 from interlock.connectors.aws.session.reshape import reshaped
+from interlock.connectors.aws.target.settle import became
 from interlock.connectors.aws.upstream import Lost, Reply
 from interlock.model.affected import affected
 from interlock.model.base import canonical
@@ -109,13 +110,14 @@ class CallUnit:
     async def execute(self) -> Settled:
         """Make the copies, then the calls, in order. What one of them says ends the unit when it is no success."""
         made: list[Made] = []
+        settled = Settled(True)
         for place, piece in enumerate(self.pieces):
             settled = await self._make(piece, made)
             if not settled.committed:
                 return await self._partly(settled, made) if made else settled
             if place < len(self.pieces) - 1 and (why := await self._not_through(piece)):
                 return await self._partly(Settled(None, why), made)
-        return Settled(True, "", await self._completed(made))
+        return Settled(True, settled.note, await self._completed(made))
 
     async def _not_through(self, piece: Piece) -> str:
         """Wait until a call is carried out, where another follows it; why it was not."""
@@ -141,11 +143,22 @@ class CallUnit:
                     False, f"the copy for its undo could not be made, so the call was not made: {error}"
                 )
         settled, answer = await self._send(piece)
+        if settled.committed is None and piece.plan.kind != "none":
+            settled = await self._found_out(piece.plan, calls, saved, settled)
         if settled.committed:
             made.append(Made(piece, answer, saved))
         elif settled.committed is False and piece.plan.prepare:
             await judged.discarded(piece.plan, undo.Completed(saved), calls)
         return settled
+
+    async def _found_out(
+        self, plan: undo.Plan, calls: Calls, saved: dict[str, object], settled: Settled
+    ) -> Settled:
+        """Ask the account what became of it as long as the names of its copies are known here: recovery knows them no more."""
+        try:
+            return await became(plan, calls, saved)
+        except Unavailable:
+            return settled
 
     async def _completed(self, made: Sequence["Made"]) -> tuple[bytes, ...]:
         """What the answers tell, and the state that all calls together left. It is done, whatever becomes of this: without it a

@@ -4,13 +4,15 @@ A read that shows the state from before does not prove that the call will not be
 keeps its old state counts as not done.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from interlock.connectors.aws import undo
-from interlock.connectors.aws.call import CallFailed
+from interlock.connectors.aws.call import CallFailed, Calls
 from interlock.connectors.aws.session import judged
 from interlock.connectors.aws.undo.compare import look, same
 from interlock.connectors.aws.undo.means import Here
+from interlock.connectors.aws.undo.names import named
 from interlock.connectors.aws.undo.plan import ANY
 from interlock.model.errors import Rejected
 from interlock.sdk.connector import Settled
@@ -26,27 +28,32 @@ async def settle(image: Sequence[bytes], calls: Here) -> Settled:
         return Settled(
             None, f"{'it makes several calls' if pairs else 'it left nothing to compare with'}: {_BY_HAND}"
         )
-    checks = pairs[0][0].checks
-    if not checks:
+    return await became(pairs[0][0], calls, {})
+
+
+async def became(plan: undo.Plan, calls: Calls, saved: Mapping[str, Any]) -> Settled:
+    """What became of a call, by its plan and the names that were saved when its copies were made. Raises Unavailable."""
+    if not plan.checks:
         return Settled(None, f"nothing of it can be asked for: {_BY_HAND}")
+    here = calls if isinstance(calls, Here) else Here(calls, "")
     for attempt in range(TRIES):
-        found = await _look(checks[0], calls)
+        found = await _look(plan.checks[0], here, saved)
         if found.committed is not False:
             return found
         if attempt < TRIES - 1:
-            await calls.pause(attempt)
+            await here.pause(attempt)
     return found
 
 
-async def _look(check: undo.Check, calls: Here) -> Settled:
+async def _look(check: undo.Check, calls: Here, saved: Mapping[str, Any]) -> Settled:
     try:
-        now = await look(check, calls, {})
+        now = await look(check, calls, saved)
     except CallFailed as error:
         return Settled(None, f"{check.what} cannot be read: {error}")
     except Rejected:
         return Settled(None, f"what to ask for was only in the answer that was lost: {_BY_HAND}")
-    if check.after != ANY and same(check.after, now):
+    if check.after != ANY and same(named(check.after, saved), now):
         return Settled(True, f"found out from {check.what}")
-    if not same(check.before, now):
+    if not same(named(check.before, saved), now):
         return Settled(True, f"{check.what} is not as it was before")
     return Settled(False, f"{check.what} is as it was before")
