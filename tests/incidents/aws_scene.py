@@ -6,12 +6,11 @@ A payload has a call a line: `service Operation {parameters}`, with comments, an
 import json
 import re
 from collections.abc import Callable
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 from interlock.testing.moto import MotoServer
+from interlock.testing.production import CAPABILITIES, furnish, template
 
-TEMPLATE = files("interlock.testing").joinpath("environment.yaml").read_text("utf-8")
 _CALL = re.compile(r"^([a-z0-9-]+) ([A-Za-z0-9]+) (\{.*\})\s*(?://.*)?$")
 _ROLE = json.dumps(
     {
@@ -53,19 +52,11 @@ def staged(moto: MotoServer, asked: Asked) -> Asked:
 def _stack(moto: MotoServer, asked: Asked) -> dict[str, Any]:
     client = moto.client("cloudformation")
     given = {k: v for k, v in asked.parameters.items() if k != "TemplateURL"}
-    name = given["StackName"]
-    if name not in [s["StackName"] for s in client.describe_stacks()["Stacks"]]:
-        client.create_stack(StackName=name, TemplateBody=TEMPLATE, Capabilities=["CAPABILITY_NAMED_IAM"])
-        table = moto.client("dynamodb")
-        for number in range(40):
-            table.put_item(
-                TableName="costs-prod", Item={"account": {"S": str(number)}, "month": {"S": "2025-12"}}
-            )
-        for number in range(25):
-            moto.client("s3").put_object(Bucket="cost-reports-prod", Key=f"{number}.csv", Body=b"1,2\n")
+    if not client.describe_stacks()["Stacks"]:
+        furnish(moto)
     if asked.operation == "DeleteStack":
         return given
-    body = TEMPLATE
+    body = template()
     if asked.operation == "UpdateStack":
         # Another key: the table is made anew, and what was in it is gone.
         body = body.replace(
@@ -74,7 +65,7 @@ def _stack(moto: MotoServer, asked: Asked) -> dict[str, Any]:
         body = body.replace(
             "{AttributeName: account, AttributeType: S}", "{AttributeName: customer, AttributeType: S}"
         )
-    return {**given, "TemplateBody": body, "Capabilities": ["CAPABILITY_NAMED_IAM"]}
+    return {**given, "TemplateBody": body, "Capabilities": CAPABILITIES}
 
 
 def _database(moto: MotoServer, asked: Asked) -> dict[str, Any]:
