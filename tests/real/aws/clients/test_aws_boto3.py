@@ -95,6 +95,29 @@ def test_a_hold_says_how_to_go_on(cloud: Cloud) -> None:
     assert cloud.direct("dynamodb").scan(TableName="shop", Select="COUNT")["Count"] == 20
 
 
+def test_the_other_half_of_a_replacement_passes_once_it_is_approved(cloud: Cloud) -> None:
+    """Made again after it was deleted in the same session, it is held as a replacement; its own hold is no deletion before it."""
+    cloud.table("shop", 3)
+    client = cloud.client("dynamodb")
+
+    def make() -> None:
+        client.create_table(
+            TableName="shop",
+            KeySchema=[{"AttributeName": "n", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "n", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+
+    for call in (lambda: client.delete_table(TableName="shop"), make):
+        with pytest.raises(ClientError, match="InterlockHeld"):
+            call()
+        cloud.gateway.approve(cloud.held().id)
+        call()
+    assert cloud.tables() == ["shop"]
+    assert cloud.verbs(ChangeState.APPLIED) == ["dynamodb:DeleteTable", "dynamodb:CreateTable"]
+    assert cloud.changes(ChangeState.HELD) == []
+
+
 def test_a_waiter_goes_on_after_the_approval(cloud: Cloud) -> None:
     """Whoever waits for the table to be gone sees it go when people have let the gateway run what was held."""
     cloud.table("shop")

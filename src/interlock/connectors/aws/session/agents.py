@@ -19,7 +19,9 @@ LATELY = timedelta(hours=1)
 """How long a deletion and a creation of the same thing are one replacement."""
 
 _REMEMBERED = 20
-_GONE = (ChangeKind.DELETED, ChangeKind.REPLACED, ChangeKind.HIDDEN)
+_GONE = (ChangeKind.DELETED, ChangeKind.HIDDEN)
+"""Not REPLACED: afterwards it is there. A held creation that replaces must not be taken for the deletion before itself."""
+_MADE = (ChangeKind.CREATED, ChangeKind.REPLACED)
 
 
 class Asked(NamedTuple):
@@ -64,7 +66,7 @@ class AgentSession:
         gone = [e.resource.name for e in found if e.change in _GONE]
         self._seen = self._seen.with_deleted(gone, change, now)
         if done:
-            made = [e.resource.name for e in found if e.change is ChangeKind.CREATED]
+            made = [e.resource.name for e in found if e.change in _MADE]
             self._seen = self._seen.with_created(made, change, now)
             self.held.pop(change, None)
 
