@@ -12,10 +12,10 @@ STAMP := .venv/.interlock-installed
 JOBS ?= 2
 PYTEST_ARGS ?=
 
-.PHONY: help setup test check lint format demo bench conformance oracle lock clean
+.PHONY: help setup test check lint format demo bench conformance conformance-aws oracle lock clean
 
 help:  ## this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup: $(STAMP)  ## .venv with the locked packages and the project
 
@@ -43,17 +43,22 @@ format: $(STAMP)  ## put the code into the style that lint asks for
 	$(PYTHON_ENV)/ruff check --fix $(CODE)
 	$(PYTHON_ENV)/ruff format $(CODE)
 
-demo: $(STAMP)  ## the main job on a real PostgreSQL; DEMO_ARGS=--serve leaves it running
+demo: $(STAMP)  ## the main job on a real PostgreSQL; DEMO_ARGS=--serve leaves it running, DEMO_ARGS=--aws is the one on AWS
 	$(PYTHON_ENV)/interlock demo $(DEMO_ARGS)
 
 bench: $(STAMP)  ## measure against direct PostgreSQL and pgbouncer
 	@scripts/debian-packages pgbouncer || true
 	$(PYTHON_ENV)/python -m bench $(BENCH_ARGS)
+	$(PYTHON_ENV)/python -m bench.aws
 
 conformance: $(STAMP)  ## others' test suites, directly and through the gateway; CONFORMANCE_ARGS="psycopg2 --keep"
 	@scripts/debian-packages postgresql-15 || true
 	@$(PYTHON_ENV)/python -m tests.real.node || true
 	$(PYTHON_ENV)/python -m tests.real.conformance $(CONFORMANCE_ARGS)
+
+conformance-aws: $(STAMP)  ## every operation of botocore through the codec, and moto's own tests both ways; writes docs/conformance-aws.md
+	$(PYTHON_ENV)/python -m tests.real.aws.conformance
+	$(PYTHON_ENV)/python -m tests.real.aws.moto_suite
 
 oracle: $(STAMP)  ## does what changes match what was measured? ORACLE_ARGS="--parts scripts --minutes 20"
 	@scripts/debian-packages postgresql-15 sqlsmith || true

@@ -76,9 +76,16 @@ def _print_findings(findings: tuple[Finding, ...]) -> None:
 
 def demo(
     keep: Annotated[bool, typer.Option("--serve", help="Leave everything running to play with.")] = False,
+    aws: Annotated[bool, typer.Option("--aws", help="On an AWS account that moto plays.")] = False,
 ) -> None:
     """Run the main job on a real PostgreSQL that comes with it; each step is asserted."""
+    if aws and keep:
+        raise typer.BadParameter("--serve is for the demo on PostgreSQL")
     try:
+        if aws:
+            from interlock.cli.demo.aws import run as run_aws
+
+            raise typer.Exit(run_aws())
         from interlock.cli.demo import run
     except ImportError as error:
         raise Rejected(

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections.abc import Callable
 
 from rich.text import Text
 
@@ -23,7 +24,7 @@ def run(*, serve: bool = False) -> int:
 
 def _told(teller: Teller, *, serve: bool) -> int:
     with stage() as made:
-        ok = all(_step(teller, title, step) for title, step in Story(made, teller).steps())
+        ok = all(step(teller, title, what) for title, what in Story(made, teller).steps())
         teller.table()
         if serve and ok:
             _leave_running(teller, made)
@@ -33,11 +34,11 @@ def _told(teller: Teller, *, serve: bool) -> int:
     return 0 if ok and not status else 1
 
 
-def _step(teller: Teller, title: str, step: object) -> bool:
+def step(teller: Teller, title: str, what: Callable[[], str]) -> bool:
+    """Run one step, and say how it came out."""
     teller.begin(title)
     try:
-        assert callable(step)
-        teller.end(str(step()))
+        teller.end(what())
     except Failed as failed:
         teller.end(str(failed), ok=False)
         return False

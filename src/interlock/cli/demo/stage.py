@@ -15,7 +15,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -65,11 +65,10 @@ class Said:
 
 
 @dataclass(slots=True)
-class Stage:
-    """The running whole. `commands` collects the command lines, for the reader."""
+class Place:
+    """A folder with a running server of Interlock's. `commands` collects the command lines, for the reader."""
 
     folder: Path
-    database: PgDatabase
     server: subprocess.Popen[bytes]
     port: int
     api: int
@@ -87,6 +86,22 @@ class Stage:
         if said.code:
             raise Failed(f"interlock {shlex.join(words)}: exit {said.code}\n{said.out}{said.err}")
         return said
+
+    def key(self, person: str) -> str:
+        """The file of a person's signing key."""
+        return str(self.folder / f"{person}.key")
+
+    def stop(self) -> int:
+        """End the server as an operator would; its exit status."""
+        self.server.send_signal(signal.SIGTERM)
+        return self.server.wait(timeout=30)
+
+
+@dataclass(slots=True, kw_only=True)
+class Stage(Place):
+    """The shop behind it."""
+
+    database: PgDatabase
 
     def dsn(self, agent: str) -> str:
         """How an agent connects."""
@@ -111,15 +126,6 @@ class Stage:
             " WHERE refclassid = 'pg_namespace'::regclass AND refobjid = 'shop'::regnamespace"
         )
         return {**found, "objects": str(objects[0][0])}
-
-    def key(self, person: str) -> str:
-        """The file of a person's signing key."""
-        return str(self.folder / f"{person}.key")
-
-    def stop(self) -> int:
-        """End the server as an operator would; its exit status."""
-        self.server.send_signal(signal.SIGTERM)
-        return self.server.wait(timeout=30)
 
 
 def _interlock(folder: Path, *words: str) -> Said:
@@ -151,26 +157,37 @@ def stage() -> Iterator[Stage]:
         (folder / "password").touch(mode=0o600)
         (folder / "password").write_text(password)
         database = _shop(cluster, password)
-        api, port = _free_port(), _free_port()
+        api, port = free_port(), free_port()
         _write_config(folder, database, api, port)
-        with (folder / "server.log").open("wb") as log:
-            server = subprocess.Popen(
-                [sys.executable, "-m", "interlock", "serve"],
-                cwd=folder,
-                env=_environment(folder),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        made = Stage(folder, database, server, port, api)
-        try:
-            _await(made)
-            _people(made)
+        made = Stage(folder, serving(folder), port, api, database=database)
+        with ready(made):
+            people(made, "shop", {"fixer": (), "batch": ("--max-rows", "1500")})
             yield made
-        finally:
-            if server.poll() is None:
-                server.kill()
-                server.wait()
+
+
+def serving(folder: Path) -> subprocess.Popen[bytes]:
+    """A server on the configuration in a folder, with its log there."""
+    with (folder / "server.log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "interlock", "serve"],
+            cwd=folder,
+            env=_environment(folder),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+
+
+@contextmanager
+def ready(made: Place) -> Iterator[None]:
+    """Wait until the server answers, and see to it that it ends."""
+    try:
+        _await(made)
+        yield
+    finally:
+        if made.server.poll() is None:
+            made.server.kill()
+            made.server.wait()
 
 
 def _shop(cluster: PgCluster, password: str) -> PgDatabase:
@@ -192,21 +209,18 @@ def _shop(cluster: PgCluster, password: str) -> PgDatabase:
 
 def _write_config(folder: Path, database: PgDatabase, api: int, port: int) -> None:
     address = f"127.0.0.1:{database.cluster.port}/{database.name}?sslmode=disable"
-    (folder / "interlock.yaml").write_text(
-        _CONFIG.format(
-            folder=folder,
-            api=api,
-            port=port,
-            server=address,
-        )
-    )
-    # It finds the configuration, and makes the state directory with its keys, and the store.
+    initialised(folder, _CONFIG.format(folder=folder, api=api, port=port, server=address))
+
+
+def initialised(folder: Path, config: str) -> None:
+    """Write the configuration, and have the state directory with its keys and the store made. Raises Failed."""
+    (folder / "interlock.yaml").write_text(config)
     said = _interlock(folder, "init", str(folder))
     if said.code:
         raise Failed(f"interlock init: {said.out}{said.err}")
 
 
-def _await(made: Stage) -> None:
+def _await(made: Place) -> None:
     """Wait until the server says that it is healthy."""
     end = time.monotonic() + START_S
     while time.monotonic() < end:
@@ -220,21 +234,26 @@ def _await(made: Stage) -> None:
     raise Failed(f"the server did not start:\n{(made.folder / 'server.log').read_text()}")
 
 
-def _people(made: Stage) -> None:
-    """Olga owns the agents; Ann, Ben and Olga are the sre group."""
+def people(
+    made: Place,
+    target: str,
+    agents: Mapping[str, Sequence[str]],
+    actions: str = "read,create,update,delete",
+) -> None:
+    """Olga owns the agents; Ann, Ben and Olga are the sre group. `agents` names each agent's limits."""
     for person in ("olga", "ann", "ben"):
         made.must("keys", "new", made.key(person))
         made.must("people", "add", person, "--group", "sre", "--pubkey", f"{made.key(person)}.pub")
-    for agent, limit in (("fixer", ()), ("batch", ("--max-rows", "1500"))):
+    for agent, limit in agents.items():
         said = made.must("agents", "add", agent, "--owner", "olga", "--json").json()
         made.tokens[agent] = said["token"]
         made.must(
-            *("grants", "add", "--agent", agent, "--target", "shop", "--expires", "8h"),
-            *("--actions", "read,create,update,delete", *limit),
+            *("grants", "add", "--agent", agent, "--target", target, "--expires", "8h"),
+            *("--actions", actions, *limit),
         )
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
