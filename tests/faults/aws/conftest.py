@@ -52,6 +52,10 @@ class Place:
         """What a gateway does at its start about calls of which nobody knows what became."""
         self.gateway.run(Chores(self.gateway.runtime.core).recover(starting=True))
 
+    def executing(self) -> bool:
+        """Whether anything is under way."""
+        return bool(self.gateway.runtime.core.executing)
+
     def held(self) -> Change:
         (change,) = self.changes(ChangeState.HELD)
         return change

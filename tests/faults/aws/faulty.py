@@ -15,11 +15,11 @@ Writer = asyncio.StreamWriter
 
 @dataclass
 class Fault:
-    """What becomes of a request. `when` it is `after`, moto has done it by then. `do`: `answer` with the bytes, `cut` the connection,
-    `hang` until `Faulty.let_go`, send `half` of the answer and cut, or leave its `head` away and send the body only."""
+    """What becomes of a request. `when` it is `after`, moto has done it by then. `do`: `answer` with the bytes (which are no HTTP
+    for `garbage`), `cut` the connection, `hang` until `Faulty.let_go` (then say nothing, or what is `late`), or send `half` of moto's answer and end."""
 
     when: Literal["before", "after"]
-    do: Literal["answer", "cut", "hang", "half", "garbage"]
+    do: Literal["answer", "cut", "hang", "late", "half", "garbage"]
     bytes: bytes = b""
 
 
@@ -170,6 +170,10 @@ class Faulty:
                 await writer.drain()
             case "hang":
                 await self._go.wait()
+            case "late":
+                await self._go.wait()
+                writer.write(told)
+                await writer.drain()
             case "cut":
                 writer.transport.abort()
 

@@ -66,10 +66,9 @@ class Raw:
         return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
 
     def send(self, data: bytes) -> list[Answer]:
-        """All answers until the gateway closes; our side is closed at once after the data."""
+        """All answers until the gateway closes, as it does after a request that it cannot read."""
         with self.connect() as connection:
             connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
             return answers(everything(connection))
 
     def one(self, data: bytes) -> Answer:

@@ -198,7 +198,7 @@ def test_a_long_answer_that_breaks_off_is_seen_to(place: Place) -> None:
     bucket = place.bucket(0)
     place.direct("s3").put_object(Bucket=bucket, Key="long", Body=bytes(3 << 20))
     place.aws.on(f"GET /{bucket}/long", Fault("after", "half"))
-    with pytest.raises(Exception, match="(?i)incomplete|broken|reset|read"):
+    with pytest.raises(Exception, match=r"(?i)incomplete|broken|reset|read"):
         place.client("s3").get_object(Bucket=bucket, Key="long")["Body"].read()
 
 
