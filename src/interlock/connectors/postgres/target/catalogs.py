@@ -18,7 +18,7 @@ Ask: TypeAlias = Callable[[list[tuple[str, tuple[str | None, ...]]]], Awaitable[
 _Key: TypeAlias = tuple[str, str | None, str]
 """A shape, and whatever else decides what its names mean."""
 
-RELOAD_S = 30.0
+RELOAD_S = 10.0
 """How long (seconds) a statement waits for the catalogs to be read again before it is refused."""
 POLL_S = 1.0
 """How often (seconds) the catalogs are looked at for changes that did not come through this gateway."""
