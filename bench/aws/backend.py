@@ -32,7 +32,9 @@ class Answering(asyncio.Protocol):
 
 
 def _answer(body: bytes) -> bytes:
-    kind, told = (b"text/xml", IDENTITY) if body.startswith(b"Action=") else (b"application/x-amz-json-1.0", ITEM)
+    kind, told = (
+        (b"text/xml", IDENTITY) if body.startswith(b"Action=") else (b"application/x-amz-json-1.0", ITEM)
+    )
     head = b"HTTP/1.1 200 OK\r\nx-amzn-RequestId: 1\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n"
     return head % (kind, len(told)) + told
 

@@ -92,7 +92,9 @@ class Client(asyncio.Protocol):
             self._ask()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self.done.done():  # a server that closes after each answer: the next connection is part of the price
+        if (
+            not self.done.done()
+        ):  # a server that closes after each answer: the next connection is part of the price
             asyncio.get_running_loop().create_task(self.connect())
 
     def _finish(self, error: Exception | None) -> None:

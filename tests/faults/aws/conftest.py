@@ -5,14 +5,16 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 from tests.faults.aws.faulty import Faulty
 
 from interlock.connectors.aws.upstream import AwsCalls
 from interlock.model.change import Change, ChangeState
 from interlock.runtime import directory
 from interlock.runtime.tickers import Chores
-from interlock.testing.moto import AwsGateway, MotoServer
+from interlock.testing.moto import REGION, AwsGateway, MotoServer
 
 _NUMBERS = itertools.count(1)
 ANSWER_S = 2
@@ -25,6 +27,7 @@ class Place:
     def __init__(self, moto: MotoServer, aws: Faulty, gateway: AwsGateway) -> None:
         self.moto, self.aws, self.gateway = moto, aws, gateway
         self.agent = self.name = ""
+        self.environment: dict[str, str] = {}
         self._direct: dict[str, Any] = {}
 
     def renew(self) -> None:
@@ -37,6 +40,15 @@ class Place:
         """boto3 as the agent; one attempt, unless told otherwise."""
         config.setdefault("retries", {"total_max_attempts": 1})
         return self.gateway.client(service, self.agent, **config)
+
+    def client_at(self, port: int, service: str) -> Any:
+        """boto3 as the agent of `environment`, at a gateway that is a process."""
+        return boto3.client(
+            service, region_name=REGION, endpoint_url=f"http://127.0.0.1:{port}/~/{service}",
+            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
+            config=Config(retries={"total_max_attempts": 1}, inject_host_prefix=False),
+        )  # fmt: skip
 
     def direct(self, service: str) -> Any:
         """boto3 past the gateway and the faults."""
@@ -86,7 +98,7 @@ class Place:
             s3.put_object(Bucket=self.name, Key=f"k{number}", Body=f"old-{number}".encode())
         return self.name
 
-    def keys(self) -> list[str]:
+    def stored(self) -> list[str]:
         """What is in the bucket."""
         pages = self.direct("s3").get_paginator("list_objects_v2").paginate(Bucket=self.name)
         return [item["Key"] for page in pages for item in page.get("Contents", [])]

@@ -15,12 +15,14 @@ Writer = asyncio.StreamWriter
 
 @dataclass
 class Fault:
-    """What becomes of a request. `when` it is `after`, moto has done it by then. `do`: `answer` with the bytes (which are no HTTP
-    for `garbage`), `cut` the connection, `hang` until `Faulty.let_go` (then say nothing, or what is `late`), or send `half` of moto's answer and end."""
+    """What becomes of a request. `when` it is `after`, moto has done it by then; `work` is done as well. `do`: `answer` with the
+    bytes (which are no HTTP for `garbage`), `cut` the connection, `hang` until `Faulty.let_go` (then say nothing, or what is
+    `late`), or send `half` of moto's answer and end."""
 
     when: Literal["before", "after"]
     do: Literal["answer", "cut", "hang", "late", "half", "garbage"]
     bytes: bytes = b""
+    work: Callable[[], object] | None = None
 
 
 @dataclass
@@ -156,6 +158,8 @@ class Faulty:
             return False
         rule.times -= 1
         told = await self._passed(request) if rule.fault.when == "after" else b""
+        if rule.fault.work is not None:
+            await asyncio.to_thread(rule.fault.work)
         rule.used.set()
         await self._break(rule.fault, told, writer)
         return False

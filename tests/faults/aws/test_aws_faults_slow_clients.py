@@ -77,7 +77,7 @@ def test_a_body_in_single_bytes(place: Place, raw: Raw, length: int) -> None:
             connection.sendall(PIECE)
         said = drip(connection, b"x" * 10_000, SHORT_S / 8)
     assert answers(said)[0].status == 408
-    assert "slow" not in place.keys()
+    assert "slow" not in place.stored()
 
 
 def test_a_client_that_does_not_read_its_answer(place: Place, raw: Raw) -> None:

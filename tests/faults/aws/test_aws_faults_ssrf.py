@@ -1,10 +1,12 @@
 """Whatever an agent writes, the gateway speaks to its configured endpoints only."""
 
+import contextlib
 import socket
 from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
+from botocore.exceptions import ClientError
 from tests.faults.aws.conftest import Place
 from tests.faults.aws.faulty import Fault, answer
 from tests.faults.aws.raw import Raw, written
@@ -59,7 +61,8 @@ def test_the_host_header_leads_nowhere(place: Place, raw: Raw, trap: Trap, host:
 
 
 PATHS = [
-    "//127.0.0.1:{port}/k", "///127.0.0.1:{port}/k", "/http://127.0.0.1:{port}/k", "/@127.0.0.1:{port}/k", "/%2f%2f127.0.0.1:{port}",
+    "//127.0.0.1:{port}/k", "///127.0.0.1:{port}/k", "/http://127.0.0.1:{port}/k", "/@127.0.0.1:{port}/k",
+    "/%2f%2f127.0.0.1:{port}",
     "/~/http://127.0.0.1:{port}/", "/~/127.0.0.1:{port}/", "/~/@127.0.0.1:{port}/", "/~/s3@127.0.0.1:{port}/", "/~/../~/s3/",
     "/~/%73%33/", "/~/S3/", "/~/nothing/", "/~/", "/~", "/~//", "/~/s3%2f..%2fiam/", "/~/s3/../../etc", "/~/s3.amazonaws.com/",
     "/~/s3%00/", "/~/s3%0d%0aHost:%20evil/", "/~/s3/?x-id=GetObject&endpoint=http://127.0.0.1:{port}",
@@ -103,14 +106,8 @@ def test_addresses_in_parameters_are_aws_own_business(place: Place, trap: Trap) 
         ("s3", "copy_object", {"Bucket": place.name, "Key": "c", "CopySource": f"//127.0.0.1:{trap.port}/x"}),
     ]
     for service, operation, parameters in calls:
-        try:
+        with contextlib.suppress(ClientError):
             getattr(place.client(service), operation)(**parameters)
-        except Exception as error:  # noqa: BLE001  # whatever is said, nobody went there
-            assert (
-                str(trap.port) not in str(error)
-                or "queue" in str(error).lower()
-                or "template" in str(error).lower()
-            )
 
 
 def test_a_redirect_is_never_followed(place: Place, trap: Trap) -> None:

@@ -49,7 +49,7 @@ def test_a_client_that_goes_away_in_the_middle(place: Place, raw: Raw, hashed: s
     connection.close()
     assert settled(place) == [S.FAILED]
     assert not [seen for seen in place.aws.forwarded(f"PUT /{place.name}/{key}") if seen.complete]
-    assert sorted(place.keys()) == ["k0", "k1", "k2"]
+    assert sorted(place.stored()) == ["k0", "k1", "k2"]
     assert place.direct("s3").get_object(Bucket=place.name, Key="k1")["Body"].read() == b"old-1"
 
 
@@ -73,11 +73,11 @@ def test_a_long_body_that_is_not_the_signed_one(place: Place, raw: Raw) -> None:
         found = first(connection)
     assert (found.status, "XAmzContentSHA256Mismatch" in found.text) == (400, True)
     assert settled(place) == [S.FAILED]
-    assert "new" not in place.keys()
+    assert "new" not in place.stored()
     with raw.connect() as connection:
         connection.sendall(written("PUT", target, headers, body))
         assert first(connection).status == 200
-    assert "new" in place.keys()
+    assert "new" in place.stored()
 
 
 def test_a_wrong_checksum_in_the_trailer(place: Place, raw: Raw) -> None:
@@ -94,7 +94,7 @@ def test_a_wrong_checksum_in_the_trailer(place: Place, raw: Raw) -> None:
         found = first(connection)
     assert (found.status, "BadDigest" in found.text) == (400, True)
     assert settled(place) == [S.FAILED]
-    assert "new" not in place.keys()
+    assert "new" not in place.stored()
 
 
 def test_a_part_of_a_multipart_upload_that_breaks_off(place: Place, raw: Raw) -> None:

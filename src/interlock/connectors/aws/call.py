@@ -108,7 +108,7 @@ class Calls(Protocol):
     async def ask(
         self, service: str, operation: str, parameters: Mapping[str, Any] | None = None, *, region: str = ""
     ) -> dict[str, Any]:
-        """Make a call and return its answer as botocore parses it, without `ResponseMetadata`; a streaming member is read into bytes
+        """Make a call and return its answer as botocore parses it, without `ResponseMetadata`; a streaming member is read
         (at most 64 MiB; more is CallFailed("TooLarge", 413)). Raises CallFailed; Unavailable when no answer was had."""
 
     async def pages(

@@ -6,7 +6,7 @@ Each service has a base path of its own (`/~/dynamodb`), so that the service of 
 
 from collections.abc import Mapping
 
-from interlock.connectors.aws.session import keys
+from interlock.connectors.aws.identity import keys
 from interlock.connectors.aws.session.exchange import BASE
 from interlock.connectors.aws.upstream import service_variables
 from interlock.model.people import signing_key

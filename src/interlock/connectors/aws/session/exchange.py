@@ -4,8 +4,6 @@ import secrets
 from datetime import UTC, datetime
 from typing import Protocol
 
-import msgspec
-
 from interlock.connectors.aws import answer as answers
 from interlock.connectors.aws import sigv4
 from interlock.connectors.aws.answer import Answer
@@ -14,23 +12,25 @@ from interlock.connectors.aws.codec import Asked, Codec, Unclear, Understood
 from interlock.connectors.aws.codec.address import path_of
 from interlock.connectors.aws.config import TargetConfig
 from interlock.connectors.aws.http import Head, Malformed
-from interlock.connectors.aws.session import credentials, forwarding, keys, rewriting
+from interlock.connectors.aws.identity import credentials, keys
+from interlock.connectors.aws.identity import signed as signature
+from interlock.connectors.aws.identity.signed import Signed
 from interlock.connectors.aws.session.agents import AgentSession, AgentSessions
 from interlock.connectors.aws.session.agents import Asked as Waiting
-from interlock.connectors.aws.session.answers import OURS_AMONG, refuses_ours
-from interlock.connectors.aws.session.forwarding import Sends
 from interlock.connectors.aws.session.incoming import Incoming, Taken
 from interlock.connectors.aws.session.outgoing import Outgoing
+from interlock.connectors.aws.session.passing import forwarding, rewriting
+from interlock.connectors.aws.session.passing.answers import OURS_AMONG, refuses_ours
+from interlock.connectors.aws.session.passing.forwarding import Sends
 from interlock.connectors.aws.session.record import Recorded, Request
 from interlock.connectors.aws.session.unit import Account, CallUnit, Piece
-from interlock.connectors.aws.sigv4 import Claim, NotSigned
+from interlock.connectors.aws.sigv4 import NotSigned
 from interlock.connectors.aws.upstream import Lost, Reply
 from interlock.model.change import Change
 from interlock.model.decision import Forbid, Permit
 from interlock.model.errors import InterlockError, Rejected, Unavailable
 from interlock.model.operation import Action
-from interlock.model.people import AgentCredential
-from interlock.sdk.connector import Gate, Held, Permitted, Principal, Refused, Work
+from interlock.sdk.connector import Gate, Held, Permitted, Refused, Work
 
 _MAKES = ("Create", "Import", "Restore")
 """Verbs of calls that make a thing, whatever else they are (a stack may give rights)."""
@@ -51,17 +51,6 @@ class Server(Account, Sends, Protocol):
     def usual_protocol(self, service: str) -> str: ...
     def host_prefix(self, request: Request) -> str: ...
     def address(self, host: str) -> str: ...
-
-
-class Signed(msgspec.Struct, frozen=True):
-    """Who asks, proven."""
-
-    principal: Principal
-    credential: AgentCredential
-    claim: Claim
-    mode: sigv4.Mode
-    secret: str
-    narrowed: keys.Narrowed | None
 
 
 class Exchange:
@@ -94,7 +83,7 @@ class Exchange:
     async def _answer(self) -> None:
         endpoint, path = _endpoint(self._head.path)
         self._guess(endpoint)
-        signed = await self._signed()
+        signed = signature.signed(self._head, self._server.gate, datetime.now(UTC))
         self._guess(endpoint or signed.claim.service)
         body = await self._body(signed)
         understood = await self._understand(signed, endpoint, path, body)
@@ -118,35 +107,6 @@ class Exchange:
         self._service = service
         self._protocol = self._server.usual_protocol(service) if service else ""
 
-    # -- who
-
-    async def _signed(self) -> Signed:
-        head = self._head
-        claim = sigv4.claim(head.method, head.path, head.query, head.headers)
-        found = self._server.gate.credential(keys.agent_of(claim.key_id))
-        if found is None or not found[1].signing:
-            raise sigv4.unknown_key(claim)
-        principal, credential = found
-        secret, narrowed = _secret(claim, principal, credential)
-        mode = sigv4.mode(claim, head.query, head.headers)
-        signed = Signed(principal, credential, claim, mode, secret, narrowed)
-        if mode.kind != "whole":
-            self._verify(signed, mode.hash)
-        return signed
-
-    def _verify(self, signed: Signed, digest: str) -> None:
-        head = self._head
-        sigv4.verify(
-            signed.claim,
-            signed.secret,
-            head.method,
-            head.path,
-            head.query,
-            head.headers,
-            digest,
-            datetime.now(UTC),
-        )
-
     # -- what
 
     async def _body(self, signed: Signed) -> Taken:
@@ -163,7 +123,7 @@ class Exchange:
             await taken.more(limits.body_bytes)
             if not taken.complete:
                 raise Malformed(413, f"the body is longer than {limits.body_bytes} bytes")
-            self._verify(signed, sigv4.hash_of(taken.data))
+            signed.verify(self._head, sigv4.hash_of(taken.data), datetime.now(UTC))
         else:
             await taken.more(limits.inline_bytes)
         return taken
@@ -413,21 +373,6 @@ def _endpoint(path: str) -> tuple[str, str]:
         return "", path
     service, slash, rest = path.removeprefix(BASE).partition("/")
     return service, slash + rest or "/"
-
-
-def _secret(
-    claim: Claim, principal: Principal, credential: AgentCredential
-) -> tuple[str, keys.Narrowed | None]:
-    if not keys.is_narrowed(claim.key_id):
-        if claim.token:
-            raise sigv4.wrong_token(claim)
-        return credential.signing, None
-    narrowed = keys.read_token(
-        claim.token, credential.signing, principal.agent, credential.epoch, datetime.now(UTC)
-    )
-    if narrowed is None:
-        raise sigv4.wrong_token(claim)
-    return keys.secret_of(claim.token, credential.signing), narrowed
 
 
 def _declared(headers: tuple[tuple[str, str], ...]) -> str:

@@ -35,14 +35,15 @@ class Looked(Protocol):
 def effects(what: Classified, described: Described, plan: undo.Plan) -> tuple[Effect, ...]:
     """The effects with what the plan says of each. The first one tells what people must read before they approve: what
     changes from what to what, and what comes back otherwise than it was."""
-    found = [_judged(effect, plan) for effect in described.effects]
+    found = [with_undo(effect, plan) for effect in described.effects]
     if found and (told := _told(described, plan)):
         detail = "; ".join(part for part in (found[0].detail, told) if part)
         found[0] = msgspec.structs.replace(found[0], detail=_short(detail))
     return tuple(found)
 
 
-def _judged(effect: Effect, plan: undo.Plan) -> Effect:
+def with_undo(effect: Effect, plan: undo.Plan) -> Effect:
+    """An effect with what a plan says of its undo."""
     if effect.evidence is Evidence.UNKNOWN:
         return msgspec.structs.replace(
             effect, reversible=False, reason=effect.reason or "its effect is not known"

@@ -13,10 +13,10 @@ from interlock.connectors.aws.call import CallFailed, Calls, Classified, Describ
 from interlock.connectors.aws.preview import Seen, describe
 from interlock.connectors.aws.session import judged
 from interlock.connectors.aws.session.agents import AgentSession
-from interlock.connectors.aws.session.answers import Outcome, outcome_of, parsed
-from interlock.connectors.aws.session.forwarding import Sends, send
+from interlock.connectors.aws.session.passing.answers import Outcome, outcome_of, parsed
+from interlock.connectors.aws.session.passing.forwarding import Sends, send
+from interlock.connectors.aws.session.passing.reshape import reshaped
 from interlock.connectors.aws.session.record import Request
-from interlock.connectors.aws.session.reshape import reshaped
 from interlock.connectors.aws.target.settle import became
 from interlock.connectors.aws.upstream import Lost, Reply
 from interlock.model.affected import affected

@@ -109,9 +109,9 @@ class AwsLive:
         return AwsSession(wire, self)
 
     async def settle(self, change: Change, image: Sequence[bytes] = ()) -> Settled:
-        """Ask the account what became of a call."""
+        """Ask the account what became of a call. Of a revert, which is several calls, people must find it out."""
         region = change.marker.get("region", "")
-        return await settling.settle(image, Here(self.calls(region), region))
+        return await settling.settle(() if change.reverts else image, Here(self.calls(region), region))
 
     def describe(self, payload: bytes) -> Sequence[str]:
         return record.read(payload).statements

@@ -1,7 +1,7 @@
 """Units that the gateway runs by itself: an approved change from its record, and a revert."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -10,12 +10,13 @@ from interlock.connectors.aws.call import Call, CallFailed, Calls, Classified
 from interlock.connectors.aws.session import judged
 from interlock.connectors.aws.session.record import Recorded, Request, read
 from interlock.connectors.aws.session.unit import Account, CallUnit, Piece
+from interlock.connectors.aws.target.image import Image, image_of, together
 from interlock.model.affected import affected
 from interlock.model.base import canonical, digest_of
 from interlock.model.change import Change, Measurement
 from interlock.model.conflict import Conflicting, ConflictKind, RowConflict
 from interlock.model.effect import ACTION_OF, ChangeKind, Effect, Evidence
-from interlock.model.errors import Rejected
+from interlock.model.errors import Rejected, Unavailable
 from interlock.model.operation import Operation
 from interlock.sdk.connector import Preview, Principal, Settled, Unit, Work
 
@@ -62,8 +63,21 @@ def revert(
 _OPPOSITE = {ChangeKind.CREATED: ChangeKind.DELETED, ChangeKind.DELETED: ChangeKind.CREATED}
 
 
+class Back(NamedTuple):
+    """One call of the change: its plan, what became of it, and the before-image of running its inverse."""
+
+    plan: undo.Plan
+    completed: undo.Completed
+    image: Image
+
+    @property
+    def plans(self) -> tuple[undo.Plan, ...]:
+        return self.image.plans
+
+
 class RevertUnit:
-    """The inverse of a change's calls, the last call first."""
+    """The inverse of a change's calls, the last call first. It has a before-image like any other change, where all of its own
+    calls have one."""
 
     def __init__(
         self,
@@ -74,8 +88,9 @@ class RevertUnit:
         force: bool,
     ) -> None:
         self._server, self._change, self._force = server, change, force
-        self._pairs = list(reversed(pairs))
+        self._pairs = [(plan, completed) for plan, completed in reversed(pairs) if plan.kind != "none"]
         self._lost = tuple(e for e in change.measurement.effects if not e.reversible and e.count)
+        self._backs: list[Back] = []
         self.operations = self._operations()
 
     def _calls(self) -> Calls:
@@ -92,17 +107,30 @@ class RevertUnit:
     async def preview(self) -> Preview:
         """Compare with what the change left. Raises Rejected when somebody changed it since (unless by force), Unavailable."""
         found = await self._since()
-        effects = tuple(_inverse(e) for e in self._change.measurement.effects if e.reversible and e.count)
+        self._backs = [Back(plan, done, await self._image(plan, done)) for plan, done in self._pairs]
+        back = together([each.image for each in self._backs])
+        effects = [_inverse(e, back) for e in self._change.measurement.effects if e.reversible and e.count]
         state = affected([canonical([str(since) for since in found])]) if found else ""
         marker = {"region": self._change.marker.get("region", ""), **({"partly": "1"} if self._lost else {})}
-        return Preview(Measurement(effects, state), (), marker, tuple(_conflict(since) for since in found))
+        measured = Measurement(_told(effects, back), state, "", back.kind)
+        return Preview(measured, self._packed(back), marker, tuple(_conflict(since) for since in found))
+
+    async def _image(self, plan: undo.Plan, completed: undo.Completed) -> Image:
+        server = self._server
+        return await image_of(plan, completed, self._calls(), server.classified, server.nonce)
+
+    def _packed(self, back: undo.Plan) -> tuple[bytes, ...]:
+        plans = [plan for each in self._backs for plan in each.plans]
+        if back.kind != "none" and plans:
+            return judged.pack_plans(plans)
+        self._backs = [each._replace(image=Image(each.plan)) for each in self._backs]
+        return ()
 
     async def _since(self) -> list[undo.Since]:
         """What somebody changed since. Raises Conflicting unless by force."""
         found: list[undo.Since] = []
         for plan, completed in self._pairs:
-            if plan.kind != "none":
-                found += await undo.conflicts(plan, completed, self._calls())
+            found += await undo.conflicts(plan, completed, self._calls())
         if found and not self._force:
             why = "; ".join(str(since) for since in found)
             raise Conflicting(f"somebody changed it since: {why}", [_conflict(since) for since in found])
@@ -115,34 +143,78 @@ class RevertUnit:
             await self._since()
         except Rejected as error:
             return Settled(False, str(error))
+        copies: list[list[dict[str, Any]]] = []
+        try:
+            await self._prepare(copies)
+        except (CallFailed, Rejected, Unavailable) as error:
+            await self._discard(copies)
+            return Settled(
+                False, f"the copy for its own undo could not be made, so nothing was done: {error}"
+            )
+        return await self._run(copies)
+
+    async def _prepare(self, copies: list[list[dict[str, Any]]]) -> None:
+        for each in self._backs:
+            copies.append([])
+            for plan in each.plans:
+                copies[-1].append(await undo.prepare(plan, self._calls(), {}))
+
+    async def _discard(self, copies: Sequence[Sequence[dict[str, Any]]]) -> None:
+        for each, names in zip(self._backs, copies, strict=False):
+            for plan, saved in zip(each.plans, names, strict=False):
+                await judged.discarded(plan, undo.Completed(saved), self._calls())
+
+    async def _run(self, copies: Sequence[Sequence[dict[str, Any]]]) -> Settled:
         notes: list[str] = []
-        for place, (plan, completed) in enumerate(self._pairs):
-            if plan.kind == "none":
-                continue
+        ran: list[undo.Reverted] = []
+        for place, each in enumerate(self._backs):
             try:
-                done = await undo.revert(plan, completed, self._calls(), force=True)
+                done = await undo.revert(each.image.inverse, each.completed, self._calls(), force=True)
             except (CallFailed, Rejected) as error:
                 return Settled(False, str(error)) if not place else Settled(None, f"in part: {error}")
             if done.failed:
                 return Settled(None if done.steps or place else False, f"in part: {done.failed}")
             notes += done.caveats
-        return Settled(True, "; ".join(dict.fromkeys(notes)))
+            ran.append(done)
+        return Settled(True, "; ".join(dict.fromkeys(notes)), await self._completed(ran, copies))
+
+    async def _completed(
+        self, ran: Sequence[undo.Reverted], copies: Sequence[Sequence[dict[str, Any]]]
+    ) -> tuple[bytes, ...]:
+        """What the answers told, and the state that all steps together left. It is done, whatever becomes of this."""
+        found = []
+        for each, done, names in zip(self._backs, ran, copies, strict=True):
+            for place, plan in enumerate(each.plans):
+                saved = {**each.image.told(place, done.saved), **names[place]}
+                try:
+                    one = await undo.complete(judged.compared_later(plan), {}, self._calls(), saved)
+                except (CallFailed, Unavailable):
+                    one = undo.Completed(saved)
+                found.append(one)
+        return judged.pack_completed(found) if found else ()
 
     async def abandon(self) -> None:
         """Nothing was begun."""
 
 
-def _inverse(effect: Effect) -> Effect:
-    return msgspec.structs.replace(
+def _inverse(effect: Effect, back: undo.Plan) -> Effect:
+    reverse = msgspec.structs.replace(
         effect,
         change=_OPPOSITE.get(effect.change, effect.change),
         evidence=Evidence.PLANNED,
-        reversible=False,
-        reason="no before-image is taken of a revert",
         before=None,
         before_at_least=False,
         detail="removed again" if effect.change is ChangeKind.CREATED else "brought back",
     )
+    return judged.with_undo(reverse, back)
+
+
+def _told(effects: list[Effect], back: undo.Plan) -> tuple[Effect, ...]:
+    """The first one says what people must read of undoing the revert."""
+    if effects and back.caveats:
+        detail = f"{effects[0].detail}; undone again: {'; '.join(back.caveats[:3])}"
+        effects[0] = msgspec.structs.replace(effects[0], detail=detail)
+    return tuple(effects)
 
 
 _SINCE = {

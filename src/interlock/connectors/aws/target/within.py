@@ -2,7 +2,7 @@
 
 from interlock.connectors.aws.call import Classified
 from interlock.connectors.aws.config import Selector
-from interlock.connectors.aws.session.keys import fits
+from interlock.connectors.aws.identity.keys import fits
 
 
 def outside(what: Classified, only: Selector | None) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from interlock.connectors.aws.call import Call
-from interlock.connectors.aws.session import keys
-from interlock.connectors.aws.session.keys import Narrowed
+from interlock.connectors.aws.identity import keys
+from interlock.connectors.aws.identity.keys import Narrowed
 from interlock.model.people import AgentCredential
 from interlock.sdk.connector import Principal
 

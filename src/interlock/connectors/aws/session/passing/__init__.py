@@ -1,0 +1,1 @@
+"""Sending a call on, and reading what comes back."""
