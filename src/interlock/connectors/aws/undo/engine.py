@@ -69,9 +69,11 @@ async def discard(plan: Plan, completed: Completed, calls: Calls) -> None:
 
 
 async def _inverse(plan: Plan, completed: Completed, calls: Calls, overridden: Sequence[Since]) -> Reverted:
-    ran = await run(plan.inverse, _here(calls), dict(completed.saved))
+    names = dict(completed.saved)
+    ran = await run(plan.inverse, _here(calls), names)
     failed = "" if ran.stopped is None else str(ran.stopped)
-    return Reverted(ran.made, failed=failed, conflicts=tuple(overridden), caveats=plan.caveats)
+    told = stored(names)
+    return Reverted(ran.made, failed=failed, conflicts=tuple(overridden), caveats=plan.caveats, saved=told)
 
 
 def _here(calls: Calls) -> Here:

@@ -31,6 +31,17 @@ def fill(value: Any, saved: Mapping[str, Any]) -> Any:
     return value
 
 
+def mentioned(value: Any) -> set[str]:
+    """The names in a value."""
+    if isinstance(value, str):
+        return {found[2] for found in _NAME.finditer(value) if found[2]}
+    if isinstance(value, Mapping):
+        return set().union(*(mentioned(item) for item in value.values()))
+    if isinstance(value, list | tuple):
+        return set().union(*(mentioned(item) for item in value))
+    return set()
+
+
 def _fill_text(text: str, saved: Mapping[str, Any]) -> Any:
     whole = _NAME.fullmatch(text)
     if whole and whole[2]:

@@ -43,10 +43,11 @@ _WORDS = {
 class Reverted(Value, frozen=True):
     """What a revert did. `steps` is how many calls were made; 0 with `already` when all was as before the call. `failed` says
     why the rest was not done: then it is reverted in part, and running it again goes on. `conflicts` are what was overridden
-    by force."""
+    by force. `saved` are the names that the inverse saved."""
 
     steps: int = 0
     already: bool = False
     failed: str = ""
     conflicts: tuple[Since, ...] = ()
     caveats: tuple[str, ...] = ()
+    saved: Mapping[str, Any] = {}

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from interlock.connectors.aws.call import CallFailed, Calls
 from interlock.connectors.aws.undo.compare import look, missing, present, same
 from interlock.connectors.aws.undo.means import Here
-from interlock.connectors.aws.undo.names import fill, named, pick, search
+from interlock.connectors.aws.undo.names import fill, mentioned, named, pick, search
 from interlock.connectors.aws.undo.plan import Check, Step
 from interlock.model.errors import Rejected
 
@@ -57,10 +57,21 @@ async def beside(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 def _batches(steps: Iterable[Step]) -> Iterator[list[Step]]:
-    for independent, group in itertools.groupby(steps, key=lambda step: step.independent):
-        size = _BESIDE if independent else 1
-        while batch := list(itertools.islice(group, size)):
+    """Independent neighbours together, but not with one whose answer they need."""
+    batch: list[Step] = []
+    for step in steps:
+        if batch and (len(batch) == _BESIDE or not (batch[-1].independent and _beside(step, batch))):
             yield batch
+            batch = []
+        batch.append(step)
+    if batch:
+        yield batch
+
+
+def _beside(step: Step, batch: Iterable[Step]) -> bool:
+    unless = step.unless and (step.unless.parameters, step.unless.select, step.unless.before)
+    needs = mentioned((step.parameters, step.wait_for, unless))
+    return step.independent and needs.isdisjoint(name for each in batch for name in each.saves)
 
 
 async def _one(step: Step, calls: Here, saved: dict[str, Any]) -> int:
