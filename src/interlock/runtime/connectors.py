@@ -1,9 +1,10 @@
 """Finding connectors: a folder of `interlock.connectors`, or an entry point of the group `interlock.connectors`. Only those that
-the configuration names are loaded."""
+the configuration names are loaded, and those whose language another one asks for."""
 
 import importlib
 import importlib.metadata
 import importlib.util
+import pkgutil
 import re
 
 from interlock.model.errors import Misconfigured
@@ -22,6 +23,15 @@ def find(name: str) -> Connector | None:
     for entry in importlib.metadata.entry_points(group=GROUP, name=name):
         return _value(name, entry.module, entry.attr or "CONNECTOR")
     return None
+
+
+def installed() -> list[str]:
+    """The names of all connectors, folders first; none of them is loaded."""
+    folders = importlib.import_module(GROUP).__path__
+    names = [found.name for found in pkgutil.iter_modules(folders) if found.ispkg]
+    return list(
+        dict.fromkeys((*sorted(names), *(e.name for e in importlib.metadata.entry_points(group=GROUP))))
+    )
 
 
 def load(name: str) -> Connector:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -13,11 +14,12 @@ from interlock.pipeline.records import Terms
 from interlock.runtime import announce
 from interlock.runtime.directory import Directory
 from interlock.runtime.judge import Judge
+from interlock.runtime.languages import Languages
 from interlock.runtime.policies import Policies
 from interlock.runtime.refusals import Refusals
 from interlock.runtime.tasks import Tasks
 from interlock.runtime.watch import Watch
-from interlock.sdk.connector import Live
+from interlock.sdk.connector import Live, ReadsText
 from interlock.sdk.ports import Notifier, ReadTx, Store, Tx
 
 HEARTBEAT = 5.0
@@ -74,6 +76,8 @@ class Core:
     lives: dict[str, Live] = field(default_factory=dict)
     folder: Path = Path(".")
     """The state directory."""
+    languages: Mapping[str, ReadsText] = field(default_factory=Languages)
+    """What connectors read for each other."""
     ended: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How many units of work ended how (permitted, held, refused), by target and ending: for metrics."""
     executing: set[str] = field(default_factory=set)

@@ -1,7 +1,7 @@
 """The gate of one target: what the core offers a connector's sessions (`sdk.connector.Gate`)."""
 
 import secrets
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -23,7 +23,7 @@ from interlock.runtime.core import Core
 from interlock.runtime.directory import Snapshot
 from interlock.runtime.drive import Drive, described
 from interlock.runtime.perform import Performer
-from interlock.sdk.connector import Answer, Principal, Refused, Unit, Work
+from interlock.sdk.connector import Answer, Principal, ReadsText, Refused, Unit, Work
 from interlock.sdk.ports import Tx
 
 _log = structlog.get_logger(__name__)
@@ -177,6 +177,11 @@ class TargetGate:
     def log(self, event: str, **fields: str | int | bool) -> None:
         """See `sdk.connector.Gate`."""
         _log.info(event, target=self.target.name, **fields)
+
+    @property
+    def languages(self) -> Mapping[str, ReadsText]:
+        """See `sdk.connector.Gate`."""
+        return self._core.languages
 
     @property
     def folder(self) -> str:

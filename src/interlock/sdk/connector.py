@@ -23,6 +23,10 @@ TlsContext: TypeAlias = ssl.SSLContext
 """How TLS is spoken on a connection."""
 
 
+ReadsText: TypeAlias = Callable[[str], tuple[Operation, ...]]
+"""Statements of a language as operations: see `Connector`."""
+
+
 class Principal(Value, frozen=True):
     """Who speaks on a connection, once authenticated: an agent, its owner, the session id and the credential's epoch."""
 
@@ -160,6 +164,11 @@ class Gate(Protocol):
         """A structured log line; never secrets, statement texts or row values."""
 
     @property
+    def languages(self) -> Mapping[str, ReadsText]:
+        """Readers of statements in other connectors' languages, by the word that those declare. One is loaded when it is first
+        asked for, which may block for a second; it is absent when nothing that can be loaded here brings it."""
+
+    @property
     def folder(self) -> str:
         """Where a connector may keep what is costly to make again: a folder that only the gateway can open."""
 
@@ -222,8 +231,8 @@ class Live(Protocol):
         """What the target really is (for Postgres: `system identifier/database`), read from it."""
 
     async def settle(self, change: Change, image: Sequence[bytes] = ()) -> Settled:
-        """Ask the target what became of an execution (recovery). `image` are the parts of the before-image that were stored with the
-        intent, for a target that can only tell by comparing."""
+        """Ask the target what became of an execution (recovery). `image` are the parts of the before-image that were stored
+        with the intent, for a target that can only tell by comparing."""
 
     def describe(self, payload: bytes) -> Sequence[str]:
         """The native statements of a recorded work, as text for people."""
@@ -282,11 +291,14 @@ class Recorded(Value, frozen=True):
 class Connector(Protocol):
     """A kind of target.
 
-    Four more members are optional. `recorded(payload: bytes) -> Recorded`: with it, people check on their own machine what they
+    Six more members are optional. `recorded(payload: bytes) -> Recorded`: with it, people check on their own machine what they
     sign, instead of taking the server's word for the statements. `connection: str`: how agents write the address of a target,
     with the words AGENT, TOKEN, ADDRESS (host and port) and TARGET in it. `environment(reach: Reach) -> Mapping[str, str |
     None]`: the environment in which the target's usual clients find the gateway (None takes a variable away), for `interlock
-    run`. `profile(reach: Reach) -> str`: the same as a section of those clients' own configuration file.
+    run`. `profile(reach: Reach) -> str`: the same as a section of those clients' own configuration file. `language: str` with
+    `reads_text(text: str) -> tuple[Operation, ...]`: statements in that language (`postgresql`) as operations, without any
+    connection, for connectors whose calls carry such text (ADR 0016). What cannot be read, or looked through without catalogs,
+    is of `Action.UNKNOWN`; nothing of the text is in what it says; it never raises.
     """
 
     name: str

@@ -6,6 +6,7 @@ from typing import Any
 
 from interlock.connectors.postgres import config
 from interlock.connectors.postgres.auth.scram import certificate_hash
+from interlock.connectors.postgres.classify import alone
 from interlock.connectors.postgres.session.ending import record
 from interlock.connectors.postgres.setup import roles
 from interlock.connectors.postgres.setup.environment import client_environment
@@ -13,6 +14,7 @@ from interlock.connectors.postgres.target.live import PgLive
 from interlock.connectors.postgres.upstream import listener_context, read_certificate
 from interlock.model.decision import Target
 from interlock.model.errors import Misconfigured
+from interlock.model.operation import Operation
 from interlock.sdk.connector import Listener, Live, Reach, Recorded
 
 
@@ -21,10 +23,15 @@ class PostgresConnector:
 
     name = "postgres"
     connection = "postgresql://AGENT:TOKEN@ADDRESS/TARGET"
+    language = "postgresql"
 
     def environment(self, reach: Reach) -> Mapping[str, str | None]:
         """What libpq and most other clients read their connection from."""
         return client_environment(reach)
+
+    def reads_text(self, text: str) -> tuple[Operation, ...]:
+        """What SQL is that somebody else runs."""
+        return alone.reads_text(text)
 
     def recorded(self, payload: bytes) -> Recorded:
         """What a recorded transaction says."""
