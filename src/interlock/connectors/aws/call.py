@@ -48,7 +48,7 @@ class Classified(Value, frozen=True):
     """What a call is. `level` is the access level by the service authorization reference (`Read`, `List`, `Write`,
     `Tagging`, `Permissions management`, or empty when no source knows it). `hands_out` tells that its answer holds
     credentials, `discloses` that it holds secrets; `refused` is a sentence when the call is never forwarded, whoever
-    approves."""
+    approves. `inside` are statements that the call carries (SQL), each an operation of its own."""
 
     call: Call
     operation: Operation
@@ -57,6 +57,12 @@ class Classified(Value, frozen=True):
     hands_out: bool = False
     discloses: bool = False
     refused: str = ""
+    inside: tuple[Operation, ...] = ()
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """All that policy is asked about: the call, and the statements in it."""
+        return (self.operation, *self.inside)
 
     @property
     def resource(self) -> Resource | None:

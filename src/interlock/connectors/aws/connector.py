@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from interlock.connectors.aws import config, environment
+from interlock.connectors.aws import config, environment, setup
 from interlock.connectors.aws.session import record
 from interlock.connectors.aws.target.live import AwsLive
 from interlock.connectors.aws.upstream import listener_context
@@ -51,8 +51,9 @@ class AwsConnector:
         return AwsLive(target, checked, config.credentials(checked.upstream, secret), tls)
 
     def setup_script(self, live: Live, flavour: str) -> str:
-        """Nothing is set up in the account: the gateway's role is the administrator's to make."""
-        raise Misconfigured("an AWS target needs no script: give the gateway a role, and agents nothing else")
+        """The commands that make the gateway's role and its bucket; there is one flavour."""
+        assert isinstance(live, AwsLive)
+        return setup.script(live.config)
 
     def listener(self, live: Live) -> Listener:
         """Where agents reach the target."""

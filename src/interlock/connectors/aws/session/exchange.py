@@ -7,7 +7,7 @@ from typing import Protocol
 from interlock.connectors.aws import answer as answers
 from interlock.connectors.aws import sigv4
 from interlock.connectors.aws.answer import Answer
-from interlock.connectors.aws.call import Classified
+from interlock.connectors.aws.call import Call, Classified
 from interlock.connectors.aws.codec import Asked, Codec, Unclear, Understood
 from interlock.connectors.aws.codec.address import path_of
 from interlock.connectors.aws.config import TargetConfig
@@ -47,6 +47,7 @@ class Server(Account, Sends, Protocol):
     sessions: AgentSessions
     hosts: tuple[str, ...]
 
+    async def reader(self, call: Call) -> None: ...
     def classify(self, understood: Understood) -> Classified: ...
     def usual_protocol(self, service: str) -> str: ...
     def host_prefix(self, request: Request) -> str: ...
@@ -91,6 +92,7 @@ class Exchange:
         self._protocol, self._service = understood.protocol, call.service
         if not forwarding.in_regions(call.service, call.region, self._server.config.regions):
             raise Rejected(f"{call.region or 'no region'} is not a region of this target")
+        await self._server.reader(call)
         what = self._server.classify(understood)
         if signed.narrowed is not None and not keys.allows(signed.narrowed.actions, what.operation.verb):
             raise Rejected(f"the session policy of this key does not allow {what.operation.verb}")
@@ -204,9 +206,9 @@ class Exchange:
 
     async def _gated(self, session: AgentSession, what: Classified, request: Request, body: Taken) -> None:
         gate, principal = self._server.gate, session.principal
-        first = gate.check(principal, (what.operation,))
+        first = gate.check(principal, what.operations)
         if isinstance(first, Forbid):
-            gate.refused(principal, (what.operation,), first)
+            gate.refused(principal, what.operations, first)
             self._refuse(Refused("forbidden", first.why))
         elif isinstance(first, Permit) and what.operation.action is Action.READ and not what.quiet:
             await self._pass(request, body)
@@ -254,7 +256,7 @@ class Exchange:
         pieces = [own] if before is None else [self._piece(before[1]), own]
         unit = CallUnit(self._server, session, pieces)
         recorded = Recorded(tuple(piece.request for piece in pieces), session.principal.agent)
-        operations = tuple(piece.what.operation for piece in pieces)
+        operations = tuple(each for piece in pieces for each in piece.what.operations)
         work = Work(session.principal, operations, recorded.content, recorded.payload(), self._reason())
         waiting = self._server.gate.lift(session.principal, work.operations, work.content)
         if waiting is not None:

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from interlock.connectors.aws.call import Call, CallFailed, Classified
-from interlock.connectors.aws.classify import GroupRule, Scope, classify
+from interlock.connectors.aws.classify import GroupRule, Scope, carries, classify, with_statements
+from interlock.connectors.aws.classify.statements import LANGUAGE
 from interlock.connectors.aws.codec import Codec, Index, Understood
 from interlock.connectors.aws.config import Credentials, TargetConfig, listener
 from interlock.connectors.aws.session import record
@@ -20,8 +21,15 @@ from interlock.connectors.aws.target import doctor, rerun
 from interlock.connectors.aws.target import settle as settling
 from interlock.connectors.aws.target.within import outside
 from interlock.connectors.aws.undo.means import Here
-from interlock.connectors.aws.upstream import AwsCalls, Endpoints, Forwarder, operation_models, routing_index
-from interlock.connectors.aws.verbs.levels import Levels, installed_levels
+from interlock.connectors.aws.upstream import (
+    AwsCalls,
+    Endpoints,
+    Forwarder,
+    access_levels,
+    operation_models,
+    routing_index,
+)
+from interlock.connectors.aws.verbs.levels import Levels
 from interlock.model.change import Change
 from interlock.model.decision import Target
 from interlock.model.errors import InterlockError, Misconfigured, Unavailable
@@ -65,7 +73,7 @@ class AwsLive:
         self.sessions = AgentSessions(gate, self.config.limits.session_idle_s)
         self._index = await routing_index(gate.folder)
         self.codec = Codec(self._index, self.hosts)
-        self._levels = await asyncio.to_thread(installed_levels)
+        self._levels = await access_levels()
         await self.fingerprint()
         self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
 
@@ -144,8 +152,15 @@ class AwsLive:
         call = msgspec.structs.replace(call, account=self.config.account)
         scope = msgspec.structs.replace(self._scope, region=call.region)
         what = classify(call, scope, self._levels)
+        if carries(call):
+            what = with_statements(what, self.gate.languages.get(LANGUAGE))
         why = outside(what, self.config.only)
         return msgspec.structs.replace(what, refused=why) if why and not what.refused else what
+
+    async def reader(self, call: Call) -> None:
+        """Have what reads the statements in a call at hand: loading it may block."""
+        if carries(call):
+            await asyncio.to_thread(self.gate.languages.get, LANGUAGE)
 
     def usual_protocol(self, service: str) -> str:
         names = (service,) if service in self._index.heads else self._index.signed_as(service)

@@ -38,7 +38,7 @@ def again(server: Reruns, change: Change, payload: bytes, principal: Principal) 
                 f"the body of {request.call.name} was too large to be kept: let the agent make the call again"
             )
         pieces.append(Piece(server.classified(request.call), request, None, server.host_prefix(request)))
-    operations = tuple(piece.what.operation for piece in pieces)
+    operations = tuple(each for piece in pieces for each in piece.what.operations)
     work = Work(principal, operations, recorded.content, payload, change.reason)
     return work, CallUnit(server, None, pieces)
 

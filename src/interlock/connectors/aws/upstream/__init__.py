@@ -3,7 +3,12 @@
 from interlock.connectors.aws.upstream.calls import AwsCalls
 from interlock.connectors.aws.upstream.endpoints import Endpoints, Where
 from interlock.connectors.aws.upstream.forward import Forwarder, Lost, Reply
-from interlock.connectors.aws.upstream.models import operation_models, routing_index, service_variables
+from interlock.connectors.aws.upstream.models import (
+    access_levels,
+    operation_models,
+    routing_index,
+    service_variables,
+)
 from interlock.connectors.aws.upstream.tls import listener_context
 
 __all__ = [
@@ -13,6 +18,7 @@ __all__ = [
     "Lost",
     "Reply",
     "Where",
+    "access_levels",
     "listener_context",
     "operation_models",
     "routing_index",

@@ -15,11 +15,17 @@ from botocore.utils import EVENT_ALIASES
 
 from interlock.connectors.aws.codec import Index, build, dump, load
 from interlock.connectors.aws.codec.index import FORMAT
+from interlock.connectors.aws.verbs.levels import Levels, installed_levels
 
 
 async def routing_index(folder: str) -> Index:
     """The index for this botocore; making it takes some twenty seconds, loading it a moment."""
     return await asyncio.to_thread(_index, Path(folder))
+
+
+async def access_levels() -> Levels:
+    """The access levels of all operations; reading them takes a moment, once."""
+    return await asyncio.to_thread(installed_levels)
 
 
 @functools.cache
