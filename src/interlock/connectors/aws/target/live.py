@@ -26,6 +26,7 @@ from interlock.connectors.aws.upstream import (
     Endpoints,
     Forwarder,
     access_levels,
+    loaded,
     operation_models,
     routing_index,
 )
@@ -160,7 +161,7 @@ class AwsLive:
     async def reader(self, call: Call) -> None:
         """Have what reads the statements in a call at hand: loading it may block."""
         if carries(call):
-            await asyncio.to_thread(self.gate.languages.get, LANGUAGE)
+            await loaded(self.gate.languages, LANGUAGE)
 
     def usual_protocol(self, service: str) -> str:
         names = (service,) if service in self._index.heads else self._index.signed_as(service)

@@ -5,6 +5,7 @@ from interlock.connectors.aws.upstream.endpoints import Endpoints, Where
 from interlock.connectors.aws.upstream.forward import Forwarder, Lost, Reply
 from interlock.connectors.aws.upstream.models import (
     access_levels,
+    loaded,
     operation_models,
     routing_index,
     service_variables,
@@ -20,6 +21,7 @@ __all__ = [
     "Where",
     "access_levels",
     "listener_context",
+    "loaded",
     "operation_models",
     "routing_index",
     "service_variables",

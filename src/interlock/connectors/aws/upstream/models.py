@@ -28,6 +28,11 @@ async def access_levels() -> Levels:
     return await asyncio.to_thread(installed_levels)
 
 
+async def loaded(known: Mapping[str, object], key: str) -> None:
+    """Look something up that is loaded when it is first looked up, without holding others up."""
+    await asyncio.to_thread(known.get, key)
+
+
 @functools.cache
 def _index(folder: Path) -> Index:
     path = folder / f"aws-index-{botocore.__version__}-{FORMAT}.bin"
