@@ -49,6 +49,7 @@ class Server(Account, Sends, Protocol):
 
     async def reader(self, call: Call) -> None: ...
     def classify(self, understood: Understood) -> Classified: ...
+    async def belongs(self, what: Classified) -> Classified: ...
     def usual_protocol(self, service: str) -> str: ...
     def host_prefix(self, request: Request) -> str: ...
     def address(self, host: str) -> str: ...
@@ -210,7 +211,11 @@ class Exchange:
         if isinstance(first, Forbid):
             gate.refused(principal, what.operations, first)
             self._refuse(Refused("forbidden", first.why))
-        elif isinstance(first, Permit) and what.operation.action is Action.READ and not what.quiet:
+            return
+        what = await self._server.belongs(what)
+        if what.refused:
+            raise Rejected(what.refused)
+        if isinstance(first, Permit) and what.operation.action is Action.READ and not what.quiet:
             await self._pass(request, body)
         else:
             await self._admit(session, what, request, body)

@@ -36,6 +36,7 @@ class Account(Sends, Protocol):
 
     def calls(self, region: str) -> Calls: ...
     def nonce(self) -> str: ...
+    async def grouped(self, what: Classified, effects: Sequence[Effect]) -> tuple[Effect, ...]: ...
 
 
 class Piece:
@@ -93,7 +94,8 @@ class CallUnit:
         piece.nonce = self._account.nonce()
         piece.described = await describe(piece.what, calls, seen, self._account.own_accounts)
         piece.plan = await undo.plan(piece.what, calls, piece.nonce)
-        piece.effects = judged.effects(piece.what, piece.described, piece.plan)
+        found = judged.effects(piece.what, piece.described, piece.plan)
+        piece.effects = await self._account.grouped(piece.what, found)
 
     def _previewed(self) -> Preview:
         effects = judged.merged([piece.effects for piece in self.pieces])

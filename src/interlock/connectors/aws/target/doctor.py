@@ -13,7 +13,8 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 async def examine(config: TargetConfig, calls: Calls) -> Sequence[Finding]:
     """Whether the gateway's own rights and addresses are such that agents can work only through it."""
-    return [*_addresses(config), *(await _identity(config, calls)), *(await _trash(config, calls))]
+    found = [*_addresses(config), *(await _identity(config, calls)), *(await _trash(config, calls))]
+    return [*found, *(await _groups(config, calls))]
 
 
 def _addresses(config: TargetConfig) -> list[Finding]:
@@ -61,3 +62,28 @@ async def _trash(config: TargetConfig, calls: Calls) -> list[Finding]:
         what = f"the bucket {config.trash_bucket}, for what is copied aside, cannot be reached"
         return [Finding("warning", "trash_bucket", what, "make it, in the account and region of the target")]
     return [Finding("ok", "trash_bucket", f"{config.trash_bucket} takes what is copied aside")]
+
+
+async def _groups(config: TargetConfig, calls: Calls) -> list[Finding]:
+    """What groups and bounds are found out by must be allowed: without it every change is refused."""
+    chosen = [*config.groups.values(), *([config.only] if config.only is not None else [])]
+    if not any(each.tags or each.stacks for each in chosen):
+        return []
+    questions = [("resourcegroupstaggingapi", "GetResources", "tag:GetResources")]
+    if any(each.stacks for each in chosen):
+        questions.append(("cloudformation", "DescribeStacks", "cloudformation:DescribeStacks"))
+    denied = [
+        right for service, operation, right in questions if not await _allowed(service, operation, calls)
+    ]
+    if not denied:
+        return [Finding("ok", "groups", "tags and stacks of resources can be read")]
+    what = "which group a resource is in cannot be read: changes will be refused"
+    return [Finding("warning", "groups", what, f"allow the gateway's role {' and '.join(denied)}")]
+
+
+async def _allowed(service: str, operation: str, calls: Calls) -> bool:
+    try:
+        await calls.ask(service, operation)
+    except InterlockError:
+        return False
+    return True

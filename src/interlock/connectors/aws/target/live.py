@@ -19,6 +19,7 @@ from interlock.connectors.aws.session.connection import AwsSession
 from interlock.connectors.aws.session.record import Request
 from interlock.connectors.aws.target import doctor, rerun
 from interlock.connectors.aws.target import settle as settling
+from interlock.connectors.aws.target.belonging import Belonging
 from interlock.connectors.aws.target.within import outside
 from interlock.connectors.aws.undo.means import Here
 from interlock.connectors.aws.upstream import (
@@ -33,7 +34,9 @@ from interlock.connectors.aws.upstream import (
 from interlock.connectors.aws.verbs.levels import Levels
 from interlock.model.change import Change
 from interlock.model.decision import Target
+from interlock.model.effect import Effect
 from interlock.model.errors import InterlockError, Misconfigured, Unavailable
+from interlock.model.operation import Action
 from interlock.sdk.connector import Finding, Gate, Principal, Settled, TlsContext, Unit, Wire, Work
 
 _SWEEP_S = 30.0
@@ -61,6 +64,8 @@ class AwsLive:
         self._index: Index
         self._levels: Levels
         self._scope = _scope(target, config)
+        only = config.only.stacks if config.only is not None else ()
+        self._belonging = Belonging(self._scope.groups, only, config.regions)
         self._open: set[AwsSession] = set()
         self._sweeper: asyncio.Task[None] | None = None
         own = (urlsplit(config.public_url).hostname, listener(target.name, config).host, "localhost")
@@ -127,7 +132,7 @@ class AwsLive:
 
     async def again(self, change: Change, payload: bytes, principal: Principal) -> tuple[Work, Unit]:
         """A unit that makes a recorded call on the server's side."""
-        return rerun.again(self, change, payload, principal)
+        return await rerun.again(self, change, payload, principal)
 
     async def undo(
         self, change: Change, parts: Sequence[bytes], *, force: bool, principal: Principal
@@ -149,14 +154,30 @@ class AwsLive:
         return self.classified(understood.call)
 
     def classified(self, call: Call) -> Classified:
-        """What a call is; one that reaches beyond the target's part of the account is refused."""
+        """What a call is, as far as it is known without asking; one that reaches beyond the target's part of the account is
+        refused."""
         call = msgspec.structs.replace(call, account=self.config.account)
         scope = msgspec.structs.replace(self._scope, region=call.region)
         what = classify(call, scope, self._levels)
         if carries(call):
             what = with_statements(what, self.gate.languages.get(LANGUAGE))
-        why = outside(what, self.config.only)
+        return self._bounded(self._belonging.known(what))
+
+    def _bounded(self, what: Classified) -> Classified:
+        why = outside(what, self.config.only, self._belonging.inside)
         return msgspec.structs.replace(what, refused=why) if why and not what.refused else what
+
+    async def belongs(self, what: Classified) -> Classified:
+        """A call with the groups that its resources have, and refused if it reaches beyond the target's part of the account. A
+        read is asked about for its bounds only. Raises Unavailable."""
+        bounded = self.config.only is not None and bool(self.config.only.stacks)
+        if what.operation.action is Action.READ and not bounded:
+            return what
+        return self._bounded(await self._belonging.of_call(what, self.calls))
+
+    async def grouped(self, what: Classified, effects: Sequence[Effect]) -> tuple[Effect, ...]:
+        """Effects with the groups that their resources have. Raises Unavailable."""
+        return await self._belonging.of_effects(what, effects, self.calls)
 
     async def reader(self, call: Call) -> None:
         """Have what reads the statements in a call at hand: loading it may block."""

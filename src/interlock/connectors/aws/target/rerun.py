@@ -26,10 +26,13 @@ class Reruns(Account, Protocol):
 
     def classified(self, call: Call) -> Classified: ...
     def host_prefix(self, request: Request) -> str: ...
+    async def reader(self, call: Call) -> None: ...
+    async def belongs(self, what: Classified) -> Classified: ...
 
 
-def again(server: Reruns, change: Change, payload: bytes, principal: Principal) -> tuple[Work, Unit]:
-    """A unit that makes the recorded calls. Raises Rejected when a body was not kept."""
+async def again(server: Reruns, change: Change, payload: bytes, principal: Principal) -> tuple[Work, Unit]:
+    """A unit that makes the recorded calls. Raises Rejected when a body was not kept, or when a call is refused by now,
+    Unavailable."""
     recorded = read(payload)
     pieces = []
     for request in recorded.requests:
@@ -37,7 +40,11 @@ def again(server: Reruns, change: Change, payload: bytes, principal: Principal) 
             raise Rejected(
                 f"the body of {request.call.name} was too large to be kept: let the agent make the call again"
             )
-        pieces.append(Piece(server.classified(request.call), request, None, server.host_prefix(request)))
+        await server.reader(request.call)
+        what = await server.belongs(server.classified(request.call))
+        if what.refused:
+            raise Rejected(what.refused)
+        pieces.append(Piece(what, request, None, server.host_prefix(request)))
     operations = tuple(each for piece in pieces for each in piece.what.operations)
     work = Work(principal, operations, recorded.content, payload, change.reason)
     return work, CallUnit(server, None, pieces)
