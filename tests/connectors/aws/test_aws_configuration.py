@@ -1,5 +1,6 @@
 """The keys of an AWS target, and the environment that agents are given."""
 
+import configparser
 from typing import Any
 
 import pytest
@@ -56,3 +57,6 @@ def test_a_profile_has_the_same() -> None:
     lines = profile(Reach("127.0.0.1:8510", "cloud", "fixer", "ilk_t")).splitlines()
     assert lines[0] == "[profile interlock-cloud]"
     assert "  endpoint_url = http://127.0.0.1:8510/~/sqs" in lines
+    parser = configparser.RawConfigParser(default_section="")
+    parser.read_string("\n".join(lines))  # what is there twice is an error, as it is for botocore
+    assert parser.sections() == ["profile interlock-cloud", "services interlock-cloud"]

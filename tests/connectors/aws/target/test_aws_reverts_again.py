@@ -11,8 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from interlock.model.change import Change, ChangeState
-from interlock.model.decision import Hold
-from interlock.sdk.connector import Held, Permitted, Refused
+from interlock.sdk.connector import Held, Permitted
 from interlock.testing.moto import AwsGateway, MotoServer
 
 _NUMBER = itertools.count()

@@ -92,5 +92,9 @@ def service_variables() -> tuple[tuple[str, str], ...]:
     folders by it, but for those that it has aliases for."""
     loader = botocore.session.Session().get_component("data_loader")
     services = loader.list_available_services("service-2")
-    named = ((n, _OTHER_IDENTIFIERS.get(n) or EVENT_ALIASES.get(n, n)) for n in services)
-    return tuple((name, identifier.replace("-", "_").upper()) for name, identifier in named)
+    found: dict[str, str] = {}
+    for name in services:
+        identifier = _OTHER_IDENTIFIERS.get(name) or EVENT_ALIASES.get(name, name)
+        # Two folders are one service: the first of them has its endpoint.
+        found.setdefault(identifier.replace("-", "_").upper(), name)
+    return tuple((name, variable) for variable, name in found.items())
