@@ -80,7 +80,8 @@ def forget(served: AwsGateway) -> None:
 def table(moto: MotoServer, name: str, **tags: str) -> None:
     moto.client("dynamodb").create_table(
         TableName=name, BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}], Tags=[{"Key": k, "Value": v} for k, v in tags.items()],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        Tags=[{"Key": k, "Value": v} for k, v in tags.items()],
     )  # fmt: skip
 
 

@@ -85,7 +85,7 @@ def asked(names: list[str], calls: Scripted) -> Mapping[str, Mapping[str, str]]:
 
 def test_one_name_that_the_service_cannot_read_hides_no_other() -> None:
     names = [BASE.format("sqs", f"q{n}") for n in range(7)] + [BASE.format("sqs", "odd")]
-    found = asked(names, Scripted())
+    found = dict(asked(names, Scripted()))
     assert found.pop(BASE.format("sqs", "odd")) == {}
     assert {name[-1] for name, told in found.items() if told == {"a": name[-1]}} == set("0123456")
 
