@@ -38,7 +38,7 @@ PARTS = (
             "test_internet_gateways.py",
             "test_key_pairs.py",
             "test_network_acls.py",
-            "test_network_interfaces.py",
+            "test_elastic_network_interfaces.py",
             "test_route_tables.py",
             "test_security_groups.py",
             "test_subnets.py",
@@ -47,7 +47,7 @@ PARTS = (
         ),
         subset=("test_key_pairs.py",),
     ),
-    Part("iam", without=_LOCAL, subset=("test_iam_account_aliases.py", "test_iam_groups.py")),
+    Part("iam", without=_LOCAL, subset=("test_iam_account_aliases.py", "test_iam_server_certificates.py")),
     Part(
         "s3",
         without=(*_LOCAL, "test_s3_lambda_integration.py", "test_s3_utils.py"),  # the second: containers

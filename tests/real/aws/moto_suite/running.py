@@ -17,7 +17,7 @@ from tests.real.conformance.suite import Outcome, Suite
 from interlock.testing.moto import REGION, AwsGateway, MotoServer
 
 PATIENCE_S = 3_600
-TEST_TIMEOUT_S = 120
+TEST_TIMEOUT_S = 600
 _QUIET = {"MOTO_IAM_LOAD_MANAGED_POLICIES": "false"}
 """moto's default: they would be read again for every test."""
 
@@ -50,7 +50,7 @@ def regions() -> tuple[str, ...]:
     session = boto3.Session()
     found = {
         region
-        for partition in ("aws", "aws-cn", "aws-us-gov")
+        for partition in ("aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b")
         for region in session.get_available_regions("ec2", partition)
     }
     return (REGION, *sorted(found - {REGION}))
