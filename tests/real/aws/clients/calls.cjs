@@ -1,7 +1,8 @@
 // Calls of the AWS SDK for JavaScript (version 3), as the JSON on standard input says; what came of each is printed as JSON.
 // A call is {client, command, input}; `upload` is lib-storage's, `presign` gives a URL. {assume: input} makes the calls after it
-// with the key of a role.
+// with the key of a role. A body {stream: text} is sent as it comes: in chunks, with its checksum behind them.
 
+const { Readable } = require("node:stream");
 const load = (name) => require(`@aws-sdk/${name}`);
 const plain = { forcePathStyle: true };
 let credentials; // the environment's, until a role is assumed
@@ -38,6 +39,7 @@ async function presign({ command, input }) {
 
 async function call({ client: service, command, input }) {
   const [found, client_] = client(service);
+  if (input?.Body?.stream) input.Body = Readable.from([Buffer.from(input.Body.stream)]);
   const answer = await client_.send(new found[`${command}Command`](input ?? {}));
   if (answer.Body?.transformToString) answer.Body = await answer.Body.transformToString();
   return answer;

@@ -67,6 +67,20 @@ def test_large_bodies_go_in_parts(cloud: Cloud) -> None:
     assert len(cloud.objects("box")["k"]) == 12 << 20
 
 
+@pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "SHA1", "SHA256"])
+@pytest.mark.parametrize("streams", [False, True])
+def test_bodies_go_with_checksums_before_or_behind_them(cloud: Cloud, algorithm: str, streams: bool) -> None:
+    cloud.bucket("box")
+    text = "x" * 200_000
+    body = {"stream": text} if streams else text
+    more = {"ContentLength": len(text)} if streams else {}
+    (told,) = calls(
+        cloud, call("s3", "PutObject", Bucket="box", Key="k", Body=body, ChecksumAlgorithm=algorithm, **more)
+    )
+    assert f"Checksum{algorithm}" in told, told
+    assert cloud.objects("box") == {"k": text.encode()}
+
+
 def test_what_is_held_is_an_error_with_the_change_and_is_sent_once(cloud: Cloud) -> None:
     cloud.table("shop", 20)
     cloud.bucket("box", {"only": b"1"})
