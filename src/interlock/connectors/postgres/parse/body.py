@@ -135,6 +135,8 @@ def _at(tokens: Sequence[_Token], place: int) -> Iterator[tuple[str, str]]:
                 yield "", literal
             else:
                 yield "dynamic EXECUTE", ""
+        case "do":
+            yield from _do(tokens[place + 1 : place + 6])
         case "copy":
             yield "COPY", ""
         case "create" if {token.word for token in after} & {"function", "procedure"}:
@@ -145,6 +147,26 @@ def _at(tokens: Sequence[_Token], place: int) -> Iterator[tuple[str, str]]:
             yield from _set(after)
         case "set_config":
             yield from _set_config(after)
+
+
+def _do(after: Sequence[_Token]) -> Iterator[tuple[str, str]]:
+    """A DO inside of the body: what it runs is part of it. `DO UPDATE` of INSERT and `DO INSTEAD` of rules are no such thing."""
+    words = [token.word for token in after]
+    language, code, rest = "plpgsql", 0, 1
+    if words[:1] == ["language"]:
+        language, code, rest = words[1] if len(words) > 1 else "", 2, 3
+    elif not after or after[0].kind != "literal":
+        return
+    elif words[1:2] == ["language"]:
+        language, rest = words[2] if len(words) > 2 else "", 3
+    literal = _literal(after[code]) if len(after) > code else None
+    goes_on = len(after) > rest and after[rest].kind == "literal"  # adjacent literals are one
+    if literal is None or goes_on:
+        yield "DO that cannot be read", ""
+    elif language != "plpgsql":
+        yield f"language {language} in DO", ""
+    else:
+        yield "", literal
 
 
 def _is_clause(tokens: Sequence[_Token], place: int, after: Sequence[_Token]) -> bool:

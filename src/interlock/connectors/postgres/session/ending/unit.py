@@ -67,6 +67,10 @@ class GatedUnit:
         """COMMIT. When the connection is lost meanwhile, the server is asked on another one what became of it."""
         exchange = self._channel.exchange
         batch = exchange.batch()
+        if self._tx.captures.asked:
+            # The savepoint in which undoing was tried is still open, and read-only ends with it: holdable cursors run at COMMIT.
+            batch.own(f"RELEASE SAVEPOINT {proof.SAVEPOINT}")
+            batch.own("SET TRANSACTION READ ONLY")
         if self._prepare:
             literal = self._prepare.replace("'", "''")
             reply = batch.once(f"PREPARE TRANSACTION '{literal}'")
