@@ -235,3 +235,58 @@ def test_sequences_that_are_bound_to_other_columns(fresh_db: PgDatabase, tmp_pat
         agent.execute("CREATE TABLE three (a serial, b int GENERATED ALWAYS AS IDENTITY)")
         told = gateway.changes()[0].measurement.effects
         assert ChangeKind.SETTING not in {e.change for e in told}
+
+
+def test_definitions_in_a_cursor_that_outlives_its_transaction(shop: Shop) -> None:
+    """The savepoint in which undoing is tried is open at COMMIT, and what was set in it ends with it: read-only as well."""
+    shop.make(
+        "CREATE FUNCTION tidy() RETURNS int LANGUAGE plpgsql AS 'BEGIN DROP TABLE tempting; RETURN 1; END'"
+    )
+    try:
+        with shop.connect() as agent:
+            agent.execute("BEGIN")
+            agent.execute("DECLARE c CURSOR WITH HOLD FOR SELECT tidy()")
+            with fails("25006", HELD):
+                agent.execute("COMMIT")
+        assert shop.count("tempting") == 10
+    finally:
+        shop.make("DROP FUNCTION tidy()")
+
+
+DEEP = "DO $d$ BEGIN PERFORM setval(''tickets'', 4711); END $d$"
+DEEPER = "DO LANGUAGE plpgsql $d$ BEGIN DO $e$ BEGIN PERFORM setval(''tickets'', 4711); END $e$; END $d$"
+
+
+@pytest.mark.parametrize("code", [DEEP, DEEPER])
+def test_a_do_inside_of_a_function(shop: Shop, code: str) -> None:
+    shop.make(f"CREATE FUNCTION deep() RETURNS int LANGUAGE plpgsql AS 'BEGIN {code}; RETURN 1; END'")
+    try:
+        with shop.connect() as agent, agent.transaction(force_rollback=True), fails("IL002", HELD):
+            agent.execute("SELECT deep()")
+        ((value,),) = shop.database.psql("SELECT last_value FROM tickets")
+        assert value != 4711
+    finally:
+        shop.make("DROP FUNCTION deep()")
+
+
+CONSTANTS = [
+    "SELECT '{1}'::checked[]",
+    "INSERT INTO kept VALUES ('1')",
+    "SELECT 1 FROM kept WHERE a = '1'",
+    "EXPLAIN SELECT '{1}'::checked[]",
+]
+
+
+@pytest.mark.parametrize("text", CONSTANTS)
+def test_constants_that_run_code_when_a_statement_is_parsed(shop: Shop, text: str) -> None:
+    shop.make(
+        "CREATE FUNCTION looks(int) RETURNS bool LANGUAGE plpgsql AS 'BEGIN PERFORM setval(''tickets'', 4711); RETURN true; END';"
+        "CREATE DOMAIN checked AS int CHECK (looks(VALUE)); CREATE TABLE kept (a checked); GRANT ALL ON kept TO PUBLIC"
+    )
+    try:
+        with shop.connect() as agent, fails("IL002", HELD):
+            agent.execute(text.encode(), prepare=True)
+        ((value,),) = shop.database.psql("SELECT last_value FROM tickets")
+        assert value != 4711
+    finally:
+        shop.make("DROP TABLE kept; DROP DOMAIN checked; DROP FUNCTION looks(int)")

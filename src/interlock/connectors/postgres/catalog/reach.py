@@ -33,13 +33,15 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Everything that may run. `defines` tells that definitions may change underway; `calls` are names of built-in functions."""
+    """Everything that may run. `defines` tells that definitions may change underway; `calls` are names of built-in functions,
+    `types` the types whose values may be read in."""
 
     hazards: tuple[str, ...] = ()
     functions: frozenset[int] = frozenset()
     relations: frozenset[int] = frozenset()
     defines: bool = False
     calls: frozenset[str] = frozenset()
+    types: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ def reach(
         frozenset(step.oid for step in seen if step.what in "rw"),
         defines,
         frozenset(calls),
+        frozenset(step.oid for step in seen if step.what == "t"),
     )
 
 

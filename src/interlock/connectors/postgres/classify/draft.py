@@ -85,6 +85,8 @@ class Draft:
         if not effects:
             return
         self.hazards += [h for h in other.escapes if h not in self.hazards]
+        if other.early:
+            self.more["early"] = True
         self.introduces += [h for h in other.introduces if h not in self.introduces]
         self.side_effects += other.side_effects
         self.declared += other.declared

@@ -75,7 +75,8 @@ class StatementInfo:
     `escapes` are hazards: what may outlive a rollback or evades measuring ("setval() in public.reset_ids()"). With any, the
     statement must be decided before it runs; its operations carry the same as `evidence_unknown`, `immediate_effects` an effect
     of unknown evidence. For `Way.IMMEDIATE`, `immediate_effects` are the predicted ones. `side_effects` are those of a gated
-    statement that measuring does not show (NOTIFY).
+    statement that measuring does not show (NOTIFY). `early` tells that such code may run already when the statement is parsed:
+    constants of a type are read in then.
 
     `introduces` are hazards in code that a definition makes or links: they count for whatever runs after it in the same transaction
     (`held_back` adds them), because the snapshot does not show it yet.
@@ -102,6 +103,7 @@ class StatementInfo:
     deallocates: str | None = None
     immediate_effects: tuple[Effect, ...] = ()
     escapes: tuple[str, ...] = ()
+    early: bool = False
     introduces: tuple[str, ...] = ()
     side_effects: tuple[Effect, ...] = ()
     declared: tuple[Declared, ...] = ()

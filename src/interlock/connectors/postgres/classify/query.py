@@ -104,6 +104,8 @@ def follow(ctx: Context, draft: Draft, facts: Facts, bodies: Iterable[tuple[str,
         bodies=bodies,
     )
     draft.reaches(found)
+    if found.hazards and found.types and reach(ctx.catalog, types=found.types).hazards:
+        draft.more["early"] = True
     messages(draft, found.calls)
 
 
@@ -195,6 +197,9 @@ def explain(ctx: Context, raw: RawStatement, draft: Draft) -> None:
     if inner.way is Way.REFUSED and inner.executes is not None:
         draft.refuse(inner.why)
     draft.at_least(Way.GATED, inner.why)
+    if inner.early:
+        draft.more["early"] = True
+        draft.hazards += [h for h in inner.escapes if h not in draft.hazards]
     # Planning runs immutable and stable functions of constants.
     folded = [
         oid for oid in inner.functions if (f := ctx.catalog.functions.get(oid)) and f.volatility in "is"

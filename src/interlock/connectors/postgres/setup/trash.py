@@ -24,9 +24,9 @@ BEGIN
   RETURN encode(sha256(outside || sha256(inside || convert_to(message, 'UTF8'))), 'hex');
 END $fn$;"""
 
-# Values of types and collations that the change may drop with the table are kept as text, of a collation of the server's. `format` calls the type's output function: a cast to
-# text could be somebody's own, and would run here as the maintainer. `IS NULL` is true of a composite value of NULLs, `num_nulls`
-# is not.
+# Values of types and collations that the change may drop with the table are kept as text, of a collation of the server's.
+# `format` calls the type's output function: a cast to text could be somebody's own, and would run here as the maintainer.
+# `IS NULL` is true of a composite value of NULLs, `num_nulls` is not.
 _KEEP = f"""CREATE OR REPLACE FUNCTION {GATE}.keep(token text, source oid, picked int2[], name text) RETURNS int8
   LANGUAGE plpgsql VOLATILE SECURITY DEFINER
   SETTINGS

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from interlock.connectors.postgres import answer
 from interlock.connectors.postgres.classify import SqlSyntax, StatementInfo, Way
 from interlock.connectors.postgres.codec import build, decode_frontend
 from interlock.connectors.postgres.codec import frontend as f
@@ -39,6 +40,12 @@ def no_statement(name: str) -> bytes:
     """The error for a prepared statement that does not exist."""
     what = f'prepared statement "{name}"' if name else "unnamed prepared statement"
     return build.error_response("ERROR", "26000", f"{what} does not exist")
+
+
+_EARLY = (
+    "the server reads constants of its types when it parses the statement, and code that runs then may have an effect that a"
+    " rollback does not undo; send it alone as a simple message, without parameters"
+)
 
 
 @dataclass(slots=True)
@@ -79,6 +86,8 @@ class _Reading:
             text = "cannot insert multiple commands into a prepared statement"
             raise Mistake(build.error_response("ERROR", "42601", text))
         info = self._judged(infos[0], message.types) if infos else None
+        if info is not None and info.early:
+            raise Mistake(answer.forbidden(_EARLY))
         prepared = Prepared(message.name, info, message.sql, message.types, self.channel.basis())
         # Should the server refuse it, it will not look at the rest of the segment either.
         self.parsed[message.name] = prepared
