@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+
 import uvloop
 
 ITEM = b'{"Item":{"id":{"S":"1"},"v":{"S":"a value of some length, as items have"}}}'

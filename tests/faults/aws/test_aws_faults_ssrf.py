@@ -3,6 +3,7 @@
 import contextlib
 import socket
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -98,7 +99,7 @@ def test_addresses_in_parameters_are_aws_own_business(place: Place, trap: Trap) 
     """What a call names as an address is never fetched by the gateway: a queue's, a template's, a copy's source."""
     place.bucket()
     address = f"http://127.0.0.1:{trap.port}/x"
-    calls = [
+    calls: list[tuple[str, str, dict[str, Any]]] = [
         ("sqs", "get_queue_attributes", {"QueueUrl": address, "AttributeNames": ["All"]}),
         ("sqs", "send_message", {"QueueUrl": address, "MessageBody": "m"}),
         ("cloudformation", "create_stack", {"StackName": place.name, "TemplateURL": address}),

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -114,12 +114,13 @@ def test_a_part_of_an_account(moto: MotoServer, tmp_path: Path) -> None:
         bucket = gateway.client("s3")
         assert bucket.get_object(Bucket="staging-data", Key=key(1))["Body"].read() == b"data"
         bucket.put_object(Bucket="staging-data", Key="new", Body=b"x")
-        for call in (
+        calls: tuple[Callable[[], object], ...] = (
             lambda: bucket.get_object(Bucket=BUCKET, Key=key(1)),
             lambda: bucket.put_object(Bucket=BUCKET, Key="new", Body=b"x"),
             lambda: bucket.copy_object(Bucket=BUCKET, Key="new", CopySource=f"staging-data/{key(1)}"),
             lambda: gateway.client("iam").create_user(UserName="mallory"),
-        ):
+        )
+        for call in calls:
             with pytest.raises(ClientError) as caught:
                 call()
             assert caught.value.response["Error"]["Code"] == "InterlockForbidden"
