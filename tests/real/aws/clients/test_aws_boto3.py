@@ -171,6 +171,14 @@ def test_the_services_own_errors_come_through(cloud: Cloud) -> None:
     assert error_of(caught.value)["Code"] == "404"
 
 
+def test_where_the_account_answers_nonsense_the_effect_is_not_known(cloud: Cloud) -> None:
+    """moto answers what it doesn't implement with a page in HTML; the gateway asks for the key that is set now."""
+    with pytest.raises(ClientError) as caught:
+        cloud.client("ec2").modify_ebs_default_kms_key_id(KmsKeyId="alias/other")
+    assert error_of(caught.value)["Code"] == "InterlockHeld"
+    assert "not reversible" in error_of(caught.value)["Message"]
+
+
 # -- paginators and resources
 
 

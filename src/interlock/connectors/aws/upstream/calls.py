@@ -11,6 +11,7 @@ from botocore.exceptions import (
     ParamValidationError,
     WaiterError,
 )
+from botocore.parsers import ResponseParserError
 
 from interlock.connectors.aws.call import CallFailed
 from interlock.connectors.aws.upstream.endpoints import Endpoints
@@ -36,6 +37,9 @@ OF_SIGNER = frozenset(
 those of what is sent to AWS are the gateway's own. S3 repeats key and token in them."""
 LONGEST = 64 << 20
 """Bytes of a streamed answer that are read."""
+
+_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
+"""The last: an answer that isn't the service's, as a proxy's page."""
 
 
 class AwsCalls:
@@ -64,7 +68,7 @@ class AwsCalls:
             answer: dict[str, Any] = client._make_api_call(operation, parameters)
             answer.pop("ResponseMetadata", None)
             return {name: _read(value) for name, value in answer.items()}
-        except (ClientError, BotoCoreError) as error:
+        except _ERRORS as error:
             raise self._failed(error, f"{service}:{operation}") from None
 
     async def pages(
@@ -96,7 +100,7 @@ class AwsCalls:
                 items += page.get(key) or []
                 if len(items) > limit:
                     return items[:limit], True
-        except (ClientError, BotoCoreError) as error:
+        except _ERRORS as error:
             raise self._failed(error, f"{service}:{operation}") from None
         return items, False
 
@@ -118,7 +122,7 @@ class AwsCalls:
         client = self._endpoints.client(service, region or self.region)
         try:
             client.get_waiter(waiter).wait(**parameters)
-        except (ClientError, BotoCoreError) as error:
+        except _ERRORS as error:
             raise self._failed(error, f"{service}: {waiter}") from None
 
     def _failed(self, error: Exception, what: str) -> Exception:
@@ -145,6 +149,8 @@ def _method(client: Any, operation: str) -> str:
 
 def _failed(error: Exception, what: str) -> Exception:
     """The same without anything that might repeat what was sent."""
+    if isinstance(error, ResponseParserError):
+        return CallFailed("UnreadableAnswer", 502)
     if isinstance(error, ClientError):
         told = error.response.get("Error", {})
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
