@@ -171,9 +171,17 @@ def goes_and_comes_back(gateway: Gateway, statements: list[str]) -> None:
     assert not copies(gateway.database)
 
 
-def test_a_copy_keeps_nothing_else_from_being_dropped(large: Gateway) -> None:
+@pytest.fixture
+def trashing(fresh_db18: PgDatabase, tmp_path: Path) -> Iterator[Gateway]:
+    """Everything is too large for the before-image."""
+    prepare(fresh_db18, SETUP)
+    with Gateway(fresh_db18, tmp_path / "gateway", keys={"limits": {"predicate_rows": 5}}) as running:
+        yield running
+
+
+def test_a_copy_keeps_nothing_else_from_being_dropped(trashing: Gateway) -> None:
     """Neither the collation nor the type that a kept column had, dropped after its table."""
-    with large.connect() as agent:
+    with trashing.connect() as agent:
         agent.execute("CREATE COLLATION plain (provider = libc, locale = 'C')")
         agent.execute("CREATE TYPE tone AS ENUM ('high', 'low')")
         agent.execute(
@@ -182,23 +190,15 @@ def test_a_copy_keeps_nothing_else_from_being_dropped(large: Gateway) -> None:
         agent.execute(
             "INSERT INTO words SELECT i, 'w' || i, ARRAY['a', NULL], 'low' FROM generate_series(1, 20) i"
         )
-    rows = large.database.psql("SELECT whole::text FROM words whole ORDER BY id")
-    dropped = approved(large, "DROP TABLE words")
+    rows = trashing.database.psql("SELECT whole::text FROM words whole ORDER BY id")
+    dropped = approved(trashing, "DROP TABLE words")
     assert reversible(dropped), dropped.measurement.effects
-    others = approved(large, "DROP COLLATION plain", "DROP TYPE tone")
+    others = approved(trashing, "DROP COLLATION plain", "DROP TYPE tone")
     for change in (others, dropped):
-        assert isinstance(large.revert(change.id), Permitted)
-    assert large.database.psql("SELECT whole::text FROM words whole ORDER BY id") == rows
-    approved(large, "DROP TABLE words", "DROP COLLATION plain", "DROP TYPE tone")
-    assert not state(large.database).get("words")
-
-
-@pytest.fixture
-def trashing(fresh_db18: PgDatabase, tmp_path: Path) -> Iterator[Gateway]:
-    """Everything is too large for the before-image."""
-    prepare(fresh_db18, SETUP)
-    with Gateway(fresh_db18, tmp_path / "gateway", keys={"limits": {"predicate_rows": 5}}) as running:
-        yield running
+        assert isinstance(trashing.revert(change.id), Permitted)
+    assert trashing.database.psql("SELECT whole::text FROM words whole ORDER BY id") == rows
+    approved(trashing, "DROP TABLE words", "DROP COLLATION plain", "DROP TYPE tone")
+    assert not state(trashing.database).get("words")
 
 
 def test_a_copy_is_there_only_when_the_change_was_committed(trashing: Gateway) -> None:
