@@ -1,0 +1,194 @@
+"""P3 Credentials stay, at AWS: neither the account's nor an agent's secret, nor a secret inside of a call, is in an answer,
+an error, a log line, the ledger or (in clear) the store.
+
+One life of a gateway in which each secret is a text that cannot be anywhere by chance, with what goes wrong on the way.
+"""
+
+import base64
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from botocore.exceptions import ClientError
+from tests.faults.aws.conftest import Place
+from tests.faults.aws.faulty import Fault, Faulty, answer
+from tests.promises.planted import planted, shapes
+
+from interlock.model.people import signing_key
+from interlock.testing.moto import UPSTREAM_KEY, UPSTREAM_SECRET, AwsGateway, MotoServer
+
+VALUES = {
+    name: planted(name)
+    for name in ("secret string", "master password", "login password", "parameter", "user data", "rotated")
+}
+ROLE = "arn:aws:iam::123456789012:role/any"
+
+
+class Life:
+    """What was said and left behind: by place, bytes."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.said: dict[str, bytes] = {}
+        self.issued: dict[str, str] = {}
+
+    def call(self, service: str, operation: str, **parameters: Any) -> Any:
+        """As the agent; the answer or the error is kept."""
+        name = f"{service} {operation} {len(self.said)}"
+        try:
+            found = getattr(self.place.client(service), operation)(**parameters)
+            self.said[name] = str(found).encode()
+        except ClientError as error:
+            found = None
+            self.said[name] = (str(error) + str(error.response)).encode()
+        return found
+
+
+@pytest.fixture(scope="module")
+def life(moto: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+    folder = tmp_path_factory.mktemp("p03-aws")
+    log, errors = folder / "log.out", folder / "log.err"
+    with Faulty(moto.port) as aws, log.open("w") as out, errors.open("w") as err:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            with AwsGateway(aws.url, folder / "gateway") as gateway:
+                place = Place(moto, aws, gateway)
+                place.renew()
+                made = Life(place)
+                live(made)
+                afterwards(made)
+            out.flush()
+            err.flush()
+        made.said["the log"] = log.read_bytes() + errors.read_bytes()
+        for file in (folder / "gateway" / "var").rglob("*"):
+            if file.is_file() and file.name != "master.key":
+                made.said[f"the file {file.name}"] = file.read_bytes()
+        made.said["the configuration"] = (folder / "gateway" / "interlock.yaml").read_bytes()
+        yield made
+
+
+def live(life: Life) -> None:
+    """Calls with secrets in them: done, held, approved, refused, failed, lost, reverted."""
+    place, call = life.place, life.call
+    name = place.name
+    call("secretsmanager", "create_secret", Name=name, SecretString=VALUES["secret string"])
+    call("secretsmanager", "put_secret_value", SecretId=name, SecretString=VALUES["rotated"])
+    call("secretsmanager", "put_secret_value", SecretId="not-there", SecretString=VALUES["secret string"])
+    call("ssm", "put_parameter", Name=name, Value=VALUES["parameter"], Type="SecureString", Overwrite=True)
+    call("iam", "create_user", UserName=name)
+    call("iam", "create_login_profile", UserName=name, Password=VALUES["login password"])
+    call("iam", "update_login_profile", UserName=name, Password=VALUES["login password"])
+    call(
+        "rds", "create_db_instance", DBInstanceIdentifier=name, DBInstanceClass="db.t3.micro", Engine="postgres",
+        MasterUsername="root", MasterUserPassword=VALUES["master password"], AllocatedStorage=20,
+    )  # fmt: skip
+    call("ec2", "run_instances", ImageId="ami-12c6146b", MinCount=1, MaxCount=1, UserData=VALUES["user data"])
+    for change in place.changes():
+        if change.state.value == "held":
+            place.gateway.approve(change.id)
+            with contextlib.suppress(Exception):
+                life.said[f"apply {change.id}"] = str(place.gateway.apply(change.id)).encode()
+    narrowed = call("sts", "assume_role", RoleArn=ROLE, RoleSessionName="narrow")["Credentials"]
+    life.issued = {"narrowed secret": narrowed["SecretAccessKey"], "session token": narrowed["SessionToken"]}
+    life.said = {
+        key: said for key, said in life.said.items() if "assume_role" not in key
+    }  # it was to be told
+    call("iam", "create_access_key", UserName=name)
+    call("secretsmanager", "get_secret_value", SecretId=name)
+    go_wrong(life)
+
+
+def go_wrong(life: Life) -> None:
+    place = life.place
+    bucket = place.bucket()
+    echo = (
+        f"<Error><Code>SignatureDoesNotMatch</Code><AWSAccessKeyId>{UPSTREAM_KEY}</AWSAccessKeyId>"
+        f"<Token-0>{UPSTREAM_SECRET}</Token-0></Error>"
+    )
+    for line in (f"GET /{bucket}/k1", f"PUT /{bucket}/k1"):
+        place.aws.on(line, Fault("before", "answer", answer(403, echo.encode())))
+    life.call("s3", "get_object", Bucket=bucket, Key="k1")
+    life.call("s3", "put_object", Bucket=bucket, Key="k1", Body=b"x")
+    place.aws.on("PutSecretValue", Fault("after", "cut"))
+    life.call("secretsmanager", "put_secret_value", SecretId=place.name, SecretString=VALUES["rotated"])
+    body = f'{{"__type":"InvalidParameterException","message":"{VALUES["rotated"]}"}}'.encode()
+    place.aws.on("PutSecretValue", Fault("before", "answer", answer(400, body)))
+    # The service's own error to the agent's own call may repeat what the agent sent: that answer is the agent's.
+    with contextlib.suppress(ClientError):
+        place.client("secretsmanager").put_secret_value(SecretId=place.name, SecretString=VALUES["rotated"])
+    for change in place.changes():
+        if change.state.value == "applied":
+            with contextlib.suppress(Exception):
+                life.said[f"revert {change.id}"] = str(place.gateway.revert(change.id)).encode()
+
+
+def afterwards(life: Life) -> None:
+    """What people are shown, and the ledger."""
+    gateway = life.place.gateway
+    for change in life.place.changes():
+        shown = gateway.run(gateway.runtime.changes.show(change.id))
+        # The payload is what is run when people have approved it, and what their own machines check: sealed in the store.
+        shown = msgspec.structs.replace(shown, payload=None)
+        life.said[f"show {change.id}"] = str(shown).encode()
+        life.said[f"record {change.id}"] = str(change).encode()
+    life.said["the ledger"] = str(gateway.entries()).encode()
+    life.said["doctor"] = str(gateway.run(gateway.runtime.targets["cloud"].live.doctor())).encode()
+
+
+def found(life: Life, secret: str) -> list[str]:
+    return [
+        f"{where}, {shape}"
+        for shape, text in shapes(secret).items()
+        for where, data in life.said.items()
+        if text in data
+    ]
+
+
+def test_the_life_was_a_full_one(life: Life) -> None:
+    """Otherwise nothing is shown by what was not found."""
+    states = {
+        change.split(b"state=")[1][:40] for name, change in life.said.items() if name.startswith("record")
+    }
+    assert len(life.said) > 30
+    assert any(b"applied" in state for state in states)
+    assert any(b"reverted" in state for state in states)
+    assert b"change.applied" in life.said["the log"]
+    assert any(name.startswith("the file interlock.db") for name in life.said)
+    passed = [seen for seen in life.place.aws.seen if VALUES["rotated"].encode() in seen.body]
+    assert passed, "no secret value came to AWS"
+
+
+def test_the_accounts_own_key_is_nowhere(life: Life) -> None:
+    assert found(life, UPSTREAM_SECRET) == []
+    answers = {where: said for where, said in life.said.items() if where != "the configuration"}
+    assert [where for where, said in answers.items() if UPSTREAM_KEY.encode() in said] == []
+
+
+def test_the_agents_keys_are_nowhere(life: Life) -> None:
+    token = life.place.gateway.tokens[life.place.agent]
+    for secret in (token, signing_key(token), *life.issued.values()):
+        assert found(life, secret) == []
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_secrets_inside_of_calls_are_nowhere(life: Life, name: str) -> None:
+    """Not in clear in the store, the ledger, the log, what people are shown, or a before-image."""
+    assert found(life, VALUES[name]) == []
+    encoded = base64.b64encode(VALUES[name].encode()).rstrip(b"=")[:-1]
+    assert [where for where, said in life.said.items() if encoded in said] == []
+
+
+def test_an_agent_hears_of_no_other_credential(life: Life) -> None:
+    """What hands out keys of the account is refused, or answered by the gateway."""
+    said = b"".join(text for where, text in life.said.items() if "create_access_key" in where)
+    assert b"InterlockForbidden" in said
+    assert not [
+        s for s in life.place.aws.seen if b"CreateAccessKey" in s.body or b"Action=AssumeRole" in s.body
+    ]
+
+
+def test_the_folder_is_the_gateways_alone(life: Life) -> None:
+    var = Path(life.place.gateway.folder) / "var"
+    assert var.stat().st_mode & 0o077 == 0
