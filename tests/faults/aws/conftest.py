@@ -47,7 +47,9 @@ class Place:
             service, region_name=REGION, endpoint_url=f"http://127.0.0.1:{port}/~/{service}",
             aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
-            config=Config(retries={"total_max_attempts": 1}, inject_host_prefix=False),
+            config=Config(
+                retries={"total_max_attempts": 1}, inject_host_prefix=False, s3={"addressing_style": "path"}
+            ),
         )  # fmt: skip
 
     def direct(self, service: str) -> Any:

@@ -4,9 +4,10 @@ that race. Reads go on where they may; nothing is sent that was not recorded."""
 import base64
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 from botocore.exceptions import ClientError
@@ -21,6 +22,21 @@ from interlock.testing.process import GatewayProcess
 from interlock.testing.served import BY
 
 S = ChangeState
+
+
+class Made(NamedTuple):
+    """Something in the account, the call that deletes it, a text in that call, and whether it is there."""
+
+    service: str
+    operation: str
+    parameters: dict[str, Any]
+    text: str
+    there: Callable[[], bool]
+
+    def call(self, client: Any) -> object:
+        return getattr(client, self.operation)(**self.parameters)
+
+
 NEW = {"id": {"S": "1"}, "v": {"S": "new"}}
 
 
@@ -186,28 +202,45 @@ def test_killed_between_intent_and_outcome(mortal: tuple[Place, AwsGateway], whe
             assert place.item("1") == "old-1"
 
 
-@pytest.mark.xfail(reason="what preparing answered is durable only with the outcome", strict=True)
-def test_killed_after_a_table_with_its_backup_was_deleted(mortal: tuple[Place, AwsGateway]) -> None:
-    """The backup was named in an answer that died with the gateway. What was promised to come back must come back (P6)."""
+def _table(place: Place) -> Made:
+    table = place.table()
+    there = lambda: (
+        table in place.direct("dynamodb").list_tables()["TableNames"] and place.item("1") == "old-1"
+    )  # noqa: E731
+    return Made("dynamodb", "delete_table", {"TableName": table}, "DeleteTable", there)
+
+
+def _objects(place: Place) -> Made:
+    place.bucket(30)
+    many = {"Bucket": place.name, "Delete": {"Objects": [{"Key": f"k{n}"} for n in range(20)]}}
+    return Made("s3", "delete_objects", many, f"POST /{place.name}?delete", lambda: len(place.stored()) == 30)
+
+
+@pytest.mark.parametrize("make", [_table, _objects])
+def test_killed_after_something_was_deleted_of_which_a_copy_was_made(
+    mortal: tuple[Place, AwsGateway], make: Callable[[Place], Made]
+) -> None:
+    """The copy was named in an answer that died with the gateway. What was promised to come back must come back (P6)."""
     place, gateway = mortal
-    place.table()
+    made = make(place)
     with gateway:
         with pytest.raises(ClientError):
-            place.client("dynamodb").delete_table(TableName=place.name)
+            made.call(place.client(made.service))
         change = place.approved()
-    rule = place.aws.on("DeleteTable", Fault("after", "hang"))
+    rule = place.aws.on(made.text, Fault("after", "hang"))
     with GatewayProcess(gateway) as process:  # type: ignore[arg-type]
-        db = place.client_at(process.port, "dynamodb")
-        call = threading.Thread(target=lambda: _ignored(lambda: db.delete_table(TableName=place.name)))
+        client = place.client_at(process.port, made.service)
+        call = threading.Thread(target=lambda: _ignored(lambda: made.call(client)))
         call.start()
         assert rule.used.wait(30)
+        assert not made.there()
         process.kill()
         call.join(30)
     place.aws.heal()
     with gateway:
         until(lambda: gateway.change(change).state is S.APPLIED)
         gateway.revert(change, force=True)
-        assert place.item("1") == "old-1"
+        assert made.there()
 
 
 def _ignored(call: object) -> None:

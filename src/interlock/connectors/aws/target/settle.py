@@ -10,6 +10,7 @@ from typing import Any
 from interlock.connectors.aws import undo
 from interlock.connectors.aws.call import CallFailed, Calls
 from interlock.connectors.aws.session import judged
+from interlock.connectors.aws.target.copies import found_again
 from interlock.connectors.aws.undo.compare import look, same
 from interlock.connectors.aws.undo.means import Here
 from interlock.connectors.aws.undo.names import named
@@ -28,7 +29,13 @@ async def settle(image: Sequence[bytes], calls: Here) -> Settled:
         return Settled(
             None, f"{'it makes several calls' if pairs else 'it left nothing to compare with'}: {_BY_HAND}"
         )
-    return await became(pairs[0][0], calls, {})
+    plan = pairs[0][0]
+    saved = await found_again(plan, calls)
+    settled = await became(plan, calls, saved)
+    if not settled.committed:
+        return settled
+    # The state that the call left was not read in time: a revert compares with what the plan foresaw, or asks for force.
+    return Settled(True, settled.note, judged.pack_completed([undo.Completed(saved)]) if saved else ())
 
 
 async def became(plan: undo.Plan, calls: Calls, saved: Mapping[str, Any]) -> Settled:
