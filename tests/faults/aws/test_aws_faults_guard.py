@@ -204,9 +204,10 @@ def test_killed_between_intent_and_outcome(mortal: tuple[Place, AwsGateway], whe
 
 def _table(place: Place) -> Made:
     table = place.table()
-    there = lambda: (
-        table in place.direct("dynamodb").list_tables()["TableNames"] and place.item("1") == "old-1"
-    )  # noqa: E731
+
+    def there() -> bool:
+        return table in place.direct("dynamodb").list_tables()["TableNames"] and place.item("1") == "old-1"
+
     return Made("dynamodb", "delete_table", {"TableName": table}, "DeleteTable", there)
 
 

@@ -68,6 +68,25 @@ def test_a_copy_made_before_a_lost_answer_brings_it_back(place: Place) -> None:
     assert place.item("1") == "old-1"
 
 
+def test_copies_stay_until_the_service_itself_says_no(place: Place) -> None:
+    """A call that nobody answered may still be carried out; one that was refused is not."""
+    table, db = place.table(), place.client("dynamodb")
+    with pytest.raises(ClientError):
+        db.delete_table(TableName=table)
+    place.approved()
+
+    def count() -> int:
+        return len(place.direct("dynamodb").list_backups(TableName=table)["BackupSummaries"])
+
+    busy = answer(400, b'{"__type":"ResourceInUseException","message":"busy"}', JSON)
+    for fault, left in ((Fault("before", "answer", busy), 0), (Fault("before", "cut"), 1)):
+        place.aws.on("DeleteTable", fault)
+        with pytest.raises(ClientError):
+            db.delete_table(TableName=table)
+        assert count() == left
+    assert place.item("1") == "old-1"
+
+
 def test_what_cannot_be_read_back_stays_in_doubt(place: Place) -> None:
     """Nobody says that it failed, and nobody that it was done; and recovery, which can read again, finds out."""
     place.table()

@@ -145,12 +145,13 @@ class CallUnit:
                     False, f"the copy for its undo could not be made, so the call was not made: {error}"
                 )
         settled, answer = await self._send(piece)
-        if settled.committed is None and piece.plan.kind != "none":
+        if settled.committed is False and piece.plan.prepare:
+            await judged.discarded(piece.plan, undo.Completed(saved), calls)
+        elif settled.committed is None and piece.plan.kind != "none":
+            # The copies stay even if it did not happen yet: a call that is late must find them made.
             settled = await self._found_out(piece.plan, calls, saved, settled)
         if settled.committed:
             made.append(Made(piece, answer, saved))
-        elif settled.committed is False and piece.plan.prepare:
-            await judged.discarded(piece.plan, undo.Completed(saved), calls)
         return settled
 
     async def _found_out(
