@@ -29,19 +29,30 @@ def fsyncs_per_second(folder: Path, seconds: float) -> float:
 
 
 def describe(postgres: Path, pooler: Path | None) -> dict[str, str]:
-    """What matters about it, for people."""
-    versions = ", ".join(f"{name} {version(name)}" for name in ("uvloop", "cedarpy", "SQLAlchemy", "pglast"))
+    """What matters about it and the programs, for people."""
+    return {
+        **itself(),
+        "PostgreSQL": _said(str(postgres), "--version").removeprefix("postgres (PostgreSQL) "),
+        "pgbouncer": _said(str(pooler), "--version").split("\n")[0].removeprefix("PgBouncer ")
+        if pooler
+        else "not installed: skipped",
+        "Interlock": ours("uvloop", "cedarpy", "SQLAlchemy", "pglast"),
+    }
+
+
+def itself() -> dict[str, str]:
+    """The machine, and how busy it is."""
     return {
         "CPU": f"{os.cpu_count()} cores, {_cpu()}",
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
         "load before": f"{os.getloadavg()[0]:.1f}",
         "Python": platform.python_version(),
-        "PostgreSQL": _said(str(postgres), "--version").removeprefix("postgres (PostgreSQL) "),
-        "pgbouncer": _said(str(pooler), "--version").split("\n")[0].removeprefix("PgBouncer ")
-        if pooler
-        else "not installed: skipped",
-        "Interlock": f"{interlock.__version__} ({versions})",
     }
+
+
+def ours(*packages: str) -> str:
+    """Which Interlock, with which packages."""
+    return f"{interlock.__version__} ({', '.join(f'{name} {version(name)}' for name in packages)})"
 
 
 def _cpu() -> str:
