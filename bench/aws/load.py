@@ -73,7 +73,7 @@ class Client(asyncio.Protocol):
         self._ask()
 
     def _ask(self) -> None:
-        self._begun = time.perf_counter()
+        self._begun = self._begun or time.perf_counter()
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
@@ -87,10 +87,12 @@ class Client(asyncio.Protocol):
         self.times.append(now - self._begun)
         closes = b"connection: close" in self._kept.split(b"\r\n\r\n", 1)[0].lower()
         self._kept = b""
+        self._begun = (
+            now if closes else 0.0
+        )  # where connections are not kept, making one is a part of each call
         if now >= self._end:
             self._finish(None)
-        elif closes:  # the next connection is part of the price
-            self._begun = now
+        elif closes:
             self._transport.close()
         else:
             self._ask()

@@ -30,7 +30,7 @@ def loading(effort: Effort) -> Table:
     table = Table("Start")
     goal = Goal("under 0.2 s", seconds < 0.2)
     size = f"{file.stat().st_size / 2**20:.1f} MiB"
-    table.rows.append(Row("loading the routing index", "s", {"median": seconds}, False, goal, size))
+    table.rows.append(Row("loading the routing index", "ms", {"median": seconds * 1000}, False, goal, size))
     return table
 
 
