@@ -110,6 +110,7 @@ def test_two_actions(place: Place, raw: Raw) -> None:
 
 
 def test_two_targets(place: Place, raw: Raw) -> None:
+    before = len(place.aws.seen)
     more = [
         ("x-amz-target", "DynamoDB_20120810.ListTables"),
         ("x-amz-target", "DynamoDB_20120810.DeleteTable"),
@@ -121,4 +122,4 @@ def test_two_targets(place: Place, raw: Raw) -> None:
         400,
         403,
     )
-    assert place.aws.forwarded("DeleteTable") == []
+    assert len(place.aws.seen) == before
