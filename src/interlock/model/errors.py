@@ -21,5 +21,9 @@ class Rejected(InterlockError):
     """The request is understood and refused; the message says why."""
 
 
+class Forbidden(Rejected):
+    """What was asked for is never allowed, whatever policy says and people approve; it is recorded as a refusal."""
+
+
 class Misconfigured(InterlockError):
     """The configuration or the target's set-up is wrong; the message says where and how to mend it."""

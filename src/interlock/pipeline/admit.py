@@ -16,6 +16,7 @@ from interlock.control.effects import exceeds
 from interlock.model.base import Value
 from interlock.model.change import Change, ChangeState, Measurement
 from interlock.model.decision import Decision, EvidenceHeld, Forbid, Hold, Permit, Rehearse, Target
+from interlock.model.errors import Forbidden
 from interlock.pipeline import commands as c
 from interlock.pipeline import questions
 from interlock.pipeline.commands import Basis, Steps, ask
@@ -84,6 +85,8 @@ def _judge(work: Work, target: Target, asked: Change | None) -> Steps[Verdict]:
     """Find the verdict. Nothing here is durable; whatever goes wrong is a no."""
     try:
         return (yield from _decide(work, target, asked))
+    except Forbidden as error:
+        return No(Forbid(str(error), ("never",)))
     except Exception as error:  # noqa: BLE001  # any error is doubt, and doubt means no
         return Stop((yield from doubt("decide", error)))
 

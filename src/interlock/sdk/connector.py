@@ -78,7 +78,8 @@ class Unit(Protocol):
     """One unit of work, driven by the pipeline. Calls come in this order: preview, then execute or abandon, once."""
 
     async def preview(self) -> Preview:
-        """Find out the effects, leaving the work undone but ready (in its open transaction) where the target allows."""
+        """Find out the effects, leaving the work undone but ready (in its open transaction) where the target allows. Raises
+        Forbidden for what shows itself as never allowed, Rejected for what cannot be, Unavailable."""
 
     async def execute(self) -> Settled:
         """Make it happen. Called only after the intent is durable. An error whose outcome is proven is a `Settled(False)`."""

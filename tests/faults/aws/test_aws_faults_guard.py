@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from tests.faults.aws.conftest import Place, told
 from tests.faults.aws.faulty import Fault, Faulty
 from tests.real.conftest import until
 
+from interlock.connectors.aws.target import live
 from interlock.model.change import ChangeState
 from interlock.model.errors import Unavailable
 from interlock.testing.moto import AwsGateway, MotoServer
@@ -177,8 +179,11 @@ def mortal(moto: MotoServer, tmp_path: Path) -> Iterator[tuple[Place, AwsGateway
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_killed_between_intent_and_outcome(mortal: tuple[Place, AwsGateway], when: str) -> None:
+def test_killed_between_intent_and_outcome(
+    mortal: tuple[Place, AwsGateway], monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
     """The next one asks the account, and writes down what was done."""
+    monkeypatch.setattr(live, "TOO_LATE", timedelta(0))
     place, gateway = mortal
     place.table()
     rule = place.aws.on("PutItem", Fault(when, "hang"))  # type: ignore[arg-type]

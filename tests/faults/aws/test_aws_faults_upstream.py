@@ -1,12 +1,14 @@
 """What AWS does at the worst moment: answers that are lost, late, errors or no HTTP at all, before the call ran and after."""
 
 import socket
+from datetime import timedelta
 
 import pytest
 from botocore.exceptions import ClientError
 from tests.faults.aws.conftest import Place, told
 from tests.faults.aws.faulty import Fault, answer
 
+from interlock.connectors.aws.target import live
 from interlock.model.change import ChangeState
 from interlock.testing.moto import UPSTREAM_KEY, UPSTREAM_SECRET
 
@@ -22,13 +24,21 @@ def put(place: Place) -> None:
 
 
 @pytest.mark.parametrize(("do", "data"), LOST, ids=[do for do, _ in LOST])
-def test_a_call_that_did_not_run_is_found_out_to_have_failed(place: Place, do: str, data: bytes) -> None:
+def test_a_call_that_did_not_run_is_in_doubt_until_it_cannot_run_any_more(
+    place: Place, monkeypatch: pytest.MonkeyPatch, do: str, data: bytes
+) -> None:
+    """What is as it was before may change yet, as long as the request may still arrive. Its approval is not given back (P4)."""
     place.table()
     place.aws.on("PutItem", Fault("before", do, data))  # type: ignore[arg-type]
     with pytest.raises(ClientError) as caught:
         put(place)
-    code, status, _ = told(caught)
-    assert (code, status) == (("InternalServerError", 500) if do == "answer" else ("InterlockFailed", 409))
+    assert told(caught)[:2] == ("InterlockInDoubt", 409)
+    place.recover()
+    (change,) = place.changes()
+    assert change.state is S.IN_DOUBT
+    assert "may still be carried out" in change.note
+    monkeypatch.setattr(live, "TOO_LATE", timedelta(0))
+    place.recover()
     (change,) = place.changes()
     assert change.state is S.FAILED
     assert "as it was before" in change.note

@@ -6,6 +6,7 @@ One life of a gateway in which each secret is a text that cannot be anywhere by 
 
 import base64
 import contextlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 from botocore.exceptions import ClientError
-from tests.faults.aws.conftest import Place
+from tests.faults.aws.conftest import Place, told
 from tests.faults.aws.faulty import Fault, Faulty, answer
 from tests.promises.planted import planted, shapes
 
@@ -192,3 +193,82 @@ def test_an_agent_hears_of_no_other_credential(life: Life) -> None:
 def test_the_folder_is_the_gateways_alone(life: Life) -> None:
     var = Path(life.place.gateway.folder) / "var"
     assert var.stat().st_mode & 0o077 == 0
+
+
+KEY = {
+    "User": {"Type": "AWS::IAM::User"},
+    "Key": {"Type": "AWS::IAM::AccessKey", "Properties": {"UserName": {"Ref": "User"}}},
+}
+TEMPLATE = json.dumps(
+    {"Resources": KEY, "Outputs": {"Secret": {"Value": {"Fn::GetAtt": ["Key", "SecretAccessKey"]}}}}
+)
+MAKING: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "stack": ("cloudformation", "create_stack", {"StackName": "{name}", "TemplateBody": TEMPLATE}),
+    "nested": ("cloudformation", "create_stack", {"StackName": "{name}", "TemplateBody": "{nested}"}),
+    "stored": ("cloudformation", "create_stack", {"StackName": "{name}", "TemplateURL": "{url}"}),
+    "update": ("cloudformation", "update_stack", {"StackName": "{there}", "TemplateBody": TEMPLATE}),
+    "change set": (
+        "cloudformation", "create_change_set",
+        {"StackName": "{name}", "ChangeSetName": "new", "ChangeSetType": "CREATE", "TemplateBody": TEMPLATE},
+    ),
+    "stack set": ("cloudformation", "create_stack_set", {"StackSetName": "{name}", "TemplateBody": TEMPLATE}),
+    "resource": (
+        "cloudcontrol", "create_resource",
+        {"TypeName": "AWS::IAM::AccessKey", "DesiredState": '{"UserName":"ann"}'},
+    ),
+}  # fmt: skip
+
+
+def noted(place: Place) -> str:
+    """The refusals of the agent that the ledger knows of."""
+    place.gateway.run(place.gateway.runtime.core.refusals.flush())
+    return str(
+        [entry for entry in place.gateway.entries() if place.agent in str(entry) and "refus" in str(entry)]
+    )
+
+
+@pytest.mark.parametrize("way", MAKING)
+def test_no_template_makes_a_key(place: Place, way: str) -> None:
+    """Its secret would be an output of the stack: as refused as CreateAccessKey, whoever approves."""
+    bucket, s3 = place.bucket(), place.direct("s3")
+    s3.put_object(Bucket=bucket, Key="key.json", Body=TEMPLATE.encode())
+    url = f"https://s3.amazonaws.com/{bucket}/key.json"
+    nested = {"Inner": {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url}}}
+    there = f"there-{place.name}"
+    queue = json.dumps({"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}})
+    place.direct("cloudformation").create_stack(StackName=there, TemplateBody=queue)
+    known = {
+        "{name}": place.name,
+        "{nested}": json.dumps({"Resources": nested}),
+        "{url}": url,
+        "{there}": there,
+    }
+    service, operation, parameters = MAKING[way]
+    with pytest.raises(ClientError) as caught:
+        getattr(place.client(service), operation)(**{key: known.get(v, v) for key, v in parameters.items()})
+    assert told(caught)[:2] == ("InterlockForbidden", 403)
+    assert "would make a credential (AWS::IAM::AccessKey)" in noted(place)
+    users = place.direct("iam").list_users()["Users"]
+    assert not [u for u in users if place.name in u["UserName"] or there in u["UserName"]]
+    assert place.changes() == []
+
+
+def test_a_change_set_that_was_there_makes_no_key(place: Place) -> None:
+    """Made by a person before: executing it is what would make the key."""
+    place.direct("cloudformation").create_change_set(
+        StackName=place.name, ChangeSetName="new", ChangeSetType="CREATE", TemplateBody=TEMPLATE
+    )
+    with pytest.raises(ClientError) as caught:
+        place.client("cloudformation").execute_change_set(StackName=place.name, ChangeSetName="new")
+    assert told(caught)[:2] == ("InterlockForbidden", 403)
+
+
+def test_a_refusal_is_recorded_where_no_policy_was_asked(place: Place) -> None:
+    """That an agent tried is worth knowing."""
+    with pytest.raises(ClientError):
+        place.client("iam").create_access_key(UserName="ann")
+    with pytest.raises(ClientError):
+        place.client("sqs", region="us-west-2").list_queues()
+    said = noted(place)
+    assert "iam:CreateAccessKey hands out credentials" in said
+    assert "us-west-2 is not a region of this target" in said

@@ -1,6 +1,8 @@
 """P4 and P5 at AWS: an approval is for exactly one call with exactly its parameters and body, and for the account as it was."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -146,3 +148,29 @@ def test_apply_measures_again_too(place: Place) -> None:
     answer = place.gateway.apply(change)
     assert type(answer).__name__ == "Held"
     assert place.item("1") == "old-1"
+
+
+def _objects(place: Place) -> tuple[Sequence[Callable[[], Any]], Callable[[], int]]:
+    bucket, s3 = place.bucket(9), place.client("s3", max_pool_connections=9)
+    calls = [partial(s3.delete_object, Bucket=bucket, Key=f"k{n}") for n in range(9)]
+    return calls, lambda: len(place.stored())
+
+
+def _items(place: Place) -> tuple[Sequence[Callable[[], Any]], Callable[[], int]]:
+    table, db = place.table(9), place.client("dynamodb", max_pool_connections=9)
+    calls = [partial(db.delete_item, TableName=table, Key={"id": {"S": str(n)}}) for n in range(9)]
+    return calls, lambda: sum(place.item(str(n)) is not None for n in range(9))
+
+
+@pytest.mark.parametrize("what", [_objects, _items])
+def test_many_at_once_do_not_empty_what_none_of_them_may(
+    place: Place, what: Callable[[Place], tuple[Sequence[Callable[[], Any]], Callable[[], int]]]
+) -> None:
+    """Each alone leaves eight others; together they would leave nothing."""
+    calls, left = what(place)
+    with ThreadPoolExecutor(len(calls)) as pool:
+        said = [future.exception() for future in [pool.submit(call) for call in calls]]
+    codes = [error.response["Error"]["Code"] for error in said if isinstance(error, ClientError)]
+    assert codes == ["InterlockHeld"]
+    assert sum(error is None for error in said) == 8
+    assert left() == 1

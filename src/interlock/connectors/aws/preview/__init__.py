@@ -5,6 +5,7 @@ Seen        what the session deleted and created lately
 """
 
 from interlock.connectors.aws.preview.describe import describe
+from interlock.connectors.aws.preview.handing import credentials_of
 from interlock.connectors.aws.preview.seen import Seen, identity
 
-__all__ = ["Seen", "describe", "identity"]
+__all__ = ["Seen", "credentials_of", "describe", "identity"]

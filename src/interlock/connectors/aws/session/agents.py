@@ -4,7 +4,8 @@ It is what the core sees as a session (a breaker scope, entries in the ledger), 
 created in it."""
 
 import asyncio
-from collections.abc import Iterable
+import contextlib
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from interlock.connectors.aws.preview.seen import Seen, identity
 from interlock.connectors.aws.session.record import Request
 from interlock.model.effect import ChangeKind, Effect, Unit
 from interlock.model.errors import Rejected
+from interlock.model.operation import Action
 from interlock.sdk.connector import Gate, Principal
 
 LATELY = timedelta(hours=1)
@@ -86,6 +88,7 @@ class AgentSessions:
         self._gate, self._idle_s = gate, idle_s
         self._sessions: dict[str, AgentSession] = {}
         self._entering: dict[str, asyncio.Lock] = {}
+        self._deleting: dict[str, tuple[asyncio.Lock, int]] = {}
 
     async def of(self, principal: Principal) -> AgentSession:
         """The agent's session, entered if there is none. Raises Rejected, Unavailable."""
@@ -118,6 +121,24 @@ class AgentSessions:
             del self._sessions[session.principal.agent]
         await self._gate.leave(session.principal)
 
+    @contextlib.asynccontextmanager
+    async def deleting(self, what: Classified) -> AsyncIterator[None]:
+        """One deletion in a container at a time: of many at once, none would see that it takes the last of what is in there."""
+        container = _container(what)
+        if not container:
+            yield
+            return
+        lock, waiting = self._deleting.get(container, (asyncio.Lock(), 0))
+        self._deleting[container] = lock, waiting + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, waiting = self._deleting[container]
+            self._deleting[container] = lock, waiting - 1
+            if waiting == 1:
+                del self._deleting[container]
+
     async def sweep(self) -> None:
         """Leave what has been idle for too long."""
         before = _clock() - self._idle_s
@@ -129,6 +150,18 @@ class AgentSessions:
         """Leave all."""
         for session in list(self._sessions.values()):
             await self._leave(session)
+
+
+def _container(what: Classified) -> str:
+    """What a deletion takes something out of: the bucket of objects, the table of items; empty when it is none of these."""
+    if what.operation.action is not Action.DELETE:
+        return ""
+    for resource in what.operation.resources:
+        if resource.kind == "s3:object":
+            return resource.name.partition("/")[0]
+        if resource.kind == "dynamodb:table":
+            return resource.name
+    return ""
 
 
 def _clock() -> float:

@@ -12,12 +12,13 @@ from interlock.connectors.aws.codec import Asked, Codec, Unclear, Understood
 from interlock.connectors.aws.codec.address import path_of
 from interlock.connectors.aws.config import TargetConfig
 from interlock.connectors.aws.http import Head, Malformed
-from interlock.connectors.aws.identity import credentials, keys
+from interlock.connectors.aws.identity import credentials
 from interlock.connectors.aws.identity import signed as signature
 from interlock.connectors.aws.identity.signed import Signed
 from interlock.connectors.aws.session.agents import AgentSession, AgentSessions
 from interlock.connectors.aws.session.agents import Asked as Waiting
 from interlock.connectors.aws.session.incoming import Incoming, Taken
+from interlock.connectors.aws.session.never import never, unclear
 from interlock.connectors.aws.session.outgoing import Outgoing
 from interlock.connectors.aws.session.passing import forwarding, rewriting
 from interlock.connectors.aws.session.passing.answers import OURS_AMONG, refuses_ours
@@ -30,7 +31,7 @@ from interlock.model.change import Change
 from interlock.model.decision import Forbid, Permit
 from interlock.model.errors import InterlockError, Rejected, Unavailable
 from interlock.model.operation import Action
-from interlock.sdk.connector import Gate, Held, Permitted, Refused, Work
+from interlock.sdk.connector import Gate, Held, Permitted, Principal, Refused, Work
 
 _MAKES = ("Create", "Import", "Restore")
 """Verbs of calls that make a thing, whatever else they are (a stack may give rights)."""
@@ -91,12 +92,11 @@ class Exchange:
         understood = await self._understand(signed, endpoint, path, body)
         call = understood.call
         self._protocol, self._service = understood.protocol, call.service
-        if not forwarding.in_regions(call.service, call.region, self._server.config.regions):
-            raise Rejected(f"{call.region or 'no region'} is not a region of this target")
         await self._server.reader(call)
         what = self._server.classify(understood)
-        if signed.narrowed is not None and not keys.allows(signed.narrowed.actions, what.operation.verb):
-            raise Rejected(f"the session policy of this key does not allow {what.operation.verb}")
+        if no := never(signed, what, self._server.config.regions):
+            self._forbid(signed.principal, what, no)
+            return
         await self._decide(
             signed, what, await self._request(signed, endpoint, understood, what, path, body), body
         )
@@ -192,12 +192,6 @@ class Exchange:
         if what.call.name in credentials.ANSWERED:
             self._credentials(signed, what)
             return
-        if what.hands_out:
-            raise Rejected(
-                f"{what.operation.verb} hands out credentials, with which an agent would act past the gateway"
-            )
-        if what.refused:
-            raise Rejected(what.refused)
         session = await self._server.sessions.of(signed.principal)
         session.busy += 1
         try:
@@ -209,12 +203,12 @@ class Exchange:
         gate, principal = self._server.gate, session.principal
         first = gate.check(principal, what.operations)
         if isinstance(first, Forbid):
-            gate.refused(principal, what.operations, first)
-            self._refuse(Refused("forbidden", first.why))
+            self._forbid(principal, what, first)
             return
         what = await self._server.belongs(what)
-        if what.refused:
-            raise Rejected(what.refused)
+        if no := unclear(what):
+            self._forbid(principal, what, no)
+            return
         if isinstance(first, Permit) and what.operation.action is Action.READ and not what.quiet:
             await self._pass(request, body)
         else:
@@ -269,7 +263,8 @@ class Exchange:
                 answers.held(Held(waiting, again=True), self._protocol, self._service, self.request_id)
             )
             return
-        said = await self._server.gate.admit(work, unit)
+        async with self._server.sessions.deleting(what):
+            said = await self._server.gate.admit(work, unit)
         if isinstance(said, Refused) and body.broke is not None:
             raise body.broke
         if isinstance(said, Held) and before is not None and not said.again:
@@ -344,8 +339,7 @@ class Exchange:
             return
         decision = server.gate.check(signed.principal, (what.operation,))
         if isinstance(decision, Forbid):
-            server.gate.refused(signed.principal, (what.operation,), decision)
-            self._refuse(Refused("forbidden", decision.why))
+            self._forbid(signed.principal, what, decision)
             return
         try:
             result = credentials.issued(
@@ -357,6 +351,11 @@ class Exchange:
         self._out.answer(answers.success(self._protocol, "sts", call.operation, result, self.request_id))
 
     # -- answers of ours
+
+    def _forbid(self, principal: Principal, what: Classified, why: Forbid) -> None:
+        """A refusal that the ledger knows of."""
+        self._server.gate.refused(principal, what.operations, why)
+        self._refuse(Refused("forbidden", why.why))
 
     def _refuse(self, said: Refused) -> None:
         head = self._head.method == "HEAD"

@@ -10,20 +10,20 @@ from typing import NamedTuple, Protocol
 
 from interlock.connectors.aws import undo
 from interlock.connectors.aws.call import CallFailed, Calls, Classified, Described
-from interlock.connectors.aws.preview import Seen, describe
+from interlock.connectors.aws.preview import Seen, credentials_of, describe
 from interlock.connectors.aws.session import judged
 from interlock.connectors.aws.session.agents import AgentSession
 from interlock.connectors.aws.session.passing.answers import Outcome, outcome_of, parsed
 from interlock.connectors.aws.session.passing.forwarding import Sends, send
 from interlock.connectors.aws.session.passing.reshape import reshaped
 from interlock.connectors.aws.session.record import Request
-from interlock.connectors.aws.target.settle import became
+from interlock.connectors.aws.undo.became import became
 from interlock.connectors.aws.upstream import Lost, Reply
 from interlock.model.affected import affected
 from interlock.model.base import canonical
 from interlock.model.change import Measurement
 from interlock.model.effect import Effect
-from interlock.model.errors import Rejected, Unavailable
+from interlock.model.errors import Forbidden, Rejected, Unavailable
 from interlock.sdk.connector import Preview, Settled
 
 
@@ -76,7 +76,7 @@ class CallUnit:
         self.done = False
 
     async def preview(self) -> Preview:
-        """Ask what each call would do, and how it would be taken back. Raises Rejected, Unavailable."""
+        """Ask what each call would do, and how it would be taken back. Raises Rejected (Forbidden), Unavailable."""
         seen = self._session.seen if self._session is not None else judged.NOTHING_SEEN
         try:
             async with asyncio.timeout(self._account.preview_s):
@@ -91,6 +91,10 @@ class CallUnit:
 
     async def _look(self, piece: Piece, seen: Seen) -> None:
         calls = self._account.calls(piece.request.call.region)
+        if made := await credentials_of(piece.what.call, calls):
+            raise Forbidden(
+                f"{piece.request.call.name} would make a credential ({made}), with which an agent acts past the gateway"
+            )
         piece.nonce = self._account.nonce()
         piece.described = await describe(piece.what, calls, seen, self._account.own_accounts)
         piece.plan = await undo.plan(piece.what, calls, piece.nonce)
@@ -159,7 +163,7 @@ class CallUnit:
     ) -> Settled:
         """Ask the account what became of it as long as the names of its copies are known here: recovery knows them no more."""
         try:
-            return await became(plan, calls, saved)
+            return await became(plan, calls, saved, too_late=False)
         except Unavailable:
             return settled
 

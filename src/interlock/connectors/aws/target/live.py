@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import msgspec
@@ -21,6 +22,7 @@ from interlock.connectors.aws.target import doctor, rerun
 from interlock.connectors.aws.target import settle as settling
 from interlock.connectors.aws.target.belonging import Belonging
 from interlock.connectors.aws.target.within import outside
+from interlock.connectors.aws.undo.became import TOO_LATE
 from interlock.connectors.aws.undo.means import Here
 from interlock.connectors.aws.upstream import (
     AwsCalls,
@@ -125,7 +127,9 @@ class AwsLive:
     async def settle(self, change: Change, image: Sequence[bytes] = ()) -> Settled:
         """Ask the account what became of a call. Of a revert, which is several calls, people must find it out."""
         region = change.marker.get("region", "")
-        return await settling.settle(() if change.reverts else image, Here(self.calls(region), region))
+        known = () if change.reverts else image
+        too_late = datetime.now(UTC) - change.updated_at > TOO_LATE
+        return await settling.settle(known, Here(self.calls(region), region), too_late=too_late)
 
     def describe(self, payload: bytes) -> Sequence[str]:
         return record.read(payload).statements
