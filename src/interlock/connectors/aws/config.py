@@ -13,7 +13,7 @@ from interlock.sdk.connector import Listener
 Secret = Callable[[object], Callable[[], str]]
 
 _ACCOUNT = re.compile(r"\d{12}", re.ASCII)
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+", re.ASCII)
+_REGION = re.compile(r"[a-z]{2,5}(-[a-z]+)+-\d+", re.ASCII)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -97,7 +97,13 @@ class TargetConfig(_Strict, frozen=True):
         return partition_of(self.regions[0])
 
 
-_PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b"}
+_PARTITIONS = {
+    "cn-": "aws-cn",
+    "eusc-": "aws-eusc",
+    "us-gov-": "aws-us-gov",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+}
 
 
 def partition_of(region: str) -> str:

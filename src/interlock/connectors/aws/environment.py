@@ -47,6 +47,8 @@ def profile(reach: Reach) -> str:
         f"aws_secret_access_key = {signing_key(reach.token)}",
         f"endpoint_url = {base}",
         "disable_host_prefix_injection = true",
+        "s3 =",
+        "  signature_version = s3v4",  # presigned addresses too: version 2 is refused
         f"services = {name}",
         "",
         f"[services {name}]",
