@@ -392,4 +392,4 @@ def test_the_command_line_lists_and_empties(trashing: Gateway) -> None:
         assert "no target" in told(trashing, "trash", "list", "nowhere", refuses=True)
         told(trashing, "trash", "empty", "shop", "--change", change.id, "--yes")
         assert not copies(trashing.database)
-        assert "0 tables in the trash" in told(trashing, "trash", "list", "shop")
+        assert "0 copies in the trash" in told(trashing, "trash", "list", "shop")

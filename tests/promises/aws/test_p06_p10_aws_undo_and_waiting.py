@@ -1,12 +1,16 @@
 """P6, P8 and P10 at AWS: what is said to come back does, a call whose copies fail is not made, a trip stops what was
 approved, and waiting keeps nothing open."""
 
+from datetime import timedelta
+
 import pytest
 from botocore.exceptions import ClientError
 from tests.faults.aws.conftest import Place, told
 from tests.faults.aws.faulty import Fault, answer
 
 from interlock.model.change import ChangeState
+from interlock.model.errors import Rejected
+from interlock.testing.moto import REGION
 
 S = ChangeState
 JSON = ("content-type", "application/x-amz-json-1.0")
@@ -122,3 +126,60 @@ def test_a_trip_stops_what_was_approved(place: Place) -> None:
         assert place.item("1") == "old-1"
     finally:
         place.gateway.thaw()
+
+
+def _copied(place: Place) -> str:
+    """One change of each kind that makes copies; returns the trash bucket."""
+    table, bucket, name = place.table(3), place.bucket(3), place.name
+    volume = place.direct("ec2").create_volume(AvailabilityZone=f"{REGION}a", Size=1)["VolumeId"]
+    place.direct("ssm").put_parameter(Name=name, Value="v", Type="SecureString")
+    place.direct("rds").create_db_instance(
+        DBInstanceIdentifier=name, DBInstanceClass="db.t3.micro", Engine="postgres", MasterUsername="root",
+        MasterUserPassword="not-a-secret", AllocatedStorage=20,
+    )  # fmt: skip
+    for service, operation, parameters in (
+        ("dynamodb", "delete_table", {"TableName": table}),
+        ("ec2", "delete_volume", {"VolumeId": volume}),
+        ("ssm", "delete_parameter", {"Name": name}),
+        ("rds", "delete_db_instance", {"DBInstanceIdentifier": name, "SkipFinalSnapshot": True}),
+        (
+            "s3",
+            "delete_objects",
+            {"Bucket": bucket, "Delete": {"Objects": [{"Key": f"k{n}"} for n in range(3)]}},
+        ),
+    ):
+        call = getattr(place.client(service), operation)
+        with pytest.raises(ClientError) as caught:
+            call(**parameters)
+        assert told(caught)[0] == "InterlockHeld", caught.value
+        place.approved()
+        call(**parameters)
+    return f"interlock-trash-123456789012-{REGION}"
+
+
+def test_copies_are_kept_until_their_retention_is_over(place: Place) -> None:
+    """And then the change says that it cannot be reverted any more (P6). Another target's copies are not touched."""
+    bucket, runtime = _copied(place), place.gateway.runtime
+    others = f"interlock-{'0' * 24}/1"
+    place.direct("s3").put_object(Bucket=bucket, Key=others, Body=b"of another target")
+
+    def kept() -> dict[str, str]:
+        found = place.gateway.run(runtime.trash.list("cloud"))
+        mine = {change.id for change in place.changes()}
+        return {each.change.id: each.item.of for each in found if each.change and each.change.id in mine}
+
+    changes = place.changes(S.APPLIED)
+    assert sorted(kept().values()) == [
+        "1 database snapshot", "1 disk snapshot", "1 parameter", "1 table backup", "3 objects"
+    ]  # fmt: skip
+    place.gateway.run(runtime.trash.expire(timedelta(days=7)))
+    assert kept().keys() == {change.id for change in changes}
+    place.gateway.run(runtime.trash.expire(timedelta(0)))
+    assert kept() == {}
+    left = place.direct("s3").list_objects_v2(Bucket=bucket).get("Contents", [])
+    assert [each["Key"] for each in left] == [others]
+    assert not place.direct("dynamodb").list_backups(TableName=place.name)["BackupSummaries"]
+    for change in changes:
+        with pytest.raises(Rejected, match="was removed"):
+            place.gateway.revert(change.id)
+    assert place.gateway.ledger_ok()

@@ -10,7 +10,7 @@ from interlock.cli.options import As, Config, Json, Key, Url, Yes, connect
 from interlock.console.schemas_targets import EmptyTrash, TrashList
 from interlock.model.errors import Rejected
 
-trash = typer.Typer(no_args_is_help=True, help="What dropped, emptied and altered tables held.")
+trash = typer.Typer(no_args_is_help=True, help="Copies of what changes took away.")
 
 Target = Annotated[str, typer.Argument(metavar="TARGET")]
 Of = Annotated[str, typer.Option("--change", metavar="CHG", help="Only what this change took away.")]
@@ -50,9 +50,7 @@ def empty_trash(
     found = server.get(_path(target), TrashList, change=change, older_than=older_than)
     if found.copies and not yes:
         changes = {copy.change for copy in found.copies}
-        asked = (
-            f"Remove {out.count(len(found.copies), 'table')} of {out.count(len(changes), 'change')} for good?"
-        )
+        asked = f"Remove {_count(found)} of {out.count(len(changes), 'change')} for good?"
         if not typer.confirm(asked, err=True):
             raise Rejected("nothing was removed")
     removed = server.post(f"{_path(target)}/empty", TrashList, EmptyTrash(change, older_than))
@@ -78,7 +76,12 @@ def _show(found: TrashList, json: bool, state: str) -> None:
         )
         for copy in found.copies
     ]
-    columns = ("change", "table", "rows", "MiB", "kept", "until")
+    columns = ("change", "of", "rows", "MiB", "kept", "until")
     if rows:
         out.print_table(out.table("", columns, rows, right=("rows", "MiB")))
-    out.say(f"{out.count(len(found.copies), 'table')} {state}.", style="dim")
+    out.say(f"{_count(found)} {state}.", style="dim")
+
+
+def _count(found: TrashList) -> str:
+    number = len(found.copies)
+    return f"{number:,} {'copy' if number == 1 else 'copies'}"

@@ -145,9 +145,22 @@ def compared_later(plan: undo.Plan) -> undo.Plan:
     return msgspec.structs.replace(plan, checks=checks)
 
 
-def marker(pieces: Sequence[Looked]) -> dict[str, str]:
-    """What recovery needs besides the before-image."""
-    return {"region": pieces[0].what.call.region}
+class Nonces:
+    """Names for the copies that one unit makes: all begin with `unit`, which its change is marked with."""
+
+    def __init__(self, unit: str) -> None:
+        self.unit = unit
+        self._given = 0
+
+    def __call__(self) -> str:
+        self._given += 1
+        return f"{self.unit}{self._given:04x}"
+
+
+def marker(region: str, unit: str, plans: Iterable[undo.Plan]) -> dict[str, str]:
+    """What recovery needs besides the before-image, and the trash: which unit's copies these are, and whether there are any."""
+    kept = {"kept": f"interlock-{unit}"} if any(plan.discard for plan in plans) else {}
+    return {"region": region, "xid": unit, **kept}
 
 
 _THROUGH: Mapping[str, tuple[str, str]] = {

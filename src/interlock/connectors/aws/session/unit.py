@@ -71,6 +71,7 @@ class CallUnit:
 
     def __init__(self, account: Account, session: AgentSession | None, pieces: Sequence[Piece]) -> None:
         self._account, self._session, self.pieces = account, session, tuple(pieces)
+        self._nonces = judged.Nonces(account.nonce())
         self.reply: Reply | None = None
         self.reply_body = b""
         self.done = False
@@ -95,7 +96,7 @@ class CallUnit:
             raise Forbidden(
                 f"{piece.request.call.name} would make a credential ({made}), with which an agent acts past the gateway"
             )
-        piece.nonce = self._account.nonce()
+        piece.nonce = self._nonces()
         piece.described = await describe(piece.what, calls, seen, self._account.own_accounts)
         piece.plan = await undo.plan(piece.what, calls, piece.nonce)
         found = judged.effects(piece.what, piece.described, piece.plan)
@@ -109,9 +110,11 @@ class CallUnit:
         hows = {piece.plan.kind for piece in self.pieces}
         how = hows.pop() if len(hows) == 1 else "none" if "none" in hows else "copy"
         measurement = Measurement(effects, affected(states) if states else "", "", how)
-        parts = judged.pack_plans([piece.plan for piece in self.pieces])
-        undoable = any(piece.plan.kind != "none" for piece in self.pieces)
-        return Preview(measurement, parts if undoable else (), judged.marker(self.pieces))
+        plans = [piece.plan for piece in self.pieces]
+        parts = judged.pack_plans(plans)
+        undoable = any(plan.kind != "none" for plan in plans)
+        marker = judged.marker(self.pieces[0].what.call.region, self._nonces.unit, plans)
+        return Preview(measurement, parts if undoable else (), marker)
 
     async def execute(self) -> Settled:
         """Make the copies, then the calls, in order. What one of them says ends the unit when it is no success."""

@@ -18,7 +18,7 @@ from interlock.connectors.aws.session import record
 from interlock.connectors.aws.session.agents import AgentSessions
 from interlock.connectors.aws.session.connection import AwsSession
 from interlock.connectors.aws.session.record import Request
-from interlock.connectors.aws.target import doctor, rerun
+from interlock.connectors.aws.target import doctor, rerun, trash
 from interlock.connectors.aws.target import settle as settling
 from interlock.connectors.aws.target.belonging import Belonging
 from interlock.connectors.aws.target.within import outside
@@ -39,7 +39,7 @@ from interlock.model.decision import Target
 from interlock.model.effect import Effect
 from interlock.model.errors import InterlockError, Misconfigured, Unavailable
 from interlock.model.operation import Action
-from interlock.sdk.connector import Finding, Gate, Principal, Settled, TlsContext, Unit, Wire, Work
+from interlock.sdk.connector import Finding, Gate, Principal, Settled, TlsContext, TrashItem, Unit, Wire, Work
 
 _SWEEP_S = 30.0
 _PREVIEW_S = 60.0
@@ -131,6 +131,14 @@ class AwsLive:
         too_late = datetime.now(UTC) - change.updated_at > TOO_LATE
         return await settling.settle(known, Here(self.calls(region), region), too_late=too_late)
 
+    async def trash_items(self) -> Sequence[TrashItem]:
+        """The copies that were made before calls, of each change together. Raises Unavailable."""
+        return await trash.items([self.calls(region) for region in self.config.regions], self.name)
+
+    async def empty_trash(self, names: Sequence[str]) -> None:
+        """Remove them for good. Raises Unavailable."""
+        await trash.empty([self.calls(region) for region in self.config.regions], names)
+
     def describe(self, payload: bytes) -> Sequence[str]:
         return record.read(payload).statements
 
@@ -152,7 +160,7 @@ class AwsLive:
         return AwsCalls(self.endpoints, where, config.account, config.partition, config.trash_bucket)
 
     def nonce(self) -> str:
-        return secrets.token_hex(8)
+        return trash.unit(self.name, secrets.token_hex(trash.UNIQUE))
 
     def classify(self, understood: Understood) -> Classified:
         return self.classified(understood.call)

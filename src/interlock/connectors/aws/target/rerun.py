@@ -95,6 +95,7 @@ class RevertUnit:
         force: bool,
     ) -> None:
         self._server, self._change, self._force = server, change, force
+        self._nonces = judged.Nonces(server.nonce())
         self._pairs = [(plan, completed) for plan, completed in reversed(pairs) if plan.kind != "none"]
         self._lost = tuple(e for e in change.measurement.effects if not e.reversible and e.count)
         self._backs: list[Back] = []
@@ -118,13 +119,18 @@ class RevertUnit:
         back = together([each.image for each in self._backs])
         effects = [_inverse(e, back) for e in self._change.measurement.effects if e.reversible and e.count]
         state = affected([canonical([str(since) for since in found])]) if found else ""
-        marker = {"region": self._change.marker.get("region", ""), **({"partly": "1"} if self._lost else {})}
         measured = Measurement(_told(effects, back), state, "", back.kind)
-        return Preview(measured, self._packed(back), marker, tuple(_conflict(since) for since in found))
+        parts = self._packed(back)
+        marker = judged.marker(
+            self._change.marker.get("region", ""),
+            self._nonces.unit,
+            [p for b in self._backs for p in b.plans],
+        )
+        marker |= {"partly": "1"} if self._lost else {}
+        return Preview(measured, parts, marker, tuple(_conflict(since) for since in found))
 
     async def _image(self, plan: undo.Plan, completed: undo.Completed) -> Image:
-        server = self._server
-        return await image_of(plan, completed, self._calls(), server.classified, server.nonce)
+        return await image_of(plan, completed, self._calls(), self._server.classified, self._nonces)
 
     def _packed(self, back: undo.Plan) -> tuple[bytes, ...]:
         plans = [plan for each in self._backs for plan in each.plans]
