@@ -2,15 +2,16 @@
 
 import socket
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 from tests.faults.aws.conftest import Place, told
-from tests.faults.aws.faulty import Fault, answer
+from tests.faults.aws.faulty import Fault, Faulty, answer
 
 from interlock.connectors.aws.target import live
 from interlock.model.change import ChangeState
-from interlock.testing.moto import UPSTREAM_KEY, UPSTREAM_SECRET
+from interlock.testing.moto import UPSTREAM_KEY, UPSTREAM_SECRET, AwsGateway, MotoServer
 
 S = ChangeState
 JSON = ("content-type", "application/x-amz-json-1.0")
@@ -309,3 +310,26 @@ def test_an_error_inside_a_success_is_no_success(place: Place) -> None:
     with pytest.raises(ClientError):
         place.client("s3").copy_object(Bucket=bucket, Key="copy", CopySource=f"{bucket}/k1")
     assert [c.state for c in place.changes()] == [S.FAILED]
+
+
+def test_an_assumed_role_is_assumed_again_before_it_ends(moto: MotoServer, tmp_path: Path) -> None:
+    """Credentials that end within a quarter of an hour are renewed for the next call; what signs is always the newest."""
+    upstream = {
+        "access_key_id": UPSTREAM_KEY, "secret_access_key": {"file": str(tmp_path / "gateway" / "upstream-secret")},
+        "assume_role": {"role_arn": "arn:aws:iam::123456789012:role/interlock-gateway", "duration_s": 900},
+    }  # fmt: skip
+    with Faulty(moto.port) as aws:
+        keys = {"upstream": {**upstream, "endpoint": aws.url}}
+        with AwsGateway(aws.url, tmp_path / "gateway", keys=keys) as gateway:
+            sqs = gateway.client("sqs")
+            used = []
+            for _ in range(2):
+                aws.seen.clear()
+                sqs.list_queues()
+                assumed = [seen for seen in aws.seen if b"Action=AssumeRole" in seen.body]
+                (listed,) = [seen for seen in aws.seen if b"ListQueues" in seen.head]
+                assert len(assumed) == 1
+                assert UPSTREAM_KEY.encode() not in listed.head
+                assert b"x-amz-security-token" in listed.head.lower()
+                used.append(listed.head.partition(b"Credential=")[2].partition(b"/")[0])
+            assert used[0] != used[1]
