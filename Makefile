@@ -27,6 +27,7 @@ $(STAMP): $(LOCKS) pyproject.toml scripts/bootstrap
 test: $(STAMP)  ## everything: style, types, import contracts, tests on PostgreSQL 18 and 15
 	@scripts/debian-packages postgresql-15 || true
 	@scripts/debian-packages libpostgresql-jdbc-java || true
+	@scripts/debian-packages chromium || true
 	@$(MAKE) --no-print-directory lint
 	$(PYTHON_ENV)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
