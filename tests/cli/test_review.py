@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from interlock.cli import review
-from interlock.cli.visible import visible
 from interlock.console.schemas import ToSign
 from interlock.control import approval
 from interlock.model.change import Change, ChangeState, Measurement, Statement, Verdict
@@ -21,6 +20,7 @@ from interlock.model.decision import Hold
 from interlock.model.effect import ChangeKind, Effect, Unit
 from interlock.model.errors import Rejected
 from interlock.model.operation import Action, Operation, Resource
+from interlock.model.visible import visible
 from interlock.sdk.connector import Recorded
 
 WISH = review.Wish("CHG-7K3F9Q2M", "ana", Verdict.APPROVE, "agreed")

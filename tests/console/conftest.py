@@ -16,15 +16,19 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from interlock.console import httpsig
+from interlock.console.access import COOKIE
 from interlock.console.app import Door, create_app
 from interlock.control import approval as approvals
+from interlock.control.passkey import Site, from_base64url
 from interlock.model.change import Change, Statement
 from interlock.model.operation import Action
 from interlock.runtime.config import load
 from interlock.runtime.http import with_uid
 from interlock.runtime.opening import open_configured
 from interlock.runtime.runtime import Runtime
+from interlock.runtime.service.enrolment import Enrolment
 from interlock.sdk.connector import Answer, Held, Listener, Permitted
+from interlock.testing.passkey import SoftPasskey
 from interlock.testing.signing import key_of, public_key_of
 from interlock.testing.toy import Statement as ToyStatement
 from interlock.testing.toy import ToyConnector, ToyTarget, work_of
@@ -186,3 +190,38 @@ async def _furnish(api: Api) -> None:
 
 def bearer(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
+
+
+ORIGIN = "http://localhost:8470"
+"""Where the console is: passkeys belong to a name."""
+
+
+def site_of(api: Api) -> Site:
+    found = api.runtime.terms.site
+    assert found is not None
+    return found
+
+
+async def enrol(api: Api, name: str, *groups: str, key: SoftPasskey | None = None) -> Enrolment:
+    """Use a link; the passkey waits to be confirmed."""
+    service = api.runtime.enrolments
+    secret = await service.invite(name, groups, by="uid/0")
+    options = await service.options(secret)
+    made = (key or SoftPasskey(site_of(api))).registration(options["challenge"])
+    return await service.register(secret, made, "laptop")
+
+
+async def enrolled(api: Api, name: str, *groups: str, counts: bool = True) -> SoftPasskey:
+    """Somebody new with a passkey that counts."""
+    key = SoftPasskey(site_of(api), counts=counts)
+    waits = await enrol(api, name, *groups, key=key)
+    await api.runtime.enrolments.confirm(name, waits.code, by="uid/0")
+    return key
+
+
+async def logged_in(api: Api, key: SoftPasskey) -> dict[str, str]:
+    """The cookie of somebody logged in, as a header, with the origin that browsers send."""
+    options = api.runtime.entrance.login_options()
+    assertion, signature = key.assertion(from_base64url(options["challenge"]))
+    entered = await api.runtime.entrance.login(assertion, signature)
+    return {"cookie": f"{COOKIE}={entered.secret}", "origin": ORIGIN}

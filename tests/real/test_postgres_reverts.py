@@ -1,5 +1,6 @@
 """Reverts while others write: conflicts by row and column, partial reverts, reverts of reverts, and locks."""
 
+import contextlib
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -18,10 +19,17 @@ SECRET = "hopefully-nowhere-else"
 
 
 def applied(shop: Shop, *statements: str) -> Change:
-    """A small change of the agent's, as it is recorded."""
-    with shop.connect() as agent, agent.transaction():
-        for statement in statements:
-            agent.execute(statement.encode())
+    """A small change of the agent's, as it is recorded. What others stand in the way of is tried again, as agents do."""
+    done = False
+    while not done:
+        with (
+            contextlib.suppress(psycopg.errors.DeadlockDetected),
+            shop.connect() as agent,
+            agent.transaction(),
+        ):
+            for statement in statements:
+                agent.execute(statement.encode())
+            done = True
     return shop.changes(ChangeState.APPLIED)[0]
 
 

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from interlock.cli.visible import MARK, visible
 from interlock.model.effect import Effect, Totals, Unit
+from interlock.model.visible import MARK, visible
 
 
 def console() -> Console:

@@ -14,13 +14,13 @@ from rich.rule import Rule
 from rich.text import Text
 
 from interlock.cli import out
-from interlock.cli.visible import Oddity, oddities
 from interlock.console.schemas import ToSign
 from interlock.control import approval, limits
 from interlock.model.base import Value
 from interlock.model.change import Change, Statement, Verdict
 from interlock.model.effect import totals
 from interlock.model.errors import Rejected
+from interlock.model.visible import Oddity, oddities
 from interlock.sdk.connector import Recorded
 
 HEAD, TAIL = 120, 40

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from interlock.control import approval
+from interlock.control import approval, passkey
 from interlock.model.base import digest_of
-from interlock.model.change import Statement, Verdict
+from interlock.model.change import Assertion, Statement, Verdict
 
 
 class SignatureCheck:
@@ -19,7 +19,7 @@ class SignatureCheck:
 
     def __init__(self, origin: str) -> None:
         self._origin = origin
-        self._keys: dict[str, str] = {}
+        self._keys: dict[str, set[str]] = {}
         self._held: dict[str, tuple[str, str]] = {}
         self.checked = 0
         """How many signatures held."""
@@ -38,10 +38,10 @@ class SignatureCheck:
                 return None
 
     def _person(self, body: Mapping[str, Any]) -> str | None:
-        name, key = body.get("person"), body.get("public_key")
-        if not isinstance(name, str) or not isinstance(key, str):
+        name, key, passkeys = body.get("person"), body.get("public_key"), body.get("passkeys", [])
+        if not isinstance(name, str) or not isinstance(key, str) or not isinstance(passkeys, list):
             return "a person without a name or a key"
-        self._keys[name] = key
+        self._keys[name] = {key, *map(str, passkeys)} - {""}
         return None
 
     def _hold(self, body: Mapping[str, Any]) -> str | None:
@@ -63,9 +63,9 @@ class SignatureCheck:
         if not isinstance(signature, str) or not isinstance(key, str):
             return "a statement without a signature or a key"
         who = f"the signature of {words.person} about {words.change}"
-        if self._keys.get(words.person) != key:
+        if key not in self._keys.get(words.person, ()):
             return f"{who} is by a key that is not theirs"
-        if not approval.signature_holds(words, signature, key):
+        if not _holds(words, signature, key, body.get("assertion")):
             return f"{who} is not valid"
         if (body.get("change"), body.get("person"), self._origin) != (
             words.change,
@@ -89,3 +89,13 @@ class SignatureCheck:
             return False
         wishes = {digest_of({"revert": held[0], "force": force}) for force in (False, True)} if held else None
         return wishes is None or words.subject in wishes
+
+
+def _holds(words: Statement, signature: str, key: str, assertion: object) -> bool:
+    """Where a passkey signed is not in the log, so that its site is taken from what it signed."""
+    if assertion is None:
+        return approval.signature_holds(words, signature, key)
+    try:
+        return passkey.holds(words, signature, key, msgspec.convert(assertion, Assertion))
+    except msgspec.ValidationError:
+        return False

@@ -3,19 +3,21 @@
 import base64
 import hashlib
 from datetime import datetime
-from typing import assert_never
+from typing import Protocol, assert_never
 
 import msgspec
 from starlette.requests import Request
 
 from interlock.console import httpsig
-from interlock.console.callers import ByKey, ByToken, Caller, Local, Nobody
+from interlock.console.callers import ByKey, BySession, ByToken, Caller, Local, Nobody
 from interlock.console.httpsig import BadSignature, Signed
 from interlock.console.operations import Access
 from interlock.console.problems import Refusal
+from interlock.control.passkey import Site
 from interlock.model.base import Value
 from interlock.model.errors import Unavailable
 from interlock.model.people import Agent, Person
+from interlock.runtime.service.entrance import Session
 from interlock.sdk.ports import Store, Tx
 
 ADMIN_GROUP = "admin"
@@ -25,6 +27,22 @@ MOST_NONCES = 5000
 """Most signed requests that change something within the life of a signature, over all replicas."""
 
 _SAFE = frozenset({"GET", "HEAD"})
+COOKIE = "__Host-interlock"
+"""The session's cookie: only ever sent to the host that set it, over TLS or to localhost (RFC 6265bis section 4.1.3.2)."""
+
+
+class Sessions(Protocol):
+    """What is needed of `runtime.service.entrance.Entrance`."""
+
+    async def session(self, secret: str) -> Session | None: ...
+
+
+def own_origin(request: Request, site: Site) -> None:
+    """Raise Refusal unless the page that makes this request is the console's own: browsers say so of all but plain reads."""
+    if request.headers.getlist("origin") != [site.origin]:
+        raise Refusal("forbidden", "the request does not come from a page of this console")
+    if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        raise Refusal("forbidden", "the request does not come from a page of this console")
 
 
 class _Used(Value, frozen=True):
@@ -41,8 +59,16 @@ class Doorkeeper:
     answer's request on the wire.
     """
 
-    def __init__(self, store: Store, public_url: str, socket: bool) -> None:
+    def __init__(
+        self,
+        store: Store,
+        public_url: str,
+        socket: bool,
+        sessions: Sessions | None = None,
+        site: Site | None = None,
+    ) -> None:
         self._store, self._socket = store, socket
+        self._sessions, self._site = sessions, site
         self._url = public_url.rstrip("/")
         self._read_nonces: dict[str, int] = {}
 
@@ -56,7 +82,23 @@ class Doorkeeper:
             raise Refusal("unauthenticated", "a token or a signature, not both")
         if authorization is not None:
             return ByToken((await self._agent(authorization)).name)
-        return await self._person(request, body) if signed else Nobody()
+        if signed:
+            return await self._person(request, body)
+        return await self.visitor(request)
+
+    async def visitor(self, request: Request) -> BySession | Nobody:
+        """Who is logged in at this browser. Raises Refusal for a request that another site may have made."""
+        secret = request.cookies.get(COOKIE)
+        if secret is None or self._sessions is None or self._site is None:
+            return Nobody()
+        session = await self._sessions.session(secret)
+        if session is None:
+            return Nobody()
+        if request.method not in _SAFE:
+            own_origin(request, self._site)
+        person = await self._store.read(lambda tx: tx.person(session.person))
+        admin = person is not None and ADMIN_GROUP in person.groups
+        return BySession(session.person, admin, session.token)
 
     async def _agent(self, authorization: str) -> Agent:
         scheme, _, token = authorization.partition(" ")
@@ -115,7 +157,7 @@ def admit(caller: Caller, access: Access) -> None:
     match caller:
         case Local():
             allowed = access is not Access.AGENT
-        case ByKey():
+        case ByKey() | BySession():
             if access is Access.ADMIN and not caller.admin:
                 raise Refusal("forbidden", f"only people of the group {ADMIN_GROUP!r} may do this from afar")
             allowed = access is not Access.AGENT

@@ -7,10 +7,10 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from interlock.console import problems
+from interlock.console import problems, web
 from interlock.console.access import Doorkeeper, admit
 from interlock.console.metrics import Metrics
 from interlock.console.operations import Access, Call, Operation, Raw
@@ -43,11 +43,18 @@ class Door(enum.Enum):
 def create_app(runtime: Runtime, door: Door = Door.TCP, metrics: Metrics | None = None) -> Starlette:
     """The API for one door. Both doors have the same operations (and share `metrics`); only who asks is found out differently."""
     numbers = metrics or Metrics(runtime)
-    keeper = Doorkeeper(runtime.store, runtime.config.api.public_url, socket=door is Door.SOCKET)
+    site = runtime.terms.site
+    keeper = Doorkeeper(
+        runtime.store, runtime.config.api.public_url, door is Door.SOCKET, runtime.entrance, site
+    )
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in OPERATIONS:
         by_path.setdefault(operation.path, {})[operation.method] = operation
-    routes = [Route(path, _Resource(runtime, numbers, keeper, methods)) for path, methods in by_path.items()]
+    routes: list[BaseRoute] = [
+        Route(path, _Resource(runtime, numbers, keeper, methods)) for path, methods in by_path.items()
+    ]
+    if door is Door.TCP:
+        routes += web.routes(runtime, keeper)
     app = Starlette(
         routes=routes,
         exception_handlers={404: _not_found, Exception: problems.unforeseen},

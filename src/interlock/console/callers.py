@@ -18,6 +18,14 @@ class ByKey(Value, frozen=True, tag=True):
     admin: bool = False
 
 
+class BySession(Value, frozen=True, tag=True):
+    """A person at a browser, logged in with a passkey. `token` is what their forms must carry."""
+
+    person: str
+    admin: bool = False
+    token: str = ""
+
+
 class ByToken(Value, frozen=True, tag=True):
     """An agent, by its token."""
 
@@ -28,7 +36,7 @@ class Nobody(Value, frozen=True, tag=True):
     """A request without credentials."""
 
 
-Caller: TypeAlias = Local | ByKey | ByToken | Nobody
+Caller: TypeAlias = Local | ByKey | BySession | ByToken | Nobody
 
 
 def name_of(caller: Caller) -> str:
@@ -36,7 +44,7 @@ def name_of(caller: Caller) -> str:
     match caller:
         case Local(uid):
             return f"uid/{uid}"
-        case ByKey(person):
+        case ByKey(person) | BySession(person):
             return f"person/{person}"
         case ByToken(agent):
             return f"agent/{agent}"

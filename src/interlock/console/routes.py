@@ -39,6 +39,7 @@ from interlock.console.schemas import (
     StatementQuery,
     ToSign,
 )
+from interlock.console.schemas_people import Confirmation, Enrolments, Invited, NewInvitation
 from interlock.console.schemas_targets import EmptyTrash, ProtectedTables, Tables, TrashList, TrashQuery
 from interlock.model.breaker import Breaker
 from interlock.model.people import Agent, Grant, Person
@@ -139,6 +140,24 @@ _PRINCIPALS = (
     Operation(
         id="disablePerson", method="POST", path=f"{V1}/people/{{name}}/disable", access=PERSON, tag="people", body=Empty,
         answer=Person, summary="Disable a person", handler=principals.disable_person,
+    ),
+    Operation(
+        id="invitePerson", method="POST", path=f"{V1}/people/{{name}}/invitation", access=ADMIN, tag="people",
+        body=NewInvitation, answer=Invited, status=201, summary="A link with which somebody makes a passkey",
+        handler=principals.invite,
+    ),
+    Operation(
+        id="listEnrolments", method="GET", path=f"{V1}/enrolments", access=PERSON, tag="people", answer=Enrolments,
+        summary="Passkeys that wait to be confirmed", handler=principals.enrolments,
+    ),
+    Operation(
+        id="confirmPerson", method="POST", path=f"{V1}/people/{{name}}/confirm", access=ADMIN, tag="people",
+        body=Confirmation, answer=Person, summary="Let a passkey count, by the code that its maker saw",
+        handler=principals.confirm,
+    ),
+    Operation(
+        id="revokePasskey", method="DELETE", path=f"{V1}/people/{{name}}/passkeys/{{id}}", access=PERSON, tag="people",
+        answer=Person, summary="A passkey counts no more, at once", handler=principals.revoke_passkey,
     ),
     Operation(
         id="listAgents", method="GET", path=f"{V1}/agents", access=PERSON, tag="agents", answer=Agents,

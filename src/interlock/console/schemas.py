@@ -9,7 +9,7 @@ import msgspec
 from interlock.model.base import Value
 from interlock.model.beside import Beside
 from interlock.model.breaker import Breaker
-from interlock.model.change import Approval, Change, ChangeState, Statement, Verdict
+from interlock.model.change import Approval, Assertion, Change, ChangeState, Statement, Verdict
 from interlock.model.conflict import RowConflict
 from interlock.model.effect import Effect, Totals
 from interlock.model.operation import Action
@@ -121,10 +121,12 @@ class ToSign(Value, frozen=True):
 
 
 class Signed(Value, frozen=True):
-    """A signed statement. `signature` is Ed25519 over its canonical JSON (RFC 8785), in base64."""
+    """A signed statement. `signature` is Ed25519 over its canonical JSON (RFC 8785), in base64; with an `assertion`, that of a
+    passkey whose challenge was the SHA-256 of this JSON, in base64url."""
 
     statement: Statement
     signature: str
+    assertion: Assertion | None = None
 
 
 class SignedRevert(Value, frozen=True):
@@ -133,6 +135,7 @@ class SignedRevert(Value, frozen=True):
     statement: Statement
     signature: str
     force: bool = False
+    assertion: Assertion | None = None
 
 
 class Outcome(Value, frozen=True, omit_defaults=False):

@@ -11,7 +11,8 @@ from datetime import datetime
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from interlock.control import limits
+from interlock.control import limits, passkey
+from interlock.control.passkey import Site
 from interlock.model.base import Json, canonical, digest_of
 from interlock.model.change import Approval, Change, Statement, Verdict
 from interlock.model.decision import Hold, Rehearse
@@ -131,28 +132,50 @@ def expiry(words: Statement) -> datetime | None:
     return at if at.tzinfo is not None and rfc3339(at) == words.expires else None
 
 
-def verify(approval: Approval, change: Change, person: Person | None, now: datetime, *, origin: str) -> str:
-    """Why this approval (or denial) of a held change does not hold; empty when it does. Whether it counts is `quorum.count`'s."""
+def verify(
+    approval: Approval,
+    change: Change,
+    person: Person | None,
+    now: datetime,
+    *,
+    origin: str,
+    site: Site | None = None,
+) -> str:
+    """Why this approval (or denial) of a held change does not hold; empty when it does. Whether it counts is `quorum.count`'s.
+    `site` is where passkeys sign; without one, nothing that they signed holds."""
     if approval.statement.purpose != APPROVAL_PURPOSE:
         return "it was signed for another purpose"
     if approval.statement.nonce != change.nonce or not change.nonce:
         return "it was signed for another holding of the change"
-    return _verify(approval, change, person, now, origin, binding(change))
+    return _verify(approval, change, person, now, origin, binding(change), site)
 
 
 def verify_revert(
-    approval: Approval, change: Change, person: Person | None, now: datetime, *, origin: str, force: bool
+    approval: Approval,
+    change: Change,
+    person: Person | None,
+    now: datetime,
+    *,
+    origin: str,
+    force: bool,
+    site: Site | None = None,
 ) -> str:
     """Why this wish to revert does not hold; empty when it does."""
     if approval.statement.purpose != REVERT_PURPOSE:
         return "it was signed for another purpose"
     if approval.statement.verdict is not Verdict.APPROVE or len(approval.statement.nonce) < 16:
         return "it needs a nonce of 16 characters or more"
-    return _verify(approval, change, person, now, origin, revert_subject(change, force))
+    return _verify(approval, change, person, now, origin, revert_subject(change, force), site)
 
 
 def _verify(
-    approval: Approval, change: Change, person: Person | None, now: datetime, origin: str, subject: str
+    approval: Approval,
+    change: Change,
+    person: Person | None,
+    now: datetime,
+    origin: str,
+    subject: str,
+    site: Site | None,
 ) -> str:
     words = approval.statement
     if person is None or person.name != words.person:
@@ -172,13 +195,19 @@ def _verify(
         return "the signature has expired"
     if ends > now + limits.SIGNED_FOR_AT_MOST:
         return f"a signature may hold for {limits.SIGNED_FOR_AT_MOST.days} days at most"
-    if approval.public_key != person.public_key:
+    return _signature(approval, person, site)
+
+
+def _signature(approval: Approval, person: Person, site: Site | None) -> str:
+    if approval.assertion is not None:
+        key = person.passkey(approval.assertion.credential)
+        if key is None or key.public_key != approval.public_key:
+            return "it was signed with a passkey that is not the person's"
+        return passkey.why_not(approval, site)
+    if not person.public_key or approval.public_key != person.public_key:
         return "it was signed with a key that is not the person's"
-    return (
-        ""
-        if signature_holds(words, approval.signature, approval.public_key)
-        else "the signature is not valid"
-    )
+    valid = signature_holds(approval.statement, approval.signature, approval.public_key)
+    return "" if valid else "the signature is not valid"
 
 
 def signature_holds(words: Statement, signature: str, public_key: str) -> bool:

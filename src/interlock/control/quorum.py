@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from interlock.control.approval import verify
+from interlock.control.passkey import Site
 from interlock.model.base import Value
 from interlock.model.change import Approval, Change, Verdict
 from interlock.model.people import Agent, Grant, Person, Quorum
@@ -51,6 +52,7 @@ def count(
     now: datetime,
     *,
     origin: str,
+    site: Site | None = None,
 ) -> Tally:
     """Count the approvals of a change towards a quorum. Everything is verified again: nothing is remembered as verified."""
     given: dict[str, str] = {}
@@ -58,12 +60,12 @@ def count(
     denied_by = ""
     # An alias enrolled with the owner's key is the owner.
     conflicted = {
-        p.public_key for p in people.values() if conflict_of_interest(p.name, agent, grants, change)
+        key for p in people.values() if conflict_of_interest(p.name, agent, grants, change) for key in p.keys
     }
     for approval in approvals:
         name = approval.statement.person
         person = people.get(name)
-        if why := verify(approval, change, person, now, origin=origin):
+        if why := verify(approval, change, person, now, origin=origin, site=site):
             excluded[name] = why
             continue
         if approval.statement.verdict is Verdict.DENY:

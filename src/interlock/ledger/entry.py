@@ -40,6 +40,7 @@ KINDS: Final[Mapping[str, str]] = {
     "change.moved": "a change moved to another state",
     "approval": "a person signed a change",
     "denial": "a person refused a change",
+    "approval.refused": "a signature about a change did not hold, or could not count",
     "intent": "a change is about to take effect (recorded first)",
     "outcome": "what happened to an intent: applied, failed or in doubt",
     "recovery": "an intent without an outcome was resolved",

@@ -8,7 +8,7 @@ import msgspec
 from interlock.model.base import Value
 from interlock.model.decision import Decision
 from interlock.model.effect import Effect
-from interlock.model.operation import Operation
+from interlock.model.operation import Action, Operation
 
 
 class ChangeState(enum.Enum):
@@ -88,7 +88,8 @@ class Verdict(enum.Enum):
 
 class Statement(Value, frozen=True, omit_defaults=False):
     """Exactly what a person signs, as canonical JSON (P4). `subject` is `control.approval.binding(change)`; `expires` is
-    RFC 3339 UTC; `purpose` separates this signature from every other use of the key."""
+    RFC 3339 UTC; `purpose` separates this signature from every other use of the key. `shown` is the SHA-256 (hex) of the text that
+    a browser had on screen (`control.shown`); the command line shows the change itself, and has none."""
 
     purpose: str
     origin: str
@@ -102,24 +103,49 @@ class Statement(Value, frozen=True, omit_defaults=False):
     nonce: str
     expires: str
     reason: str = ""
+    shown: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class Assertion(Value, frozen=True):
+    """What a passkey signed besides the challenge (Web Authentication Level 3 section 5.8.1, 6.1), in base64url without padding.
+    `credential` is the passkey's id."""
+
+    credential: str
+    authenticator_data: str
+    client_data: str
 
 
 class Approval(Value, frozen=True):
-    """A person's signed word about a change. `signature` is Ed25519 over the canonical JSON of `statement`, base64."""
+    """A person's signed word about a change. `signature` is Ed25519 over the canonical JSON of `statement`, base64; with an
+    `assertion`, a passkey's signature over that and the digest of the statement as its challenge, base64url, and `public_key`
+    the passkey's."""
 
     statement: Statement
     signature: str
     public_key: str
     at: datetime
+    assertion: Assertion | None = None
 
 
 class ChangeFilter(Value, frozen=True):
-    """Which changes to list, newest first; `before` is a change id to continue after (keyset paging)."""
+    """Which changes to list, newest first; `before` is a change id to continue after (keyset paging). `words` are looked for in
+    what a change is about (names, verbs, its reason), `action` in what it does."""
 
     states: tuple[ChangeState, ...] = ()
     agent: str = ""
     target: str = ""
     environment: str = ""
     since: datetime | None = None
+    until: datetime | None = None
     before: str = ""
     limit: int = 50
+    action: Action | None = None
+    words: tuple[str, ...] = ()
+
+
+class Activity(Value, frozen=True):
+    """How many changes were asked for in a slice of time (its number from the first on) and are in a state now."""
+
+    slice: int
+    state: ChangeState
+    changes: int

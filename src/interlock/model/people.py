@@ -1,6 +1,7 @@
 """Principals and what they were given: agents, people, grants."""
 
 import base64
+import enum
 import hmac
 from datetime import datetime
 
@@ -44,14 +45,60 @@ def signing_key(token: str) -> str:
     return base64.urlsafe_b64encode(mac).decode().rstrip("=")
 
 
+class Passkey(Value, frozen=True):
+    """A WebAuthn credential of a person (Web Authentication Level 3). `id` and `public_key` (a COSE key) are base64url without
+    padding; `sign_count` is what its authenticator said last, always zero for keys that are synchronised."""
+
+    id: str
+    public_key: str
+    label: str
+    created_at: datetime
+    sign_count: int = 0
+    last_used_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
 class Person(Value, frozen=True):
-    """A human principal. `public_key` is an Ed25519 key as made by `interlock keys new`: 32 bytes in base64."""
+    """A human principal. `public_key` is an Ed25519 key as made by `interlock keys new`: 32 bytes in base64; empty for who signs
+    with passkeys only."""
 
     name: str
     groups: tuple[str, ...]
     public_key: str
     created_at: datetime
     disabled: bool = False
+    passkeys: tuple[Passkey, ...] = ()
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Every public key that was ever theirs: nobody else may have one of them."""
+        return frozenset({self.public_key, *(key.public_key for key in self.passkeys)} - {""})
+
+    def passkey(self, credential: str) -> Passkey | None:
+        """The passkey of that credential id, if it is not revoked."""
+        return next((k for k in self.passkeys if k.id == credential and k.revoked_at is None), None)
+
+
+class TicketKind(enum.Enum):
+    """What a ticket lets its holder do."""
+
+    SESSION = "session"
+    LOGIN = "login"
+    INVITATION = "invitation"
+    REGISTRATION = "registration"
+    ENROLMENT = "enrolment"
+
+
+class Ticket(Value, frozen=True):
+    """Something that ends by itself: a web session, a ceremony's challenge, an invitation, an enrolment that waits to be confirmed.
+    `digest` is the SHA-256 (hex) of a secret that only its holder has; `data` belongs to the kind."""
+
+    kind: TicketKind
+    digest: str
+    person: str
+    created_at: datetime
+    expires_at: datetime
+    data: str = ""
 
 
 class Grant(Value, frozen=True):

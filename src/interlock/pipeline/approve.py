@@ -34,7 +34,7 @@ def speak(tx: Tx, approval: Approval, terms: Terms) -> Spoken:
     change = found(tx, approval.statement.change)
     _open(tx, change)
     name = approval.statement.person
-    why = verify(approval, change, tx.person(name), tx.now(), origin=terms.origin)
+    why = verify(approval, change, tx.person(name), tx.now(), origin=terms.origin, site=terms.site)
     if why:
         raise Rejected(f"the signature of {bodies.cut(name)} does not hold: {why}")
     if approval.statement.verdict is Verdict.DENY:

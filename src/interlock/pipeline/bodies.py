@@ -99,7 +99,11 @@ def moved(change: Change, before: Change, by: str, why: str) -> dict[str, Json]:
 
 def spoken(approval: Approval) -> dict[str, Json]:
     """An entry `approval` or `denial`: all that an offline check of the signature needs."""
+    passkey: dict[str, Json] = {}
+    if approval.assertion is not None:
+        passkey["assertion"] = to_json(approval.assertion)
     return {
+        **passkey,
         "change": approval.statement.change,
         "person": approval.statement.person,
         "statement": to_json(approval.statement),

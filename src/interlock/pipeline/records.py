@@ -11,6 +11,7 @@ from interlock.control import limits, quorum
 from interlock.control.approval import verify_revert
 from interlock.control.budget import Budgets
 from interlock.control.change import MACHINE, OPEN, UNSETTLED, E, move, settled_event
+from interlock.control.passkey import Site
 from interlock.model.base import Value
 from interlock.model.beside import side_by_side
 from interlock.model.change import Approval, Change, ChangeState, Measurement
@@ -27,12 +28,14 @@ CONTENT = "content"
 
 
 class Terms(Value, frozen=True):
-    """What records need to know of the installation: its quorums, the log's origin, this gateway's own name, and its budgets."""
+    """What records need to know of the installation: its quorums, the log's origin, this gateway's own name, its budgets, and where
+    passkeys sign."""
 
     quorums: Mapping[str, Quorum]
     origin: str
     gateway: str = ""
     budgets: Budgets | None = None
+    site: Site | None = None
 
 
 def found(tx: ReadTx, change_id: str) -> Change:
@@ -58,7 +61,7 @@ def tallies(tx: ReadTx, change: Change, terms: Terms) -> tuple[quorum.Tally, ...
     people = {p.name: p for p in tx.people()}
     agent, grants, given, now = tx.agent(change.agent), tx.grants(), tx.approvals(change.id), tx.now()
     return tuple(
-        quorum.count(given, people, agent, grants, change, q, now, origin=terms.origin)
+        quorum.count(given, people, agent, grants, change, q, now, origin=terms.origin, site=terms.site)
         for q in terms.quorums.values()
     )
 
@@ -99,7 +102,7 @@ def draft(
 def check_wish(tx: ReadTx, wish: Approval, original: Change, force: bool, terms: Terms) -> None:
     """Rejected when a wish to revert does not hold."""
     person = tx.person(wish.statement.person)
-    why = verify_revert(wish, original, person, tx.now(), origin=terms.origin, force=force)
+    why = verify_revert(wish, original, person, tx.now(), origin=terms.origin, force=force, site=terms.site)
     if why:
         raise Rejected(f"the signature of {bodies.cut(wish.statement.person)} does not hold: {why}")
 

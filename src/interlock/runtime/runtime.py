@@ -8,6 +8,7 @@ import structlog
 
 import interlock
 from interlock.control import breaker
+from interlock.control.passkey import site_of
 from interlock.ledger.log import SigningRefused
 from interlock.model.base import Json, Value, digest_of, to_json
 from interlock.model.breaker import Breaker
@@ -22,6 +23,8 @@ from interlock.runtime.directory import Directory
 from interlock.runtime.governance import WARNING, Governance, TryOut
 from interlock.runtime.policies import Policies
 from interlock.runtime.service.changes import Changes
+from interlock.runtime.service.enrolment import Enrolments
+from interlock.runtime.service.entrance import Entrance
 from interlock.runtime.service.principals import Agents, Grants, People
 from interlock.runtime.service.protection import Protection
 from interlock.runtime.service.report import Report, report
@@ -65,7 +68,8 @@ class Runtime:
         self.config, self.store = config, store
         self.governance = governance or TryOut()
         found = {t.connector: find(t.connector) for t in config.targets.values()}
-        self.terms = Terms(config.quorums, store.origin, gateway, config.budgets)
+        site = site_of(config.api.public_url)
+        self.terms = Terms(config.quorums, store.origin, gateway, config.budgets, site)
         policies = Policies(
             config.policies,
             quorums=config.quorums,
@@ -86,6 +90,8 @@ class Runtime:
         self.people = People(self.core, self.governance)
         self.agents = Agents(self.core, self.governance)
         self.grants = Grants(self.core, self.governance, self._is_strict)
+        self.entrance = Entrance(self.core, store)
+        self.enrolments = Enrolments(self.core, self.governance, self.entrance)
         self.changes = Changes(self.core, {name: t.gate for name, t in self.targets.items()})
         self.switches = Switches(self.core, self.governance)
         self.protection = Protection(self.core, self.targets, self.governance)
@@ -234,6 +240,7 @@ class Runtime:
         while await self.store.destroy_payloads_before(before):
             pass
         await self.core.forget_spent()
+        await self.entrance.forget()
         await self.trash.expire(self.config.retention_trash)
 
     # -- what the API and the command line show

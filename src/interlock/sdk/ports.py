@@ -5,14 +5,14 @@ when a fenced write came too late. Nothing else may leave a port.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from interlock.model.base import Json
 from interlock.model.breaker import Breaker
 from interlock.model.budget import Amounts, Spending
-from interlock.model.change import Approval, Change, ChangeFilter
-from interlock.model.people import Agent, AgentCredential, Grant, Person
+from interlock.model.change import Activity, Approval, Change, ChangeFilter
+from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket, TicketKind
 
 T = TypeVar("T")
 
@@ -25,6 +25,9 @@ class ReadTx(Protocol):
 
     def change(self, change_id: str) -> Change | None: ...
     def changes(self, which: ChangeFilter) -> Sequence[Change]: ...
+    def activity(self, since: datetime, width: timedelta) -> Sequence[Activity]:
+        """What was asked for since, counted in slices of that width, by the state that it is in now."""
+
     def open_changes(self, agent: str) -> int:
         """How many changes of the agent wait (held or approved and not expired by `now()`)."""
 
@@ -49,6 +52,12 @@ class ReadTx(Protocol):
     def agent_by_token(self, token_sha256: str) -> Agent | None: ...
     def person(self, name: str) -> Person | None: ...
     def people(self) -> Sequence[Person]: ...
+    def ticket(self, kind: TicketKind, digest: str) -> Ticket | None:
+        """The ticket of that kind, if it has not ended."""
+
+    def tickets(self, kind: TicketKind, person: str = "") -> Sequence[Ticket]:
+        """All of a kind that have not ended, of one person if given; those that end first come first."""
+
     def grant(self, grant_id: str) -> Grant | None: ...
     def grants(self) -> Sequence[Grant]:
         """All grants, revoked and expired ones too (they say who granted what: P4)."""
@@ -88,6 +97,13 @@ class Tx(ReadTx, Protocol):
     def put_agent(self, agent: Agent) -> None: ...
     def put_credential(self, credential: AgentCredential) -> None: ...
     def put_person(self, person: Person) -> None: ...
+    def put_ticket(self, ticket: Ticket) -> None: ...
+    def drop_ticket(self, digest: str) -> bool:
+        """Use a ticket up; False when somebody else did so before."""
+
+    def forget_tickets(self) -> None:
+        """Forget those that have ended."""
+
     def put_grant(self, grant: Grant) -> None: ...
     def put_breaker(self, breaker: Breaker) -> None: ...
     def drop_breaker(self, scope: str) -> None:

@@ -9,6 +9,7 @@ import copy
 import enum
 import hashlib
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,9 +22,9 @@ from interlock.model import ids
 from interlock.model.base import Json
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.budget import Amounts, Spending
-from interlock.model.change import Approval, Change, ChangeFilter, ChangeState
+from interlock.model.change import Activity, Approval, Change, ChangeFilter, ChangeState
 from interlock.model.errors import Conflict, NotFound, Rejected, Unavailable
-from interlock.model.people import Agent, AgentCredential, Grant, Person
+from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket, TicketKind
 
 T = TypeVar("T")
 _OPEN = (ChangeState.HELD, ChangeState.APPROVED)
@@ -42,6 +43,7 @@ class Tables:
     people: dict[str, Person] = field(default_factory=dict)
     grants: dict[str, Grant] = field(default_factory=dict)
     breakers: dict[str, Breaker] = field(default_factory=dict)
+    tickets: dict[str, Ticket] = field(default_factory=dict)
     metas: dict[str, str] = field(default_factory=dict)
     spent: dict[tuple[str, str, datetime], Amounts] = field(default_factory=dict)
     entries: list[bytes] = field(default_factory=list)
@@ -97,6 +99,15 @@ class FakeReadTx:
         except KeyError:
             raise NotFound(f"no payload {name} of {change_id}, or not any more") from None
 
+    def activity(self, since: datetime, width: timedelta) -> Sequence[Activity]:
+        found = Counter(
+            ((c.requested_at - since) // width, c.state)
+            for c in self._t.changes.values()
+            if c.requested_at >= since
+        )
+        ordered = sorted(found.items(), key=lambda item: (item[0][0], item[0][1].value))
+        return [Activity(place, state, number) for (place, state), number in ordered]
+
     def payload_parts(self, change_id: str, prefix: str) -> Sequence[str]:
         return sorted(
             name for owner, name in self._t.payloads if owner == change_id and name.startswith(prefix)
@@ -120,6 +131,15 @@ class FakeReadTx:
 
     def people(self) -> Sequence[Person]:
         return [self._t.people[name] for name in sorted(self._t.people)]
+
+    def ticket(self, kind: TicketKind, digest: str) -> Ticket | None:
+        found = self._t.tickets.get(digest)
+        return found if found is not None and found.kind is kind and found.expires_at > self._now else None
+
+    def tickets(self, kind: TicketKind, person: str = "") -> Sequence[Ticket]:
+        found = (t for t in self._t.tickets.values() if t.kind is kind and person in ("", t.person))
+        live = (t for t in found if t.expires_at > self._now)
+        return sorted(live, key=lambda t: (t.expires_at, t.digest))
 
     def grant(self, grant_id: str) -> Grant | None:
         return self._t.grants.get(grant_id)
@@ -202,6 +222,15 @@ class FakeTx(FakeReadTx):
         self._t.people[person.name] = person
         self._t.revision += 1
 
+    def put_ticket(self, ticket: Ticket) -> None:
+        self._t.tickets[ticket.digest] = ticket
+
+    def drop_ticket(self, digest: str) -> bool:
+        return self._t.tickets.pop(digest, None) is not None
+
+    def forget_tickets(self) -> None:
+        self._t.tickets = {d: t for d, t in self._t.tickets.items() if t.expires_at > self._now}
+
     def put_grant(self, grant: Grant) -> None:
         self._t.grants[grant.id] = grant
         self._t.revision += 1
@@ -252,6 +281,9 @@ def _matches(change: Change, which: ChangeFilter) -> bool:
         which.target in ("", change.target),
         which.environment in ("", change.environment),
         which.since is None or change.requested_at >= which.since,
+        which.until is None or change.requested_at < which.until,
+        which.action is None or f'"action":"{which.action.value}"' in msgspec.json.encode(change).decode(),
+        all(word.lower() in msgspec.json.encode(change).decode().lower() for word in which.words),
         not which.before or change.id < which.before,
     ]
     return all(wanted)

@@ -8,7 +8,17 @@ import typer
 
 from interlock.cli import keyfile, out
 from interlock.cli.options import As, Config, Json, Key, Url, connect, note_mode, seconds
-from interlock.console.schemas import Agents, Empty, Grants, NewAgent, NewGrant, NewPerson, NewToken, People
+from interlock.console.schemas import (
+    Agents,
+    Empty,
+    Grants,
+    NewAgent,
+    NewGrant,
+    NewPerson,
+    NewToken,
+    People,
+)
+from interlock.console.schemas_people import Confirmation, Invited, NewInvitation
 from interlock.model.operation import Action
 from interlock.model.people import Agent, Grant, Person
 
@@ -48,6 +58,79 @@ def add_person(
         out.say(f"{person.name} is enrolled, in {', '.join(person.groups) or 'no group'}.")
 
 
+@people.command("invite")
+def invite_person(
+    name: Name,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--group", metavar="G", help="For somebody new: a group they belong to (may be repeated)."
+        ),
+    ] = None,
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Print a link, good once and for 15 minutes, with which somebody makes a passkey."""
+    server = connect(config, url, as_, key)
+    new = server.post(_of(name, "invitation"), Invited, NewInvitation(tuple(group or ())))
+    if json:
+        out.json(new)
+        return
+    out.say(f"For {new.person} alone, good once within 15 minutes:")
+    out.say(f"  {new.url}", style="bold")
+    out.say(f"They tell you a code; then: interlock people confirm {new.person} CODE", style="dim")
+
+
+@people.command("confirm")
+def confirm_person(
+    name: Name,
+    code: Annotated[str, typer.Argument(metavar="CODE", help="The code that they saw, told by themselves.")],
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Let the passkey that somebody made by a link count."""
+    person = connect(config, url, as_, key).post(_of(name, "confirm"), Person, Confirmation(code))
+    if json:
+        out.json(person)
+    else:
+        out.say(
+            f"{person.name} is enrolled, in {', '.join(person.groups) or 'no group'}; passkeys: {_passkeys(person)}."
+        )
+
+
+@people.command("revoke-passkey")
+def revoke_passkey(
+    name: Name,
+    passkey: Annotated[str, typer.Argument(metavar="ID", help="As `interlock people list --json` shows it.")],
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """A passkey counts no more, at once; their sessions in the console end."""
+    server = connect(config, url, as_, key)
+    person = server.delete(_of(name, f"passkeys/{quote(passkey, safe='')}"), Person)
+    if json:
+        out.json(person)
+    else:
+        out.say(f"{person.name} has {_passkeys(person)} passkeys left.")
+
+
+def _of(name: str, what: str) -> str:
+    return f"/api/v1/people/{quote(name, safe='')}/{what}"
+
+
+def _passkeys(person: Person) -> int:
+    return sum(each.revoked_at is None for each in person.passkeys)
+
+
 @people.command("list")
 def list_people(
     config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
@@ -58,9 +141,10 @@ def list_people(
         out.json(found)
         return
     rows = [
-        (p.name, ", ".join(p.groups), _standing(p.disabled), p.created_at, p.public_key) for p in found.people
+        (p.name, ", ".join(p.groups), _standing(p.disabled), p.created_at, p.public_key, _passkeys(p))
+        for p in found.people
     ]
-    out.print_table(out.table("", ("person", "groups", "", "since", "key"), rows))
+    out.print_table(out.table("", ("person", "groups", "", "since", "key", "passkeys"), rows))
 
 
 @people.command("disable")

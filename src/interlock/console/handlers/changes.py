@@ -162,7 +162,7 @@ async def statement(call: Call[StatementQuery, None]) -> ToSign:
 async def spoken(call: Call[Nothing, Signed]) -> ChangeDetail:
     """Give a signed approval or denial."""
     change_id = _same(call.path["id"], call.body.statement)
-    await call.runtime.changes.speak(call.body.statement, call.body.signature)
+    await call.runtime.changes.speak(call.body.statement, call.body.signature, call.body.assertion)
     return detail(call.runtime, await call.runtime.changes.show(change_id))
 
 
@@ -189,7 +189,9 @@ async def reverted(call: Call[Nothing, SignedRevert]) -> Outcome:
     """Undo an applied change on a person's signed wish."""
     body = call.body
     _same(call.path["id"], body.statement)
-    answer = await call.runtime.changes.revert(body.statement, body.signature, force=body.force)
+    answer = await call.runtime.changes.revert(
+        body.statement, body.signature, body.assertion, force=body.force
+    )
     return await _recorded(call.runtime, outcome(answer))
 
 

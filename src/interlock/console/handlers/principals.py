@@ -15,6 +15,13 @@ from interlock.console.schemas import (
     NewToken,
     People,
 )
+from interlock.console.schemas_people import (
+    Confirmation,
+    Enrolments,
+    Invited,
+    NewInvitation,
+    WaitingEnrolment,
+)
 from interlock.model.people import Agent, Grant, Person
 from interlock.runtime.runtime import Runtime
 from interlock.runtime.targets import TargetServer
@@ -34,6 +41,36 @@ async def add_person(call: Call[Nothing, NewPerson]) -> Person:
 async def disable_person(call: Call[Nothing, Empty]) -> Person:
     """Disable a person at once."""
     return await call.runtime.people.disable(call.path["name"], by=name_of(call.caller))
+
+
+async def invite(call: Call[Nothing, NewInvitation]) -> Invited:
+    """A link with which somebody makes a passkey. Its secret stands behind `#`, so that nothing on the way logs it."""
+    person, site = call.path["name"], call.runtime.entrance.site
+    secret = await call.runtime.enrolments.invite(person, call.body.groups, by=name_of(call.caller))
+    return Invited(person, f"{site.origin}/console/enrol#{secret}")
+
+
+async def enrolments(call: Call[Nothing, None]) -> Enrolments:
+    """Passkeys that nobody has confirmed yet."""
+    found = await call.runtime.enrolments.waiting()
+    return Enrolments(
+        tuple(
+            WaitingEnrolment(
+                e.invitation.person, e.key.label, e.key.created_at, e.invitation.groups, e.invitation.by
+            )
+            for e in found
+        )
+    )
+
+
+async def confirm(call: Call[Nothing, Confirmation]) -> Person:
+    """Let an enrolment count: whoever confirms was told the code by the person."""
+    return await call.runtime.enrolments.confirm(call.path["name"], call.body.code, by=name_of(call.caller))
+
+
+async def revoke_passkey(call: Call[Nothing, None]) -> Person:
+    """A passkey counts no more, at once."""
+    return await call.runtime.enrolments.revoke(call.path["name"], call.path["id"], by=name_of(call.caller))
 
 
 async def agents(call: Call[Nothing, None]) -> Agents:

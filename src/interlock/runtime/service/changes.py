@@ -3,16 +3,18 @@
 import secrets
 from collections.abc import Mapping, Sequence
 
+import msgspec
 from msgspec import structs
 
 from interlock.control import approval as approvals
-from interlock.control import limits
+from interlock.control import limits, shown
+from interlock.control import passkey as passkey_of
 from interlock.control.change import MACHINE, E
 from interlock.control.quorum import Tally
 from interlock.model.base import Value
-from interlock.model.change import Approval, Change, ChangeFilter, ChangeState, Statement, Verdict
+from interlock.model.change import Approval, Assertion, Change, ChangeFilter, ChangeState, Statement, Verdict
 from interlock.model.errors import NotFound, Rejected, Unavailable
-from interlock.pipeline import approve, records
+from interlock.pipeline import approve, bodies, records
 from interlock.pipeline.admit import admit
 from interlock.pipeline.approve import Spoken
 from interlock.pipeline.commands import Steps
@@ -21,6 +23,7 @@ from interlock.pipeline.revert import Revert, revert
 from interlock.runtime import announce
 from interlock.runtime.core import Core
 from interlock.runtime.gate import TargetGate
+from interlock.runtime.service.entrance import used
 from interlock.runtime.service.reverting import Noting, RevertPlan, rehearsed
 from interlock.runtime.service.trash import refuse_emptied
 from interlock.sdk.connector import Answer, Permitted, Principal, Unit
@@ -113,16 +116,42 @@ class Changes:
 
         return await self._core.store.read(read)
 
-    async def speak(self, words: Statement, signature: str) -> Spoken:
-        """Give a signed approval or denial. Raises Rejected with the reason when it does not hold or cannot count."""
+    async def speak(self, words: Statement, signature: str, assertion: Assertion | None = None) -> Spoken:
+        """Give a signed approval or denial. Raises Rejected with the reason when it does not hold or cannot count; that is recorded
+        as well."""
+        await self._shown(words, assertion)
 
         def work(tx: Tx) -> Spoken:
-            return approve.speak(tx, _signed(tx, words, signature), self._core.terms)
+            spoken = approve.speak(tx, _signed(tx, words, signature, assertion), self._core.terms)
+            _use_passkey(tx, words, assertion)
+            return spoken
 
-        spoken = await self._core.store.transact(work)
+        try:
+            spoken = await self._core.store.transact(work)
+        except Rejected as error:
+            await self._refused(words, str(error))
+            raise
         announce.spoken(words)
         self._core.watch.moved(spoken.change)
         return spoken
+
+    async def _shown(self, words: Statement, assertion: Assertion | None) -> None:
+        """With a passkey people sign what a page showed them: it must be what this change's text is, made anew."""
+        if assertion is None and words.shown is msgspec.UNSET:
+            return
+        view = await self.show(words.change)
+        if words.shown != shown.digest(shown.text_of(view.change, view.statements, words)):
+            why = "what was on screen is not this change as it is now"
+            await self._refused(words, why)
+            raise Rejected(why)
+
+    async def _refused(self, words: Statement, why: str) -> None:
+        body = {
+            "change": bodies.cut(words.change),
+            "person": bodies.cut(words.person),
+            "why": bodies.cut(why),
+        }
+        await self._core.store.transact(lambda tx: tx.append("approval.refused", body))
 
     async def withdraw(self, change_id: str, why: str, *, by: str) -> Change:
         """Take back an open change."""
@@ -150,15 +179,20 @@ class Changes:
         gate.log("change.apply", change=change_id, by=by)
         return await self._drive(gate, admit(work, gate.target, change), unit)
 
-    async def revert(self, words: Statement, signature: str, *, force: bool = False) -> Answer:
+    async def revert(
+        self, words: Statement, signature: str, assertion: Assertion | None = None, *, force: bool = False
+    ) -> Answer:
         """Undo an applied change on a person's signed wish. Raises Rejected (no before-image, bad signature)."""
+        await self._shown(words, assertion)
 
         def read(tx: ReadTx) -> tuple[Change, Approval]:
             change = found(tx, words.change)
             _can_be_reverted(change)
-            return change, _signed(tx, words, signature)
+            return change, _signed(tx, words, signature, assertion)
 
         original, wish = await self._core.store.read(read)
+        if assertion is not None:
+            await self._core.store.transact(lambda tx: _use_passkey(tx, words, assertion))
         return await self._revert(self._gate(original.target), original, wish, force, None)
 
     async def revert_plan(self, change_id: str, *, force: bool = False) -> RevertPlan:
@@ -236,10 +270,25 @@ def _payload(tx: ReadTx, change_id: str) -> bytes | None:
         return None
 
 
-def _signed(tx: ReadTx, words: Statement, signature: str) -> Approval:
+def _signed(tx: ReadTx, words: Statement, signature: str, assertion: Assertion | None) -> Approval:
     """The statement with the key that its person is enrolled with: nobody brings their own."""
     person = tx.person(words.person)
-    return Approval(words, signature, person.public_key if person else "", tx.now())
+    key = person.public_key if person else ""
+    if assertion is not None:
+        passkey = person.passkey(assertion.credential) if person else None
+        key = passkey.public_key if passkey else ""
+    return Approval(words, signature, key, tx.now(), assertion)
+
+
+def _use_passkey(tx: Tx, words: Statement, assertion: Assertion | None) -> None:
+    """A passkey that counts must have counted on: otherwise the signature is an old one."""
+    person = tx.person(words.person)
+    if assertion is None or person is None or (key := person.passkey(assertion.credential)) is None:
+        return
+    count = passkey_of.count_of(assertion)
+    if max(count, key.sign_count) and count <= key.sign_count:
+        raise Rejected("this answer of the passkey was used before")
+    used(tx, person, key, count)
 
 
 def _principal(tx: ReadTx, change: Change) -> Principal:

@@ -12,6 +12,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from interlock.control import breaker
+from interlock.model.base import Json
 from interlock.model.breaker import Breaker
 from interlock.model.errors import Misconfigured, NotFound, Rejected
 from interlock.model.ids import ALPHABET
@@ -90,10 +91,10 @@ class People(_Service):
         def work(tx: Tx) -> Person:
             if tx.person(person) is not None:
                 raise Rejected(f"there is a person {person} already")
-            _key_is_free(tx, public_key, person)
+            key_is_free(tx, public_key, person)
             made = Person(person, wanted, public_key, tx.now())
             tx.put_person(made)
-            tx.append("person", {**_person(made), "what": "added", "by": by})
+            tx.append("person", {**body_of(made), "what": "added", "by": by})
             return made
 
         return await self._change(work, "added", by)
@@ -104,7 +105,7 @@ class People(_Service):
         def work(tx: Tx) -> Person:
             made = msgspec.structs.replace(_existing(tx.person(person), f"person {person}"), disabled=True)
             tx.put_person(made)
-            tx.append("person", {**_person(made), "what": "disabled", "by": by})
+            tx.append("person", {**body_of(made), "what": "disabled", "by": by})
             return made
 
         return await self._change(work, "disabled", by)
@@ -117,7 +118,7 @@ class People(_Service):
         def work(tx: Tx) -> Person:
             made = msgspec.structs.replace(_existing(tx.person(person), f"person {person}"), groups=wanted)
             tx.put_person(made)
-            tx.append("person", {**_person(made), "what": "groups", "by": by})
+            tx.append("person", {**body_of(made), "what": "groups", "by": by})
             return made
 
         return await self._change(work, "regrouped", by)
@@ -301,9 +302,10 @@ _SMALL_ORDER = frozenset(
 """Points of small order: anyone can make signatures that verify under them."""
 
 
-def _key_is_free(tx: Tx, public_key: str, person: str) -> None:
+def key_is_free(tx: Tx, public_key: str, person: str) -> None:
+    """Raises Rejected when a key of either kind is somebody else's, or ever was."""
     for other in tx.people():
-        if other.public_key == public_key and other.name != person:
+        if public_key in other.keys and other.name != person:
             raise Rejected(f"this key is {other.name}'s already: each person has their own")
 
 
@@ -320,8 +322,11 @@ def _sha256(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _person(person: Person) -> dict[str, str | list[str]]:
-    return {"person": person.name, "groups": list(person.groups), "public_key": person.public_key}
+def body_of(person: Person) -> dict[str, Json]:
+    """A ledger entry about a person: with every key that signs for them, so that their signatures can be checked from the log."""
+    passkeys = [key.public_key for key in person.passkeys if key.revoked_at is None]
+    named = {"person": person.name, "groups": list(person.groups), "public_key": person.public_key}
+    return {**named, **({"passkeys": passkeys} if passkeys else {})}
 
 
 def _grant(grant: Grant) -> dict[str, str | int | list[str] | None]:

@@ -64,10 +64,15 @@ def _budgets(connection: Connection) -> None:
     schema.spent.create(connection)
 
 
-_LATER: Final = (schema.spent,)
+def _console(connection: Connection) -> None:
+    """Version 3: web sessions, invitations and the ceremonies of passkeys."""
+    schema.tickets.create(connection)
+
+
+_LATER: Final = (schema.spent, schema.tickets)
 """Tables that a later version added."""
 
-MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (_first, _budgets)
+MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (_first, _budgets, _console)
 VERSION: Final = len(MIGRATIONS)
 
 

@@ -12,9 +12,9 @@ import msgspec
 from sqlalchemy import Connection, Row, Select, Table, func, or_, select
 
 from interlock.model.breaker import Breaker
-from interlock.model.change import Approval, Change, ChangeFilter, ChangeState
+from interlock.model.change import Activity, Approval, Change, ChangeFilter, ChangeState
 from interlock.model.errors import NotFound, Unavailable
-from interlock.model.people import Agent, AgentCredential, Grant, Person
+from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket, TicketKind
 from interlock.runtime import crypto
 from interlock.runtime.crypto import CannotOpen, MasterKey
 from interlock.runtime.stores import built, schema
@@ -97,6 +97,18 @@ class SqlReadTx:
         states = [s.value for s in UNRESOLVED]
         return self._all(Change, select(table.c.doc).where(table.c.state.in_(states)).order_by(table.c.id))
 
+    def activity(self, since: datetime, width: timedelta) -> Sequence[Activity]:
+        table, first = schema.changes, milliseconds(since)
+        place = (table.c.requested_at - first) // (width // timedelta(milliseconds=1))
+        query = (
+            select(place.label("slice"), table.c.state, func.count())
+            .where(table.c.requested_at >= first)
+            .group_by("slice", table.c.state)
+            .order_by("slice", table.c.state)
+        )
+        rows: Sequence[Any] = self._rows(query)
+        return [Activity(int(s), ChangeState(state), int(n)) for s, state, n in rows]
+
     def approvals(self, change_id: str) -> Sequence[Approval]:
         table = schema.approvals
         query = select(table.c.doc).where(table.c.change_id == change_id).order_by(table.c.number)
@@ -162,6 +174,21 @@ class SqlReadTx:
     def people(self) -> Sequence[Person]:
         return self._all(Person, _listed(schema.people))
 
+    def ticket(self, kind: TicketKind, digest: str) -> Ticket | None:
+        table = schema.tickets
+        query = select(table.c.doc).where(table.c.digest == digest, table.c.kind == kind.value)
+        found = self._one(Ticket, query)
+        return found if found is not None and found.expires_at > self.now() else None
+
+    def tickets(self, kind: TicketKind, person: str = "") -> Sequence[Ticket]:
+        table = schema.tickets
+        query = select(table.c.doc).where(
+            table.c.kind == kind.value, table.c.expires_at > milliseconds(self.now())
+        )
+        if person:
+            query = query.where(table.c.person == person)
+        return self._all(Ticket, query.order_by(table.c.expires_at, table.c.digest))
+
     def grant(self, grant_id: str) -> Grant | None:
         return self._one(Grant, select(schema.grants.c.doc).where(schema.grants.c.id == grant_id))
 
@@ -219,8 +246,14 @@ def _filtered(which: ChangeFilter) -> Select[Any]:
             query = query.where(table.c[name] == value)
     if which.since is not None:
         query = query.where(table.c.requested_at >= milliseconds(which.since))
+    if which.until is not None:
+        query = query.where(table.c.requested_at < milliseconds(which.until))
     if which.before:
         query = query.where(table.c.id < which.before)
+    if which.action is not None:
+        query = query.where(table.c.doc.contains(f'"action":"{which.action.value}"', autoescape=True))
+    for word in which.words:
+        query = query.where(func.lower(table.c.doc).contains(word.lower(), autoescape=True))
     return query
 
 

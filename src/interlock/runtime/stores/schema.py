@@ -98,6 +98,17 @@ people = Table(
     "people", metadata, Column("name", Text, primary_key=True), Column("doc", Text, nullable=False)
 )
 
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("doc", Text, nullable=False),
+    Index("tickets_by_person", "person", "kind"),
+)
+
 grants = Table("grants", metadata, Column("id", Text, primary_key=True), Column("doc", Text, nullable=False))
 
 breakers = Table(

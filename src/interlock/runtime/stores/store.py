@@ -135,6 +135,14 @@ class SqlStore:
         finally:
             self._took("write", begun)
 
+    def seal(self, label: str, secret: bytes) -> bytes:
+        """Something that only this installation can open, and only under that label: replicas share it without keeping it."""
+        return self._master.seal(label, secret)
+
+    def unseal(self, label: str, sealed: bytes) -> bytes:
+        """Inverse of `seal`. Raises CannotOpen."""
+        return self._master.unseal(label, sealed)
+
     async def read(self, work: Callable[[SqlReadTx], T]) -> T:
         """Run a read in a consistent snapshot; see ``sdk.ports.Store``."""
         if self._closed:

@@ -20,7 +20,7 @@ from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.budget import AMOUNTS, Amounts, Spending
 from interlock.model.change import Approval, Change
 from interlock.model.errors import Conflict, NotFound, Rejected
-from interlock.model.people import Agent, AgentCredential, Grant, Person
+from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket
 from interlock.runtime import crypto
 from interlock.runtime.crypto import MasterKey
 from interlock.runtime.stores import built, schema
@@ -149,6 +149,18 @@ class SqlTx(SqlReadTx):
     def put_person(self, person: Person) -> None:
         self._put(schema.people, name=person.name, doc=_encode(person))
         self._revise()
+
+    def put_ticket(self, ticket: Ticket) -> None:
+        row = {"digest": ticket.digest, "kind": ticket.kind.value, "person": ticket.person}
+        self._put(schema.tickets, **row, expires_at=milliseconds(ticket.expires_at), doc=_encode(ticket))
+
+    def drop_ticket(self, digest: str) -> bool:
+        table = schema.tickets
+        return self.runner.write(delete(table).where(table.c.digest == digest)) == 1
+
+    def forget_tickets(self) -> None:
+        table = schema.tickets
+        self.runner.write(delete(table).where(table.c.expires_at <= milliseconds(self.now())))
 
     def put_grant(self, grant: Grant) -> None:
         self._put(schema.grants, id=grant.id, doc=_encode(grant))

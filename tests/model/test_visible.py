@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock.cli.visible import MARK, Oddity, hidden_from, oddities, visible
+from interlock.model.visible import MARK, Oddity, hidden_from, oddities, visible
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=200)
 TRICKY = st.text(

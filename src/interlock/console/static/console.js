@@ -1,0 +1,52 @@
+// Times in the reader's zone, and pages that load themselves again when something moved.
+
+const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+
+function localise(within) {
+  for (const time of within.querySelectorAll("time[datetime]")) {
+    time.title = time.getAttribute("datetime");
+    time.textContent = day.format(new Date(time.getAttribute("datetime")));
+  }
+  for (const tick of within.querySelectorAll("text[data-time]")) {
+    tick.textContent = clock.format(new Date(tick.dataset.time));
+  }
+}
+
+/** Whether somebody is in the middle of something that a new page would take away. */
+function busy(main) {
+  const at = document.activeElement;
+  return main.contains(at) && at.matches("input, select, textarea") || getSelection().toString() !== "" || document.getElementById("exact") !== null;
+}
+
+let loading = false;
+async function refresh() {
+  const main = document.querySelector("main[data-refresh]");
+  if (!main || loading || busy(main)) return;
+  loading = true;
+  try {
+    const answer = await fetch(location.href, { credentials: "same-origin" });
+    if (!answer.ok || answer.redirected) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.querySelector("main");
+    localise(fresh);
+    if (fresh.innerHTML !== main.innerHTML && !busy(main)) main.replaceChildren(...fresh.childNodes);
+  } finally {
+    loading = false;
+  }
+}
+
+localise(document);
+const address = document.body.dataset.live;
+if (address && "EventSource" in window) {
+  const source = new EventSource(address);
+  let first = true;
+  source.addEventListener("moved", () => {
+    if (first) first = false;
+    else refresh();
+  });
+  source.addEventListener("over", () => {
+    source.close();
+    location.assign("/console/login");
+  });
+}

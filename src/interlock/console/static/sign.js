@@ -1,0 +1,47 @@
+// The text on screen is hashed here, becomes part of the statement, and the statement's digest is what the passkey signs.
+import { ask, canonical, hex, send, sentence, sha256 } from "./passkeys.js";
+
+const place = document.getElementById("sign");
+const text = document.getElementById("exact");
+const button = document.getElementById("go");
+const said = document.getElementById("said");
+const statement = JSON.parse(document.getElementById("statement").textContent);
+const { change, what, force, rp, keys } = place.dataset;
+
+async function sign() {
+  const words = { ...statement, shown: hex(await sha256(text.textContent)) };
+  const challenge = await sha256(canonical(words));
+  const signed = await ask(challenge, rp, keys.split(" ").filter(Boolean));
+  if (what === "revert") {
+    const outcome = await send(`/api/v1/changes/${change}/revert`, { statement: words, force: Boolean(force), ...signed });
+    if (!outcome.done && outcome.code !== "held") throw new Error(outcome.why || outcome.code);
+    return;
+  }
+  await send(`/api/v1/changes/${change}/approvals`, { statement: words, ...signed });
+}
+
+// The button opens when the end of the text has been on screen.
+function read() {
+  const atEnd = text.scrollTop + text.clientHeight >= text.scrollHeight - 2;
+  const frame = text.getBoundingClientRect();
+  if (atEnd && frame.bottom <= innerHeight + 2 && keys) {
+    button.disabled = false;
+    removeEventListener("scroll", read);
+  }
+}
+text.addEventListener("scroll", read);
+addEventListener("scroll", read);
+addEventListener("resize", read);
+read();
+
+button.addEventListener("click", async () => {
+  button.disabled = true;
+  said.textContent = "";
+  try {
+    await sign();
+    location.assign(`/console/changes/${change}`);
+  } catch (error) {
+    said.textContent = sentence(error);
+    button.disabled = false;
+  }
+});

@@ -1,0 +1,176 @@
+"""Changes: the list, one change, and what a person is about to sign of it."""
+
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+import msgspec
+
+from interlock.console.problems import Refusal
+from interlock.console.web.visit import Answer, GoTo, Html, Visit
+from interlock.control import approval
+from interlock.control import shown as exact
+from interlock.control.change import MACHINE, OPEN, E
+from interlock.control.quorum import conflict_of_interest
+from interlock.model.beside import side_by_side
+from interlock.model.change import Change, ChangeFilter, ChangeState, Verdict
+from interlock.model.effect import totals
+from interlock.model.errors import Rejected
+from interlock.model.ids import parse_change_id
+from interlock.model.operation import Action
+from interlock.model.visible import oddities
+from interlock.runtime.service.changes import ChangeView
+from interlock.sdk.connector import Held, Permitted, Refused
+from interlock.sdk.ports import ReadTx
+
+PER_PAGE = 50
+_FILTERS = ("state", "agent", "target", "environment", "action", "since", "until", "q")
+
+
+async def listed(visit: Visit) -> Answer:
+    """Changes, newest first, filtered by what the address says."""
+    query = {name: visit.query.get(name, "").strip() for name in _FILTERS}
+    which = _filter(query, visit.query.get("before", ""))
+    found = await visit.runtime.changes.list(which)
+    page, more = found[:PER_PAGE], len(found) > PER_PAGE
+    kept = {name: value for name, value in query.items() if value}
+    older = f"/console/changes?{urlencode({**kept, 'before': page[-1].id})}" if more else ""
+    return Html(
+        "changes.html",
+        {
+            "changes": page,
+            "older": older,
+            "query": query,
+            "states": list(ChangeState),
+            "actions": list(Action),
+        },
+    )
+
+
+def _filter(query: dict[str, str], before: str) -> ChangeFilter:
+    """Raises Refusal for what is no state, action or time."""
+    try:
+        return ChangeFilter(
+            states=(ChangeState(query["state"]),) if query["state"] else (),
+            agent=query["agent"],
+            target=query["target"],
+            environment=query["environment"],
+            since=_day(query["since"]),
+            until=_day(query["until"]),
+            before=parse_change_id(before) if before else "",
+            limit=PER_PAGE + 1,
+            action=Action(query["action"]) if query["action"] else None,
+            words=tuple(query["q"].split()[:5]),
+        )
+    except ValueError:
+        raise Refusal("invalid", "a filter is none that there is") from None
+
+
+def _day(text: str) -> datetime | None:
+    if not text:
+        return None
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+async def shown(visit: Visit) -> Answer:
+    """One change, with all that a decision needs."""
+    view = await visit.runtime.changes.show(_id(visit))
+    change, me = view.change, visit.person
+
+    def read(tx: ReadTx) -> str:
+        return conflict_of_interest(me, tx.agent(change.agent), tx.grants(), change)
+
+    conflict = await visit.runtime.store.read(read)
+    effects = change.measurement.effects
+    return Html(
+        "change.html",
+        {
+            "view": view,
+            "change": change,
+            "effects": effects,
+            "totals": {k: v for k, v in msgspec.to_builtins(totals(effects)).items() if v},
+            "lost": [e for e in effects if not e.reversible and e.count],
+            "conflict": conflict,
+            "odd": [o for text in (*(view.statements or ()), change.reason) for o in oddities(text)],
+            "spoken": any(a.statement.person == me for a in view.approvals),
+            "open": change.state in OPEN,
+            "revertible": MACHINE.allows(change.state, E.REVERT),
+            "remedies": approval.remedies(change),
+            "beside": _beside(view),
+            "quorums": {t.quorum: visit.runtime.terms.quorums[t.quorum].group for t in view.tallies},
+            "connector": visit.runtime.connector_of(change.target),
+        },
+    )
+
+
+def _beside(view: ChangeView) -> tuple[object, ...]:
+    if view.replaced is None:
+        return ()
+    return side_by_side(view.replaced.measurement.effects, view.change.measurement.effects)
+
+
+async def sign(visit: Visit) -> Answer:
+    """The exact text of what is to be signed; the browser hashes it, and a passkey signs."""
+    change_id, what, reason = (
+        _id(visit),
+        visit.form.get("what", ""),
+        visit.form.get("reason", "").strip()[:500],
+    )
+    service, me = visit.runtime.changes, visit.person
+    force = bool(visit.form.get("force"))
+    if what == "revert":
+        words = await service.revert_statement(change_id, me, force=force, reason=reason)
+        plan = await service.revert_plan(change_id, force=force)
+    else:
+        if what not in ("approve", "deny"):
+            raise Refusal("invalid", "approve, deny or revert")
+        if what == "deny" and not reason:
+            raise Rejected("say why: the agent is told")
+        words, plan = await service.statement(change_id, me, Verdict(what), reason), None
+    view = await service.show(change_id)
+    person = await visit.runtime.store.read(lambda tx: tx.person(me))
+    keys = [key.id for key in person.passkeys if key.revoked_at is None] if person else []
+    return Html(
+        "sign.html",
+        {
+            "change": view.change,
+            "what": what,
+            "force": force,
+            "text": exact.text_of(view.change, view.statements, words),
+            "statement": msgspec.to_builtins(words),
+            "keys": keys,
+            "rp": visit.runtime.entrance.site.rp_id,
+            "plan": plan,
+            "lost": [e for e in view.change.measurement.effects if not e.reversible and e.count],
+        },
+    )
+
+
+async def applied(visit: Visit) -> Answer:
+    """Apply an approved change now, for its agent."""
+    answer = await visit.runtime.changes.apply(_id(visit), by=visit.by)
+    match answer:
+        case Permitted() | Held():
+            return GoTo(f"/console/changes/{_of(answer, visit)}")
+        case Refused(why=why):
+            raise Rejected(why)
+
+
+async def withdrawn(visit: Visit) -> Answer:
+    """Take back an open change: nobody can approve or use it any more."""
+    change = await visit.runtime.changes.withdraw(
+        _id(visit), visit.form.get("reason", "").strip()[:500] or "withdrawn", by=visit.by
+    )
+    return GoTo(f"/console/changes/{change.id}")
+
+
+def _of(answer: Permitted | Held, visit: Visit) -> str:
+    change: Change | None = answer.change
+    return change.id if change is not None else _id(visit)
+
+
+def _id(visit: Visit) -> str:
+    try:
+        return parse_change_id(visit.path["id"])
+    except ValueError:
+        raise Refusal("not_found", "there is no such change") from None

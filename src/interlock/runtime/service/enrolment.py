@@ -1,0 +1,225 @@
+"""How people get passkeys: a link that is good once and for a quarter of an hour, and somebody who confirms who used it.
+
+The link's secret stands behind `#`, so that no server or proxy on the way logs it. Whoever uses it sees a code that the person
+tells to who confirms: an intercepted link enrols nobody.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from interlock.control import passkey
+from interlock.control.passkey import NotAccepted, Registered, from_base64url, to_base64url
+from interlock.model.base import Value
+from interlock.model.errors import NotFound, Rejected
+from interlock.model.ids import ALPHABET
+from interlock.model.people import Passkey, Person, Ticket, TicketKind
+from interlock.runtime import announce, governance
+from interlock.runtime.core import Core
+from interlock.runtime.governance import Governance, Proposal
+from interlock.runtime.service.entrance import Entrance, digest_of
+from interlock.runtime.service.names import name, person_of
+from interlock.runtime.service.principals import body_of, key_is_free
+from interlock.sdk.ports import ReadTx, Tx
+
+INVITED_FOR = timedelta(minutes=15)
+"""How long a link can be used."""
+CONFIRMED_WITHIN = timedelta(hours=24)
+"""How long an enrolment waits to be confirmed."""
+MOST_PASSKEYS = 10
+MOST_LABEL = 60
+
+
+class Invitation(Value, frozen=True):
+    """Who is invited: `groups` for somebody new, none for another passkey of somebody enrolled."""
+
+    person: str
+    groups: tuple[str, ...]
+    by: str
+
+
+class Enrolment(Value, frozen=True):
+    """A passkey that waits to be confirmed. `code` is what its owner sees, and whoever confirms must be told."""
+
+    invitation: Invitation
+    key: Passkey
+    code: str
+
+
+class Enrolments:
+    """The service."""
+
+    def __init__(self, core: Core, mode: Governance, entrance: Entrance) -> None:
+        self._core, self._mode, self._entrance = core, mode, entrance
+
+    async def invite(self, person: str, groups: Sequence[str], *, by: str) -> str:
+        """The secret of a link for somebody new (with groups), or for another passkey of somebody enrolled (without)."""
+        governance.require(self._mode, Proposal("invite person", person, by))
+        name(person, "a person")
+        wanted = tuple(dict.fromkeys(name(group, "a group") for group in groups))
+        secret, _ = secrets.token_urlsafe(32), self._entrance.site
+
+        def work(tx: Tx) -> None:
+            known = tx.person(person)
+            if known is not None and (wanted or known.disabled):
+                raise Rejected(
+                    f"{person} is {'disabled' if known.disabled else 'enrolled already: invite without groups'}"
+                )
+            if known is None and not wanted:
+                raise Rejected(f"{person} is not enrolled: say which groups they shall be in")
+            until, invitation = tx.now() + INVITED_FOR, Invitation(person, wanted, by)
+            tx.put_ticket(
+                _ticket(tx, TicketKind.INVITATION, digest_of(secret), person, until - tx.now(), invitation)
+            )
+            tx.append(
+                "person",
+                {"person": person, "groups": list(wanted), "public_key": "", "what": "invited", "by": by},
+            )
+
+        await self._core.store.transact(work)
+        return secret
+
+    async def options(self, secret: str) -> dict[str, Any]:
+        """What `navigator.credentials.create` takes (PublicKeyCredentialCreationOptionsJSON) for the holder of a link. Raises
+        Rejected."""
+        challenge, site = secrets.token_bytes(32), self._entrance.site
+
+        def work(tx: Tx) -> tuple[Invitation, Person | None]:
+            invitation = _invitation(tx, secret)
+            digest = digest_of(secret + "/challenge")
+            data = Registered(to_base64url(challenge), "", 0)
+            tx.put_ticket(_ticket(tx, TicketKind.REGISTRATION, digest, invitation.person, INVITED_FOR, data))
+            return invitation, tx.person(invitation.person)
+
+        invitation, known = await self._core.store.transact(work)
+        user = hashlib.sha256(f"{self._core.terms.origin}/{invitation.person}".encode()).digest()
+        return {
+            "challenge": to_base64url(challenge),
+            "rp": {"id": site.rp_id, "name": "Interlock"},
+            "user": {"id": to_base64url(user), "name": invitation.person, "displayName": invitation.person},
+            "pubKeyCredParams": [{"type": "public-key", "alg": alg} for alg in (-8, -7, -257)],
+            "authenticatorSelection": {"residentKey": "required", "userVerification": "required"},
+            "attestation": "none",
+            "timeout": int(INVITED_FOR.total_seconds() * 1000),
+            "excludeCredentials": [
+                {"type": "public-key", "id": key.id} for key in (known.passkeys if known else ())
+            ],
+        }
+
+    async def register(self, secret: str, credential: Mapping[str, Any], label: str) -> Enrolment:
+        """Use a link up: the passkey waits to be confirmed. Raises Rejected."""
+        site = self._entrance.site
+        code = "-".join("".join(secrets.choice(ALPHABET) for _ in range(4)) for _ in range(2))
+
+        def work(tx: Tx) -> Enrolment:
+            invitation = _invitation(tx, secret)
+            begun = tx.ticket(TicketKind.REGISTRATION, digest_of(secret + "/challenge"))
+            if begun is None:
+                raise Rejected("begin at the link again")
+            challenge = from_base64url(msgspec.json.decode(begun.data, type=Registered).id)
+            try:
+                found = passkey.registered(dict(credential), challenge, site)
+            except NotAccepted as error:
+                raise Rejected(f"the passkey is not accepted: {error}") from None
+            _is_new(tx, found, invitation.person)
+            tx.drop_ticket(digest_of(secret))
+            tx.drop_ticket(begun.digest)
+            key = Passkey(found.id, found.public_key, _label(label), tx.now(), found.sign_count)
+            waits = Enrolment(invitation, key, code)
+            digest = digest_of(f"enrolment/{found.id}")
+            tx.put_ticket(
+                _ticket(tx, TicketKind.ENROLMENT, digest, invitation.person, CONFIRMED_WITHIN, waits)
+            )
+            return waits
+
+        return await self._core.store.transact(work)
+
+    async def waiting(self) -> Sequence[Enrolment]:
+        """Enrolments that nobody has confirmed yet."""
+        found = await self._core.store.read(lambda tx: tx.tickets(TicketKind.ENROLMENT))
+        return [msgspec.json.decode(ticket.data, type=Enrolment) for ticket in found]
+
+    async def confirm(self, person: str, code: str, *, by: str) -> Person:
+        """Make an enrolment count. Never by the person themself. Raises Rejected, NotFound."""
+        governance.require(self._mode, Proposal("confirm person", person, by))
+        if person_of(by) == person:
+            raise Rejected(f"somebody else must confirm {person}")
+
+        def work(tx: Tx) -> Person:
+            ticket, waits = _enrolment(tx, person, code)
+            tx.drop_ticket(ticket.digest)
+            known = tx.person(person)
+            if known is None and not waits.invitation.groups:
+                raise Rejected(f"{person} is not enrolled any more")
+            made = known or Person(person, waits.invitation.groups, "", tx.now())
+            key_is_free(tx, waits.key.public_key, person)
+            made = msgspec.structs.replace(made, passkeys=(*made.passkeys, waits.key))
+            if sum(each.revoked_at is None for each in made.passkeys) > MOST_PASSKEYS:
+                raise Rejected(f"{person} has {MOST_PASSKEYS} passkeys: revoke one first")
+            tx.put_person(made)
+            what = "passkey added" if known else "added"
+            tx.append("person", {**body_of(made), "what": what, "by": by, "passkey": waits.key.id})
+            return made
+
+        made = await self._core.store.transact(work)
+        await self._core.directory.refresh()
+        announce.principal("confirmed", made, by)
+        return made
+
+    async def revoke(self, person: str, credential: str, *, by: str) -> Person:
+        """A passkey counts no more, nor does what it signed; sessions of its person end. Works at once, in every mode."""
+
+        def work(tx: Tx) -> Person:
+            known = tx.person(person)
+            key = known.passkey(credential) if known else None
+            if known is None or key is None:
+                raise NotFound(f"{person} has no such passkey")
+            over = msgspec.structs.replace(key, revoked_at=tx.now())
+            keys = tuple(over if each.id == credential else each for each in known.passkeys)
+            made = msgspec.structs.replace(known, passkeys=keys)
+            tx.put_person(made)
+            for ticket in tx.tickets(TicketKind.SESSION, person):
+                tx.drop_ticket(ticket.digest)
+            tx.append("person", {**body_of(made), "what": "passkey revoked", "by": by, "passkey": credential})
+            return made
+
+        made = await self._core.store.transact(work)
+        await self._core.directory.refresh()
+        announce.principal("passkey_revoked", made, by)
+        return made
+
+
+def _ticket(tx: ReadTx, kind: TicketKind, digest: str, person: str, lasts: timedelta, data: Value) -> Ticket:
+    return Ticket(kind, digest, person, tx.now(), tx.now() + lasts, msgspec.json.encode(data).decode())
+
+
+def _invitation(tx: ReadTx, secret: str) -> Invitation:
+    ticket = tx.ticket(TicketKind.INVITATION, digest_of(secret))
+    if ticket is None:
+        raise Rejected("this link was used, or is older than a quarter of an hour: ask for another")
+    return msgspec.json.decode(ticket.data, type=Invitation)
+
+
+def _enrolment(tx: ReadTx, person: str, code: str) -> tuple[Ticket, Enrolment]:
+    for ticket in tx.tickets(TicketKind.ENROLMENT, person):
+        waits = msgspec.json.decode(ticket.data, type=Enrolment)
+        if secrets.compare_digest(waits.code, code.strip().upper()):
+            return ticket, waits
+    raise Rejected(f"no enrolment of {person} has this code")
+
+
+def _is_new(tx: ReadTx, found: Registered, person: str) -> None:
+    for other in tx.people():
+        if any(found.id == key.id for key in other.passkeys):
+            raise Rejected("this passkey is enrolled already")
+        if found.public_key in other.keys and other.name != person:
+            raise Rejected("this key is somebody else's")
+
+
+def _label(text: str) -> str:
+    clean = "".join(char for char in text.strip() if char.isprintable())
+    return clean[:MOST_LABEL] or "passkey"
