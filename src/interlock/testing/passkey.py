@@ -26,7 +26,9 @@ class SoftPasskey:
         self.id = secrets.token_bytes(16)
         self._key = ec.generate_private_key(ec.SECP256R1())
 
-    def registration(self, challenge: str, *, flags: int = PRESENT | VERIFIED, **said: Any) -> dict[str, Any]:
+    def registration(
+        self, challenge: str, /, *, flags: int = PRESENT | VERIFIED, **said: Any
+    ) -> dict[str, Any]:
         """What `navigator.credentials.create` gives for a challenge in base64url; `said` alters the client data."""
         data = (
             self._data(flags | ATTESTED)
@@ -48,7 +50,7 @@ class SoftPasskey:
         }
 
     def assertion(
-        self, challenge: bytes, *, flags: int = PRESENT | VERIFIED, **said: Any
+        self, challenge: bytes, /, *, flags: int = PRESENT | VERIFIED, **said: Any
     ) -> tuple[Assertion, str]:
         """What `navigator.credentials.get` gives: the assertion and its signature."""
         self.count += self.counts

@@ -130,7 +130,7 @@ class Enrolments:
             tx.drop_ticket(begun.digest)
             key = Passkey(found.id, found.public_key, _label(label), tx.now(), found.sign_count)
             waits = Enrolment(invitation, key, code)
-            digest = digest_of(f"enrolment/{found.id}")
+            digest = digest_of(f"enrolment/{invitation.person}/{found.id}")
             tx.put_ticket(
                 _ticket(tx, TicketKind.ENROLMENT, digest, invitation.person, CONFIRMED_WITHIN, waits)
             )
