@@ -1,5 +1,6 @@
 """The API over a real runtime: SQLite store, real policies and pipeline, a toy target; asked through both doors."""
 
+import asyncio
 import base64
 import json
 import secrets
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from interlock.console import httpsig
 from interlock.console.access import COOKIE
-from interlock.console.app import Door, create_app
+from interlock.console.app import Door, create_app, doors
 from interlock.control import approval as approvals
 from interlock.control.passkey import Site, from_base64url
 from interlock.model.change import Change, Statement
@@ -26,6 +27,7 @@ from interlock.runtime.config import load
 from interlock.runtime.http import with_uid
 from interlock.runtime.opening import open_configured
 from interlock.runtime.runtime import Runtime
+from interlock.runtime.serve import Server
 from interlock.runtime.service.enrolment import Enrolment
 from interlock.sdk.connector import Answer, Held, Listener, Permitted
 from interlock.testing.passkey import SoftPasskey
@@ -141,6 +143,19 @@ class Api:
         return sign(asked["statement"], key_of(person))
 
 
+@dataclass
+class Served(Api):
+    """The API over real connections."""
+
+    host: str = ""
+    port: int = 0
+    server: Server | None = None
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A bare connection to the TCP door."""
+        return await asyncio.open_connection(self.host, self.port)
+
+
 def sign(words: dict[str, Any], key: Ed25519PrivateKey) -> dict[str, Any]:
     """A signed statement as the API takes it."""
     signature = key.sign(approvals.signed_bytes(msgspec.convert(words, Statement)))
@@ -176,6 +191,30 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
     await tcp.aclose()
     await runtime.stop(timedelta(seconds=5))
     await store.close()
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    """As `api`, served by the real HTTP server on loopback and on the admin socket."""
+    text = CONFIG.replace('public_url: "', 'listen: "127.0.0.1:0", public_url: "')
+    (tmp_path / "interlock.yaml").write_text(text)
+    config = load(tmp_path / "interlock.yaml")
+    await open_configured(config, create=True).close()
+    toy = ToyTarget(ROWS)
+    connector = Reachable({"shop": toy})
+    server = Server(config, doors(), find=lambda name: connector)
+    async with server:
+        socket, address = server.addresses
+        host, _, port = address.rpartition(":")
+        admin = httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(uds=socket), base_url="http://interlock", timeout=60
+        )
+        tcp = httpx.AsyncClient(base_url=f"http://{address}", timeout=60)
+        made = Served(server.runtime, toy, tcp, admin, host=host, port=int(port), server=server)
+        await _furnish(made)
+        yield made
+        await admin.aclose()
+        await tcp.aclose()
 
 
 async def _furnish(api: Api) -> None:

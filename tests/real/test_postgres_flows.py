@@ -42,6 +42,8 @@ def test_held_approved_and_sent_again(shop: Shop) -> None:
         assert change.id in (told.message_primary or "")
         assert told.message_detail == "table public.ten: 10 of 10 rows deleted"
         assert f"interlock apply {change.id}" in (told.message_hint or "")
+        public = shop.gateway.runtime.config.api.public_url
+        assert (told.message_hint or "").endswith(f" What becomes of it: {public}/changes/{change.id}")
         assert changed(change) == {"deleted public.ten": 10}
         assert shop.count("ten") == 10
         shop.gateway.approve(change.id, "ann")

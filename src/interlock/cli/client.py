@@ -48,9 +48,13 @@ class Signer(Value, frozen=True):
 
 
 class Client:
-    """One server. Each call is a connection of its own; nothing is retried."""
+    """One server. Each call is a connection of its own; nothing is retried. `patience` is for how many seconds each step of a call
+    may take."""
 
-    def __init__(self, url: str, unix: Path | None, signer: Signer | None, token: str = "") -> None:
+    def __init__(
+        self, url: str, unix: Path | None, signer: Signer | None, token: str = "", patience: float = TIMEOUT
+    ) -> None:
+        self._patience = patience
         self._url, self._unix, self._signer, self._token = url.rstrip("/"), unix, signer, token
         self.mode = ""
         """What the server said of its mode in its last answer."""
@@ -133,14 +137,14 @@ class Client:
 
     def _connection(self) -> http.client.HTTPConnection:
         if self._unix:
-            return _UnixConnection(self._unix)
+            return _UnixConnection(self._unix, self._patience)
         parts = urlsplit(self._url)
         if parts.scheme == "https":
             context = ssl.create_default_context()
             return http.client.HTTPSConnection(
-                parts.hostname or "", parts.port, timeout=TIMEOUT, context=context
+                parts.hostname or "", parts.port, timeout=self._patience, context=context
             )
-        return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT)
+        return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=self._patience)
 
     def _prefix(self) -> str:
         return "" if self._unix else urlsplit(self._url).path
@@ -149,11 +153,11 @@ class Client:
         return str(self._unix or self._url)
 
 
-def by_socket(path: Path) -> Client:
+def by_socket(path: Path, patience: float = TIMEOUT) -> Client:
     """A client of the admin socket. Misconfigured when the path is too long for a socket address (107 bytes on Linux)."""
     if len(str(path).encode()) > 107:
         raise Misconfigured(f"the path of the admin socket is too long for the system: {path}")
-    return Client("http://interlock", path, None)
+    return Client("http://interlock", path, None, patience=patience)
 
 
 def by_url(url: str, signer: Signer) -> Client:
@@ -161,9 +165,9 @@ def by_url(url: str, signer: Signer) -> Client:
     return Client(_checked(url), None, signer)
 
 
-def by_token(url: str, token: str) -> Client:
+def by_token(url: str, token: str, patience: float = TIMEOUT) -> Client:
     """As `by_url`, for an agent: it may ask for its own changes."""
-    return Client(_checked(url), None, None, token)
+    return Client(_checked(url), None, None, token, patience)
 
 
 def _checked(url: str) -> str:
@@ -178,8 +182,8 @@ def _checked(url: str) -> str:
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("interlock", timeout=TIMEOUT)
+    def __init__(self, path: Path, patience: float) -> None:
+        super().__init__("interlock", timeout=patience)
         self._path = path
 
     def connect(self) -> None:

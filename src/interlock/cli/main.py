@@ -19,6 +19,7 @@ from interlock.cli.commands import (
     status,
     switches,
     trash,
+    waiting,
 )
 from interlock.model.errors import InterlockError
 
@@ -66,6 +67,7 @@ _PLAIN = (
     changes.withdraw,
     changes.apply,
     changes.revert,
+    waiting.wait,
     switches.freeze,
     switches.thaw,
 )
@@ -91,7 +93,7 @@ for name, group in {
 
 
 def main() -> None:
-    """Run; exit status 0 done, 1 refused or failed, 2 usage."""
+    """Run; exit status 0 done, 1 refused or failed, 2 usage (`run` has that of its program, `wait` 124 when the time is over)."""
     try:
         app()
     except InterlockError as error:

@@ -1,7 +1,9 @@
 """The HTTP API as an ASGI application: one door each for the admin socket and for TCP, over one table of operations."""
 
 import enum
+import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 import msgspec
 from starlette.applications import Starlette
@@ -17,6 +19,8 @@ from interlock.console.operations import Access, Call, Operation, Raw
 from interlock.console.problems import Refusal
 from interlock.console.routes import OPERATIONS
 from interlock.console.schemas import MODE
+from interlock.console.waiting import Waiting
+from interlock.model.base import Value
 from interlock.runtime.runtime import Runtime
 
 MAX_BODY = 256 * 1024
@@ -24,6 +28,7 @@ MAX_BODY = 256 * 1024
 MAX_TARGET = 8 * 1024
 """Longest path and query in bytes."""
 
+_NUMBER = re.compile("-?[0-9]{1,18}", re.ASCII)
 _HEADERS = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -50,8 +55,10 @@ def create_app(runtime: Runtime, door: Door = Door.TCP, metrics: Metrics | None 
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in OPERATIONS:
         by_path.setdefault(operation.path, {})[operation.method] = operation
+    waiting = Waiting(runtime)
     routes: list[BaseRoute] = [
-        Route(path, _Resource(runtime, numbers, keeper, methods)) for path, methods in by_path.items()
+        Route(path, _Resource(runtime, numbers, keeper, waiting, methods))
+        for path, methods in by_path.items()
     ]
     if door is Door.TCP:
         routes += web.routes(runtime, keeper)
@@ -79,9 +86,15 @@ class _Resource:
     """The ASGI endpoint of one path."""
 
     def __init__(
-        self, runtime: Runtime, metrics: Metrics, keeper: Doorkeeper, methods: Mapping[str, Operation]
+        self,
+        runtime: Runtime,
+        metrics: Metrics,
+        keeper: Doorkeeper,
+        waiting: Waiting,
+        methods: Mapping[str, Operation],
     ) -> None:
-        self._runtime, self._metrics, self._keeper, self.methods = runtime, metrics, keeper, methods
+        self._runtime, self._metrics, self._keeper = runtime, metrics, keeper
+        self._waiting, self.methods = waiting, methods
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -109,6 +122,8 @@ class _Resource:
             request.path_params,
             query,
             _decode(request, operation, body),
+            waiting=self._waiting,
+            gone=lambda: _gone(request),
         )
         response = _respond(await operation.handler(call), operation)
         response.headers[MODE] = self._runtime.mode
@@ -131,8 +146,10 @@ def _respond(answer: object, operation: Operation) -> Response:
 def _query(request: Request, operation: Operation) -> object:
     """The query as the operation's type. A parameter given twice is an error, except where the type takes a list."""
     given: dict[str, str | list[str]] = {}
-    lists = {f.encode_name for f in msgspec.structs.fields(operation.query) if _many(f.type)}
+    lists, numbers = _forms(operation.query)
     for name, value in request.query_params.multi_items():
+        if name in numbers and not _NUMBER.fullmatch(value):
+            raise Refusal("invalid", f"{name!r} is a whole number in decimal digits")
         if name in lists:
             given.setdefault(name, [])
             given[name] += [value]  # type: ignore[operator]  # a list by the line above
@@ -143,8 +160,14 @@ def _query(request: Request, operation: Operation) -> object:
     return msgspec.convert(given, operation.query, strict=False)
 
 
-def _many(kind: object) -> bool:
-    return getattr(kind, "__origin__", None) in (tuple, list)
+@cache
+def _forms(query: type[Value]) -> tuple[frozenset[str], frozenset[str]]:
+    """Names of the parameters that may be given more than once, and of those that are numbers (msgspec would take `1e1` for one as
+    well)."""
+    kinds = {f.encode_name: msgspec.inspect.type_info(f.type) for f in msgspec.structs.fields(query)}
+    many = (msgspec.inspect.ListType, msgspec.inspect.VarTupleType)
+    lists = frozenset(name for name, kind in kinds.items() if isinstance(kind, many))
+    return lists, frozenset(n for n, kind in kinds.items() if isinstance(kind, msgspec.inspect.IntType))
 
 
 def _decode(request: Request, operation: Operation, body: bytes) -> object:
@@ -171,6 +194,12 @@ async def _body(request: Request) -> bytes:
             raise Refusal("too_large", f"a body of at most {MAX_BODY} bytes, please", {"Connection": "close"})
         parts.append(part)
     return b"".join(parts)
+
+
+async def _gone(request: Request) -> None:
+    """Returns when the client has gone away. Only after the body was read: there is nothing else to come then."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _not_found(request: Request, error: Exception) -> Response:

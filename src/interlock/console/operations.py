@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from interlock.console.callers import Caller
 from interlock.console.metrics import Metrics
+from interlock.console.waiting import Gone, Waiting
 from interlock.model.base import Value
 from interlock.runtime.runtime import Runtime
 
@@ -34,13 +35,23 @@ class Nothing(Value, frozen=True):
 class Call(Generic[Q, B]):
     """One request, decoded and with its caller known."""
 
-    __slots__ = ("body", "caller", "metrics", "path", "query", "runtime")
+    __slots__ = ("body", "caller", "gone", "metrics", "path", "query", "runtime", "waiting")
 
     def __init__(
-        self, runtime: Runtime, metrics: Metrics, caller: Caller, path: Mapping[str, str], query: Q, body: B
+        self,
+        runtime: Runtime,
+        metrics: Metrics,
+        caller: Caller,
+        path: Mapping[str, str],
+        query: Q,
+        body: B,
+        *,
+        waiting: Waiting,
+        gone: Gone,
     ) -> None:
         self.runtime, self.metrics, self.caller = runtime, metrics, caller
         self.path, self.query, self.body = path, query, body
+        self.waiting, self.gone = waiting, gone
 
 
 class Raw(Value, frozen=True):

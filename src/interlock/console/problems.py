@@ -23,6 +23,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "too_large": (413, "The request is too large"),
     "unsupported_media_type": (415, "The body must be application/json"),
     "rejected": (422, "Understood and refused"),
+    "too_many": (429, "Too many such requests at once; end one of them first"),
     "misconfigured": (500, "The configuration or a target's set-up is wrong"),
     "internal": (500, "A fault of the server"),
     "unavailable": (503, "The gate cannot answer now; nothing was done"),
@@ -57,7 +58,7 @@ KNOWN = (InterlockError, BadSignature, msgspec.MsgspecError)
 def problem(code: str, detail: str = "") -> Problem:
     """The problem of a code."""
     status, title = CODES[code]
-    retry = code in ("conflict", "unavailable")
+    retry = code in ("conflict", "too_many", "unavailable")
     return Problem(f"urn:interlock:problem:{code}", title, status, detail or f"{title}.", code, retry)
 
 

@@ -26,6 +26,7 @@ from interlock.console.schemas import (
     NewToken,
     Outcome,
     OwnChange,
+    OwnChangeQuery,
     OwnChanges,
     OwnQuery,
     People,
@@ -86,8 +87,8 @@ _CHANGES = (
         summary="An agent's own changes, newest first", handler=changes.owns,
     ),
     Operation(
-        id="ownChange", method="GET", path="/changes/{id}", access=AGENT, tag="changes", answer=OwnChange,
-        summary="An agent's own change", handler=changes.own,
+        id="ownChange", method="GET", path="/changes/{id}", access=AGENT, tag="changes", query=OwnChangeQuery,
+        answer=OwnChange, summary="An agent's own change; with `wait`, once it has moved", handler=changes.own,
     ),
     Operation(
         id="withdrawOwnChange", method="POST", path="/changes/{id}/withdraw", access=AGENT, tag="changes", body=Reason,

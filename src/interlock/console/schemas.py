@@ -185,6 +185,14 @@ class OwnChange(Value, frozen=True):
     reverted_by: str = ""
 
 
+class OwnChangeQuery(Value, frozen=True):
+    """For how many seconds to wait until the change is in none of the states named, of which it is in one; without any, until it
+    has left that in which it is now. 0 answers at once."""
+
+    wait: Annotated[int, msgspec.Meta(ge=0, le=60)] = 0
+    state: tuple[ChangeState, ...] = ()
+
+
 class OwnQuery(Value, frozen=True):
     """Which of an agent's own changes, newest first; all targets unless one is named."""
 

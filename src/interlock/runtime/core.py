@@ -76,6 +76,8 @@ class Core:
     lives: dict[str, Live] = field(default_factory=dict)
     folder: Path = Path(".")
     """The state directory."""
+    public_url: str = ""
+    """The address of the API as it is known outside; empty when there is none."""
     languages: Mapping[str, ReadsText] = field(default_factory=Languages)
     """What connectors read for each other."""
     ended: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -100,6 +102,10 @@ class Core:
             return self.lives[target]
         except KeyError:
             raise Unavailable(f"the target {target} is not served here") from None
+
+    def link(self, change_id: str) -> str:
+        """Where an agent reads, with its token, what becomes of its change; empty without a public address."""
+        return f"{self.public_url.rstrip('/')}/changes/{change_id}" if self.public_url else ""
 
     async def concluded(self, change_id: str) -> None:
         """Wait until the outcome of a change is recorded (or could not be, and is left to recovery)."""

@@ -167,6 +167,10 @@ class TargetGate:
         """See `sdk.connector.Gate`."""
         return await self._core.watch.wait(change, longest)
 
+    def link(self, change: str) -> str:
+        """See `sdk.connector.Gate`."""
+        return self._core.link(change)
+
     def refused(self, principal: Principal, operations: Sequence[Operation], why: Forbid) -> None:
         """See `sdk.connector.Gate`."""
         self._core.ended[self.target.name, "refused"] += 1

@@ -85,6 +85,7 @@ class Runtime:
             config.halt_file,
             notifiers or Notifiers(),
             folder=config.state_dir,
+            public_url=config.api.public_url,
         )
         self.targets = {name: self._target(name, found) for name in config.targets}
         self.people = People(self.core, self.governance)
@@ -99,6 +100,8 @@ class Runtime:
         self._chores = tickers.Chores(self.core)
         self._tickers: list[asyncio.Task[None]] = []
         self.witnesses = Witnesses(config.witness)
+        self.closing = asyncio.Event()
+        """Set when the API is about to close: what answers slowly (long polls, streams of events) ends then by itself."""
         self._compared = False
         self.signing_refused = ""
         """Why no checkpoint is signed; empty while they are."""

@@ -63,6 +63,8 @@ class Server:
         await self._close(self.runtime.store)
 
     async def _close(self, store: object) -> None:
+        if hasattr(self, "runtime"):
+            self.runtime.closing.set()
         for door in self._doors:
             await door.stop()
         if hasattr(self, "runtime"):

@@ -1,15 +1,21 @@
 """Changes that someone waits for: moves in this process wake at once, moves of other replicas at the next look."""
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from interlock.model.change import Change, ChangeState
+from interlock.model.errors import InterlockError
 from interlock.pipeline.records import found
 from interlock.sdk.ports import ReadTx, Store
 
 EVERY = 0.5
 """Seconds between two looks at the store."""
+
+States: TypeAlias = Collection[ChangeState]
+WAITING: States = (ChangeState.HELD,)
 
 
 class Watch:
@@ -17,7 +23,8 @@ class Watch:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._events: dict[str, set[asyncio.Event]] = {}
+        self._events: dict[str, dict[asyncio.Event, States]] = {}
+        self._looking: asyncio.Task[None] | None = None
         self._waiting: dict[tuple[str, str, str], Change] = {}
         self.listeners: list[Callable[[Change], None]] = []
 
@@ -55,30 +62,62 @@ class Watch:
             if after is None:
                 self._waiting.pop(_key(before), None)
 
-    async def wait(self, change_id: str, longest: timedelta) -> Change:
-        """Wait until the change is no longer held, or the time is over; returns it as it is then. Raises NotFound, Unavailable."""
-        event = asyncio.Event()
-        self._events.setdefault(change_id, set()).add(event)
-        try:
-            end = asyncio.get_running_loop().time() + longest.total_seconds()
+    async def wait(
+        self, change_id: str, longest: timedelta, states: States = WAITING, *until: asyncio.Event
+    ) -> Change:
+        """Wait until the change is in none of these states, the time is over, or one of `until` is set; returns it as it is then.
+        Raises NotFound, Unavailable."""
+        end = asyncio.get_running_loop().time() + longest.total_seconds()
+        with self._awaited(change_id, states) as event:
             while True:
+                event.clear()
                 change = await self._store.read(lambda tx: found(tx, change_id))
                 left = end - asyncio.get_running_loop().time()
-                if change.state is not ChangeState.HELD or left <= 0:
+                if change.state not in states or left <= 0 or any(each.is_set() for each in until):
                     return change
-                await _either(event, min(EVERY, left))
+                await _either((event, *until), left)
+
+    @contextlib.contextmanager
+    def _awaited(self, change_id: str, states: States) -> Iterator[asyncio.Event]:
+        """An event that is set when the change may have left the states."""
+        event = asyncio.Event()
+        self._events.setdefault(change_id, {})[event] = states
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look_while_awaited(), name="watch")
+        try:
+            yield event
         finally:
-            self._events[change_id].discard(event)
+            del self._events[change_id][event]
             if not self._events[change_id]:
                 del self._events[change_id]
 
+    async def _look_while_awaited(self) -> None:
+        """Wake who waits for what another replica has moved. One look serves all, however many they are."""
+        while self._events:
+            await asyncio.sleep(EVERY)
+            for change_id, state in (await self._states(tuple(self._events))).items():
+                for event, states in self._events.get(change_id, {}).items():
+                    if state not in states:
+                        event.set()
 
-async def _either(event: asyncio.Event, seconds: float) -> None:
+    async def _states(self, ids: tuple[str, ...]) -> dict[str, ChangeState | None]:
+        """How these changes stand. While the store does not answer it is None: each who waits looks, and raises what is wrong."""
+        try:
+            changes = await self._store.read(lambda tx: [tx.change(each) for each in ids])
+        except InterlockError:
+            return dict.fromkeys(ids)
+        found = zip(ids, changes, strict=True)
+        return {each: None if change is None else change.state for each, change in found}
+
+
+async def _either(events: tuple[asyncio.Event, ...], seconds: float) -> None:
+    """Wait for one of them, or until the time is over."""
+    waits = [asyncio.ensure_future(each.wait()) for each in events]
     try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return
-    event.clear()
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waits:
+            each.cancel()
 
 
 def _still(change: Change | None, now: datetime) -> Change | None:

@@ -158,6 +158,10 @@ class Gate(Protocol):
     async def wait(self, change: str, longest: timedelta) -> Change:
         """Wait until a held change moves, or the time is over; returns it as it is then."""
 
+    def link(self, change: str) -> str:
+        """The address at which the agent reads, with its token, what becomes of a change; for every answer that names one. Empty
+        when the installation has no public address."""
+
     def refused(self, principal: Principal, operations: Sequence[Operation], why: Forbid) -> None:
         """Record a refusal that ended before `admit` (queued, durable soon)."""
 

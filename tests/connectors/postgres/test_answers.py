@@ -61,6 +61,31 @@ def test_what_was_measured_to_change_nothing_is_not_called_unknown() -> None:
     assert fields["D"].startswith("no change of a row or an object was measured")
 
 
+def link(change_id: str) -> str:
+    return f"https://gate.example/changes/{change_id}"
+
+
+URL = "https://gate.example/changes/CHG-1QGHPA7T"
+
+
+@pytest.mark.parametrize("state", list(ChangeState))
+def test_whatever_names_a_change_says_where_it_is_read(state: ChangeState) -> None:
+    """Beside what is said without an address, and at the end of the hint, where nothing sticks to it."""
+    waits = Held(change(state, LOST), again=True)
+    bare, told = said(answer.held(waits)), said(answer.held(waits, link))
+    assert told["H"] == f"{bare['H']} What becomes of it: {URL}"
+    assert {k: v for k, v in told.items() if k != "H"} == {k: v for k, v in bare.items() if k != "H"}
+
+
+@pytest.mark.parametrize("code", ["forbidden", "breaker", "unavailable", "failed", "in_doubt"])
+def test_so_does_a_refusal(code: str) -> None:
+    refused = Refused(code, "because", change=change(ChangeState.REFUSED, LOST))
+    bare, told = said(answer.refused(refused)), said(answer.error(refused, link))
+    assert told["H"] == f"{bare['H']} What becomes of it: {URL}"
+    assert told["M"] == bare["M"]
+    assert "gate.example" not in said(answer.error(Refused(code, "because"), link))["H"]
+
+
 def test_a_breaker_is_not_for_ever() -> None:
     fields = said(answer.refused(Refused("breaker", "changes are frozen for environment/production: night")))
     assert fields["C"] == answer.BREAKER

@@ -82,18 +82,20 @@ def _nothing() -> None:
     pass
 
 
-def read_token(file: Path | None) -> str:
-    """The agent's token. It is not issued here: whoever may use the admin socket could then work as any agent, and a new token
+def read_token(file: Path | None, variable: str = TOKEN) -> str:
+    """The agent's token, from the file or the variable.
+
+    It is not issued here: whoever may use the admin socket could then work as any agent, and a new token
     ends the sessions that run with the old one."""
     try:
-        token = file.read_text("ascii").strip() if file else os.environ.get(TOKEN, "").strip()
+        token = file.read_text("ascii").strip() if file else os.environ.get(variable, "").strip()
     except (OSError, ValueError) as error:
         raise Misconfigured(
             f"cannot read {file}: {getattr(error, 'strerror', 'it is not a token')}"
         ) from None
     if not token:
         raise Misconfigured(
-            f"the agent's token is needed, in ${TOKEN} or a file named with --token-file "
+            f"the agent's token is needed, in ${variable} or a file named with --token-file "
             "(`interlock agents add` and `interlock agents rotate` print one)"
         )
     return token

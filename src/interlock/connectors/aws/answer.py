@@ -8,8 +8,8 @@ all of them."""
 import datetime as dt
 import json
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
 from xml.sax.saxutils import escape
 
 from interlock.model.base import Value
@@ -40,6 +40,8 @@ _CODES = {
 }
 _STS = "https://sts.amazonaws.com/doc/2011-06-15/"
 _LONGEST_HEADER = 1_000
+_SHORT = 600
+"""Characters of a message, most, to which an address is added."""
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -52,14 +54,24 @@ class Answer(Value, frozen=True):
     body: bytes
 
 
+Link: TypeAlias = Callable[[str], str]
+"""`Gate.link`: the address at which an agent reads what becomes of its change; empty when there is none."""
+
+
+def _nowhere(change: str) -> str:
+    return ""
+
+
 # ---- What the core said ----------------------------------------------------------------------------------------------
 
 
-def held(answer: Held, protocol: str, service: str, request_id: str, head: bool = False) -> Answer:
-    """The error for a held change: what it would do, what it waits for, what to do next."""
+def held(
+    answer: Held, protocol: str, service: str, request_id: str, head: bool = False, link: Link = _nowhere
+) -> Answer:
+    """The error for a held change: what it would do, what it waits for, what to do next, and where that can be read."""
     change = answer.change
     if change.state is not ChangeState.HELD:
-        return _over(answer, protocol, service, request_id, head)
+        return _over(answer, protocol, service, request_id, head, link(change.id))
     remedies = change.decision.remedies if isinstance(change.decision, Hold | Rehearse) else ()
     what = "held again" if answer.grown else "held already" if answer.again else "held"
     lines = beside_words(answer.beside) if answer.beside else effects_words(change.measurement.effects)
@@ -69,8 +81,10 @@ def held(answer: Held, protocol: str, service: str, request_id: str, head: bool 
         f"Tell your people about {change.id}. When it is approved, make exactly the same call again, or have it applied with: "
         f"interlock apply {change.id}"
     )
-    details = {"change": change.id, "effect": effect, "next": then, "retry": "after-approval"}
-    return error(protocol, service, HELD, _told(message, then), 403, request_id, details, head)
+    url = link(change.id)
+    details = {"change": change.id, **_at(url), "effect": effect, "next": then, "retry": "after-approval"}
+    told = _with_link(_told(message, then), url)
+    return error(protocol, service, HELD, told, 403, request_id, details, head)
 
 
 _OVER = {
@@ -85,7 +99,7 @@ _THEN = {
 }
 
 
-def _over(answer: Held, protocol: str, service: str, request_id: str, head: bool) -> Answer:
+def _over(answer: Held, protocol: str, service: str, request_id: str, head: bool, url: str) -> Answer:
     """For a change that does not wait any more: the client must not take it for one that does."""
     change = answer.change
     applied = (
@@ -94,18 +108,21 @@ def _over(answer: Held, protocol: str, service: str, request_id: str, head: bool
         "look-first",
     )
     code, what, retry = _OVER.get(change.state, applied)
-    details = {"change": change.id, "next": _THEN[retry], "retry": retry}
-    message = _told(what.format(change.id), _THEN[retry])
+    details = {"change": change.id, **_at(url), "next": _THEN[retry], "retry": retry}
+    message = _with_link(_told(what.format(change.id), _THEN[retry]), url)
     return error(protocol, service, code, message, STATUSES[code], request_id, details, head)
 
 
-def refused(answer: Refused, protocol: str, service: str, request_id: str, head: bool = False) -> Answer:
+def refused(
+    answer: Refused, protocol: str, service: str, request_id: str, head: bool = False, link: Link = _nowhere
+) -> Answer:
     """The error for what will not happen."""
     code = _CODES.get(answer.code, UNAVAILABLE)
     change = answer.change
     effect = "; ".join(effects_words(change.measurement.effects)) if change is not None else ""
     again = _again(code, answer.retry)
-    about = {"change": change.id} if change is not None else {}
+    url = link(change.id) if change is not None else ""
+    about = {"change": change.id, **_at(url)} if change is not None else {}
     details = {
         **about,
         **({"effect": effect} if effect else {}),
@@ -113,17 +130,23 @@ def refused(answer: Refused, protocol: str, service: str, request_id: str, head:
         "retry": "yes" if answer.retry else "no",
     }
     message = _told(f"refused{f' ({change.id})' if change is not None else ''}: {answer.why}", effect, again)
+    message = _with_link(message, url)
     return error(protocol, service, code, message, STATUSES[code], request_id, details, head)
 
 
-def lost(change: str, protocol: str, service: str, request_id: str, head: bool = False) -> Answer:
+def lost(
+    change: str, protocol: str, service: str, request_id: str, head: bool = False, link: Link = _nowhere
+) -> Answer:
     """The error for a call that was carried out, as the resource shows, but whose answer did not come."""
     then = "Read the resource for what the answer would have told; do not make the call again."
-    details = {**({"change": change} if change else {}), "next": then, "retry": "no"}
+    url = link(change) if change else ""
+    about = {"change": change, **_at(url)} if change else {}
+    details = {**about, "next": then, "retry": "no"}
     message = _told(
         f"carried out{f' ({change})' if change else ''}, but the service's answer was lost on the way", then
     )
-    return error(protocol, service, LOST, message, STATUSES[LOST], request_id, details, head)
+    told = _with_link(message, url)
+    return error(protocol, service, LOST, told, STATUSES[LOST], request_id, details, head)
 
 
 def _again(code: str, retry: bool) -> str:
@@ -134,6 +157,15 @@ def _again(code: str, retry: bool) -> str:
     if code == IN_DOUBT:
         return "It is not known whether it happened. Read the resource before you do anything else."
     return "It can be tried again later." if retry else "Trying the same again does not help."
+
+
+def _at(url: str) -> Mapping[str, str]:
+    return {"url": url} if url else {}
+
+
+def _with_link(message: str, url: str) -> str:
+    """A message that is short gets the address as its end: clients that show nothing else of an error show the message."""
+    return f"{message} What becomes of it: {url}" if url and len(message) <= _SHORT else message
 
 
 def _told(*sentences: str) -> str:

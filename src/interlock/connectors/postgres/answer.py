@@ -1,6 +1,7 @@
 """Interlock's answers in PostgreSQL's own form: ErrorResponse with a SQLSTATE of class IL (DESIGN section 9, Hold)."""
 
-from typing import assert_never
+from collections.abc import Callable
+from typing import TypeAlias, assert_never
 
 from interlock.connectors.postgres.codec import build
 from interlock.model.beside import beside_words
@@ -8,6 +9,9 @@ from interlock.model.change import Change, ChangeState
 from interlock.model.decision import UNDECIDED, Forbid, Hold, Rehearse
 from interlock.model.words import effects_words, remedy_words
 from interlock.sdk.connector import Held, Permitted, Refused
+
+Link: TypeAlias = Callable[[str], str]
+"""`Gate.link`: the address at which an agent reads what becomes of its change; empty when there is none."""
 
 HELD = "IL001"
 FORBIDDEN = "IL002"
@@ -52,11 +56,15 @@ _OVER = {
 """What a client hears of a change for which it waited in vain."""
 
 
-def held(answer: Held) -> bytes:
-    """The error for a held change: what it would do, what it waits for, what to do next."""
+def _nowhere(change: str) -> str:
+    return ""
+
+
+def held(answer: Held, link: Link = _nowhere) -> bytes:
+    """The error for a held change: what it would do, what it waits for, what to do next, and where that can be read."""
     change = answer.change
     if change.state is not ChangeState.HELD:
-        return _over(change)
+        return _over(change, link)
     decision = change.decision
     remedies = decision.remedies if isinstance(decision, Hold | Rehearse) else ()
     code = REHEARSAL if isinstance(decision, Rehearse) else HELD
@@ -69,11 +77,16 @@ def held(answer: Held) -> bytes:
         f"{what}: {change.id} waits for {remedy_words(remedies)}; nothing was changed",
         detail="\n".join(lines) or _NOT_ASKED_FOR,
         hint=f"Tell your people about {change.id}. When it is approved, send exactly the same transaction again, or have it "
-        f"applied with: interlock apply {change.id}. Trying again before that does not help.",
+        f"applied with: interlock apply {change.id}. Trying again before that does not help.{_read_at(link(change.id))}",
     )
 
 
-def _over(change: Change) -> bytes:
+def _read_at(url: str) -> str:
+    """The last sentence of a hint. It ends in the address, so that nothing sticks to it."""
+    return f" What becomes of it: {url}" if url else ""
+
+
+def _over(change: Change, link: Link) -> bytes:
     """The error for a change that does not wait any more: the client must not take it for one that does."""
     carried_out = (
         HELD,
@@ -83,31 +96,36 @@ def _over(change: Change) -> bytes:
     code, what, hint = _OVER.get(change.state, carried_out)
     lines = effects_words(change.measurement.effects)
     return build.error_response(
-        "ERROR", code, what.format(change.id), detail="\n".join(lines) or None, hint=hint
+        "ERROR",
+        code,
+        what.format(change.id),
+        detail="\n".join(lines) or None,
+        hint=hint + _read_at(link(change.id)),
     )
 
 
-def refused(answer: Refused) -> bytes:
+def refused(answer: Refused, link: Link = _nowhere) -> bytes:
     """The error for what will not happen."""
     lines = effects_words(answer.change.measurement.effects) if answer.change is not None else []
     about = f" ({answer.change.id})" if answer.change is not None else ""
+    where = link(answer.change.id) if answer.change is not None else ""
     again = _BREAKER_HINT if answer.code == "breaker" else _LATER if answer.retry else _NEVER
     return build.error_response(
         "ERROR",
         _CODES.get(answer.code, UNAVAILABLE),
         f"refused{about}: {answer.why}",
         detail="\n".join(lines) or None,
-        hint=again,
+        hint=again + _read_at(where),
     )
 
 
-def error(answer: Held | Refused | Permitted) -> bytes:
+def error(answer: Held | Refused | Permitted, link: Link = _nowhere) -> bytes:
     """The error for an answer of the core's; empty when it is no error."""
     match answer:
         case Held():
-            return held(answer)
+            return held(answer, link)
         case Refused():
-            return refused(answer)
+            return refused(answer, link)
         case Permitted():
             return b""
     assert_never(answer)

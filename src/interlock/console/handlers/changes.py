@@ -1,5 +1,6 @@
 """Changes: lists, one change, what a person would sign about it, and what they have signed."""
 
+from datetime import timedelta
 from typing import assert_never
 
 import msgspec
@@ -16,6 +17,7 @@ from interlock.console.schemas import (
     Empty,
     Outcome,
     OwnChange,
+    OwnChangeQuery,
     OwnChanges,
     OwnQuery,
     QuorumState,
@@ -42,9 +44,13 @@ from interlock.sdk.connector import Answer, Held, Permitted, Refused
 MOST_CHANGES = 200
 
 
-async def own(call: Call[Nothing, None]) -> OwnChange:
-    """An agent's own change. Another's, none at all and no id at all are one and the same answer."""
-    return own_change(await _own(call.runtime, call.caller, call.path["id"]))
+async def own(call: Call[OwnChangeQuery, None]) -> OwnChange:
+    """An agent's own change, once it has moved if that is asked. Another's, none at all and no id at all are the same answer."""
+    change = await _own(call.runtime, call.caller, call.path["id"])
+    if call.query.wait:
+        states, longest = call.query.state or (change.state,), timedelta(seconds=call.query.wait)
+        change = await call.waiting.moved(change, states, longest, call.gone)
+    return own_change(change)
 
 
 async def own_withdrawn(call: Call[Nothing, Reason]) -> OwnChange:

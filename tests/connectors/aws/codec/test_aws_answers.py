@@ -2,6 +2,7 @@
 
 import datetime as dt
 import http.server
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -285,3 +286,47 @@ def test_refusals_have_a_code_each(code: str, status: int, named: str, retry: bo
         "yes" if retry else "no",
     )
     assert b"refused (chg_1): because" in made.body
+
+
+def link(change_id: str) -> str:
+    return f"https://gate.example/changes/{change_id}"
+
+
+URL = "https://gate.example/changes/chg_1"
+
+
+@pytest.mark.parametrize(("protocol", "service", "call", "parameters"), SERVICES)
+def test_whatever_names_a_change_says_where_it_is_read(
+    server: Server, protocol: str, service: str, call: str, parameters: dict[str, Any]
+) -> None:
+    for made in (
+        answer.held(Held(change()), protocol, service, "req-1", link=link),
+        answer.held(Held(change(ChangeState.DENIED)), protocol, service, "req-1", link=link),
+        answer.refused(
+            Refused("forbidden", "no", change=change(ChangeState.REFUSED)), protocol, service, "r", link=link
+        ),
+        answer.lost("chg_1", protocol, service, "req-1", link=link),
+    ):
+        server.answer = made
+        error = failed(server, service, call, parameters).response
+        assert error["ResponseMetadata"]["HTTPHeaders"]["x-interlock-url"] == URL
+        assert error["Error"]["Message"].endswith(f" What becomes of it: {URL}")
+        assert b"InterlockUrl" in made.body
+
+
+def test_a_long_message_keeps_the_address_beside_it() -> None:
+    grown = ("x" * 700,)
+    made = answer.held(Held(change(), grown=grown), "json", "dynamodb", "req-1", link=link)
+    told = json.loads(made.body)
+    assert told["InterlockUrl"] == URL
+    assert URL not in told["message"]
+
+
+def test_what_names_no_change_names_no_address() -> None:
+    for made in (
+        answer.refused(Refused("forbidden", "no"), "json", "dynamodb", "req-1", link=link),
+        answer.lost("", "json", "dynamodb", "req-1", link=link),
+        answer.held(Held(change()), "json", "dynamodb", "req-1", link=lambda _: ""),
+    ):
+        assert b"InterlockUrl" not in made.body
+        assert "x-interlock-url" not in dict(made.headers)

@@ -88,6 +88,12 @@ def test_a_hold_says_how_to_go_on(cloud: Cloud) -> None:
     headers = caught.value.response["ResponseMetadata"]["HTTPHeaders"]
     assert headers["x-interlock-change"] == change.id
     assert headers["x-interlock-retry"] == "after-approval"
+    public = cloud.gateway.runtime.config.api.public_url
+    assert headers["x-interlock-url"] == f"{public}/changes/{change.id}"
+    with pytest.raises(ClientError) as again:
+        client.delete_table(TableName="shop")
+    headers = again.value.response["ResponseMetadata"]["HTTPHeaders"]
+    assert headers["x-interlock-url"] == f"{public}/changes/{change.id}"
     cloud.gateway.approve(change.id)
     client.delete_table(TableName="shop")
     assert cloud.tables() == []

@@ -259,9 +259,8 @@ class Exchange:
         work = Work(session.principal, operations, recorded.content, recorded.payload(), self._reason())
         waiting = self._server.gate.lift(session.principal, work.operations, work.content)
         if waiting is not None:
-            self._out.answer(
-                answers.held(Held(waiting, again=True), self._protocol, self._service, self.request_id)
-            )
+            asked, link = (self._protocol, self._service, self.request_id), self._server.gate.link
+            self._out.answer(answers.held(Held(waiting, again=True), *asked, link=link))
             return
         async with self._server.sessions.deleting(what):
             said = await self._server.gate.admit(work, unit)
@@ -299,7 +298,10 @@ class Exchange:
                 session.note(unit.effects, change.id, done=False)
                 if len(unit.pieces) == 1:
                     session.hold(change.id, own.what, own.request, unit.effects)
-                self._out.answer(answers.held(said, self._protocol, self._service, self.request_id, head))
+                link = self._server.gate.link
+                self._out.answer(
+                    answers.held(said, self._protocol, self._service, self.request_id, head, link)
+                )
             case Refused(code="failed") if unit.reply is not None:
                 await self._service_answer(unit, own.request)  # the service's own error says it best
             case Refused():
@@ -319,7 +321,8 @@ class Exchange:
     def _lost_answer(self, change: Change | None) -> None:
         name = change.id if change is not None else ""
         head = self._head.method == "HEAD"
-        self._say(answers.lost(name, self._protocol, self._service, self.request_id, head))
+        link = self._server.gate.link
+        self._say(answers.lost(name, self._protocol, self._service, self.request_id, head, link))
 
     def _ours(self, status: int, headers: tuple[tuple[str, str], ...], body: bytes) -> None:
         """Raise Unavailable when the service refuses the gateway's own credentials: its error would tell of them, and clients
@@ -359,7 +362,8 @@ class Exchange:
 
     def _refuse(self, said: Refused) -> None:
         head = self._head.method == "HEAD"
-        self._say(answers.refused(said, self._protocol, self._service, self.request_id, head))
+        link = self._server.gate.link
+        self._say(answers.refused(said, self._protocol, self._service, self.request_id, head, link))
 
     def _error(self, code: str, message: str, status: int) -> None:
         head = self._head.method == "HEAD"

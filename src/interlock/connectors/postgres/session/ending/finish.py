@@ -91,7 +91,7 @@ async def commit(worker: "Worker", prepare: str = "") -> bool:
     held = _waiting(worker, tx)
     if held is not None and worker.channel.wait_s == 0:
         await roll_back(worker)
-        worker.fail(answer.held(held))
+        worker.fail(answer.held(held, worker.channel.gate.link))
         return False
     rows = await measure(worker)
     if isinstance(rows, bytes):
@@ -114,7 +114,7 @@ async def approved_meanwhile(worker: "Worker", change: Change) -> bool:
         change = await channel.wait_for_people(change)
         if change.state is ChangeState.APPROVED:
             return True
-    worker.fail(answer.held(Held(change, again=True)))
+    worker.fail(answer.held(Held(change, again=True), channel.gate.link))
     return False
 
 
@@ -199,7 +199,7 @@ async def _admit(worker: "Worker", tx: Transaction, unit: "units.GatedUnit | uni
         channel.has_temp = channel.has_temp or unit.has_temp
         return True
     channel.settings = dict(tx.settings)
-    worker.fail(unit.error or answer.error(given))
+    worker.fail(unit.error or answer.error(given, channel.gate.link))
     return False
 
 
