@@ -173,9 +173,10 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Api]:
-    """`ann`, `bob` and `adm` are people (the last an admin), `olga` owns the agents `fixer` and `other`."""
-    (tmp_path / "interlock.yaml").write_text(CONFIG)
+async def api(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Api]:
+    """`ann`, `bob` and `adm` are people (the last an admin), `olga` owns the agents `fixer` and `other`. Given indirectly, it is
+    another configuration."""
+    (tmp_path / "interlock.yaml").write_text(getattr(request, "param", CONFIG))
     config = load(tmp_path / "interlock.yaml")
     store = open_configured(config, create=True)
     toy = ToyTarget(ROWS)

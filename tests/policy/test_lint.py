@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from tests.policy.support import AGENT, NOW, TWO_ADMINS, TWO_SRE, grant
 
-from interlock.model.people import Agent, Grant, Person
+from interlock.model.people import Agent, Grant, Part, Person, Quorum, Wider
 from interlock.policy.limits import Limits
 from interlock.policy.lint import Finding, eligible, kinds_of, lint
 from interlock.policy.load import Sources
@@ -183,3 +183,34 @@ def test_findings_say_what_to_do() -> None:
         "has the remedy quorum:two-sre, but no condition that it would lift",
         'add: unless { context.evidence.quorums.contains("two-sre") }',
     )
+
+
+def findings(quorum: Quorum, *people: Person) -> list[tuple[str, str, str]]:
+    sources = Sources(Limits(), "default", {}, {}, (quorum, TWO_ADMINS))
+    found = lint(sources, grants=(grant(max_rows=5),), agents=(AGENT,), people=people)
+    return [(f.level, f.what, f.fix) for f in found if f.check == "quorum-unreachable"]
+
+
+BOTH = Quorum("two-sre", 1, "sre", also=(Part(1, "dba"),))
+
+
+def test_a_quorum_of_several_groups_needs_people_of_each() -> None:
+    [(level, what, fix)] = findings(BOTH, *SRES)
+    assert level == "error"
+    assert "needs 1 of the group sre and 1 of the group dba" in what
+    assert fix == "add people to the group dba"
+    assert findings(BOTH, *SRES, person("dan", "dba")) == []
+
+
+def test_one_person_in_both_groups_is_not_enough_for_both() -> None:
+    both = person("zoe", "sre", "dba")
+    assert [level for level, _, _ in findings(BOTH, both)] == ["error"]
+    assert findings(BOTH, both, person("dan", "dba")) == []
+
+
+def test_wide_changes_that_can_never_be_approved_are_worth_a_warning() -> None:
+    wide = Quorum("two-sre", 2, "sre", wider=(Wider(3, rows=1000),))
+    [(level, what, fix)] = findings(wide, *SRES)
+    assert (level, fix) == ("warning", "add people to the group sre")
+    assert "the widest need 3 of the group sre" in what
+    assert findings(wide, *SRES, person("cat", "sre")) == []

@@ -88,7 +88,7 @@ def test_the_designs_example_is_read() -> None:
         ),
         ("mode: enforce", "mode: maybe", "yaml:9: targets.shop.mode: Invalid enum value"),
         ("count: 2, group: sre", "count: 0, group: sre", "yaml:12: quorums.two-sre.count: a quorum needs"),
-        ("count: 2, group: sre", "count: two, group: sre", "yaml:12: quorums.two-sre.count: Expected `int`"),
+        ("count: 2, group: sre", "count: two, group: sre", "yaml:12: quorums.two-sre.count: a quorum needs"),
         ("payloads: 30d", "payloads: 30", "yaml:15: retention.payloads"),
         ("payloads: 30d", "payloads: soon", "yaml:15: retention.payloads: 'soon' is not a length of time"),
         ("rows_deleted: 50", "rows_deleted: -1", "yaml:14: limits"),

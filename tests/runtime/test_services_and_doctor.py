@@ -17,7 +17,7 @@ from interlock.control.machine import IllegalMove
 from interlock.model.breaker import BreakerState
 from interlock.model.errors import NotFound, Rejected
 from interlock.model.operation import Action
-from interlock.model.people import Agent, Grant, Person
+from interlock.model.people import Agent, Grant, Part, Person, Quorum, Wider
 from interlock.runtime import doctor
 from interlock.runtime.config import load
 from interlock.runtime.governance import Proposal, TryOut
@@ -265,6 +265,23 @@ def test_a_quorum_that_nobody_asks_for_is_no_error() -> None:
     facts = doctor.Facts(NOW, (), (), ())
     (finding,) = doctor.principals(facts, QUORUMS, set())
     assert (finding.level, finding.what.split(" (")[1]) == ("warning", "no policy asks for it now)")
+
+
+def test_a_quorum_of_several_groups_needs_people_of_each() -> None:
+    quorum = Quorum("two-sre", 1, "sre", also=(Part(1, "dba"),), wider=(Wider(2, rows=10),))
+
+    def told(*people: Person) -> list[tuple[str, str]]:
+        facts = doctor.Facts(NOW, (Agent("fixer", "olga", NOW),), people, ())
+        return [(f.level, f.what) for f in doctor.principals(facts, {"two-sre": quorum}, {"quorum:two-sre"})]
+
+    ((level, what),) = told(person("ann", "sre", "dba"))
+    assert level == "error"
+    assert "needs 1 of sre and 1 of dba, which has 1" in what
+    ((level, what),) = told(person("olga", "dba"), person("ann", "sre"))
+    assert (level, "only 1 of sre, dba count" in what) == ("error", True)
+    ((level, what),) = told(person("ann", "sre"), person("dan", "dba"))
+    assert (level, "wide changes need 2 of sre" in what) == ("warning", True)
+    assert told(person("ann", "sre"), person("bob", "sre"), person("dan", "dba")) == []
 
 
 def test_unlimited_and_endless_grants() -> None:

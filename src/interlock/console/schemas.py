@@ -75,14 +75,25 @@ class ChangePage(Value, frozen=True):
     next: str = ""
 
 
+class QuorumPart(Value, frozen=True):
+    """How far one part of a quorum is: `count` people of one of `groups`, `given` of whom are there."""
+
+    groups: tuple[str, ...]
+    count: int
+    given: tuple[str, ...] = ()
+
+
 class QuorumState(Value, frozen=True):
-    """How far a quorum is: `given` are the people who count, `ignored` those who spoke and don't count, with the reason."""
+    """How far a quorum is. `count` are all that it needs for this effect, `group` its first group, `parts` what is needed of which
+    group, and who is there. `given` are the people who count, `ignored` those who spoke and don't count, with the reason."""
 
     name: str
     count: int
     group: str
     given: tuple[str, ...] = ()
     ignored: dict[str, str] = {}  # noqa: RUF012  # msgspec copies mutable defaults
+    parts: tuple[QuorumPart, ...] = ()
+    missing: int = 0
 
 
 class ChangeDetail(Value, frozen=True):

@@ -88,11 +88,6 @@ def next_reset(breaker: Breaker) -> BreakerEvent:
 
 def passes_probation(totals: Totals) -> bool:
     """Whether a unit is small enough for probation: few rows, all of it revertible, nothing deleted, no object touched."""
-    objects = (
-        totals.objects_created + totals.objects_updated + totals.objects_deleted + totals.objects_hidden
-        + totals.objects_moved + totals.objects_weakened + totals.objects_narrowed + totals.objects_rewound
-        + totals.permissions_changed + totals.replication_changed + totals.settings_changed
-    )  # fmt: skip
-    return not (objects or totals.rows_deleted or totals.irreversible or totals.unknown) and (
+    return not (totals.objects or totals.rows_deleted or totals.irreversible or totals.unknown) and (
         totals.rows <= PROBATION_ROWS
     )

@@ -1,4 +1,5 @@
-"""Who counts towards a quorum (P4): distinct people of the group, and nobody with an interest in the change."""
+"""Who counts towards a quorum (P4): distinct people of its groups, each for one part of it, and nobody with an interest in the
+change. Wider effects need more people, never fewer."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -7,26 +8,58 @@ from interlock.control.approval import verify
 from interlock.control.passkey import Site
 from interlock.model.base import Value
 from interlock.model.change import Approval, Change, Verdict
+from interlock.model.effect import totals
+from interlock.model.matching import Place, assign
 from interlock.model.people import Agent, Grant, Person, Quorum
+
+
+class PartTally(Value, frozen=True):
+    """How far one part of a quorum is: `given` fill it, each of one of `groups`."""
+
+    groups: tuple[str, ...]
+    needed: int
+    given: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> int:
+        return self.needed - len(self.given)
 
 
 class Tally(Value, frozen=True):
     """How far a quorum is. `given` are the distinct persons who count, `excluded` those who spoke and do not, with the reason.
-    `denied_by` ends the change whatever else was given."""
+    `parts` tell who fills which part: somebody may count and yet not be the one who is missing. `denied_by` ends the change
+    whatever else was given."""
 
     quorum: str
-    needed: int
+    parts: tuple[PartTally, ...]
     given: tuple[str, ...] = ()
     excluded: tuple[tuple[str, str], ...] = ()
     denied_by: str = ""
 
     @property
+    def needed(self) -> int:
+        return sum(part.needed for part in self.parts)
+
+    @property
     def missing(self) -> int:
-        return max(0, self.needed - len(self.given))
+        return sum(part.missing for part in self.parts)
 
     @property
     def met(self) -> bool:
         return not self.missing and not self.denied_by
+
+
+def places(quorum: Quorum, change: Change) -> tuple[Place, ...]:
+    """What the quorum needs for this change. An effect that is not known is as wide as any (P2)."""
+    found = totals(change.measurement.effects)
+    blind = bool(found.unknown) or any(o.evidence_unknown for o in change.operations)
+    reached = (
+        step.count
+        for step in quorum.wider
+        if blind or 0 < step.objects <= found.objects or 0 < step.rows <= found.rows
+    )
+    first = Place(max((quorum.count, *reached)), (quorum.group,))
+    return (first, *(Place(part.count, (part.group,)) for part in quorum.also))
 
 
 def conflict_of_interest(person: str, agent: Agent | None, grants: Sequence[Grant], change: Change) -> str:
@@ -81,10 +114,19 @@ def count(
         else:
             given[name] = approval.public_key
     left = tuple((name, why) for name, why in excluded.items() if name not in given)
-    return Tally(quorum.name, quorum.count, tuple(given), left, denied_by)
+    parts = _parts({name: people[name].groups for name in given}, places(quorum, change))
+    return Tally(quorum.name, parts, tuple(given), left, denied_by)
+
+
+def _parts(given: Mapping[str, Sequence[str]], needed: Sequence[Place]) -> tuple[PartTally, ...]:
+    filled = assign(given, needed)
+    return tuple(
+        PartTally(place.groups, place.count, names) for place, names in zip(needed, filled, strict=True)
+    )
 
 
 def _outside(person: Person | None, quorum: Quorum) -> str:
-    return (
-        "" if person is not None and quorum.group in person.groups else f"is not in the group {quorum.group}"
-    )
+    if person is not None and not set(quorum.groups).isdisjoint(person.groups):
+        return ""
+    groups = quorum.groups
+    return f"is not in the group{'s' if len(groups) > 1 else ''} {', '.join(groups)}"

@@ -117,6 +117,15 @@ class Totals(Value, frozen=True, omit_defaults=False):
         """All rows touched."""
         return self.rows_created + self.rows_updated + self.rows_deleted
 
+    @property
+    def objects(self) -> int:
+        """All objects touched, whatever happens to them."""
+        return (
+            self.objects_created + self.objects_updated + self.objects_deleted + self.objects_hidden
+            + self.objects_moved + self.objects_weakened + self.objects_narrowed + self.objects_rewound
+            + self.permissions_changed + self.replication_changed + self.settings_changed
+        )  # fmt: skip
+
 
 SHARE_FLOOR = 10
 """Tables smaller than this many rows have no meaningful share."""

@@ -121,9 +121,37 @@ class Grant(Value, frozen=True):
     revoked_at: datetime | None = None
 
 
+class Part(Value, frozen=True):
+    """So many distinct people of one group."""
+
+    count: int
+    group: str
+
+
+class Wider(Value, frozen=True):
+    """So many people from that many objects or rows on; 0 is no threshold. Either is enough."""
+
+    count: int
+    objects: int = 0
+    rows: int = 0
+
+
 class Quorum(Value, frozen=True):
-    """How many distinct people, of which group."""
+    """How many distinct people, of which group. `also` are further parts, all of which must be met, each by people of its own.
+    `wider` asks more people of `group` for wider effects (`control.quorum.places`)."""
 
     name: str
     count: int
     group: str
+    also: tuple[Part, ...] = ()
+    wider: tuple[Wider, ...] = ()
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups whose people can count."""
+        return tuple(dict.fromkeys((self.group, *(part.group for part in self.also))))
+
+    @property
+    def most(self) -> int:
+        """How many of `group` the widest effect needs."""
+        return max(self.count, *(step.count for step in self.wider), 0)

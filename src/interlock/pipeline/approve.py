@@ -67,7 +67,7 @@ def _may_count(tx: ReadTx, change: Change, name: str, terms: Terms) -> None:
     if why:
         raise Rejected(f"{name} cannot approve {change.id}: {name} {why}")
     person = tx.person(name)
-    groups = {q.group for q in wanted(change, terms)}
+    groups = {group for q in wanted(change, terms) for group in q.groups}
     if person is None or not groups.intersection(person.groups):
         whom = ", ".join(sorted(groups)) or "no group (its quorum is not configured any more)"
         raise Rejected(f"{name} cannot approve {change.id}: it waits for people of {whom}")

@@ -7,6 +7,7 @@ from typing import Final
 
 from interlock.model.base import Value
 from interlock.model.errors import Misconfigured
+from interlock.model.matching import Place, assign
 from interlock.model.people import Agent, Grant, Person, Quorum
 from interlock.policy import tree
 from interlock.policy.grants import PERMIT, GrantBook
@@ -143,16 +144,54 @@ def _quorums(
 ) -> Iterator[Finding]:
     for quorum in quorums:
         for agent in agents:
-            if agent.disabled:
-                continue
-            able = eligible(quorum, agent, grants, people)
-            if len(able) < quorum.count:
-                what = (
-                    f"changes of {agent.name} can never meet the quorum {quorum.name}: it needs {quorum.count} of the group "
-                    f"{quorum.group}, and {_people(able)} can count (owners and whoever granted it a right cannot)"
-                )
-                fix = f"add people to the group {quorum.group}"
-                yield Finding("error", "quorum-unreachable", CONFIGURATION, quorum.name, what, fix)
+            if not agent.disabled:
+                yield from _unreachable(quorum, agent, grants, people)
+
+
+def _unreachable(
+    quorum: Quorum, agent: Agent, grants: Sequence[Grant], people: Sequence[Person]
+) -> Iterator[Finding]:
+    able = eligible(quorum, agent, grants, people)
+    if short := unmet(quorum, quorum.count, able, people):
+        what = (
+            f"changes of {agent.name} can never meet the quorum {quorum.name}: it needs {_needs(quorum)}, and "
+            f"{_people(able)} can count (owners and whoever granted it a right cannot)"
+        )
+        yield Finding(
+            "error", "quorum-unreachable", CONFIGURATION, quorum.name, what, f"add people to {_groups(short)}"
+        )
+    elif short := unmet(quorum, quorum.most, able, people):
+        what = (
+            f"wide changes of {agent.name} can never meet the quorum {quorum.name}: the widest need {quorum.most} of "
+            f"the group {quorum.group}, and {_people(able)} can count"
+        )
+        yield Finding(
+            "warning",
+            "quorum-unreachable",
+            CONFIGURATION,
+            quorum.name,
+            what,
+            f"add people to {_groups(short)}",
+        )
+
+
+def unmet(quorum: Quorum, count: int, able: Sequence[str], people: Iterable[Person]) -> tuple[str, ...]:
+    """The groups of the parts that `able` cannot fill, with `count` of the first group; none when they can fill all."""
+    groups = {person.name: person.groups for person in people if person.name in able}
+    places = (Place(count, (quorum.group,)), *(Place(part.count, (part.group,)) for part in quorum.also))
+    filled = assign(groups, places)
+    return tuple(
+        place.groups[0] for place, names in zip(places, filled, strict=True) if len(names) < place.count
+    )
+
+
+def _needs(quorum: Quorum) -> str:
+    parts = ((quorum.count, quorum.group), *((part.count, part.group) for part in quorum.also))
+    return " and ".join(f"{count} of the group {group}" for count, group in parts)
+
+
+def _groups(names: Sequence[str]) -> str:
+    return " and ".join(f"the group {name}" for name in names)
 
 
 def _people(names: Sequence[str]) -> str:
@@ -162,14 +201,16 @@ def _people(names: Sequence[str]) -> str:
 def eligible(
     quorum: Quorum, agent: Agent, grants: Iterable[Grant], people: Iterable[Person]
 ) -> tuple[str, ...]:
-    """Who could count towards the quorum for that agent (P4): enabled people of the group with distinct keys, without its
+    """Who could count towards the quorum for that agent (P4): enabled people of its groups with distinct keys, without its
     owner, its past owners, whoever granted it a right, and whoever shares a key with those. Sorted by name."""
     people = sorted(people, key=lambda p: p.name)
     barred = {agent.owner, *agent.past_owners, *(g.granted_by for g in grants if g.agent == agent.name)}
     keys = {p.public_key for p in people if p.name in barred}
     able: dict[str, str] = {}
     for person in people:
-        counts = not person.disabled and quorum.group in person.groups and person.name not in barred
+        counts = not (
+            person.disabled or person.name in barred or set(quorum.groups).isdisjoint(person.groups)
+        )
         if counts and person.public_key not in keys:
             able.setdefault(person.public_key, person.name)
     return tuple(able.values())

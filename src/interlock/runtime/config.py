@@ -14,7 +14,7 @@ from interlock.control.budget import Budgets
 from interlock.model.errors import Misconfigured
 from interlock.model.people import Quorum
 from interlock.policy.limits import Limits
-from interlock.runtime import budgets, durations, secrets
+from interlock.runtime import budgets, durations, quorums, secrets
 from interlock.runtime.yaml_source import Key, Source
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -42,13 +42,6 @@ class Environment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An environment; strict unless it says otherwise."""
 
     protection: Literal["strict", "relaxed"] = "strict"
-
-
-class QuorumConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many distinct people of which group."""
-
-    count: int
-    group: str
 
 
 class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -149,7 +142,7 @@ def build(source: Source, path: Path) -> Config:
     policies = top.get("policies")
     guardrails = _one_of(source, top.get("guardrails", "default"), ("default", "none"), ("guardrails",))
     limits = _limits(source, top.get("limits"))
-    quorums = _quorums(source, top)
+    known_quorums = _quorums(source, top)
     return Config(
         file=path,
         store=_store(source, top["store"], folder),
@@ -157,11 +150,11 @@ def build(source: Source, path: Path) -> Config:
         api=_api(source, top.get("api"), folder),
         environments=environments,
         targets=_targets(source, top["targets"], environments, folder),
-        quorums=quorums,
+        quorums=known_quorums,
         policies=None if policies is None else folder / _text(source, policies, ("policies",)),
         guardrails=guardrails,
         limits=limits,
-        budgets=budgets.read(source, top.get("budgets"), limits, guardrails, quorums),
+        budgets=budgets.read(source, top.get("budgets"), limits, guardrails, known_quorums),
         retention_payloads=_length(source, retention.payloads, ("retention", "payloads")),
         retention_trash=_length(source, retention.trash, ("retention", "trash")),
         notify=_notify(source, top.get("notify", [])),
@@ -231,12 +224,9 @@ def _files(value: Any, folder: Path) -> Any:
 
 def _quorums(source: Source, top: Mapping[str, Any]) -> dict[str, Quorum]:
     found = {}
-    for name, quorum in _each(source, top, "quorums", QuorumConfig).items():
-        if not 1 <= quorum.count <= 100:
-            raise source.wrong(("quorums", name, "count"), "a quorum needs from 1 to 100 people")
-        if not quorum.group:
-            raise source.wrong(("quorums", name, "group"), "a quorum needs a group")
-        found[name] = Quorum(name, quorum.count, quorum.group)
+    for name, value in source.mapping(top.get("quorums"), ("quorums",)).items():
+        _name(source, name, ("quorums", name))
+        found[name] = quorums.read(source, name, value)
     return found
 
 

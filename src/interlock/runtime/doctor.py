@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from interlock.model.base import Value
 from interlock.model.errors import InterlockError, Misconfigured
 from interlock.model.people import Agent, Grant, Person, Quorum
+from interlock.policy.lint import unmet
 from interlock.runtime.config import Config
 from interlock.runtime.governance import TRY_OUT
 from interlock.runtime.opening import check_state_dir
@@ -103,24 +104,33 @@ def principals(facts: Facts, quorums: Mapping[str, Quorum], asked: Container[str
 def _quorum(
     quorum: Quorum, people: Sequence[Person], agents: Sequence[Agent], grants: Iterable[Grant]
 ) -> Iterator[Finding]:
-    members = {p.name for p in people if quorum.group in p.groups}
-    if len(members) < quorum.count:
-        what = f"the quorum {quorum.name} needs {quorum.count} of {quorum.group}, which has {len(members)}"
-        fix = f"interlock people add NAME --group {quorum.group} --pubkey FILE.pub"
+    members = {p.name for p in people if not set(quorum.groups).isdisjoint(p.groups)}
+    groups = ", ".join(quorum.groups)
+    if short := unmet(quorum, quorum.count, sorted(members), people):
+        what = f"the quorum {quorum.name} needs {_needs(quorum)}, which has {len(members)}"
+        fix = f"interlock people add NAME --group {short[0]} --pubkey FILE.pub"
         yield Finding("error", "quorum", f"{what}: nothing that waits for it can ever be approved", fix)
         return
     granted = {(g.agent, g.granted_by) for g in grants}
     for agent in agents:
         barred = {agent.owner, *agent.past_owners} | {by for name, by in granted if name == agent.name}
-        left = len(members - barred)
-        if left == 0:
-            what = f"{quorum.group} holds only owners of {agent.name}, or who gave it a right: nobody can approve"
-            yield Finding(
-                "error", "quorum", what, f"add people to {quorum.group} who have nothing to do with it"
+        left = sorted(members - barred)
+        if not left:
+            what = f"{groups} holds only owners of {agent.name}, or who gave it a right: nobody can approve"
+            yield Finding("error", "quorum", what, f"add people to {groups} who have nothing to do with it")
+        elif short := unmet(quorum, quorum.count, left, people):
+            what = (
+                f"for {agent.name} only {len(left)} of {groups} count; {quorum.name} needs {_needs(quorum)}"
             )
-        elif left < quorum.count:
-            what = f"for {agent.name} only {left} of {quorum.group} count; {quorum.name} needs {quorum.count}"
-            yield Finding("error", "quorum", what, f"add people to {quorum.group}")
+            yield Finding("error", "quorum", what, f"add people to {', '.join(short)}")
+        elif short := unmet(quorum, quorum.most, left, people):
+            what = f"for {agent.name} only {len(left)} of {groups} count; wide changes need {quorum.most} of {quorum.group}"
+            yield Finding("warning", "quorum", what, f"add people to {', '.join(short)}")
+
+
+def _needs(quorum: Quorum) -> str:
+    more = (f"{part.count} of {part.group}" for part in quorum.also)
+    return " and ".join((f"{quorum.count} of {quorum.group}", *more))
 
 
 def _grant(grant: Grant) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 The people: `olga` owns the agent `fixer`; `ann`, `bob` and `cho` are in the group `sre`; `gus` gave the grant.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -37,11 +37,19 @@ FEW: Sequence[Statement] = (("put", "row/0000", "new"),)
 class Installation:
     """Made by `make`. `store` may be shared between several, which are then replicas."""
 
-    def __init__(self, store: Any, toy: ToyTarget, origin: str, gateway: str, observe: bool) -> None:
+    def __init__(
+        self,
+        store: Any,
+        toy: ToyTarget,
+        origin: str,
+        gateway: str,
+        observe: bool,
+        quorums: Mapping[str, Quorum],
+    ) -> None:
         self.store: Any = store
         self.toy = toy
-        self.terms = Terms(QUORUMS, origin, gateway)
-        policies = Policies(None, quorums=QUORUMS, fragments={})
+        self.terms = Terms(quorums, origin, gateway)
+        policies = Policies(None, quorums=quorums, fragments={})
         self.core = Core(store, self.terms, Directory(store), policies)
         self.live = ToyLive(toy)
         self.core.lives["shop"] = self.live
@@ -57,9 +65,10 @@ class Installation:
         gateway: str = "gw-1",
         observe: bool = False,
         furnish: bool = True,
+        quorums: Mapping[str, Quorum] = QUORUMS,
     ) -> "Installation":
         used: Any = store or FakeStore()
-        made = cls(used, toy or ToyTarget(ROWS), used.origin, gateway, observe)
+        made = cls(used, toy or ToyTarget(ROWS), used.origin, gateway, observe, quorums)
         if furnish:
             await used.transact(_furnish)
         await made.core.directory.refresh()

@@ -34,6 +34,7 @@ from interlock.console.schemas import (
     Empty,
     Outcome,
     Proposals,
+    QuorumState,
     Reason,
     Signed,
     SignedRevert,
@@ -181,13 +182,20 @@ def _print_said(detail: ChangeDetail) -> None:
         ]
         out.print_table(out.table("What people said", ("who", "verdict", "when", "reason"), rows))
     for quorum in detail.quorums:
-        given = f": {', '.join(quorum.given)}" if quorum.given else ""
-        out.say(
-            f"{quorum.name}: {len(quorum.given)} of {quorum.count} of group {quorum.group}{given}",
-            style="bold",
-        )
-        for person, why in quorum.ignored.items():
-            out.say(f"  {person} does not count: {why}")
+        _print_quorum(quorum)
+
+
+def _print_quorum(quorum: QuorumState) -> None:
+    """A line for a quorum, one for each part when it has several, and who does not count."""
+    several = len(quorum.parts) > 1
+    of = "" if several else f" of group {quorum.group}"
+    given = f": {', '.join(quorum.given)}" if quorum.given else ""
+    out.say(f"{quorum.name}: {quorum.count - quorum.missing} of {quorum.count}{of}{given}", style="bold")
+    for part in quorum.parts if several else ():
+        who = f": {', '.join(part.given)}" if part.given else ""
+        out.say(f"  {len(part.given)} of {part.count} of group {' or '.join(part.groups)}{who}")
+    for person, why in quorum.ignored.items():
+        out.say(f"  {person} does not count: {why}")
 
 
 def approve(

@@ -20,6 +20,7 @@ from interlock.console.schemas import (
     OwnChangeQuery,
     OwnChanges,
     OwnQuery,
+    QuorumPart,
     QuorumState,
     Reason,
     RevertQuery,
@@ -129,16 +130,16 @@ def summary(change: Change) -> ChangeSummary:
 
 async def shown(call: Call[Nothing, None]) -> ChangeDetail:
     """One change with its approvals and statements."""
-    return detail(call.runtime, await call.runtime.changes.show(_id(call.path["id"])))
+    return detail(await call.runtime.changes.show(_id(call.path["id"])))
 
 
-def detail(runtime: Runtime, view: ChangeView) -> ChangeDetail:
+def detail(view: ChangeView) -> ChangeDetail:
     """A change with all that belongs to it."""
     return ChangeDetail(
         change=view.change,
         totals=totals(view.change.measurement.effects),
         approvals=view.approvals,
-        quorums=tuple(_quorum(runtime, tally) for tally in view.tallies),
+        quorums=tuple(_quorum(tally) for tally in view.tallies),
         statements=view.statements,
         beside=()
         if view.replaced is None
@@ -146,9 +147,16 @@ def detail(runtime: Runtime, view: ChangeView) -> ChangeDetail:
     )
 
 
-def _quorum(runtime: Runtime, tally: Tally) -> QuorumState:
-    group = runtime.terms.quorums[tally.quorum].group
-    return QuorumState(tally.quorum, tally.needed, group, tally.given, dict(tally.excluded))
+def _quorum(tally: Tally) -> QuorumState:
+    return QuorumState(
+        name=tally.quorum,
+        count=tally.needed,
+        group=tally.parts[0].groups[0],
+        given=tally.given,
+        ignored=dict(tally.excluded),
+        parts=tuple(QuorumPart(part.groups, part.needed, part.given) for part in tally.parts),
+        missing=tally.missing,
+    )
 
 
 async def statement(call: Call[StatementQuery, None]) -> ToSign:
@@ -169,14 +177,14 @@ async def spoken(call: Call[Nothing, Signed]) -> ChangeDetail:
     """Give a signed approval or denial."""
     change_id = _same(call.path["id"], call.body.statement)
     await call.runtime.changes.speak(call.body.statement, call.body.signature, call.body.assertion)
-    return detail(call.runtime, await call.runtime.changes.show(change_id))
+    return detail(await call.runtime.changes.show(change_id))
 
 
 async def withdrawn(call: Call[Nothing, Reason]) -> ChangeDetail:
     """Take back an open change."""
     change_id = _id(call.path["id"])
     await call.runtime.changes.withdraw(change_id, call.body.reason, by=name_of(call.caller))
-    return detail(call.runtime, await call.runtime.changes.show(change_id))
+    return detail(await call.runtime.changes.show(change_id))
 
 
 async def applied(call: Call[Nothing, Empty]) -> Outcome:

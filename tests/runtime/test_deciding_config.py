@@ -1,0 +1,72 @@
+"""`quorums:`, `reviews:` and `break_glass:` of the configuration."""
+
+from pathlib import Path
+
+import pytest
+
+from interlock.model.errors import Misconfigured
+from interlock.model.people import Part, Quorum, Wider
+from interlock.runtime.config import Config, build
+from interlock.runtime.yaml_source import Source
+
+BASE = "store: sqlite:///x.db\ntargets: {}\n"
+QUORUM = """\
+quorums:
+  both:
+    count: 2
+    group: sre
+    also: [{count: 1, group: dba}]
+    wider:
+      - {objects: 10, count: 3}
+      - {rows: 100000, count: 4}
+"""
+
+
+def read(text: str) -> Config:
+    return build(Source("interlock.yaml", BASE + text), Path("/etc/interlock/interlock.yaml"))
+
+
+def complaint(text: str) -> str:
+    with pytest.raises(Misconfigured) as raised:
+        read(text)
+    return str(raised.value)
+
+
+def test_parts_and_steps_of_a_quorum_are_read() -> None:
+    wider = (Wider(3, objects=10), Wider(4, rows=100_000))
+    assert read(QUORUM).quorums == {"both": Quorum("both", 2, "sre", (Part(1, "dba"),), wider)}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("count: 2\n", "count: 101\n", "quorums.both.count: a quorum needs from 1 to 100 people"),
+        ("count: 2\n", "count: true\n", "quorums.both.count: a quorum needs from 1 to 100 people"),
+        ("    group: sre\n", "", "quorums.both.group: a quorum needs a group"),
+        (
+            "also: [{count: 1, group: dba}]",
+            "also: {count: 1, group: dba}",
+            "quorums.both.also: expected a list",
+        ),
+        (
+            "{count: 1, group: dba}",
+            "{count: 0, group: dba}",
+            "quorums.both.also.0.count: a quorum needs from 1",
+        ),
+        ("{count: 1, group: dba}", "{count: 1}", "quorums.both.also.0.group: a quorum needs a group"),
+        ("group: dba", "groop: dba", "quorums.both.also.0.groop: unknown key; did you mean 'group'?"),
+        ("rows: 100000", "row: 100000", "quorums.both.wider.1.row: unknown key; did you mean 'rows'?"),
+        ("rows: 100000", "rows: 0", "quorums.both.wider.1.rows: expected a whole number of 1 or more"),
+        ("{rows: 100000, count: 4}", "{count: 4}", "quorums.both.wider.1: expected objects or rows"),
+        ("{rows: 100000, count: 4}", "{rows: 5}", "quorums.both.wider.1.count: a quorum needs from 1"),
+        (
+            "count: 4",
+            "count: 1",
+            "quorums.both.wider.1.count: 1 people would be fewer than for a narrow effect (2)",
+        ),
+        ("    also:", "    als:", "quorums.both.als: unknown key; did you mean 'also'?"),
+    ],
+)
+def test_mistakes_in_a_quorum_are_named(old: str, new: str, said: str) -> None:
+    assert old in QUORUM
+    assert said in complaint(QUORUM.replace(old, new, 1))
