@@ -85,8 +85,8 @@ def test_denial_ends_it() -> None:
         spoken = await made.speak(held.change, "cho", Verdict.DENY)
         assert spoken.change.state is ChangeState.DENIED
         again = await made.send(agent, MANY)
-        assert isinstance(again, Held)
-        assert again.change.id != held.change.id
+        assert isinstance(again, Refused)
+        assert again.change == spoken.change
 
     asyncio.run(run())
 

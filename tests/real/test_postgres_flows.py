@@ -188,12 +188,33 @@ def test_a_denial_ends_it(shop: Shop) -> None:
             agent.execute(ALL)
         change = shop.held().id
         shop.gateway.approve(change, "ann")
-        assert shop.gateway.deny(change, "ben").state is ChangeState.DENIED
+        assert shop.gateway.deny(change, "ben", reason="not on a Friday").state is ChangeState.DENIED
         with pytest.raises(Rejected):
             shop.gateway.approve(change, "cho")
+        with fails(FORBIDDEN) as error:
+            agent.execute(ALL)
+        assert f"denied: people said no to {change}" in str(error.caught)
+        assert "The reason given: not on a Friday" in str(error.caught.diag.message_detail)
+        assert "The same can be asked again after" in str(error.caught.diag.message_hint)
+        assert "ben" not in str(error.caught)
+    assert shop.gateway.changes(ChangeState.HELD) == []
+    assert shop.count("ten") == 10
+
+
+def test_after_a_restart_a_denial_still_answers(shop: Shop) -> None:
+    with shop.connect() as agent:
         with fails(HELD):
             agent.execute(ALL)
-    assert shop.held().id != change
+        change = shop.held().id
+        shop.gateway.deny(change, "ben", reason="not on a Friday")
+    shop.gateway.stop()
+    shop.gateway.start()
+    with shop.connect() as agent:
+        for _ in range(2):  # measured and found in the store, then from memory
+            with fails(FORBIDDEN) as error:
+                agent.execute(ALL)
+            assert f"denied: people said no to {change}" in str(error.caught)
+            assert "not on a Friday" in str(error.caught.diag.message_detail)
     assert shop.count("ten") == 10
 
 

@@ -21,7 +21,11 @@ _NEXT: dict[ChangeState, tuple[str, str, bool]] = {
         False,
     ),
     S.REFUSED: ("forbidden", "It will not be done; the same again is refused again.", False),
-    S.DENIED: ("denied", "A person said no. Ask them before trying anything like it.", False),
+    S.DENIED: (
+        "denied",
+        "A person said no. Ask people before trying anything like it; until `expires_at` the same is answered with this.",
+        False,
+    ),
     S.WITHDRAWN: ("withdrawn", "It was replaced or given up; ask for what is needed now.", True),
     S.EXPIRED: ("expired", "Nobody answered in time; send it again if it is still needed.", True),
     S.FAILED: ("failed", "It did not take effect; it may be sent again.", True),
@@ -59,5 +63,9 @@ def own_change(change: Change) -> OwnChange:
 def _why(change: Change) -> str:
     if isinstance(change.decision, Forbid):
         return change.decision.why
+    if change.state is S.DENIED:
+        return (
+            f"People said no, and gave as the reason: {change.denial}" if change.denial else "People said no."
+        )
     waits = ", ".join(r.partition(":")[0] for r in approval.remedies(change))
     return f"This effect needs: {waits}." if waits else ""

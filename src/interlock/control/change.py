@@ -9,6 +9,7 @@ from datetime import datetime
 
 import msgspec
 
+from interlock.control import limits
 from interlock.control.machine import Machine
 from interlock.model.change import Change, ChangeState
 
@@ -60,13 +61,21 @@ UNSETTLED = (S.EXECUTING, S.IN_DOUBT)
 
 def move(change: Change, event: ChangeEvent, *, expires_at: datetime | None = None, note: str = "") -> Change:
     """The change after an event; IllegalMove when its state has no such move. Expiry belongs to the open states: it is set by
-    `expires_at`, kept while a change executes (a proven non-commit gives the approval back), and gone afterwards."""
+    `expires_at`, kept while a change executes (a proven non-commit gives the approval back), and gone afterwards. A denial answers
+    the same content for as long as the held change would have lived."""
     state = MACHINE.after(change.state, event)
-    if state not in (*OPEN, *UNSETTLED):
+    if state is S.DENIED:
+        expires_at = held_until(change)
+    elif state not in (*OPEN, *UNSETTLED):
         expires_at = None
     elif expires_at is None:
         expires_at = change.expires_at
     return msgspec.structs.replace(change, state=state, expires_at=expires_at, note=note or change.note)
+
+
+def held_until(change: Change) -> datetime:
+    """Until when a held change waits for people."""
+    return change.requested_at + limits.HELD_FOR
 
 
 def settled_event(change: Change, committed: bool | None, now: datetime) -> ChangeEvent:

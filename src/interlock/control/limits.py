@@ -13,6 +13,9 @@ HELD_FOR = timedelta(hours=24)
 APPROVED_FOR = timedelta(hours=1)
 """How long an approved change may be used."""
 
+REASON = 300
+"""Most characters of a person's reason that an agent is shown."""
+
 SIGNED_FOR = timedelta(hours=24)
 """How long a person's signature holds unless they say otherwise."""
 

@@ -50,7 +50,9 @@ class Change(Value, frozen=True):
     itself lies in the encrypted payload `content`. `operations` are kept without their native form. `version` fences
     concurrent moves. `marker` is what recovery asks the target with (for Postgres: xid, system identifier, timeline).
     `reverts` is the change this one undoes, `reverted_by` the one that undid this. `session` is the agent's session id.
-    `reason` is the agent's own stated purpose, `note` a sentence of ours about the outcome (never a row value).
+    `reason` is the agent's own stated purpose, `note` a sentence of ours about the outcome (never a row value), `denial` the reason
+    that came with a denial: one line of a person's words, for the agent. `expires_at` of a denied change is until when the same
+    content is answered with that denial.
     """
 
     id: str
@@ -77,6 +79,7 @@ class Change(Value, frozen=True):
     replaces: str = ""
     requested_by: str = ""
     nonce: str = ""
+    denial: str = ""
 
 
 class Verdict(enum.Enum):

@@ -1,7 +1,9 @@
 """Effects and changes in plain words: the same in errors, notifications, the command line and pages."""
 
+import unicodedata
 from collections.abc import Iterable
 
+from interlock.model.change import Change
 from interlock.model.effect import ChangeKind, Effect, Evidence
 
 _VERB = {
@@ -72,6 +74,24 @@ _GRAVEST = (
     ChangeKind.SETTING,
     ChangeKind.CREATED,
 )
+
+
+_INVISIBLE = ("Cf", "Cs", "Co", "Cn")
+
+
+def plain(text: str, longest: int) -> str:
+    """A person's words as one line that shows all it holds, without control characters, invisible ones and those that reorder; cut
+    to so many characters."""
+    seen = (c for c in text if unicodedata.category(c) not in _INVISIBLE)
+    line = " ".join("".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in seen).split())
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
+
+
+def denial_words(change: Change) -> tuple[str, str]:
+    """Of a denied change: the reason that was given, if one was, and from when on the same may be asked again."""
+    until = change.expires_at
+    again = f"The same can be asked again after {until:%Y-%m-%d %H:%M} UTC" if until is not None else ""
+    return f"The reason given: {change.denial}" if change.denial else "", again
 
 
 def remedy_words(remedies: Iterable[str]) -> str:

@@ -22,6 +22,7 @@ from interlock.pipeline import questions
 from interlock.pipeline.commands import Basis, Steps, ask
 from interlock.pipeline.doubt import doubt, log_error
 from interlock.pipeline.finish import Begun, Going, Stop, abandon, begin, execute
+from interlock.pipeline.records import refused_as_denied
 from interlock.sdk.connector import Answer, Held, Permitted, Preview, Refused, Work
 
 
@@ -137,6 +138,8 @@ def _people(work: Work, target: Target, preview: Preview, decision: Decision) ->
     match found.state:
         case ChangeState.HELD:
             return Stop(Held(found, again=True))
+        case ChangeState.DENIED:
+            return Stop(refused_as_denied(found))
         case ChangeState.APPROVED:
             return (yield from _use(work, target, preview, found, decision))
         case _:
@@ -224,7 +227,7 @@ def _record(work: Work, target: Target, verdict: Wait | No | Stop) -> Steps[Answ
             case No():
                 return (yield from _refuse(work, target, verdict))
             case Stop(answer, note):
-                if isinstance(answer, Held):
+                if isinstance(answer, Held) or _is_denied(answer):
                     yield from ask(c.ChargePreview(work.principal.agent))
                 if note and isinstance(answer, Refused):
                     yield from _note(work, target, answer.code, answer.why)
@@ -233,6 +236,11 @@ def _record(work: Work, target: Target, verdict: Wait | No | Stop) -> Steps[Answ
                 assert_never(verdict)
     except Exception as error:  # noqa: BLE001  # nothing was done; without a record it must be a refusal
         return (yield from doubt("record", error))
+
+
+def _is_denied(answer: Answer) -> bool:
+    change = answer.change if isinstance(answer, Refused) else None
+    return change is not None and change.state is ChangeState.DENIED
 
 
 def _hold(work: Work, target: Target, wait: Wait) -> Steps[Answer]:

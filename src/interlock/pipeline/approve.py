@@ -1,5 +1,7 @@
 """What people say of a held change: one transaction, so that two voices at once are counted one after the other."""
 
+import msgspec
+
 from interlock.control import limits
 from interlock.control.approval import expiry, remedies, verify
 from interlock.control.change import OPEN, E, move
@@ -8,6 +10,7 @@ from interlock.model.base import Value
 from interlock.model.change import Approval, Change, ChangeState, Verdict
 from interlock.model.errors import Rejected
 from interlock.model.people import Quorum
+from interlock.model.words import plain
 from interlock.pipeline import bodies
 from interlock.pipeline.records import Terms, expired, found, tallies
 from interlock.sdk.ports import ReadTx, Tx
@@ -58,6 +61,8 @@ def _deny(tx: Tx, approval: Approval, change: Change, terms: Terms) -> Spoken:
     if all(a.statement.person != approval.statement.person for a in tx.approvals(change.id)):
         tx.add_approval(change.id, approval)
     tx.append("denial", bodies.spoken(approval))
+    because = plain(approval.statement.reason, limits.REASON)
+    change = msgspec.structs.replace(change, denial=because)
     return Spoken(_moved(tx, change, E.DENY, approval.statement.person), tallies(tx, change, terms))
 
 

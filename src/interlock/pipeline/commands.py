@@ -93,7 +93,8 @@ class RunPreview(Command[Preview], frozen=True):
 
 
 class FindChange(Command[Change | None], frozen=True):
-    """The newest change of that content that is held, approved, executing or in doubt, and has not expired."""
+    """The newest change of that content that is held, approved, executing or in doubt, and has not expired; else one denied
+    lately."""
 
     PATIENT: ClassVar[bool] = False
     agent: str

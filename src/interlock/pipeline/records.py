@@ -18,6 +18,7 @@ from interlock.model.change import Approval, Change, ChangeState, Measurement
 from interlock.model.decision import Decision, EvidenceHeld, Target
 from interlock.model.errors import Conflict, NotFound, Rejected
 from interlock.model.people import Quorum
+from interlock.model.words import denial_words
 from interlock.pipeline import bodies
 from interlock.pipeline import commands as c
 from interlock.sdk.connector import Held, Refused, Settled, Work
@@ -49,7 +50,23 @@ def found(tx: ReadTx, change_id: str) -> Change:
 def find(tx: ReadTx, ask: c.FindChange) -> Change | None:
     """`commands.FindChange`."""
     change = tx.change_by_content(ask.agent, ask.target, ask.content)
-    return None if change is None or expired(tx, change) else change
+    if change is None or expired(tx, change):
+        return denied(tx, ask.agent, ask.target, ask.content)
+    return change
+
+
+def denied(tx: ReadTx, agent: str, target: str, content: str) -> Change | None:
+    """The change in which people said no to this content lately."""
+    change = tx.denied_change(agent, target, content)
+    over = change is None or change.expires_at is None or change.expires_at <= tx.now()
+    return None if over else change
+
+
+def refused_as_denied(change: Change) -> Refused:
+    """The answer to the content of a denied change: what people said, and not who said it."""
+    reason, again = denial_words(change)
+    said = f"people said no to {change.id}"
+    return Refused("forbidden", ". ".join(filter(None, (said, reason, again))), change=change)
 
 
 def expired(tx: ReadTx, change: Change) -> bool:
@@ -129,6 +146,9 @@ def hold(tx: Tx, ask: c.RecordHold, terms: Terms, nonce: str) -> Held | Refused:
         same = None
     if same is not None and same.state in OPEN and (ask.replaces is None or same.id != ask.replaces.id):
         return Held(same, again=True)
+    before = denied(tx, principal.agent, ask.target.name, ask.work.content)
+    if before is not None and not ask.work.reverts:
+        return refused_as_denied(before)
     outgrown = _outgrown(tx, ask)
     if tx.open_changes(principal.agent) - (outgrown is not None) >= limits.OPEN_CHANGES:
         why = (

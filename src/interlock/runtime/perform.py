@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from interlock.control import budget
-from interlock.model.change import Change
+from interlock.model.change import Change, ChangeState
 from interlock.model.decision import EvidenceHeld
 from interlock.model.errors import InterlockError, Unavailable
 from interlock.pipeline import commands as c
@@ -82,6 +82,8 @@ class Performer:
 
     async def _find(self, ask: c.FindChange) -> Change | None:
         change = await self._core.store.read(lambda tx: records.find(tx, ask))
+        if change is not None and change.state is ChangeState.DENIED:
+            self._core.watch.denied(change)
         if change is None or change.id not in self._core.concluding:
             return change
         # Done already, and its outcome is being recorded: an agent that sends the same again at once waits for that.

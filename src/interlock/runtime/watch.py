@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from interlock.model.change import Change, ChangeState
 from interlock.model.errors import InterlockError
-from interlock.pipeline.records import found
+from interlock.pipeline.records import found as stored
 from interlock.sdk.ports import ReadTx, Store
 
 EVERY = 0.5
@@ -16,6 +16,9 @@ EVERY = 0.5
 
 States: TypeAlias = Collection[ChangeState]
 WAITING: States = (ChangeState.HELD,)
+
+MOST_DENIED = 1000
+"""Most denied changes that are remembered; of the others the store tells, once they are measured again."""
 
 
 class Watch:
@@ -26,6 +29,7 @@ class Watch:
         self._events: dict[str, dict[asyncio.Event, States]] = {}
         self._looking: asyncio.Task[None] | None = None
         self._waiting: dict[tuple[str, str, str], Change] = {}
+        self._denied: dict[tuple[str, str, str], Change] = {}
         self.listeners: list[Callable[[Change], None]] = []
 
     def held(self, change: Change) -> None:
@@ -36,17 +40,27 @@ class Watch:
         """A change moved, in this process."""
         if change.state is not ChangeState.HELD and self._is_waiting(change.id):
             self._waiting = {k: c for k, c in self._waiting.items() if c.id != change.id}
+        if change.state is ChangeState.DENIED:
+            self.denied(change)
         for event in self._events.get(change.id, ()):
             event.set()
         for tell in self.listeners:
             tell(change)
 
+    def denied(self, change: Change) -> None:
+        """A change was denied: remember its content, so that it is answered without touching the target."""
+        self._denied.pop(_key(change), None)
+        self._denied[_key(change)] = change
+        if len(self._denied) > MOST_DENIED:
+            del self._denied[next(iter(self._denied))]
+
     def _is_waiting(self, change_id: str) -> bool:
         return any(c.id == change_id for c in self._waiting.values())
 
     def waiting(self, agent: str, target: str, content: str) -> Change | None:
-        """The held change of that content, as far as this process knows."""
-        return self._waiting.get((agent, target, content))
+        """The change of that content that is held, or was denied, as far as this process knows. It may have expired."""
+        key = (agent, target, content)
+        return self._waiting.get(key) or self._denied.get(key)
 
     async def look(self) -> None:
         """Find out which remembered changes other replicas have moved. Raises Unavailable."""
@@ -54,13 +68,15 @@ class Watch:
         if not known:
             return
 
-        def read(tx: ReadTx) -> list[Change | None]:
-            now = tx.now()
-            return [_still(tx.change(c.id), now) for c in known]
+        def read(tx: ReadTx) -> tuple[datetime, list[Change | None]]:
+            return tx.now(), [tx.change(c.id) for c in known]
 
-        for before, after in zip(known, await self._store.read(read), strict=True):
-            if after is None:
+        now, found = await self._store.read(read)
+        for before, after in zip(known, found, strict=True):
+            if _still(after, now) is None:
                 self._waiting.pop(_key(before), None)
+            if after is not None and after.state is ChangeState.DENIED:
+                self.denied(after)
 
     async def wait(
         self, change_id: str, longest: timedelta, states: States = WAITING, *until: asyncio.Event
@@ -71,7 +87,7 @@ class Watch:
         with self._awaited(change_id, states) as event:
             while True:
                 event.clear()
-                change = await self._store.read(lambda tx: found(tx, change_id))
+                change = await self._store.read(lambda tx: stored(tx, change_id))
                 left = end - asyncio.get_running_loop().time()
                 if change.state not in states or left <= 0 or any(each.is_set() for each in until):
                     return change

@@ -144,8 +144,8 @@ class Gate(Protocol):
         the effects."""
 
     def lift(self, principal: Principal, operations: Sequence[Operation], content: str) -> Change | None:
-        """The change in which this very content waits already (so that the target need not be touched again), or None. From
-        memory: a None is no promise, `admit` finds it anyhow."""
+        """The change in which this very content waits already, or was denied lately (so that the target need not be touched again),
+        or None. From memory: a None is no promise, `admit` finds it anyhow."""
 
     async def admit(self, work: Work, unit: Unit) -> Answer:
         """Take one unit through the pipeline: preview, decide, record, execute. When it returns, the unit was executed or

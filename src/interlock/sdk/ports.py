@@ -34,6 +34,9 @@ class ReadTx(Protocol):
     def change_by_content(self, agent: str, target: str, content: str) -> Change | None:
         """The newest change with that content digest whose state is held, approved, executing or in_doubt."""
 
+    def denied_change(self, agent: str, target: str, content: str) -> Change | None:
+        """The newest change with that content digest that was denied."""
+
     def changes_in_doubt(self) -> Sequence[Change]:
         """All changes executing or in_doubt, oldest first: what recovery looks at."""
 

@@ -95,11 +95,15 @@ class Installation:
         result: Change = await self.store.read(lambda tx: found(tx, change_id))
         return result
 
-    async def speak(self, change: Change, name: str, verdict: Verdict = Verdict.APPROVE) -> Spoken:
+    async def speak(
+        self, change: Change, name: str, verdict: Verdict = Verdict.APPROVE, reason: str = ""
+    ) -> Spoken:
         """Let someone approve or deny, with their real signature."""
 
         def work(tx: Tx) -> Spoken:
-            words = signing.speak(change, name, tx.now(), origin=self.terms.origin, verdict=verdict)
+            words = signing.speak(
+                change, name, tx.now(), origin=self.terms.origin, verdict=verdict, reason=reason
+            )
             return give(tx, words, self.terms)
 
         result: Spoken = await self.store.transact(work)

@@ -195,12 +195,12 @@ class ServedGateway:
             change = self.run(self._speak(change_id, person, Verdict.APPROVE))
         return change
 
-    def deny(self, change_id: str, person: str = "ann") -> Change:
-        return self.run(self._speak(change_id, person, Verdict.DENY))
+    def deny(self, change_id: str, person: str = "ann", *, reason: str = "") -> Change:
+        return self.run(self._speak(change_id, person, Verdict.DENY, reason))
 
-    async def _speak(self, change_id: str, person: str, verdict: Verdict) -> Change:
+    async def _speak(self, change_id: str, person: str, verdict: Verdict, reason: str = "") -> Change:
         service = self.runtime.changes
-        words = await service.statement(change_id, person, verdict)
+        words = await service.statement(change_id, person, verdict, reason)
         signed = signing.signed(words, self.runtime.core.directory.now())
         return (await service.speak(words, signed.signature)).change
 

@@ -80,8 +80,12 @@ class FakeReadTx:
         return sum(1 for c in waiting if c.expires_at is None or c.expires_at > self._now)
 
     def change_by_content(self, agent: str, target: str, content: str) -> Change | None:
-        key = (agent, target, content)
-        states = (*_OPEN, *_UNSETTLED)
+        return self._newest((agent, target, content), (*_OPEN, *_UNSETTLED))
+
+    def denied_change(self, agent: str, target: str, content: str) -> Change | None:
+        return self._newest((agent, target, content), (ChangeState.DENIED,))
+
+    def _newest(self, key: tuple[str, str, str], states: tuple[ChangeState, ...]) -> Change | None:
         found = (
             c for c in self._t.changes.values() if (c.agent, c.target, c.content) == key and c.state in states
         )

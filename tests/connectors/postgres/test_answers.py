@@ -1,7 +1,8 @@
 """What a client hears of a change, in each state that it may find it in."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from interlock.connectors.postgres import answer
@@ -54,6 +55,24 @@ def test_what_is_said_of_a_change_is_true(state: ChangeState) -> None:
     assert fields["C"] == (answer.FORBIDDEN if state is ChangeState.DENIED else answer.HELD)
     assert fields["D"] == "table public.t: 7 rows deleted"
     assert fields["H"]
+
+
+DENIED = msgspec.structs.replace(
+    change(ChangeState.DENIED, LOST), denial="not on a Friday", expires_at=NOW + timedelta(days=1)
+)
+
+
+@pytest.mark.parametrize(
+    "raw", [answer.held(Held(DENIED)), answer.refused(Refused("forbidden", "x", change=DENIED))]
+)
+def test_a_denial_comes_with_its_reason_and_its_end(raw: bytes) -> None:
+    fields = said(raw)
+    assert (fields["C"], fields["M"]) == (
+        answer.FORBIDDEN,
+        "denied: people said no to CHG-1QGHPA7T; nothing was changed",
+    )
+    assert fields["D"] == "The reason given: not on a Friday\ntable public.t: 7 rows deleted"
+    assert fields["H"].endswith("The same can be asked again after 2026-01-02 00:00 UTC.")
 
 
 def test_what_was_measured_to_change_nothing_is_not_called_unknown() -> None:

@@ -102,6 +102,19 @@ def test_a_change_is_found_by_content_while_it_matters(store: SqlStore, state: C
     assert read(store, lambda tx: tx.change_by_content("fixer", "other", "older")) is None
 
 
+def test_the_newest_denied_change_of_a_content_is_found(store: SqlStore) -> None:
+    def fill(tx: SqlTx) -> Change:
+        tx.new_change(draft(content="x", state=ChangeState.DENIED))
+        newest = tx.new_change(draft(content="x", state=ChangeState.DENIED))
+        tx.new_change(draft(content="x", state=ChangeState.HELD))
+        return newest
+
+    newest = transact(store, fill)
+    assert read(store, lambda tx: tx.denied_change("fixer", "shop", "x")) == newest
+    assert read(store, lambda tx: tx.denied_change("fixer", "shop", "y")) is None
+    assert read(store, lambda tx: tx.denied_change("other", "shop", "x")) is None
+
+
 def test_recovery_finds_what_is_unresolved_oldest_first(store: SqlStore) -> None:
     states = [ChangeState.IN_DOUBT, ChangeState.APPLIED, ChangeState.EXECUTING, ChangeState.HELD]
     made = transact(store, lambda tx: [tx.new_change(draft(state=state)) for state in states])

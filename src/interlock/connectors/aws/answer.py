@@ -14,9 +14,9 @@ from xml.sax.saxutils import escape
 
 from interlock.model.base import Value
 from interlock.model.beside import beside_words
-from interlock.model.change import ChangeState
+from interlock.model.change import Change, ChangeState
 from interlock.model.decision import Hold, Rehearse
-from interlock.model.words import effects_words, remedy_words
+from interlock.model.words import denial_words, effects_words, remedy_words
 from interlock.sdk.connector import Held, Refused
 
 HELD, FORBIDDEN, BREAKER = "InterlockHeld", "InterlockForbidden", "InterlockBreakerOpen"
@@ -71,7 +71,7 @@ def held(
     """The error for a held change: what it would do, what it waits for, what to do next, and where that can be read."""
     change = answer.change
     if change.state is not ChangeState.HELD:
-        return _over(answer, protocol, service, request_id, head, link(change.id))
+        return _over(change, protocol, service, request_id, head, link(change.id))
     remedies = change.decision.remedies if isinstance(change.decision, Hold | Rehearse) else ()
     what = "held again" if answer.grown else "held already" if answer.again else "held"
     lines = beside_words(answer.beside) if answer.beside else effects_words(change.measurement.effects)
@@ -99,17 +99,20 @@ _THEN = {
 }
 
 
-def _over(answer: Held, protocol: str, service: str, request_id: str, head: bool, url: str) -> Answer:
+def _over(change: Change, protocol: str, service: str, request_id: str, head: bool, url: str) -> Answer:
     """For a change that does not wait any more: the client must not take it for one that does."""
-    change = answer.change
     applied = (
         HELD,
         f"{{}} is {change.state.value.replace('_', ' ')}: people had it applied meanwhile",
         "look-first",
     )
     code, what, retry = _OVER.get(change.state, applied)
-    details = {"change": change.id, **_at(url), "next": _THEN[retry], "retry": retry}
-    message = _with_link(_told(what.format(change.id), _THEN[retry]), url)
+    reason, again = denial_words(change) if change.state is ChangeState.DENIED else ("", "")
+    then = _told(_THEN[retry], again)
+    details = {"change": change.id, **_at(url), "next": then, "retry": retry}
+    if reason:
+        details["reason"] = change.denial
+    message = _with_link(_told(what.format(change.id), reason, then), url)
     return error(protocol, service, code, message, STATUSES[code], request_id, details, head)
 
 
@@ -119,6 +122,8 @@ def refused(
     """The error for what will not happen."""
     code = _CODES.get(answer.code, UNAVAILABLE)
     change = answer.change
+    if change is not None and change.state is ChangeState.DENIED:
+        return _over(change, protocol, service, request_id, head, link(change.id))
     effect = "; ".join(effects_words(change.measurement.effects)) if change is not None else ""
     again = _again(code, answer.retry)
     url = link(change.id) if change is not None else ""

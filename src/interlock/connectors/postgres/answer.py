@@ -7,7 +7,7 @@ from interlock.connectors.postgres.codec import build
 from interlock.model.beside import beside_words
 from interlock.model.change import Change, ChangeState
 from interlock.model.decision import UNDECIDED, Forbid, Hold, Rehearse
-from interlock.model.words import effects_words, remedy_words
+from interlock.model.words import denial_words, effects_words, remedy_words
 from interlock.sdk.connector import Held, Permitted, Refused
 
 Link: TypeAlias = Callable[[str], str]
@@ -95,6 +95,10 @@ def _over(change: Change, link: Link) -> bytes:
     )
     code, what, hint = _OVER.get(change.state, carried_out)
     lines = effects_words(change.measurement.effects)
+    if change.state is ChangeState.DENIED:
+        reason, again = denial_words(change)
+        lines = [*filter(None, (reason,)), *lines]
+        hint = f"{hint} {again}." if again else hint
     return build.error_response(
         "ERROR",
         code,
@@ -106,6 +110,8 @@ def _over(change: Change, link: Link) -> bytes:
 
 def refused(answer: Refused, link: Link = _nowhere) -> bytes:
     """The error for what will not happen."""
+    if answer.change is not None and answer.change.state is ChangeState.DENIED:
+        return _over(answer.change)
     lines = effects_words(answer.change.measurement.effects) if answer.change is not None else []
     about = f" ({answer.change.id})" if answer.change is not None else ""
     where = link(answer.change.id) if answer.change is not None else ""

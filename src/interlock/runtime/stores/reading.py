@@ -92,6 +92,10 @@ class SqlReadTx:
         query = built.by_content(*WAITING, *UNRESOLVED)
         return self._one(Change, query, agent=agent, target=target, content=content)
 
+    def denied_change(self, agent: str, target: str, content: str) -> Change | None:
+        query = built.by_content(ChangeState.DENIED)
+        return self._one(Change, query, agent=agent, target=target, content=content)
+
     def changes_in_doubt(self) -> Sequence[Change]:
         table = schema.changes
         states = [s.value for s in UNRESOLVED]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -262,6 +263,24 @@ def test_a_change_that_waits_no_more_is_not_called_held(state: ChangeState, code
     made = answer.held(Held(change(state)), "json", "dynamodb", "req-1")
     assert (dict(made.headers)["x-amzn-errortype"], dict(made.headers)["x-interlock-retry"]) == (code, retry)
     assert b"waits for" not in made.body
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_denial_comes_with_its_reason_and_its_end(server: Server, refused: bool) -> None:
+    until = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
+    denied = msgspec.structs.replace(change(ChangeState.DENIED), denial="not on a Friday", expires_at=until)
+    server.answer = (
+        answer.refused(Refused("forbidden", "x", change=denied), "rest-xml", "s3", "req-1")
+        if refused
+        else answer.held(Held(denied), "rest-xml", "s3", "req-1")
+    )
+    told: dict[str, Any] = dict(failed(server, "s3", "delete_bucket", {"Bucket": "b"}).response["Error"])
+    assert told["Code"] == "InterlockForbidden"
+    assert (
+        "people said no to chg_1; nothing was changed. The reason given: not on a Friday." in told["Message"]
+    )
+    assert "The same can be asked again after 2026-01-02 00:00 UTC" in told["Message"]
+    assert (told["InterlockReason"], told["InterlockRetry"]) == ("not on a Friday", "no")
 
 
 @pytest.mark.parametrize(
