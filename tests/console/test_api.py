@@ -28,7 +28,16 @@ async def test_two_people_approve_and_the_server_applies(api: Api) -> None:
     change = await api.held()
     first = await approve(api, change.id, "ann")
     assert first["change"]["state"] == "held"
-    assert first["quorums"] == [{"name": "two-sre", "count": 2, "group": "sre", "given": ["ann"]}]
+    assert first["quorums"] == [
+        {
+            "name": "two-sre",
+            "count": 2,
+            "group": "sre",
+            "given": ["ann"],
+            "missing": 1,
+            "parts": [{"groups": ["sre"], "count": 2, "given": ["ann"]}],
+        }
+    ]
     second = await approve(api, change.id, "bob")
     assert second["change"]["state"] == "approved"
     done = await api.post(f"/api/v1/changes/{change.id}/apply", {})

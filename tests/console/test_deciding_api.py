@@ -35,3 +35,37 @@ async def test_an_agent_reads_the_reason_of_a_denial_and_not_whose_it_was(api: A
     assert shown["why"] == "People said no, and gave as the reason: not on a Friday"
     assert shown["expires_at"] > shown["updated_at"]
     assert "bob" not in response.text
+
+
+async def test_people_take_their_own_approval_back(api: Api) -> None:
+    change = (await api.held()).id
+    path = f"/api/v1/changes/{change}/approvals"
+    await api.post(path, await api.say(change, "ann"))
+    await api.post(path, await api.say(change, "bob"))
+    other = await api.signed("POST", f"{path}/withdraw", {"person": "bob"}, person="ann")
+    assert (other.status_code, other.json()["code"]) == (403, "forbidden")
+    own = await api.signed("POST", f"{path}/withdraw", {"reason": "read it again"}, person="ann")
+    assert own.status_code == 200
+    assert own.json()["change"]["state"] == "held"
+    assert own.json()["quorums"][0]["given"] == ["bob"]
+    assert (await api.signed("POST", f"{path}/withdraw", {}, person="ann")).status_code == 422
+    await api.post(f"{path}/withdraw", {}, status=400)
+    assert (await api.post(f"{path}/withdraw", {"person": "bob"}))["quorums"][0].get("given", []) == []
+
+
+async def test_comments_are_shown_to_people_with_their_writer(api: Api) -> None:
+    change = (await api.held()).id
+    path = f"/api/v1/changes/{change}/comments"
+    made = await api.signed("POST", path, {"text": "is the backup done?"}, person="ann")
+    assert (made.status_code, made.json()["by"]) == (201, "person/ann")
+    await api.post(path, {"text": "yes"}, status=201)
+    found = (await api.get(path))["comments"]
+    assert [(c["by"], c["text"]) for c in found] == [
+        ("person/ann", "is the backup done?"),
+        ("uid/1000", "yes"),
+    ]
+    assert (await api.get(f"/api/v1/changes/{change}"))["comments"] == found
+    own = await api.tcp.get(f"/changes/{change}", headers=bearer(api.tokens["fixer"]))
+    assert "backup" not in own.text
+    await api.post(path, {"text": " "}, status=422)
+    await api.post("/api/v1/changes/CHG-00000000/comments", {"text": "x"}, status=404)

@@ -128,6 +128,24 @@ async def speak(api: Api) -> httpx.Response:
     )
 
 
+async def take_back(api: Api) -> httpx.Response:
+    change = await api.held()
+    path = f"/api/v1/changes/{change.id}/approvals"
+    await api.post(path, await api.say(change.id, "ann"))
+    return await api.admin.post(f"{path}/withdraw", json={"person": "ann", "reason": "read again"})
+
+
+async def add_comment(api: Api) -> httpx.Response:
+    change = await api.held()
+    return await api.admin.post(f"/api/v1/changes/{change.id}/comments", json={"text": "is there a backup?"})
+
+
+async def list_comments(api: Api) -> httpx.Response:
+    change = await api.held()
+    await api.post(f"/api/v1/changes/{change.id}/comments", {"text": "is there a backup?"}, status=201)
+    return await api.admin.get(f"/api/v1/changes/{change.id}/comments")
+
+
 async def apply_change(api: Api) -> httpx.Response:
     change = await api.held()
     for name in ("ann", "bob"):
@@ -193,6 +211,9 @@ CASES: dict[str, tuple[Ask, int]] = {
     "getChange": (get_change, 200),
     "getStatement": (get_statement, 200),
     "speak": (speak, 200),
+    "takeBackApproval": (take_back, 200),
+    "listComments": (list_comments, 200),
+    "addComment": (add_comment, 201),
     "applyChange": (apply_change, 200),
     "planRevert": (plan_revert, 200),
     "revertChange": (revert_change, 200),

@@ -2,16 +2,22 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
+import msgspec
 import pytest
 
 from interlock.control import limits
-from interlock.model.change import Change, ChangeState, Verdict
-from interlock.model.errors import Rejected
+from interlock.control.approval import rfc3339
+from interlock.model.change import Approval, Change, ChangeState, Verdict
+from interlock.model.errors import NotFound, Rejected
 from interlock.model.people import Part, Quorum, Wider
-from interlock.pipeline import records
+from interlock.pipeline import approve, comments, records
+from interlock.pipeline.approve import Spoken
 from interlock.pipeline.commands import RecordHold
+from interlock.runtime.service.changes import Changes
 from interlock.sdk.connector import Held, Permitted, Refused
+from interlock.sdk.ports import Tx
 from interlock.testing import signing
 from interlock.testing.installation import MANY, Installation
 from interlock.testing.toy import work_of
@@ -154,5 +160,196 @@ def test_a_denial_between_the_preview_and_the_record_holds_nothing_anew() -> Non
         ask = RecordHold(work, made.target, change.decision, change.measurement)
         answer = await made.store.transact(lambda tx: records.hold(tx, ask, made.terms, "n" * 32))
         assert answer == records.refused_as_denied(stored)
+
+    asyncio.run(story())
+
+
+# ---- taking an approval back
+
+
+async def take_back(made: Installation, change: Change, person: str, why: str = "") -> Spoken:
+    result: Spoken = await made.store.transact(
+        lambda tx: approve.take_back(tx, change.id, person, f"person/{person}", why, made.terms)
+    )
+    return result
+
+
+def test_taking_back_before_the_quorum_is_met_leaves_it_held() -> None:
+    async def story() -> None:
+        made = await Installation.make()
+        change = await held(made)
+        await made.approve(change, "ann")
+        spoken = await take_back(made, change, "ann", "I read it again")
+        assert (spoken.change.state, spoken.tallies[0].given) == (S.HELD, ())
+        assert (await made.approve(change, "bob")).state is S.HELD
+        [entry] = made.store.entries("approval.withdrawn")
+        assert (entry.body["person"], entry.body["why"]) == ("ann", "I read it again")
+
+    asyncio.run(story())
+
+
+def test_an_approved_change_without_its_quorum_waits_again_as_long_as_it_would_have() -> None:
+    async def story() -> None:
+        made = await Installation.make()
+        agent, change = await made.principal(), await held(made)
+        assert (await made.approve(change)).state is S.APPROVED
+        made.store.advance(timedelta(minutes=1))
+        after = (await take_back(made, change, "bob")).change
+        assert (after.state, after.expires_at) == (S.HELD, change.expires_at)
+        [moved] = made.store.entries("change.moved")[-1:]
+        assert (moved.body["from"], moved.body["to"], moved.body["by"]) == ("approved", "held", "person/bob")
+        answer = await made.send(agent, MANY)
+        assert isinstance(answer, Held)
+        assert (await made.approve(change, "cho")).state is S.APPROVED
+
+    asyncio.run(story())
+
+
+def test_it_stays_approved_while_the_others_suffice() -> None:
+    async def story() -> None:
+        made = await Installation.make()
+        change = await held(made)
+        await made.approve(change, "ann", "bob", "cho")
+        assert (await take_back(made, change, "ann")).change.state is S.APPROVED
+        assert (await take_back(made, change, "cho")).change.state is S.HELD
+
+    asyncio.run(story())
+
+
+def test_a_used_approval_cannot_be_taken_back() -> None:
+    async def story() -> None:
+        made = await Installation.make()
+        agent, change = await made.principal(), await held(made)
+        await made.approve(change)
+        assert isinstance(await made.send(agent, MANY), Permitted)
+        with pytest.raises(Rejected, match="applied"):
+            await take_back(made, change, "ann")
+
+    asyncio.run(story())
+
+
+def test_nobody_takes_back_what_they_have_not_given() -> None:
+    async def story() -> None:
+        made = await Installation.make()
+        change = await held(made)
+        await made.approve(change, "ann")
+        with pytest.raises(Rejected, match="bob has not approved"):
+            await take_back(made, change, "bob")
+        await take_back(made, change, "ann")
+        with pytest.raises(Rejected, match="ann has not approved"):
+            await take_back(made, change, "ann")
+
+    asyncio.run(story())
+
+
+def test_what_was_taken_back_cannot_be_given_in_again_but_signed_anew() -> None:
+    async def story() -> None:
+        made = await Installation.make()
+        change = await held(made)
+
+        def sign(minutes: int = 0, **changed: Any) -> Approval:
+            at = made.store.time + timedelta(minutes=minutes)
+            words = signing.speak(change, "ann", at, origin=made.terms.origin).statement
+            return signing.signed(msgspec.structs.replace(words, **changed), at)
+
+        given, kept_aside = sign(), sign(-5)
+        longer = sign(expires=rfc3339(made.store.time + timedelta(days=5)))
+
+        async def give(approval: Approval) -> None:
+            await made.store.transact(lambda tx: approve.speak(tx, approval, made.terms))
+
+        await give(given)
+        made.store.advance(timedelta(minutes=1))
+        await take_back(made, change, "ann")
+        for replayed in (given, kept_aside):
+            with pytest.raises(Rejected, match="ann took this approval back"):
+                await give(replayed)
+        made.store.advance(timedelta(milliseconds=1))
+        await give(sign())
+        await take_back(made, change, "ann")
+        await give(longer)
+        await take_back(made, change, "ann")
+        with pytest.raises(Rejected, match="ann took this approval back"):
+            await give(longer)  # its end is far off, but it is the very one
+        assert (await made.change(change.id)).state is S.HELD
+
+    asyncio.run(story())
+
+
+def test_another_may_still_approve_what_one_took_back() -> None:
+    async def story() -> None:
+        made = await Installation.make()
+        change = await held(made)
+        old = signing.speak(change, "bob", made.store.time, origin=made.terms.origin)
+        await made.approve(change, "ann")
+        await take_back(made, change, "ann")
+        await made.store.transact(lambda tx: approve.speak(tx, old, made.terms))
+
+    asyncio.run(story())
+
+
+def test_the_gate_knows_that_it_waits_again() -> None:
+    async def story() -> None:
+        made = await Installation.make()
+        agent, change = await made.principal(), await held(made)
+        await made.approve(change)
+        service = Changes(made.core, {"shop": made.gate})
+        assert made.gate.lift(agent, change.operations, change.content) is None
+        spoken = await service.take_back(change.id, "ann", "", by="person/ann")
+        assert made.gate.lift(agent, change.operations, change.content) == spoken.change
+
+    asyncio.run(story())
+
+
+# ---- comments
+
+
+def test_comments_are_kept_sealed_with_the_change_and_go_with_it() -> None:
+    async def story() -> None:
+        made = await Installation.make()
+        change = await held(made)
+        service = Changes(made.core, {"shop": made.gate})
+        await service.comment(change.id, "  is the backup done?\n\x1b", by="person/ann")
+        await service.comment(change.id, "yes", by="uid/0")
+        found = await service.comments(change.id)
+        assert [(c.by, c.text) for c in found] == [("person/ann", "is the backup done?"), ("uid/0", "yes")]
+        assert found[0].at == made.store.time
+        assert (await service.show(change.id)).comments == tuple(found)
+        for entry in made.store.entries("comment"):
+            assert set(entry.body) == {"change", "by", "payloads"}
+        assert b"backup" not in b"".join(made.store.tables.entries)
+        await made.store.transact(lambda tx: tx.destroy_payloads(change.id))
+        assert await service.comments(change.id) == []
+        with pytest.raises(Rejected, match="destroyed"):
+            await service.comment(change.id, "too late", by="person/ann")
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("text", ["", " \n ", "\x00", "x" * 4001])
+def test_comments_are_bounded(text: str) -> None:
+    async def story() -> None:
+        made = await Installation.make()
+        change = await held(made)
+        with pytest.raises(Rejected, match="from 1 to 4000"):
+            await Changes(made.core, {}).comment(change.id, text, by="person/ann")
+        with pytest.raises(NotFound):
+            await Changes(made.core, {}).comment("CHG-00000000", "x", by="person/ann")
+
+    asyncio.run(story())
+
+
+def test_a_change_has_only_so_many_comments() -> None:
+    async def story() -> None:
+        made = await Installation.make()
+        change = await held(made)
+
+        def many(tx: Tx) -> None:
+            for _ in range(comments.MOST):
+                comments.comment(tx, change.id, "person/ann", "x")
+
+        await made.store.transact(many)
+        with pytest.raises(Rejected, match="has 200 comments already"):
+            await Changes(made.core, {}).comment(change.id, "x", by="person/ann")
 
     asyncio.run(story())

@@ -8,6 +8,7 @@ from interlock import __version__
 from interlock.cli import out
 from interlock.cli.commands import (
     changes,
+    deciding,
     environments,
     ledger,
     policy,
@@ -64,6 +65,8 @@ _PLAIN = (
     changes.show,
     changes.approve,
     changes.deny,
+    deciding.unapprove,
+    deciding.comment,
     changes.withdraw,
     changes.apply,
     changes.revert,

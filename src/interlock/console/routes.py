@@ -2,7 +2,16 @@
 
 from typing import Any
 
-from interlock.console.handlers import changes, ledger, principals, protection, status, switches, trash
+from interlock.console.handlers import (
+    changes,
+    deciding,
+    ledger,
+    principals,
+    protection,
+    status,
+    switches,
+    trash,
+)
 from interlock.console.health import Health, Targets
 from interlock.console.operations import Access, Operation
 from interlock.console.schemas import (
@@ -40,9 +49,11 @@ from interlock.console.schemas import (
     StatementQuery,
     ToSign,
 )
+from interlock.console.schemas_deciding import Comments, NewComment, Unapproval
 from interlock.console.schemas_people import Confirmation, Enrolments, Invited, NewInvitation
 from interlock.console.schemas_targets import EmptyTrash, ProtectedTables, Tables, TrashList, TrashQuery
 from interlock.model.breaker import Breaker
+from interlock.model.change import Comment
 from interlock.model.people import Agent, Grant, Person
 from interlock.runtime.service.report import Report
 from interlock.runtime.service.reverting import RevertPlan
@@ -110,6 +121,19 @@ _CHANGES = (
     Operation(
         id="speak", method="POST", path=f"{V1}/changes/{{id}}/approvals", access=PERSON, tag="changes", body=Signed,
         answer=ChangeDetail, summary="Give a signed approval or denial", handler=changes.spoken,
+    ),
+    Operation(
+        id="takeBackApproval", method="POST", path=f"{V1}/changes/{{id}}/approvals/withdraw", access=PERSON, tag="changes",
+        body=Unapproval, answer=ChangeDetail, summary="Take one's own approval back before it is used",
+        handler=deciding.taken_back,
+    ),
+    Operation(
+        id="listComments", method="GET", path=f"{V1}/changes/{{id}}/comments", access=PERSON, tag="changes", answer=Comments,
+        summary="What people wrote beside a change", handler=deciding.comments,
+    ),
+    Operation(
+        id="addComment", method="POST", path=f"{V1}/changes/{{id}}/comments", access=PERSON, tag="changes", body=NewComment,
+        answer=Comment, status=201, summary="Write something beside a change", handler=deciding.commented,
     ),
     Operation(
         id="applyChange", method="POST", path=f"{V1}/changes/{{id}}/apply", access=PERSON, tag="changes", body=Empty,

@@ -9,7 +9,7 @@ import msgspec
 from interlock.model.base import Value
 from interlock.model.beside import Beside
 from interlock.model.breaker import Breaker
-from interlock.model.change import Approval, Assertion, Change, ChangeState, Statement, Verdict
+from interlock.model.change import Approval, Assertion, Change, ChangeState, Comment, Statement, Verdict
 from interlock.model.conflict import RowConflict
 from interlock.model.effect import Effect, Totals
 from interlock.model.operation import Action
@@ -106,6 +106,7 @@ class ChangeDetail(Value, frozen=True):
     quorums: tuple[QuorumState, ...] = ()
     statements: tuple[str, ...] | None = None
     beside: tuple[Beside, ...] = ()
+    comments: tuple[Comment, ...] = ()
 
 
 class StatementQuery(Value, frozen=True):

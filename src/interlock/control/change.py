@@ -25,6 +25,7 @@ class ChangeEvent(enum.Enum):
     APPROVE = "approved"
     DENY = "denied"
     WITHDRAW = "withdrawn"
+    REOPEN = "held_again"
     EXPIRE = "expired"
     APPLY = "applied"
     FAIL = "failed"
@@ -44,7 +45,13 @@ MACHINE = Machine(
     {
         S.RECEIVED: {E.HOLD: S.HELD, E.INTEND: S.EXECUTING, E.REFUSE: S.REFUSED},
         S.HELD: {E.APPROVE: S.APPROVED, E.DENY: S.DENIED, E.WITHDRAW: S.WITHDRAWN, E.EXPIRE: S.EXPIRED},
-        S.APPROVED: {E.INTEND: S.EXECUTING, E.DENY: S.DENIED, E.WITHDRAW: S.WITHDRAWN, E.EXPIRE: S.EXPIRED},
+        S.APPROVED: {
+            E.INTEND: S.EXECUTING,
+            E.REOPEN: S.HELD,
+            E.DENY: S.DENIED,
+            E.WITHDRAW: S.WITHDRAWN,
+            E.EXPIRE: S.EXPIRED,
+        },
         S.EXECUTING: {**_OUTCOME, E.DOUBT: S.IN_DOUBT},
         S.IN_DOUBT: dict(_OUTCOME),
         S.APPLIED: {E.REVERT: S.REVERTED, E.REVERT_PARTLY: S.PARTLY_REVERTED},
@@ -62,9 +69,9 @@ UNSETTLED = (S.EXECUTING, S.IN_DOUBT)
 def move(change: Change, event: ChangeEvent, *, expires_at: datetime | None = None, note: str = "") -> Change:
     """The change after an event; IllegalMove when its state has no such move. Expiry belongs to the open states: it is set by
     `expires_at`, kept while a change executes (a proven non-commit gives the approval back), and gone afterwards. A denial answers
-    the same content for as long as the held change would have lived."""
+    the same content for as long as the held change would have lived, and what is held again waits no longer than that."""
     state = MACHINE.after(change.state, event)
-    if state is S.DENIED:
+    if state is S.DENIED or event is E.REOPEN:
         expires_at = held_until(change)
     elif state not in (*OPEN, *UNSETTLED):
         expires_at = None

@@ -9,7 +9,7 @@ _CHANGE = """\
 A change is the record of one unit of work. Small, measured, revertible work is permitted at once and goes from `received`
 to `executing` in the transaction that records its intent; what needs people is `held`. A crash leaves a change `executing`:
 recovery asks the target what happened, and writes what it learns. A proven non-commit gives a used approval back until it
-expires.
+expires. Whoever takes their approval back before it is used lets the change be held again, unless the others suffice.
 """
 
 _BREAKER = """\

@@ -41,6 +41,8 @@ KINDS: Final[Mapping[str, str]] = {
     "approval": "a person signed a change",
     "denial": "a person refused a change",
     "approval.refused": "a signature about a change did not hold, or could not count",
+    "approval.withdrawn": "a person took their approval back before it was used",
+    "comment": "somebody commented on a change: who, and the digest of what",
     "intent": "a change is about to take effect (recorded first)",
     "outcome": "what happened to an intent: applied, failed or in doubt",
     "recovery": "an intent without an outcome was resolved",

@@ -130,6 +130,21 @@ class Approval(Value, frozen=True):
     assertion: Assertion | None = None
 
 
+class TakenBack(Value, frozen=True):
+    """An approval that its person took back before it was used, and when. The same words never count again."""
+
+    approval: Approval
+    at: datetime
+
+
+class Comment(Value, frozen=True):
+    """What somebody wrote beside a change. `by` is who, as records write it (`person/ana`)."""
+
+    by: str
+    at: datetime
+    text: str
+
+
 class ChangeFilter(Value, frozen=True):
     """Which changes to list, newest first; `before` is a change id to continue after (keyset paging). `words` are looked for in
     what a change is about (names, verbs, its reason), `action` in what it does."""

@@ -43,9 +43,37 @@ def speak(tx: Tx, approval: Approval, terms: Terms) -> Spoken:
     if approval.statement.verdict is Verdict.DENY:
         return _deny(tx, approval, change, terms)
     _may_count(tx, change, name, terms)
+    _not_taken_back(tx, approval)
     tx.add_approval(change.id, approval)
     tx.append("approval", bodies.spoken(approval))
     return _counted(tx, change, terms)
+
+
+def take_back(tx: Tx, change_id: str, person: str, by: str, why: str, terms: Terms) -> Spoken:
+    """Take one's own approval back before it is used. What no longer has enough waits again. Rejected when there is nothing to take
+    back: none was given, or it was used already."""
+    change = found(tx, change_id)
+    _open(tx, change)
+    given = (a.statement for a in tx.approvals(change.id) if a.statement.nonce == change.nonce)
+    if not any(words.person == person for words in given):
+        raise Rejected(f"{bodies.cut(person)} has not approved {change.id}")
+    approval = tx.take_back_approval(change.id, person, change.nonce)
+    tx.append("approval.withdrawn", bodies.taken_back(approval, by, why))
+    state = tallies(tx, change, terms)
+    if change.state is ChangeState.APPROVED and not _met(change, state):
+        change = _moved(tx, change, E.REOPEN, by)
+    return Spoken(change, state)
+
+
+def _not_taken_back(tx: ReadTx, approval: Approval) -> None:
+    """Refuse words that their person took back, and those made out before that: they were signed by someone who has thought better
+    of it since, and whoever has a copy of them could give them in again."""
+    words, ends = approval.statement, expiry(approval.statement)
+    for before in tx.taken_back(words.change):
+        if before.approval.statement.person != words.person:
+            continue
+        if before.approval.statement == words or ends is None or ends <= before.at + limits.SIGNED_FOR:
+            raise Rejected(f"{words.person} took this approval back: it must be signed anew")
 
 
 def _open(tx: ReadTx, change: Change) -> None:
@@ -86,10 +114,13 @@ def wanted(change: Change, terms: Terms) -> tuple[Quorum, ...]:
 def _counted(tx: Tx, change: Change, terms: Terms) -> Spoken:
     """Approved as soon as everything it waits for is given, for as long as the signatures hold and an hour at most."""
     state = tallies(tx, change, terms)
-    met = {f"quorum:{t.quorum}" for t in state if t.met}
-    if change.state is ChangeState.HELD and met.issuperset(remedies(change)):
+    if change.state is ChangeState.HELD and _met(change, state):
         return Spoken(_moved(tx, change, E.APPROVE, "quorum"), state)
     return Spoken(change, state)
+
+
+def _met(change: Change, state: tuple[Tally, ...]) -> bool:
+    return {f"quorum:{t.quorum}" for t in state if t.met}.issuperset(remedies(change))
 
 
 def _moved(tx: Tx, change: Change, event: E, by: str) -> Change:

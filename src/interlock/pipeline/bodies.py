@@ -112,6 +112,18 @@ def spoken(approval: Approval) -> dict[str, Json]:
     }
 
 
+def taken_back(approval: Approval, by: str, why: str) -> dict[str, Json]:
+    """An entry `approval.withdrawn`: which approval does not count any more."""
+    words = approval.statement
+    return {
+        "change": words.change,
+        "person": words.person,
+        "statement_digest": digest_of(words),
+        "by": by,
+        "why": cut(why),
+    }
+
+
 def decision(made: Decision) -> dict[str, Json]:
     """A decision, with the policies that made it."""
     body: dict[str, Json] = {"kind": kind_of(made), "reasons": [cut(r) for r in made.reasons[:SHOWN]]}

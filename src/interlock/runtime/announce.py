@@ -41,6 +41,11 @@ def spoken(words: Statement) -> None:
     _log.info("change.spoken", change=words.change, person=words.person, verdict=words.verdict.value)
 
 
+def taken_back(change: Change, person: str) -> None:
+    """Somebody took their approval back."""
+    _log.info("change.approval_taken_back", change=change.id, person=person, state=change.state.value)
+
+
 def moved(change: Change) -> None:
     """A change came to another state in this process."""
     if change.state in _SILENT:

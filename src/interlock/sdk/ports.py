@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 from interlock.model.base import Json
 from interlock.model.breaker import Breaker
 from interlock.model.budget import Amounts, Spending
-from interlock.model.change import Activity, Approval, Change, ChangeFilter
+from interlock.model.change import Activity, Approval, Change, ChangeFilter, TakenBack
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket, TicketKind
 
 T = TypeVar("T")
@@ -42,6 +42,9 @@ class ReadTx(Protocol):
 
     def approvals(self, change_id: str) -> Sequence[Approval]:
         """In the order given."""
+
+    def taken_back(self, change_id: str) -> Sequence[TakenBack]:
+        """Approvals that their people took back, in the order in which they did."""
 
     def payload(self, change_id: str, name: str) -> bytes:
         """Decrypted; NotFound when it never was or its key was destroyed by retention."""
@@ -89,6 +92,10 @@ class Tx(ReadTx, Protocol):
 
     def add_approval(self, change_id: str, approval: Approval) -> None:
         """Conflict when that person has spoken about this change with this nonce already."""
+
+    def take_back_approval(self, change_id: str, person: str, nonce: str) -> Approval:
+        """Let an approval no longer be among `approvals`, and remember it among `taken_back`, at `now()`. NotFound when there is
+        none; the person may speak again."""
 
     def put_payload(self, change_id: str, name: str, data: bytes) -> str:
         """Store it encrypted under the change's own key; returns the SHA-256 (hex) of the ciphertext, which ledger entries

@@ -25,6 +25,7 @@ from interlock.model.budget import Amounts, Spending
 from interlock.model.change import Activity, Approval, Change, ChangeFilter, ChangeState
 from interlock.model.errors import Conflict, NotFound, Rejected, Unavailable
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket, TicketKind
+from interlock.testing.store_deciding import Decided, DecidingReads, DecidingWrites
 
 T = TypeVar("T")
 _OPEN = (ChangeState.HELD, ChangeState.APPROVED)
@@ -32,7 +33,7 @@ _UNSETTLED = (ChangeState.EXECUTING, ChangeState.IN_DOUBT)
 
 
 @dataclass
-class Tables:
+class Tables(Decided):
     """Everything durable. Values are frozen, so a copy of the containers is a snapshot."""
 
     changes: dict[str, Change] = field(default_factory=dict)
@@ -59,8 +60,10 @@ class Tables:
         return made
 
 
-class FakeReadTx:
+class FakeReadTx(DecidingReads):
     """`sdk.ports.ReadTx` over a snapshot."""
+
+    _t: Tables
 
     def __init__(self, tables: Tables, now: datetime) -> None:
         self._t, self._now = tables, now
@@ -167,7 +170,7 @@ class FakeReadTx:
         return len(self._t.entries)
 
 
-class FakeTx(FakeReadTx):
+class FakeTx(DecidingWrites, FakeReadTx):
     """`sdk.ports.Tx`."""
 
     def append(self, kind: str, body: Mapping[str, Json]) -> int:

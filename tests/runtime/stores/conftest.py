@@ -78,14 +78,33 @@ def _postgres(database: PgDatabase) -> Backend:
 
 
 @pytest.fixture(params=["sqlite", "pg18", "pg15"])
-def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+def backend(request: pytest.FixtureRequest) -> Backend:
     """A place where no store is yet."""
-    if request.param == "sqlite":
-        place = _sqlite(tmp_path / "store.db")
-        yield place
-        place.close()
-        return
-    cluster: PgCluster = request.getfixturevalue(request.param)
+    place: Backend = request.getfixturevalue(f"{request.param}_place")
+    return place
+
+
+@pytest.fixture
+def sqlite_place(tmp_path: Path) -> Iterator[Backend]:
+    """A file for an SQLite store."""
+    place = _sqlite(tmp_path / "store.db")
+    yield place
+    place.close()
+
+
+@pytest.fixture
+def pg18_place(pg18: PgCluster) -> Iterator[Backend]:
+    """A database on PostgreSQL 18."""
+    yield from _database(pg18)
+
+
+@pytest.fixture
+def pg15_place(pg15: PgCluster) -> Iterator[Backend]:
+    """A database on PostgreSQL 15."""
+    yield from _database(pg15)
+
+
+def _database(cluster: PgCluster) -> Iterator[Backend]:
     database = cluster.create_database(f"t_{secrets.token_hex(6)}")
     place = _postgres(database)
     yield place

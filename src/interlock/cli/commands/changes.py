@@ -27,6 +27,7 @@ from interlock.cli.options import (
     read_payload,
     signer,
 )
+from interlock.cli.said import print_said
 from interlock.console.schemas import (
     ChangeDetail,
     ChangePage,
@@ -34,7 +35,6 @@ from interlock.console.schemas import (
     Empty,
     Outcome,
     Proposals,
-    QuorumState,
     Reason,
     Signed,
     SignedRevert,
@@ -134,7 +134,7 @@ def print_detail(detail: ChangeDetail, *, full: bool) -> None:
     _print_beside(detail.beside)
     for part in review.statements_of(detail.statements, full=full):
         console.print(part)
-    _print_said(detail)
+    print_said(detail)
 
 
 def _print_beside(beside: tuple[Beside, ...]) -> None:
@@ -172,30 +172,6 @@ def _facts(change: Change) -> list[tuple[str, object]]:
         ("asked by", change.requested_by),
     ]
     return [(name, value) for name, value in facts if value]
-
-
-def _print_said(detail: ChangeDetail) -> None:
-    if detail.approvals:
-        rows = [
-            (a.statement.person, a.statement.verdict.value, a.at, a.statement.reason)
-            for a in detail.approvals
-        ]
-        out.print_table(out.table("What people said", ("who", "verdict", "when", "reason"), rows))
-    for quorum in detail.quorums:
-        _print_quorum(quorum)
-
-
-def _print_quorum(quorum: QuorumState) -> None:
-    """A line for a quorum, one for each part when it has several, and who does not count."""
-    several = len(quorum.parts) > 1
-    of = "" if several else f" of group {quorum.group}"
-    given = f": {', '.join(quorum.given)}" if quorum.given else ""
-    out.say(f"{quorum.name}: {quorum.count - quorum.missing} of {quorum.count}{of}{given}", style="bold")
-    for part in quorum.parts if several else ():
-        who = f": {', '.join(part.given)}" if part.given else ""
-        out.say(f"  {len(part.given)} of {part.count} of group {' or '.join(part.groups)}{who}")
-    for person, why in quorum.ignored.items():
-        out.say(f"  {person} does not count: {why}")
 
 
 def approve(
@@ -341,7 +317,7 @@ def _told(detail: ChangeDetail, json: bool) -> None:
         out.json(detail)
         return
     out.say(f"Signed. {detail.change.id} is {detail.change.state.value}.", style="bold")
-    _print_said(detail)
+    print_said(detail)
 
 
 def _ended(outcome: Outcome, json: bool) -> None:

@@ -111,7 +111,7 @@ def _over(change: Change, link: Link) -> bytes:
 def refused(answer: Refused, link: Link = _nowhere) -> bytes:
     """The error for what will not happen."""
     if answer.change is not None and answer.change.state is ChangeState.DENIED:
-        return _over(answer.change)
+        return _over(answer.change, link)
     lines = effects_words(answer.change.measurement.effects) if answer.change is not None else []
     about = f" ({answer.change.id})" if answer.change is not None else ""
     where = link(answer.change.id) if answer.change is not None else ""

@@ -99,7 +99,7 @@ async def listed(call: Call[ChangeQuery, None]) -> ChangePage:
         target=query.target,
         environment=query.environment,
         since=query.since,
-        before=query.before and _id(query.before),
+        before=query.before and id_of(query.before),
         limit=query.limit,
     )
     found = await call.runtime.changes.list(which)
@@ -130,7 +130,7 @@ def summary(change: Change) -> ChangeSummary:
 
 async def shown(call: Call[Nothing, None]) -> ChangeDetail:
     """One change with its approvals and statements."""
-    return detail(await call.runtime.changes.show(_id(call.path["id"])))
+    return detail(await call.runtime.changes.show(id_of(call.path["id"])))
 
 
 def detail(view: ChangeView) -> ChangeDetail:
@@ -144,6 +144,7 @@ def detail(view: ChangeView) -> ChangeDetail:
         beside=()
         if view.replaced is None
         else side_by_side(view.replaced.measurement.effects, view.change.measurement.effects),
+        comments=view.comments,
     )
 
 
@@ -161,7 +162,7 @@ def _quorum(tally: Tally) -> QuorumState:
 
 async def statement(call: Call[StatementQuery, None]) -> ToSign:
     """What a person would sign, with everything from which they recompute it."""
-    service, query, change_id = call.runtime.changes, call.query, _id(call.path["id"])
+    service, query, change_id = call.runtime.changes, call.query, id_of(call.path["id"])
     view = await service.show(change_id)
     if query.revert:
         words = await service.revert_statement(
@@ -182,20 +183,20 @@ async def spoken(call: Call[Nothing, Signed]) -> ChangeDetail:
 
 async def withdrawn(call: Call[Nothing, Reason]) -> ChangeDetail:
     """Take back an open change."""
-    change_id = _id(call.path["id"])
+    change_id = id_of(call.path["id"])
     await call.runtime.changes.withdraw(change_id, call.body.reason, by=name_of(call.caller))
     return detail(await call.runtime.changes.show(change_id))
 
 
 async def applied(call: Call[Nothing, Empty]) -> Outcome:
     """Apply an approved change on the server's side."""
-    answer = await call.runtime.changes.apply(_id(call.path["id"]), by=name_of(call.caller))
+    answer = await call.runtime.changes.apply(id_of(call.path["id"]), by=name_of(call.caller))
     return await _recorded(call.runtime, outcome(answer))
 
 
 async def revert_plan(call: Call[RevertQuery, None]) -> RevertPlan:
     """What a revert would do now."""
-    plan = await call.runtime.changes.revert_plan(_id(call.path["id"]), force=call.query.force)
+    plan = await call.runtime.changes.revert_plan(id_of(call.path["id"]), force=call.query.force)
     return msgspec.structs.replace(plan, conflicts=plan.conflicts[:SHOWN])
 
 
@@ -235,13 +236,14 @@ def outcome(answer: Answer) -> Outcome:
 
 def _same(typed: str, words: Statement) -> str:
     """The change of the address, which must be the one signed about."""
-    change_id = _id(typed)
+    change_id = id_of(typed)
     if words.change != change_id:
         raise Rejected(f"the statement is about {words.change}, not about {change_id}")
     return change_id
 
 
-def _id(typed: str) -> str:
+def id_of(typed: str) -> str:
+    """The change of an address. Raises NotFound when it is none."""
     try:
         return parse_change_id(typed)
     except ValueError as error:

@@ -12,9 +12,18 @@ from interlock.control import passkey as passkey_of
 from interlock.control.change import MACHINE, E
 from interlock.control.quorum import Tally
 from interlock.model.base import Value
-from interlock.model.change import Approval, Assertion, Change, ChangeFilter, ChangeState, Statement, Verdict
+from interlock.model.change import (
+    Approval,
+    Assertion,
+    Change,
+    ChangeFilter,
+    ChangeState,
+    Comment,
+    Statement,
+    Verdict,
+)
 from interlock.model.errors import NotFound, Rejected, Unavailable
-from interlock.pipeline import approve, bodies, records
+from interlock.pipeline import approve, bodies, comments, records
 from interlock.pipeline.admit import admit
 from interlock.pipeline.approve import Spoken
 from interlock.pipeline.commands import Steps
@@ -41,6 +50,7 @@ class ChangeView(Value, frozen=True):
     payload: bytes | None = None
     statements: tuple[str, ...] | None = None
     replaced: Change | None = None
+    comments: tuple[Comment, ...] = ()
 
 
 class Changes:
@@ -69,7 +79,9 @@ class Changes:
             shown = tuple(wanted[r] for r in approvals.remedies(change) if r in wanted)
             replaced = tx.change(change.replaces) if change.replaces else None
             given = tuple(tx.approvals(change_id))
-            return ChangeView(change, given, shown, _payload(tx, change_id), replaced=replaced)
+            said = tuple(comments.comments(tx, change_id))
+            payload = _payload(tx, change_id)
+            return ChangeView(change, given, shown, payload, replaced=replaced, comments=said)
 
         view = await self._core.store.read(read)
         live = self._core.lives.get(view.change.target)
@@ -152,6 +164,28 @@ class Changes:
             "why": bodies.cut(why),
         }
         await self._core.store.transact(lambda tx: tx.append("approval.refused", body))
+
+    async def take_back(self, change_id: str, person: str, why: str, *, by: str) -> Spoken:
+        """Take a person's own approval back before it is used. Raises Rejected when there is nothing to take back."""
+        terms = self._core.terms
+        spoken = await self._core.store.transact(
+            lambda tx: approve.take_back(tx, change_id, person, by, why, terms)
+        )
+        announce.taken_back(spoken.change, person)
+        if spoken.change.state is ChangeState.HELD:
+            self._core.watch.held(spoken.change)
+        self._core.watch.moved(spoken.change)
+        return spoken
+
+    # -- beside it
+
+    async def comment(self, change_id: str, text: str, *, by: str) -> Comment:
+        """Write something beside a change. Raises NotFound, Rejected."""
+        return await self._core.store.transact(lambda tx: comments.comment(tx, change_id, by, text))
+
+    async def comments(self, change_id: str) -> Sequence[Comment]:
+        """What was written beside a change, oldest first. Raises NotFound."""
+        return await self._core.store.read(lambda tx: comments.comments(tx, found(tx, change_id).id))
 
     async def withdraw(self, change_id: str, why: str, *, by: str) -> Change:
         """Take back an open change."""

@@ -69,10 +69,17 @@ def _console(connection: Connection) -> None:
     schema.tickets.create(connection)
 
 
-_LATER: Final = (schema.spent, schema.tickets)
+def _deciding(connection: Connection) -> None:
+    """Version 4: what people do about held changes beside approving and denying."""
+    for table in _DECIDING:
+        table.create(connection)
+
+
+_DECIDING: Final = (schema.taken_back,)
+_LATER: Final = (schema.spent, schema.tickets, *_DECIDING)
 """Tables that a later version added."""
 
-MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (_first, _budgets, _console)
+MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (_first, _budgets, _console, _deciding)
 VERSION: Final = len(MIGRATIONS)
 
 

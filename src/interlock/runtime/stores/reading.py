@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Connection, Row, Select, Table, func, or_, select
 
 from interlock.model.breaker import Breaker
-from interlock.model.change import Activity, Approval, Change, ChangeFilter, ChangeState
+from interlock.model.change import Activity, Approval, Change, ChangeFilter, ChangeState, TakenBack
 from interlock.model.errors import NotFound, Unavailable
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket, TicketKind
 from interlock.runtime import crypto
@@ -117,6 +117,11 @@ class SqlReadTx:
         table = schema.approvals
         query = select(table.c.doc).where(table.c.change_id == change_id).order_by(table.c.number)
         return self._all(Approval, query)
+
+    def taken_back(self, change_id: str) -> Sequence[TakenBack]:
+        table = schema.taken_back
+        query = select(table.c.doc).where(table.c.change_id == change_id).order_by(table.c.number)
+        return self._all(TakenBack, query)
 
     # -- payloads
 

@@ -66,6 +66,15 @@ approvals = Table(
     UniqueConstraint("change_id", "person", "nonce"),
 )
 
+taken_back = Table(
+    "taken_back",
+    metadata,
+    Column("number", _AutoNumber, primary_key=True),
+    Column("change_id", Text, nullable=False),
+    Column("doc", Text, nullable=False),
+    Index("taken_back_by_change", "change_id"),
+)
+
 payload_keys = Table(
     "payload_keys",
     metadata,

@@ -18,7 +18,7 @@ from interlock.model import ids
 from interlock.model.base import Json, Value
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.budget import AMOUNTS, Amounts, Spending
-from interlock.model.change import Approval, Change
+from interlock.model.change import Approval, Change, TakenBack
 from interlock.model.errors import Conflict, NotFound, Rejected
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket
 from interlock.runtime import crypto
@@ -108,6 +108,18 @@ class SqlTx(SqlReadTx):
         if self._scalar(same) is not None:
             raise Conflict(f"{statement.person} has spoken about {change_id} already")
         self.runner.write(insert(table).values(**row, doc=_encode(approval)))
+
+    def take_back_approval(self, change_id: str, person: str, nonce: str) -> Approval:
+        table = schema.approvals
+        row = {"change_id": change_id, "person": person, "nonce": nonce}
+        same = [table.c[name] == value for name, value in row.items()]
+        approval = self._one(Approval, select(table.c.doc).where(*same))
+        if approval is None:
+            raise NotFound(f"{person} has not spoken about {change_id}")
+        self.runner.write(delete(table).where(*same))
+        kept = _encode(TakenBack(approval, self.now()))
+        self.runner.write(insert(schema.taken_back).values(change_id=change_id, doc=kept))
+        return approval
 
     # -- payloads
 

@@ -1,0 +1,40 @@
+"""The part of the store in memory that is about deciding: approvals taken back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from interlock.model.change import Approval, TakenBack
+from interlock.model.errors import NotFound
+
+
+@dataclass
+class Decided:
+    """The tables. Values are frozen, so a copy of the containers is a snapshot."""
+
+    taken_back: dict[str, tuple[TakenBack, ...]] = field(default_factory=dict)
+
+
+class DecidingReads:
+    """Reads over `Decided`."""
+
+    _t: Any
+    _now: datetime
+
+    def taken_back(self, change_id: str) -> Sequence[TakenBack]:
+        found: tuple[TakenBack, ...] = self._t.taken_back.get(change_id, ())
+        return found
+
+
+class DecidingWrites(DecidingReads):
+    """Writes."""
+
+    def take_back_approval(self, change_id: str, person: str, nonce: str) -> Approval:
+        given: list[Approval] = self._t.approvals.get(change_id, [])
+        for approval in given:
+            if (approval.statement.person, approval.statement.nonce) == (person, nonce):
+                given.remove(approval)
+                self._t.taken_back[change_id] = (*self.taken_back(change_id), TakenBack(approval, self._now))
+                return approval
+        raise NotFound(f"{person} has not spoken about {change_id}")

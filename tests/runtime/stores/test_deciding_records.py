@@ -1,0 +1,63 @@
+"""What people do about held changes, as stores keep it: on SQLite, on each PostgreSQL, and in the enforcing fake."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+
+import pytest
+from tests.runtime.stores.conftest import Backend
+from tests.runtime.stores.store_values import approval, wait
+
+from interlock.model.change import TakenBack
+from interlock.model.errors import NotFound
+from interlock.testing.store import FakeStore
+
+T = TypeVar("T")
+
+
+class Place:
+    """A store, and how a test calls it."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def transact(self, work: Callable[[Any], T]) -> T:
+        result: T = wait(self._store.transact(work))
+        return result
+
+    def read(self, work: Callable[[Any], T]) -> T:
+        result: T = wait(self._store.read(work))
+        return result
+
+
+@pytest.fixture(params=["fake", "sqlite", "pg18", "pg15"])
+def place(request: pytest.FixtureRequest) -> Place:
+    """Each store there is."""
+    if request.param == "fake":
+        return Place(FakeStore())
+    backend: Backend = request.getfixturevalue(f"{request.param}_place")
+    return Place(backend.open())
+
+
+def test_an_approval_taken_back_is_remembered_and_may_be_given_again(place: Place) -> None:
+    def fill(tx: Any) -> datetime:
+        tx.add_approval("CHG-1", approval("zoe"))
+        tx.add_approval("CHG-1", approval("adam"))
+        assert tx.take_back_approval("CHG-1", "zoe", "n1") == approval("zoe")
+        at: datetime = tx.now()
+        return at
+
+    at = place.transact(fill)
+    assert list(place.read(lambda tx: tx.approvals("CHG-1"))) == [approval("adam")]
+    assert list(place.read(lambda tx: tx.taken_back("CHG-1"))) == [TakenBack(approval("zoe"), at)]
+    assert list(place.read(lambda tx: tx.taken_back("CHG-2"))) == []
+    for person, nonce in (("zoe", "n1"), ("adam", "n2"), ("bob", "n1")):
+        with pytest.raises(NotFound, match=person):
+            place.transact(partial(_take_back, person, nonce))
+    place.transact(lambda tx: tx.add_approval("CHG-1", approval("zoe")))
+    assert len(place.read(lambda tx: tx.approvals("CHG-1"))) == 2
+
+
+def _take_back(person: str, nonce: str, tx: Any) -> None:
+    tx.take_back_approval("CHG-1", person, nonce)
