@@ -93,7 +93,7 @@ def test_the_designs_example_is_read() -> None:
         ("payloads: 30d", "payloads: soon", "yaml:15: retention.payloads: 'soon' is not a length of time"),
         ("rows_deleted: 50", "rows_deleted: -1", "yaml:14: limits"),
         ("notify: []", "notify: x", "yaml:16: notify: expected a list"),
-        ("notify: []", "notify: [mailto://a]", "yaml:16: notify: notifications are not built yet"),
+        ("notify: []", "notify: [mailto]", "yaml:16: notify.0: expected SERVICE://…"),
         ("{env: MASTER}", "hunter2", "yaml:17: master_key: a secret is {env: NAME}"),
         ("{env: MASTER}", "{env: MASTER, file: x}", "yaml:17: master_key"),
         ("127.0.0.1:8470", "0.0.0.0:8470", "yaml:3: api.listen: without tls only a loopback"),

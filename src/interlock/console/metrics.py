@@ -41,6 +41,25 @@ class _Decisions(Collector):
         yield family
 
 
+class _Messages(Collector):
+    """What became of messages to people."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Prometheus's protocol for collectors."""
+        family = CounterMetricFamily(
+            "interlock_messages",
+            "Messages to people by what became of them here: delivered, failed (each try), dead (given up).",
+            labels=("channel", "outcome"),
+        )
+        for delivery in self._runtime.office.all:
+            for outcome in ("delivered", "failed", "dead"):
+                family.add_metric((delivery.name, outcome), delivery.counts[outcome])
+        yield family
+
+
 class Metrics:
     """The metrics of one replica. They name targets, states and checks: never agents, statements or values."""
 
@@ -52,6 +71,7 @@ class Metrics:
         runtime.core.watch.listeners.append(self._moved)
         runtime.store.on_done = self._store_took
         self._registry.register(_Decisions(runtime))
+        self._registry.register(_Messages(runtime))
 
     def _gauges(self) -> None:
         def gauge(name: str, text: str, *labels: str) -> Gauge:

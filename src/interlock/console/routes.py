@@ -6,6 +6,7 @@ from interlock.console.handlers import (
     changes,
     deciding,
     ledger,
+    messages,
     principals,
     protection,
     status,
@@ -50,11 +51,14 @@ from interlock.console.schemas import (
     ToSign,
 )
 from interlock.console.schemas_deciding import Comments, NewComment, Unapproval
+from interlock.console.schemas_messages import MessageList, MessageQuery
 from interlock.console.schemas_people import Confirmation, Enrolments, Invited, NewInvitation
 from interlock.console.schemas_targets import EmptyTrash, ProtectedTables, Tables, TrashList, TrashQuery
 from interlock.model.breaker import Breaker
 from interlock.model.change import Comment
+from interlock.model.message import Message
 from interlock.model.people import Agent, Grant, Person
+from interlock.runtime.notify.states import Tried
 from interlock.runtime.service.report import Report
 from interlock.runtime.service.reverting import RevertPlan
 
@@ -281,5 +285,26 @@ _LEDGER = (
     ),
 )  # fmt: skip
 
-OPERATIONS: tuple[Operation, ...] = (*_STATUS, *_CHANGES, *_PRINCIPALS, *_SWITCHES, *_TABLES, *_LEDGER)
+_MESSAGES = (
+    Operation(
+        id="listMessages", method="GET", path=f"{V1}/messages", access=PERSON, tag="messages", query=MessageQuery,
+        answer=MessageList, summary="The channels, and messages to people that were given up", handler=messages.listed,
+    ),
+    Operation(
+        id="retryMessage", method="POST", path=f"{V1}/messages/{{id}}/retry", access=PERSON, tag="messages", body=Empty,
+        answer=Message, summary="Have a message that was given up tried again", handler=messages.retried,
+    ),
+    Operation(
+        id="dropMessage", method="DELETE", path=f"{V1}/messages/{{id}}", access=ADMIN, tag="messages", answer=Message,
+        summary="Forget a message that was given up", handler=messages.dropped,
+    ),
+    Operation(
+        id="testChannel", method="POST", path=f"{V1}/channels/{{name}}/test", access=PERSON, tag="messages", body=Empty,
+        answer=Tried, summary="Send a test to a channel now", handler=messages.tried,
+    ),
+)  # fmt: skip
+
+OPERATIONS: tuple[Operation, ...] = (
+    *_STATUS, *_CHANGES, *_PRINCIPALS, *_SWITCHES, *_TABLES, *_LEDGER, *_MESSAGES
+)  # fmt: skip
 """Every operation there is."""

@@ -52,12 +52,17 @@ def effect_words(effect: Effect) -> str:
 
 def effects_words(effects: Iterable[Effect], most: int = 20) -> list[str]:
     """The effects in words, the gravest first, and how many more there are."""
-    grave = {kind: place for place, kind in enumerate(_GRAVEST)}
-    ordered = sorted(effects, key=lambda e: (grave[e.change], -e.count, e.resource.name))
+    ordered = gravest_first(effects)
     lines = [effect_words(effect) for effect in ordered[:most]]
     if len(ordered) > most:
         lines.append(f"and {len(ordered) - most} more")
     return lines
+
+
+def gravest_first(effects: Iterable[Effect]) -> list[Effect]:
+    """The effects as people should read them: what is lost comes before what is changed, much before little."""
+    grave = {kind: place for place, kind in enumerate(_GRAVEST)}
+    return sorted(effects, key=lambda e: (grave[e.change], -e.count, e.resource.name))
 
 
 _GRAVEST = (

@@ -1,6 +1,5 @@
 """`interlock.yaml`, strictly validated: an unknown key is an error with file, line and the nearest known key."""
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from datetime import timedelta
@@ -15,6 +14,10 @@ from interlock.model.errors import Misconfigured
 from interlock.model.people import Quorum
 from interlock.policy.limits import Limits
 from interlock.runtime import budgets, durations, quorums, secrets
+from interlock.runtime.addresses import address as address
+from interlock.runtime.addresses import is_loopback as is_loopback
+from interlock.runtime.notify import config as notify
+from interlock.runtime.notify.config import ChannelConfig
 from interlock.runtime.yaml_source import Key, Source
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -96,7 +99,7 @@ class Config(msgspec.Struct, frozen=True):
     budgets: Budgets | None
     retention_payloads: timedelta
     retention_trash: timedelta
-    notify: tuple[str, ...]
+    notify: tuple[ChannelConfig, ...]
     witness: tuple[FileWitness | HttpWitness, ...]
     origin: str
     master_key: secrets.Secret | None
@@ -157,7 +160,7 @@ def build(source: Source, path: Path) -> Config:
         budgets=budgets.read(source, top.get("budgets"), limits, guardrails, known_quorums),
         retention_payloads=_length(source, retention.payloads, ("retention", "payloads")),
         retention_trash=_length(source, retention.trash, ("retention", "trash")),
-        notify=_notify(source, top.get("notify", [])),
+        notify=notify.read(source, top.get("notify", []), folder, environments, known_quorums),
         witness=tuple(
             _witness(source, item, at, folder)
             for item, at in _list(source, top.get("witness", []), ("witness",))
@@ -253,24 +256,6 @@ def _api(source: Source, value: object, folder: Path) -> Api:
     return msgspec.structs.replace(api, tls=tls)
 
 
-def address(text: str) -> tuple[str, int]:
-    """`HOST:PORT` or `[IPV6]:PORT`; ValueError for anything else."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
-        raise ValueError(f"{text!r} is not HOST:PORT")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _store(source: Source, value: object, folder: Path) -> str:
     """The store's URL; a relative SQLite file is relative to the configuration."""
     url = _text(source, value, ("store",))
@@ -332,14 +317,6 @@ def _witness_url(source: Source, url: str, at: Key) -> str:
     if parts.scheme == "http" and not is_loopback(host):
         raise source.wrong(at, "plain http is accepted for a loopback address only")
     return url
-
-
-def _notify(source: Source, value: object) -> tuple[str, ...]:
-    urls = tuple(_text(source, item, at) for item, at in _list(source, value, ("notify",)))
-    if urls:
-        # Nobody shall wait for a message that never comes.
-        raise source.wrong(("notify",), "notifications are not built yet; leave the list empty")
-    return urls
 
 
 def _one_of(source: Source, value: object, known: tuple[Any, ...], at: Key) -> Any:

@@ -4,10 +4,11 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from interlock.control import limits
+from interlock.model.breaker import Breaker
 from interlock.model.change import Change
 from interlock.model.errors import Unavailable
 from interlock.pipeline.records import Terms
@@ -61,6 +62,18 @@ class Notifiers:
     def moved(self, change: Change) -> None:
         for notifier in self._all:
             notifier.moved(change)
+
+    def reminder(self, change: Change) -> None:
+        for notifier in self._all:
+            notifier.reminder(change)
+
+    def break_glass(self, person: str, change: Change | None, target: str, until: datetime) -> None:
+        for notifier in self._all:
+            notifier.break_glass(person, change, target, until)
+
+    def breaker(self, row: Breaker, by: str) -> None:
+        for notifier in self._all:
+            notifier.breaker(row, by)
 
 
 @dataclass

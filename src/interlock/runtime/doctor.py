@@ -46,6 +46,9 @@ def offline(config: Config) -> Iterator[Finding]:
     if stat.S_IMODE(mode) & 0o022:
         what = f"{config.file.name} can be written by others: whoever writes it decides"
         yield Finding("error", "config-file", what, f"chmod go-w {config.file}")
+    if stat.S_IMODE(mode) & 0o044 and any(isinstance(channel.url, str) for channel in config.notify):
+        what = f"{config.file.name} can be read by others, and addresses of channels stand in it: they may be secrets"
+        yield Finding("warning", "notify", what, "url: {file: …} or {env: …}, or chmod 600")
     if config.halt_file.exists():
         yield Finding("warning", "halt", "the halt file stops all changes", f"rm {config.halt_file}")
     if config.guardrails == "none":
@@ -74,6 +77,7 @@ async def online(runtime: Runtime) -> Sequence[Finding]:
         what = f"no checkpoint is signed: {runtime.signing_refused}"
         found.append(Finding("error", "ledger", what, "interlock ledger verify --pushed FILE"))
     found += runtime.witnesses.findings()
+    found += await runtime.office.findings()
     found += same_system({s.name: s.fingerprint for s in runtime.statuses()})
     for name in sorted(runtime.targets):
         found += await _target(runtime, name)

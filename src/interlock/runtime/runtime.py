@@ -1,7 +1,7 @@
 """One gateway, assembled: what `serve` runs, and what the command line and the API are built on."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import structlog
@@ -21,10 +21,13 @@ from interlock.runtime.config import Config
 from interlock.runtime.core import Core, Notifiers, beat
 from interlock.runtime.directory import Directory
 from interlock.runtime.governance import WARNING, Governance, TryOut
+from interlock.runtime.notify.office import Job, Office
+from interlock.runtime.notify.words import Words
 from interlock.runtime.policies import Policies
 from interlock.runtime.service.changes import Changes
 from interlock.runtime.service.enrolment import Enrolments
 from interlock.runtime.service.entrance import Entrance
+from interlock.runtime.service.messages import Messages
 from interlock.runtime.service.principals import Agents, Grants, People
 from interlock.runtime.service.protection import Protection
 from interlock.runtime.service.report import Report, report
@@ -77,13 +80,17 @@ class Runtime:
             guardrails=config.guardrails,
             limits=config.limits,
         )
+        words = Words(config.api.public_url, config.quorums)
+        self.office = Office(
+            store, config.notify, words, self._environment_of, f"{gateway}/notify", config.source
+        )
         self.core = Core(
             store,
             self.terms,
             Directory(store),
             policies,
             config.halt_file,
-            notifiers or Notifiers(),
+            notifiers or Notifiers((self.office.post,)),
             folder=config.state_dir,
             public_url=config.api.public_url,
         )
@@ -97,6 +104,7 @@ class Runtime:
         self.switches = Switches(self.core, self.governance)
         self.protection = Protection(self.core, self.targets, self.governance)
         self.trash = Trash(self.core, self.targets)
+        self.messages = Messages(store, self.office)
         self._chores = tickers.Chores(self.core)
         self._tickers: list[asyncio.Task[None]] = []
         self.witnesses = Witnesses(config.witness)
@@ -117,6 +125,13 @@ class Runtime:
             raise self.config.source.within(("targets", name), str(error)) from None
         return TargetServer(self.core, target, connector, live)
 
+    def _environment_of(self, scope: str) -> str:
+        """In which environment a breaker's scope lies; empty when it is not one alone."""
+        kind, _, name = scope.partition("/")
+        if kind == "target" and name in self.config.targets:
+            return self.config.targets[name].environment
+        return name if kind == "environment" else ""
+
     def _is_strict(self, target: str) -> bool | None:
         server = self.targets.get(target)
         return None if server is None else server.gate.target.strict
@@ -135,6 +150,7 @@ class Runtime:
         await self._reach_all()
         await self._chores.recover(starting=True)
         await self._serve_all()
+        await tickers.once("notify.catch_up", self.office.post.catch_up)
         self._start_tickers()
 
     def _furnish(self, tx: Tx) -> None:
@@ -174,19 +190,22 @@ class Runtime:
 
     def _start_tickers(self) -> None:
         chores, t = self._chores, tickers
-        jobs: list[tuple[float, str, Callable[[], Awaitable[object]]]] = [
-            (t.LOOK, "look", chores.look),
-            (t.HEARTBEAT, "heartbeat", chores.heartbeat),
-            (t.RECOVER, "recover", chores.recover),
-            (t.EXPIRE, "expire", chores.expire),
-            (t.POLICIES, "policies", self._watch_policies),
-            (t.SIGN, "sign", self.sign),
-            (t.RETRY, "targets", self._retry_targets),
-            (t.RETAIN, "retention", self._retain),
-            *((t.WITNESS, w.name, w.push) for w in self.witnesses.all),
+        jobs: list[Job] = [
+            (t.LOOK, "look", chores.look, None),
+            (t.HEARTBEAT, "heartbeat", chores.heartbeat, None),
+            (t.RECOVER, "recover", chores.recover, None),
+            (t.EXPIRE, "expire", chores.expire, None),
+            (t.POLICIES, "policies", self._watch_policies, None),
+            (t.SIGN, "sign", self.sign, None),
+            (t.RETRY, "targets", self._retry_targets, None),
+            (t.RETAIN, "retention", self._retain, None),
+            *((t.WITNESS, w.name, w.push, None) for w in self.witnesses.all),
+            *self.office.jobs(),
         ]
         self._tickers = [asyncio.create_task(self.core.directory.run(), name="directory")]
-        self._tickers += [asyncio.create_task(t.every(s, name, work), name=name) for s, name, work in jobs]
+        self._tickers += [
+            asyncio.create_task(t.every(s, name, work, wake), name=name) for s, name, work, wake in jobs
+        ]
 
     async def stop(self, grace: timedelta = GRACE) -> None:
         """End: no more clients, commits in flight finish or are left to recovery, and everything that waits is recorded."""
@@ -198,6 +217,7 @@ class Runtime:
             ticker.cancel()
         await asyncio.gather(*self._tickers, return_exceptions=True)
         await self.core.refusals.flush()
+        await tickers.once("notify", self.office.finish)
         await tickers.once("sign", self.sign)
         await tickers.once("witness", self.witnesses.push)
 
@@ -244,6 +264,7 @@ class Runtime:
             pass
         await self.core.forget_spent()
         await self.entrance.forget()
+        await self.office.post.tidy()
         await self.trash.expire(self.config.retention_trash)
 
     # -- what the API and the command line show
@@ -267,6 +288,7 @@ class Runtime:
             Check("halt", not core.halted, "the halt file stops all changes" if core.halted else ""),
         ]
         checks += (Check(w.name, not w.why, w.why, vital=False) for w in self.witnesses.all)
+        checks += (Check(f"notify/{d.name}", not d.why, d.why, vital=False) for d in self.office.all)
         return [*checks, *(Check(f"target/{t.name}", t.serving, t.status.why) for t in self.targets.values())]
 
     def statuses(self) -> Sequence[TargetStatus]:

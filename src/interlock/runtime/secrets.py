@@ -24,6 +24,13 @@ def seen() -> frozenset[str]:
     return frozenset(_seen)
 
 
+def remember(text: str) -> str:
+    """Count a text among the secrets (an address that holds one), and return it."""
+    if len(text) >= 4:  # shorter ones would redact half of every log line
+        _seen.add(text)
+    return text
+
+
 class Secret:
     """One reference. Calling it reads the secret (it may block: in a thread). Raises Unavailable; the text never holds the secret
     nor what a command printed."""
@@ -43,9 +50,7 @@ class Secret:
         text = self._read().removesuffix("\n").removesuffix("\r")
         if not text or "\0" in text or len(text) > LONGEST:
             raise Unavailable(f"the secret from {self._kind} is empty or malformed")
-        if len(text) >= 4:  # shorter ones would redact half of every log line
-            _seen.add(text)
-        return text
+        return remember(text)
 
     def _read(self) -> str:
         if isinstance(self._value, tuple):

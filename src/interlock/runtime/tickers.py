@@ -1,6 +1,7 @@
 """Work that comes back from time to time. A failure is logged and tried again; it never ends the others."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -16,10 +17,15 @@ from interlock.runtime.perform import Performer
 _log = structlog.get_logger(__name__)
 
 
-async def every(seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:
-    """Do `work` each `seconds`, until cancelled."""
+async def every(
+    seconds: float, name: str, work: Callable[[], Awaitable[object]], wake: asyncio.Event | None = None
+) -> None:
+    """Do `work` each `seconds`, and at once when `wake` is set, until cancelled."""
+    woken = wake or asyncio.Event()
     while True:
-        await asyncio.sleep(seconds)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(woken.wait(), seconds)
+        woken.clear()
         await once(name, work)
 
 

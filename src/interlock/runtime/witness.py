@@ -4,10 +4,6 @@ import contextlib
 import http.client
 import os
 import re
-import socket
-import ssl
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol, assert_never
 from urllib.parse import urlsplit
@@ -15,6 +11,7 @@ from urllib.parse import urlsplit
 from interlock.ledger.note import split_notes
 from interlock.model.errors import Unavailable
 from interlock.runtime.config import FileWitness, HttpWitness
+from interlock.runtime.posting import connection, no_longer_than
 from interlock.runtime.secrets import Secret
 
 TIMEOUT, LONGEST = 10.0, 30.0
@@ -118,34 +115,13 @@ class HttpPlace:
     def _post(self, note: bytes) -> int:
         parts = urlsplit(self.where)
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "text/plain; charset=utf-8"}
-        with contextlib.closing(_connection(parts.scheme, parts.hostname or "", parts.port)) as connection:
-            connection.connect()
-            with _no_longer_than(LONGEST, connection.sock):
-                connection.request("POST", parts.path or "/", note, headers)
-                return connection.getresponse().status
-
-
-def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
-    if scheme == "https":
-        context = ssl.create_default_context()
-        return http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=context)
-    return http.client.HTTPConnection(host, port, timeout=TIMEOUT)
-
-
-@contextlib.contextmanager
-def _no_longer_than(seconds: float, connected: socket.socket) -> Iterator[None]:
-    """End the connection after that time: the timeout of a socket starts anew with each byte."""
-
-    def end() -> None:
-        with contextlib.suppress(OSError):  # closed already
-            socket.socket.shutdown(connected, socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, end)
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+        with contextlib.closing(
+            connection(parts.scheme, parts.hostname or "", parts.port, TIMEOUT)
+        ) as opened:
+            opened.connect()
+            with no_longer_than(LONGEST, opened.sock):
+                opened.request("POST", parts.path or "/", note, headers)
+                return opened.getresponse().status
 
 
 def _bearer(token: str) -> str:

@@ -12,6 +12,7 @@ from interlock.model.base import Json
 from interlock.model.breaker import Breaker
 from interlock.model.budget import Amounts, Spending
 from interlock.model.change import Activity, Approval, Change, ChangeFilter, TakenBack
+from interlock.model.message import Message, MessageFilter
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket, TicketKind
 
 T = TypeVar("T")
@@ -74,6 +75,13 @@ class ReadTx(Protocol):
     def breakers(self) -> Sequence[Breaker]: ...
     def breaker(self, scope: str) -> Breaker | None: ...
     def meta(self, key: str) -> str | None: ...
+    def message(self, message_id: str) -> Message | None: ...
+    def messages(self, which: MessageFilter) -> Sequence[Message]:
+        """Messages to people, in the order in which they were queued."""
+
+    def messages_due(self, channel: str) -> bool:
+        """Whether `claim_messages` would find any: a read, so that who delivers writes only when there is something."""
+
     def ledger_size(self) -> int: ...
 
 
@@ -121,6 +129,24 @@ class Tx(ReadTx, Protocol):
 
     def put_meta(self, key: str, value: str) -> None: ...
 
+    def add_message(self, message: Message) -> bool:
+        """Queue a message. False, and nothing is done, when one of that id is there already."""
+
+    def claim_messages(self, channel: str, holder: str, until: datetime, limit: int) -> Sequence[Message]:
+        """Those of a channel that are waiting, due by `now()` and held by nobody, oldest first. They are `holder`'s until that
+        time or until they are settled: no other transaction gets them meanwhile."""
+
+    def settle_message(self, message: Message, holder: str) -> bool:
+        """Store what became of a claimed message, and let go of it. False, and nothing is done, when it is not the holder's any
+        more. An empty `holder` is for messages that nobody holds."""
+
+    def hasten_messages(self, channel: str) -> None:
+        """Make those of a channel that were tried in vain due now: it takes messages again."""
+
+    def drop_message(self, message_id: str) -> None: ...
+    def forget_messages(self, before: datetime) -> None:
+        """Forget what was delivered, alone or in a digest, before that time."""
+
     def reserve(self, scopes: Sequence[str]) -> Breaker | None:
         """Breaker admission (P8): read the rows of all scopes locked against a concurrent move (`FOR SHARE`, in the order of the
         sorted scopes) until this transaction ends. None = admitted; else the first that refuses (a missing row is returned as
@@ -150,7 +176,22 @@ class Store(Protocol):
 
 
 class Notifier(Protocol):
-    """Tells people. Best effort: an unreachable channel is logged, never a denial."""
+    """Tells people. None of it waits for a delivery or raises: an unreachable channel is no denial.
 
-    def held(self, change: Change) -> None: ...
-    def moved(self, change: Change) -> None: ...
+    What is said is queued right after the record that it speaks of, and delivered at least once by one replica. A crash in
+    between loses nothing that people have to act on: what waits or stands open is looked for again."""
+
+    def held(self, change: Change) -> None:
+        """A change waits for people."""
+
+    def moved(self, change: Change) -> None:
+        """A change came to another state."""
+
+    def reminder(self, change: Change) -> None:
+        """A held change expires soon, and people have not answered."""
+
+    def break_glass(self, person: str, change: Change | None, target: str, until: datetime) -> None:
+        """A person lets a change, or changes of a target, through without the others. Urgent: told at once on every channel."""
+
+    def breaker(self, row: Breaker, by: str) -> None:
+        """A breaker moved, or an environment was frozen or thawed."""

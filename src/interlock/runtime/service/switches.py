@@ -70,6 +70,7 @@ class Switches:
         moved = await self._core.store.transact(work)
         await self._core.directory.refresh()
         announce.breaker(moved, by)
+        self._core.notifiers.breaker(moved, by)
         return moved
 
     def _may(self, what: str, subject: str, by: str) -> None:

@@ -75,11 +75,22 @@ def _deciding(connection: Connection) -> None:
         table.create(connection)
 
 
+def _outbox(connection: Connection) -> None:
+    """Version 5: messages to people."""
+    schema.outbox.create(connection)
+
+
 _DECIDING: Final = (schema.taken_back,)
-_LATER: Final = (schema.spent, schema.tickets, *_DECIDING)
+_LATER: Final = (schema.spent, schema.tickets, *_DECIDING, schema.outbox)
 """Tables that a later version added."""
 
-MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (_first, _budgets, _console, _deciding)
+MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (
+    _first,
+    _budgets,
+    _console,
+    _deciding,
+    _outbox,
+)
 VERSION: Final = len(MIGRATIONS)
 
 

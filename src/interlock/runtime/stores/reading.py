@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,27 +14,18 @@ from sqlalchemy import Connection, Row, Select, Table, func, or_, select
 from interlock.model.breaker import Breaker
 from interlock.model.change import Activity, Approval, Change, ChangeFilter, ChangeState, TakenBack
 from interlock.model.errors import NotFound, Unavailable
+from interlock.model.message import Message, MessageFilter
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket, TicketKind
 from interlock.runtime import crypto
 from interlock.runtime.crypto import CannotOpen, MasterKey
-from interlock.runtime.stores import built, schema
+from interlock.runtime.stores import built, messages, schema
 from interlock.runtime.stores.ledger_rows import Runner
+from interlock.runtime.stores.times import from_milliseconds, milliseconds
 
 V = TypeVar("V")
 WAITING = (ChangeState.HELD, ChangeState.APPROVED)
 UNRESOLVED = (ChangeState.EXECUTING, ChangeState.IN_DOUBT)
 MAX_LISTED = 1000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def milliseconds(at: datetime | None) -> int | None:
-    """A time as it is stored."""
-    return None if at is None else (at - _EPOCH) // timedelta(milliseconds=1)
-
-
-def from_milliseconds(value: int) -> datetime:
-    """Inverse of :func:`milliseconds`."""
-    return _EPOCH + timedelta(milliseconds=value)
 
 
 def clock(connection: Connection) -> datetime:
@@ -216,6 +207,17 @@ class SqlReadTx:
     def meta(self, key: str) -> str | None:
         value: str | None = self._scalar(select(schema.meta.c.value).where(schema.meta.c.key == key))
         return value
+
+    # -- messages to people
+
+    def message(self, message_id: str) -> Message | None:
+        return messages.one(self.runner, message_id)
+
+    def messages(self, which: MessageFilter) -> Sequence[Message]:
+        return messages.listed(self.runner, which)
+
+    def messages_due(self, channel: str) -> bool:
+        return messages.any_due(self.runner, channel, self.now())
 
     # -- ledger
 

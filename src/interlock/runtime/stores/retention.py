@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select
 
 from interlock.model.change import ChangeState
 from interlock.runtime.stores import schema
-from interlock.runtime.stores.reading import milliseconds
+from interlock.runtime.stores.times import milliseconds
 from interlock.runtime.stores.writing import SqlTx
 
 KEPT = (

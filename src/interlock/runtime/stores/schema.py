@@ -137,6 +137,24 @@ spent = Table(
     PrimaryKeyConstraint("scope", "target", "slice"),
 )
 
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("channel", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("queued_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("settled_at", BigInteger),
+    Column("holder", Text, nullable=False),
+    Column("held_until", BigInteger, nullable=False),
+    Column("doc", Text, nullable=False),
+    Index("outbox_by_due", "state", "channel", "due_at"),
+    Index("outbox_by_queue", "channel", "queued_at"),
+)
+
 ledger_head = Table(
     "ledger_head",
     metadata,

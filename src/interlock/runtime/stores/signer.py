@@ -21,7 +21,7 @@ from interlock.ledger.note import Checkpoint, NoteError, SignerKey
 from interlock.model.errors import Misconfigured, Unavailable
 from interlock.runtime.stores import schema
 from interlock.runtime.stores.ledger_rows import LedgerReader
-from interlock.runtime.stores.reading import milliseconds
+from interlock.runtime.stores.times import milliseconds
 from interlock.runtime.stores.writing import SqlTx
 
 LEASE = timedelta(seconds=30)

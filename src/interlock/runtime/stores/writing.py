@@ -20,12 +20,14 @@ from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.budget import AMOUNTS, Amounts, Spending
 from interlock.model.change import Approval, Change, TakenBack
 from interlock.model.errors import Conflict, NotFound, Rejected
+from interlock.model.message import Message
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket
 from interlock.runtime import crypto
 from interlock.runtime.crypto import MasterKey
-from interlock.runtime.stores import built, schema
+from interlock.runtime.stores import built, messages, schema
 from interlock.runtime.stores.ledger_rows import Runner
-from interlock.runtime.stores.reading import SqlReadTx, key_label, milliseconds, payload_label, signing_label
+from interlock.runtime.stores.reading import SqlReadTx, key_label, payload_label, signing_label
+from interlock.runtime.stores.times import milliseconds
 
 _ID_WINDOW = 256
 """How many ids are looked at in one query."""
@@ -215,6 +217,26 @@ class SqlTx(SqlReadTx):
 
     def forget_spent(self, before: datetime) -> None:
         self.runner.write(delete(schema.spent).where(schema.spent.c.slice < milliseconds(before)))
+
+    # -- messages to people
+
+    def add_message(self, message: Message) -> bool:
+        return messages.add(self.runner, message)
+
+    def claim_messages(self, channel: str, holder: str, until: datetime, limit: int) -> Sequence[Message]:
+        return messages.claim(self.runner, channel, holder, self.now(), until, limit)
+
+    def settle_message(self, message: Message, holder: str) -> bool:
+        return messages.settle(self.runner, message, holder, self.now())
+
+    def hasten_messages(self, channel: str) -> None:
+        messages.hasten(self.runner, channel, self.now())
+
+    def drop_message(self, message_id: str) -> None:
+        messages.drop(self.runner, message_id)
+
+    def forget_messages(self, before: datetime) -> None:
+        messages.forget(self.runner, before)
 
     # -- how
 

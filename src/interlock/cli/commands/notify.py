@@ -1,0 +1,88 @@
+"""Messages to people: what was given up, and trying channels out."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+from rich.text import Text
+
+from interlock.cli import out
+from interlock.cli.options import As, Config, Json, Key, Url, connect
+from interlock.console.schemas import Empty
+from interlock.console.schemas_messages import MessageList
+from interlock.model.errors import Rejected
+from interlock.model.message import Message
+from interlock.runtime.notify.states import ChannelState, Tried
+
+notify = typer.Typer(no_args_is_help=True, help="Messages to people, and their channels.")
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="Id of the message (`interlock notify list`).")]
+Channel = Annotated[str, typer.Argument(metavar="CHANNEL", help="Name of the channel.")]
+Waiting = Annotated[bool, typer.Option("--waiting", help="Those that wait for their delivery as well.")]
+
+
+@notify.command("list")
+def list_messages(
+    waiting: Waiting = False,
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """List the channels, and the messages that were given up."""
+    path = "/api/v1/messages" + ("?state=dead&state=waiting" if waiting else "")
+    found = connect(config, url, as_, key).get(path, MessageList)
+    if json:
+        out.json(found)
+        return
+    columns = ("channel", "told of", "waiting", "given up", "last failure")
+    out.print_table(out.table("", columns, [_channel(c) for c in found.channels], right=columns[2:4]))
+    if found.messages:
+        rows = [(m.id, m.channel, m.state.value, m.attempts, m.error, m.text) for m in found.messages]
+        out.print_table(out.table("", ("message", "channel", "state", "tries", "why", "text"), rows))
+
+
+def _channel(state: ChannelState) -> tuple[object, ...]:
+    told = [*state.events, *(f"group {g}" for g in state.groups), *(f"in {e}" for e in state.environments)]
+    return state.name, ", ".join(told) or "everything", state.waiting, state.dead, state.why
+
+
+@notify.command("retry")
+def retry_message(
+    message: Id, config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
+) -> None:
+    """Have a message that was given up tried again."""
+    path = f"/api/v1/messages/{quote(message, safe='')}/retry"
+    _told(connect(config, url, as_, key).post(path, Message, Empty()), "is tried again", json)
+
+
+@notify.command("drop")
+def drop_message(
+    message: Id, config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
+) -> None:
+    """Forget a message that was given up."""
+    path = f"/api/v1/messages/{quote(message, safe='')}"
+    _told(connect(config, url, as_, key).delete(path, Message), "is forgotten", json)
+
+
+@notify.command("test")
+def try_channel(
+    channel: Channel, config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
+) -> None:
+    """Send a test to a channel, and tell whether it was taken."""
+    path = f"/api/v1/channels/{quote(channel, safe='')}/test"
+    tried = connect(config, url, as_, key).post(path, Tried, Empty())
+    if json:
+        out.json(tried)
+    if not tried.taken:
+        raise Rejected(f"the channel {tried.channel} did not take it: {tried.why}")
+    if not json:
+        out.say(f"{tried.channel} took it.")
+
+
+def _told(message: Message, what: str, json: bool) -> None:
+    if json:
+        out.json(message)
+    else:
+        out.console().print(Text.assemble((message.id, "bold"), f" to {message.channel} {what}."))

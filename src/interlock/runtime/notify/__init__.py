@@ -1,0 +1,1 @@
+"""Notifications: messages to people on channels that they configure (docs/notifications.md). Start reading at `post`."""
