@@ -28,3 +28,23 @@ def test_comments_are_shown_with_the_change(furnished: Place) -> None:
     assert "is the backup done?" in shown
     assert "ann" in shown
     assert "from 1 to 4000 characters" in furnished.no("comment", change, " ").err
+
+
+def test_waiting_changes_that_look_alike_are_named_together(furnished: Place) -> None:
+    first = furnished.send(["delete_like", "row/01"])
+    second = furnished.send(["delete_like", "row/02"])
+    listed = " ".join(furnished.ok("changes").out.split())
+    assert f"2 that wait look alike, each is decided by itself: {second}, {first}" in listed
+
+
+def test_whoever_approves_one_after_the_other_is_slowed(furnished: Place) -> None:
+    changes = [
+        furnished.send(["delete_like", rows]) for rows in ("row/00", "row/01", "row/02", "row/0", "row/")
+    ]
+    for change in changes:
+        furnished.ok("approve", change, *furnished.signing("ann"), "--yes")
+    furnished.ok("withdraw", changes[0])
+    last = furnished.send(["delete_like", "row"])
+    told = furnished.no("approve", last, *furnished.signing("ann"), "--yes").err
+    assert "within" in told
+    assert "read it meanwhile" in told

@@ -1,7 +1,12 @@
 """Deciding about changes, over the API."""
 
+from typing import Any
+from urllib.parse import urlencode
+
 import pytest
-from tests.console.conftest import CONFIG, Api, bearer
+from tests.console.conftest import CONFIG, Api, bearer, sign
+
+from interlock.testing.signing import key_of
 
 pytestmark = pytest.mark.anyio
 
@@ -69,3 +74,46 @@ async def test_comments_are_shown_to_people_with_their_writer(api: Api) -> None:
     assert "backup" not in own.text
     await api.post(path, {"text": " "}, status=422)
     await api.post("/api/v1/changes/CHG-00000000/comments", {"text": "x"}, status=404)
+
+
+async def test_whoever_fetches_the_statement_has_the_effect_before_them(api: Api) -> None:
+    change = (await api.held()).id
+    path = f"/api/v1/changes/{change}"
+
+    async def fetch(person: str, by: str, **more: str) -> dict[str, Any]:
+        query = urlencode({"person": person, **more})
+        asked = await api.signed("GET", f"{path}/statement?{query}", person=by)
+        assert asked.status_code == 200
+        return sign(asked.json()["statement"], key_of(person))
+
+    # Somebody else's looking, and looking to deny, are not the person's looking to approve.
+    words = await fetch("ann", by="bob")
+    await fetch("ann", by="ann", verdict="deny")
+    refused = await api.signed("POST", f"{path}/approvals", words, person="ann")
+    assert (refused.status_code, "ann has not looked" in refused.json()["detail"]) == (422, True)
+    words = await fetch("ann", by="ann")
+    given = await api.signed("POST", f"{path}/approvals", words, person="ann")
+    assert given.status_code == 200
+
+
+HASTY = CONFIG + "reviews: {per_hour: 1, slowed_s: 0}\n"
+
+
+@pytest.mark.parametrize("api", [HASTY], indirect=True)
+async def test_a_hasty_approval_is_shown_as_one(api: Api) -> None:
+    first, second = (await api.held()).id, (await api.send([["delete_like", "row/02"]])).change.id  # type: ignore[union-attr]
+    await api.post(f"/api/v1/changes/{first}/approvals", await api.say(first, "ann"))
+    detail = await api.post(f"/api/v1/changes/{second}/approvals", await api.say(second, "ann"))
+    (quorum,) = detail["quorums"]
+    assert (quorum["hasty"], quorum["count"], quorum["missing"]) == (["ann"], 3, 2)
+
+
+async def test_waiting_changes_that_look_alike_have_one_group(api: Api) -> None:
+    await api.send([["delete_like", "row/01"]])
+    await api.send([["delete_like", "row/01"]], agent="other")
+    await api.send([["delete_like", "row/02"]])
+    listed = (await api.get("/api/v1/changes", state="held"))["changes"]
+    groups = {c["agent"]: c["group"] for c in listed}
+    assert len(listed) == 3
+    assert len({c["group"] for c in listed}) == 2
+    assert [c["group"] for c in listed if c["agent"] == "fixer"] == [groups["fixer"]] * 2

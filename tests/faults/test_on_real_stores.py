@@ -83,6 +83,7 @@ def test_hold_on_one_approve_on_the_other_resume_on_the_first(replicas: Replicas
         service = Changes(two.core, {"shop": two.gate})
         for name in ("ann", "bob"):
             words = await service.statement(change.id, name)
+            await service.opened(change.id, name)
             await service.speak(words, signing.signed(words, change.requested_at).signature)
         answer = await one.send(agent, MANY)
         assert isinstance(answer, Permitted)

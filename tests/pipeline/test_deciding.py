@@ -9,7 +9,8 @@ import pytest
 
 from interlock.control import limits
 from interlock.control.approval import rfc3339
-from interlock.model.change import Approval, Change, ChangeState, Verdict
+from interlock.control.haste import Reviews
+from interlock.model.change import Approval, Change, ChangeState, Review, Verdict
 from interlock.model.errors import NotFound, Rejected
 from interlock.model.people import Part, Quorum, Wider
 from interlock.pipeline import approve, comments, records
@@ -255,6 +256,8 @@ def test_what_was_taken_back_cannot_be_given_in_again_but_signed_anew() -> None:
         given, kept_aside = sign(), sign(-5)
         longer = sign(expires=rfc3339(made.store.time + timedelta(days=5)))
 
+        await made.store.transact(lambda tx: approve.opened(tx, change.id, "ann"))
+
         async def give(approval: Approval) -> None:
             await made.store.transact(lambda tx: approve.speak(tx, approval, made.terms))
 
@@ -283,6 +286,7 @@ def test_another_may_still_approve_what_one_took_back() -> None:
         old = signing.speak(change, "bob", made.store.time, origin=made.terms.origin)
         await made.approve(change, "ann")
         await take_back(made, change, "ann")
+        await made.store.transact(lambda tx: approve.opened(tx, change.id, "bob"))
         await made.store.transact(lambda tx: approve.speak(tx, old, made.terms))
 
     asyncio.run(story())
@@ -351,5 +355,138 @@ def test_a_change_has_only_so_many_comments() -> None:
         await made.store.transact(many)
         with pytest.raises(Rejected, match="has 200 comments already"):
             await Changes(made.core, {}).comment(change.id, "x", by="person/ann")
+
+    asyncio.run(story())
+
+
+# ---- against the rubber stamp
+
+
+async def give(made: Installation, change: Change, name: str) -> Change:
+    """An approval, as the terms of the installation take it."""
+
+    def work(tx: Tx) -> Change:
+        words = signing.speak(change, name, tx.now(), origin=made.terms.origin)
+        return approve.speak(tx, words, made.terms).change
+
+    result: Change = await made.store.transact(work)
+    return result
+
+
+async def look(made: Installation, change: Change, name: str) -> None:
+    await made.store.transact(lambda tx: approve.opened(tx, change.id, name))
+
+
+async def rushed(made: Installation, person: str, number: int = 5) -> None:
+    """The person approved some changes right after looking at them."""
+
+    def work(tx: Tx) -> None:
+        for n in range(number):
+            tx.put_review(Review(f"CHG-{n}", person, tx.now(), tx.now()))
+
+    await made.store.transact(work)
+    made.store.advance(timedelta(minutes=10))
+    await made.core.directory.refresh()
+
+
+def test_nobody_approves_what_they_have_not_looked_at() -> None:
+    async def story() -> None:
+        made = await Installation.make()
+        change = await held(made)
+        await look(made, change, "bob")
+        with pytest.raises(Rejected, match=f"ann has not looked at {change.id}"):
+            await give(made, change, "ann")
+        await look(made, change, "ann")
+        assert (await give(made, change, "ann")).state is S.HELD
+        assert (await give(made, change, "bob")).state is S.APPROVED
+
+    asyncio.run(story())
+
+
+def test_to_deny_one_need_not_have_looked() -> None:
+    async def story() -> None:
+        made = await Installation.make()
+        change = await held(made)
+
+        def work(tx: Tx) -> Change:
+            words = signing.speak(change, "ann", tx.now(), origin=made.terms.origin, verdict=Verdict.DENY)
+            return approve.speak(tx, words, made.terms).change
+
+        assert (await made.store.transact(work)).state is S.DENIED
+
+    asyncio.run(story())
+
+
+def test_looking_again_does_not_begin_anew_and_nobody_looks_at_what_is_over() -> None:
+    async def story() -> None:
+        made = await Installation.make()
+        change = await held(made)
+        service = Changes(made.core, {"shop": made.gate})
+        first = await service.opened(change.id, "ann")
+        made.store.advance(timedelta(seconds=9))
+        assert await service.opened(change.id, "ann") == first
+        with pytest.raises(Rejected, match="there is no person nobody"):
+            await service.opened(change.id, "nobody")
+        await made.speak(change, "ann", Verdict.DENY)
+        with pytest.raises(Rejected, match="is denied"):
+            await service.opened(change.id, "bob")
+
+    asyncio.run(story())
+
+
+def test_a_hasty_approval_is_slowed_then_counts_and_asks_one_more_person() -> None:
+    async def story() -> None:
+        made = await Installation.make()
+        made.terms = msgspec.structs.replace(made.terms, reviews=Reviews())
+        await rushed(made, "ann")
+        change = await held(made)
+        for name in ("ann", "bob", "cho"):
+            await look(made, change, name)
+        made.store.advance(timedelta(seconds=20))
+        with pytest.raises(
+            Rejected, match=r"ann approved the last 5 changes within 0\.0 s .* can be approved in 40 s"
+        ):
+            await give(made, change, "ann")
+        made.store.advance(timedelta(seconds=40))
+        await give(made, change, "ann")
+        assert (await give(made, change, "bob")).state is S.HELD
+        assert (await give(made, change, "cho")).state is S.APPROVED
+        bodies = [e.body for e in made.store.entries("approval")]
+        assert [(b["person"], b["hasty"]) for b in bodies] == [("ann", True), ("bob", False), ("cho", False)]
+        assert bodies[0]["opened"] == rfc3339(made.store.time - timedelta(seconds=60))
+        # The quorum is counted with the same stored approvals when it is used.
+        assert isinstance(await made.send(await made.principal(), MANY), Permitted)
+
+    asyncio.run(story())
+
+
+def test_who_approves_too_many_in_an_hour_is_slowed() -> None:
+    async def story() -> None:
+        made = await Installation.make()
+        made.terms = msgspec.structs.replace(made.terms, reviews=Reviews(per_hour=3))
+
+        def work(tx: Tx) -> None:
+            for n in range(3):
+                tx.put_review(Review(f"CHG-{n}", "ann", tx.now() - timedelta(hours=2), tx.now()))
+
+        await made.store.transact(work)
+        change = await held(made)
+        await look(made, change, "ann")
+        with pytest.raises(Rejected, match="ann approves the 4th change within an hour"):
+            await give(made, change, "ann")
+
+    asyncio.run(story())
+
+
+def test_an_approval_is_itself_counted_later() -> None:
+    async def story() -> None:
+        made = await Installation.make()
+        change = await held(made)
+        await look(made, change, "ann")
+        made.store.advance(timedelta(seconds=3))
+        await give(made, change, "ann")
+        [review] = await made.store.read(lambda tx: tx.reviews("ann", change.requested_at))
+        assert (review.change, review.approved_at) == (change.id, made.store.time)
+        assert review.opened_at == made.store.time - timedelta(seconds=3)
 
     asyncio.run(story())

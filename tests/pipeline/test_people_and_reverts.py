@@ -105,6 +105,7 @@ def test_an_approval_ends_with_its_shortest_signature() -> None:
         soon = made.store.time + timedelta(minutes=5)
         words = signing.speak(change, "ann", made.store.time, origin=made.terms.origin).statement
         short = msgspec.structs.replace(words, expires=rfc3339(soon))
+        made.store.now(lambda tx: approve.opened(tx, change.id, "ann"))
         made.store.now(lambda tx: approve.speak(tx, signing.signed(short, soon), made.terms))
         approved = await made.approve(change, "bob")
         assert approved.state is S.APPROVED

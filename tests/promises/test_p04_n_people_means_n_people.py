@@ -225,6 +225,7 @@ def test_whoever_asked_does_not_decide(shop: Shop) -> None:
 def statement(shop: Shop, change: Change, person: str = "ann", **altered: Any) -> Statement:
     core = shop.gateway.runtime.core
     expires = core.directory.now() + timedelta(hours=1)
+    shop.gateway.run(shop.gateway.runtime.changes.opened(change.id, person))
     words = approvals.statement(change, person, Verdict.APPROVE, origin=core.terms.origin, expires=expires)
     return msgspec.structs.replace(words, **altered)
 
@@ -299,10 +300,10 @@ def test_another_key_does_not_sign_for_a_person(shop: Shop, person: str) -> None
 
 
 def test_a_word_about_one_holding_is_none_about_the_next(shop: Shop) -> None:
-    """The same work, held anew after a denial: the signatures of before are of no use."""
+    """The same work, held anew after it was withdrawn: the signatures of before are of no use."""
     first = hold(shop)
     words = [statement(shop, first, person) for person in ("ann", "ben")]
-    shop.gateway.deny(first.id, "cho")
+    shop.gateway.run(shop.gateway.runtime.changes.withdraw(first.id, "another way", by="uid/0"))
     second = hold(shop)
     assert second.content == first.content
     for old in words:
@@ -351,7 +352,7 @@ def test_a_record_altered_behind_the_signatures_is_approved_by_nobody(serve18: S
         with shop.connect() as agent, fails(HELD):
             agent.execute(other)
         wanted = next(c for c in shop.changes(ChangeState.HELD) if c.id != change.id)
-        shop.gateway.deny(wanted.id)
+        shop.gateway.run(shop.gateway.runtime.changes.withdraw(wanted.id, "not now", by="uid/0"))
         shop.gateway.approve(change.id)
         file = shop.gateway.folder / "var/interlock.db"
         with closing(sqlite3.connect(file, isolation_level=None)) as store:

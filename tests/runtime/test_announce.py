@@ -36,6 +36,7 @@ def test_a_change_that_people_decide_about() -> None:
             await made.send(agent, MANY)
             for name in ("ann", "bob"):
                 words = await service.statement(held.change.id, name, reason="a secret reason")
+                await service.opened(held.change.id, name)
                 await service.speak(words, signing.signed(words, held.change.requested_at).signature)
             await service.apply(held.change.id, by="uid/0")
         assert events(logs) == [

@@ -1,9 +1,11 @@
 """`quorums:`, `reviews:` and `break_glass:` of the configuration."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from interlock.control.haste import Reviews
 from interlock.model.errors import Misconfigured
 from interlock.model.people import Part, Quorum, Wider
 from interlock.runtime.config import Config, build
@@ -70,3 +72,24 @@ def test_parts_and_steps_of_a_quorum_are_read() -> None:
 def test_mistakes_in_a_quorum_are_named(old: str, new: str, said: str) -> None:
     assert old in QUORUM
     assert said in complaint(QUORUM.replace(old, new, 1))
+
+
+def test_how_quickly_people_may_approve_is_read() -> None:
+    assert read("").reviews == Reviews(10, 5, 60, timedelta(hours=1))
+    given = read("reviews: {per_hour: 3, median_s: 0, slowed_s: 90, remind: 30m}\n")
+    assert given.reviews == Reviews(3, 0, 90, timedelta(minutes=30))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("reviews: {per_hour: 0}", "reviews.per_hour: expected a whole number of 1 or more"),
+        ("reviews: {median_s: -1}", "reviews.median_s: expected a whole number of 0 or more"),
+        ("reviews: {slowed_s: soon}", "reviews.slowed_s: expected a whole number of 0 or more"),
+        ("reviews: {per_hours: 1}", "reviews.per_hours: unknown key; did you mean 'per_hour'?"),
+        ("reviews: {remind: soon}", "reviews.remind: 'soon' is not a length of time"),
+        ("reviews: [1]", "reviews: expected keys and values"),
+    ],
+)
+def test_mistakes_in_reviews_are_named(text: str, said: str) -> None:
+    assert said in complaint(text)

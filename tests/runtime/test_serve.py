@@ -100,6 +100,7 @@ def test_serves_holds_approves_applies_reverts_and_remembers(tmp_path: Path) -> 
             assert isinstance(held, Held)
             for name in ("ann", "bob"):
                 words = await runtime.changes.statement(held.change.id, name)
+                await runtime.changes.opened(held.change.id, name)
                 signed = signing.signed(words, held.change.requested_at)
                 spoken = await runtime.changes.speak(words, signed.signature)
             assert spoken.change.state is ChangeState.APPROVED

@@ -28,5 +28,7 @@ def _print_quorum(quorum: QuorumState) -> None:
     for part in quorum.parts if several else ():
         who = f": {', '.join(part.given)}" if part.given else ""
         out.say(f"  {len(part.given)} of {part.count} of group {' or '.join(part.groups)}{who}")
+    for person in quorum.hasty:
+        out.say(f"  {person} approved in haste: one more person is needed")
     for person, why in quorum.ignored.items():
         out.say(f"  {person} does not count: {why}")

@@ -49,7 +49,7 @@ class ChangeQuery(Value, frozen=True):
 
 
 class ChangeSummary(Value, frozen=True):
-    """A change in a list."""
+    """A change in a list. `group` is the same for changes that look alike (`control.change.shape`); each is decided by itself."""
 
     id: str
     state: ChangeState
@@ -66,6 +66,7 @@ class ChangeSummary(Value, frozen=True):
     note: str = ""
     reverts: str = ""
     reverted_by: str = ""
+    group: str = ""
 
 
 class ChangePage(Value, frozen=True):
@@ -85,7 +86,8 @@ class QuorumPart(Value, frozen=True):
 
 class QuorumState(Value, frozen=True):
     """How far a quorum is. `count` are all that it needs for this effect, `group` its first group, `parts` what is needed of which
-    group, and who is there. `given` are the people who count, `ignored` those who spoke and don't count, with the reason."""
+    group, and who is there. `given` are the people who count, `ignored` those who spoke and don't count, with the reason. For each
+    of the `hasty` one more person is needed."""
 
     name: str
     count: int
@@ -94,6 +96,7 @@ class QuorumState(Value, frozen=True):
     ignored: dict[str, str] = {}  # noqa: RUF012  # msgspec copies mutable defaults
     parts: tuple[QuorumPart, ...] = ()
     missing: int = 0
+    hasty: tuple[str, ...] = ()
 
 
 class ChangeDetail(Value, frozen=True):

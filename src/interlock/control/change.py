@@ -11,6 +11,7 @@ import msgspec
 
 from interlock.control import limits
 from interlock.control.machine import Machine
+from interlock.model.base import digest_of
 from interlock.model.change import Change, ChangeState
 
 S = ChangeState
@@ -83,6 +84,13 @@ def move(change: Change, event: ChangeEvent, *, expires_at: datetime | None = No
 def held_until(change: Change) -> datetime:
     """Until when a held change waits for people."""
     return change.requested_at + limits.HELD_FOR
+
+
+def shape(change: Change) -> str:
+    """A digest that changes share when they look alike in a list: the same agent does the same to the same resources of a target,
+    whatever the content. Each is decided by itself all the same."""
+    steps = {(o.verb, o.action.value, *((r.kind, r.name) for r in o.resources)) for o in change.operations}
+    return digest_of([change.agent, change.target, sorted(map(str, steps))])
 
 
 def settled_event(change: Change, committed: bool | None, now: datetime) -> ChangeEvent:

@@ -27,12 +27,14 @@ class PartTally(Value, frozen=True):
 
 class Tally(Value, frozen=True):
     """How far a quorum is. `given` are the distinct persons who count, `excluded` those who spoke and do not, with the reason.
-    `parts` tell who fills which part: somebody may count and yet not be the one who is missing. `denied_by` ends the change
+    `parts` tell who fills which part: somebody may count and yet not be the one who is missing. For each of the `hasty` one more
+    person is needed. `denied_by` ends the change
     whatever else was given."""
 
     quorum: str
     parts: tuple[PartTally, ...]
     given: tuple[str, ...] = ()
+    hasty: tuple[str, ...] = ()
     excluded: tuple[tuple[str, str], ...] = ()
     denied_by: str = ""
 
@@ -89,6 +91,7 @@ def count(
 ) -> Tally:
     """Count the approvals of a change towards a quorum. Everything is verified again: nothing is remembered as verified."""
     given: dict[str, str] = {}
+    hasty: dict[str, None] = {}
     excluded: dict[str, str] = {}
     denied_by = ""
     # An alias enrolled with the owner's key is the owner.
@@ -113,9 +116,12 @@ def count(
             excluded[name] = why
         else:
             given[name] = approval.public_key
+            if approval.hasty:
+                hasty[name] = None
     left = tuple((name, why) for name, why in excluded.items() if name not in given)
-    parts = _parts({name: people[name].groups for name in given}, places(quorum, change))
-    return Tally(quorum.name, parts, tuple(given), left, denied_by)
+    more = (Place(len(hasty), quorum.groups),) if hasty else ()
+    parts = _parts({name: people[name].groups for name in given}, (*places(quorum, change), *more))
+    return Tally(quorum.name, parts, tuple(given), tuple(hasty), left, denied_by)
 
 
 def _parts(given: Mapping[str, Sequence[str]], needed: Sequence[Place]) -> tuple[PartTally, ...]:

@@ -121,13 +121,23 @@ class Assertion(Value, frozen=True):
 class Approval(Value, frozen=True):
     """A person's signed word about a change. `signature` is Ed25519 over the canonical JSON of `statement`, base64; with an
     `assertion`, a passkey's signature over that and the digest of the statement as its challenge, base64url, and `public_key`
-    the passkey's."""
+    the passkey's. `hasty` is not theirs: it was given too quickly to stand alone (`control.haste`)."""
 
     statement: Statement
     signature: str
     public_key: str
     at: datetime
     assertion: Assertion | None = None
+    hasty: bool = False
+
+
+class Review(Value, frozen=True):
+    """That a person had a change's effect before them: since when, and when they approved it, if they did."""
+
+    change: str
+    person: str
+    opened_at: datetime
+    approved_at: datetime | None = None
 
 
 class TakenBack(Value, frozen=True):

@@ -1,13 +1,15 @@
 """What people say of a held change: one transaction, so that two voices at once are counted one after the other."""
 
+from datetime import timedelta
+
 import msgspec
 
-from interlock.control import limits
+from interlock.control import haste, limits
 from interlock.control.approval import expiry, remedies, verify
 from interlock.control.change import OPEN, E, move
 from interlock.control.quorum import Tally, conflict_of_interest
 from interlock.model.base import Value
-from interlock.model.change import Approval, Change, ChangeState, Verdict
+from interlock.model.change import Approval, Change, ChangeState, Review, Verdict
 from interlock.model.errors import Rejected
 from interlock.model.people import Quorum
 from interlock.model.words import plain
@@ -44,9 +46,48 @@ def speak(tx: Tx, approval: Approval, terms: Terms) -> Spoken:
         return _deny(tx, approval, change, terms)
     _may_count(tx, change, name, terms)
     _not_taken_back(tx, approval)
+    review = _reviewed(tx, change, name)
+    approval = msgspec.structs.replace(approval, hasty=_unhurried(tx, review, terms))
     tx.add_approval(change.id, approval)
-    tx.append("approval", bodies.spoken(approval))
+    tx.put_review(msgspec.structs.replace(review, approved_at=tx.now()))
+    tx.append("approval", bodies.spoken(approval, review))
     return _counted(tx, change, terms)
+
+
+def opened(tx: Tx, change_id: str, person: str) -> Review:
+    """The effect of an open change is before a person, as of now or since they first looked. Without that they cannot approve it.
+    Raises NotFound, Rejected."""
+    change = found(tx, change_id)
+    _open(tx, change)
+    before = tx.review(change.id, person)
+    if before is not None:
+        return before
+    if tx.person(person) is None:
+        raise Rejected(f"there is no person {bodies.cut(person)}")
+    review = Review(change.id, person, tx.now())
+    tx.put_review(review)
+    return review
+
+
+def _reviewed(tx: ReadTx, change: Change, name: str) -> Review:
+    review = tx.review(change.id, name)
+    if review is None:
+        raise Rejected(
+            f"{name} has not looked at {change.id}: what it does must be seen before it is approved"
+        )
+    return review
+
+
+def _unhurried(tx: ReadTx, review: Review, terms: Terms) -> bool:
+    """Whether the approval is a hasty one. Rejected, with how long it still takes, while its review has not been open for long
+    enough."""
+    now = tx.now()
+    why = haste.hasty(tx.reviews(review.person, now - haste.LOOKED_AT), now, terms.reviews)
+    still = haste.left(review.opened_at, now, terms.reviews) if why else timedelta(0)
+    if still > timedelta(0):
+        seconds = -(-still // timedelta(seconds=1))
+        raise Rejected(f"{review.person} {why}: this one can be approved in {seconds} s, read it meanwhile")
+    return bool(why)
 
 
 def take_back(tx: Tx, change_id: str, person: str, by: str, why: str, terms: Terms) -> Spoken:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from interlock.control import approval as approvals
 from interlock.model.base import Json, digest_of, to_json
-from interlock.model.change import Approval, Change, Measurement
+from interlock.model.change import Approval, Change, Measurement, Review
 from interlock.model.decision import Decision, Forbid, Hold, Permit, Rehearse
 from interlock.model.effect import Effect, totals
 from interlock.model.operation import Operation
@@ -97,13 +97,16 @@ def moved(change: Change, before: Change, by: str, why: str) -> dict[str, Json]:
     }
 
 
-def spoken(approval: Approval) -> dict[str, Json]:
-    """An entry `approval` or `denial`: all that an offline check of the signature needs."""
-    passkey: dict[str, Json] = {}
+def spoken(approval: Approval, review: Review | None = None) -> dict[str, Json]:
+    """An entry `approval` or `denial`: all that an offline check of the signature needs. Of an approval also since when its review
+    was open, and whether it was a hasty one."""
+    more: dict[str, Json] = {}
     if approval.assertion is not None:
-        passkey["assertion"] = to_json(approval.assertion)
+        more["assertion"] = to_json(approval.assertion)
+    if review is not None:
+        more |= {"opened": approvals.rfc3339(review.opened_at), "hasty": approval.hasty}
     return {
-        **passkey,
+        **more,
         "change": approval.statement.change,
         "person": approval.statement.person,
         "statement": to_json(approval.statement),

@@ -11,6 +11,7 @@ from interlock.control import limits, quorum
 from interlock.control.approval import verify_revert
 from interlock.control.budget import Budgets
 from interlock.control.change import MACHINE, OPEN, UNSETTLED, E, move, settled_event
+from interlock.control.haste import Reviews
 from interlock.control.passkey import Site
 from interlock.model.base import Value
 from interlock.model.beside import side_by_side
@@ -29,14 +30,15 @@ CONTENT = "content"
 
 
 class Terms(Value, frozen=True):
-    """What records need to know of the installation: its quorums, the log's origin, this gateway's own name, its budgets, and where
-    passkeys sign."""
+    """What records need to know of the installation: its quorums, the log's origin, this gateway's own name, its budgets, where
+    passkeys sign, and how quickly people may approve."""
 
     quorums: Mapping[str, Quorum]
     origin: str
     gateway: str = ""
     budgets: Budgets | None = None
     site: Site | None = None
+    reviews: Reviews = Reviews()
 
 
 def found(tx: ReadTx, change_id: str) -> Change:

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from interlock.control.budget import Budgets
+from interlock.control.haste import Reviews
 from interlock.model.errors import Misconfigured
 from interlock.model.people import Quorum
 from interlock.policy.limits import Limits
-from interlock.runtime import budgets, durations, quorums, secrets
+from interlock.runtime import budgets, deciding, durations, quorums, secrets
 from interlock.runtime.addresses import address as address
 from interlock.runtime.addresses import is_loopback as is_loopback
 from interlock.runtime.notify import config as notify
@@ -97,6 +98,7 @@ class Config(msgspec.Struct, frozen=True):
     guardrails: Literal["default", "none"]
     limits: Limits
     budgets: Budgets | None
+    reviews: Reviews
     retention_payloads: timedelta
     retention_trash: timedelta
     notify: tuple[ChannelConfig, ...]
@@ -123,7 +125,7 @@ class Config(msgspec.Struct, frozen=True):
 
 TOP = (
     "store", "state_dir", "api", "environments", "targets", "quorums", "policies", "guardrails", "limits", "budgets",
-    "retention", "notify", "witness", "origin", "master_key",
+    "reviews",    "retention", "notify", "witness", "origin", "master_key",
 )  # fmt: skip
 
 
@@ -158,6 +160,7 @@ def build(source: Source, path: Path) -> Config:
         guardrails=guardrails,
         limits=limits,
         budgets=budgets.read(source, top.get("budgets"), limits, guardrails, known_quorums),
+        reviews=deciding.reviews(source, top.get("reviews")),
         retention_payloads=_length(source, retention.payloads, ("retention", "payloads")),
         retention_trash=_length(source, retention.trash, ("retention", "trash")),
         notify=notify.read(source, top.get("notify", []), folder, environments, known_quorums),

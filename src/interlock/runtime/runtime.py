@@ -71,8 +71,14 @@ class Runtime:
         self.config, self.store = config, store
         self.governance = governance or TryOut()
         found = {t.connector: find(t.connector) for t in config.targets.values()}
-        site = site_of(config.api.public_url)
-        self.terms = Terms(config.quorums, store.origin, gateway, config.budgets, site)
+        self.terms = Terms(
+            config.quorums,
+            store.origin,
+            gateway,
+            config.budgets,
+            site_of(config.api.public_url),
+            config.reviews,
+        )
         policies = Policies(
             config.policies,
             quorums=config.quorums,

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 from interlock.model.base import Json
 from interlock.model.breaker import Breaker
 from interlock.model.budget import Amounts, Spending
-from interlock.model.change import Activity, Approval, Change, ChangeFilter, TakenBack
+from interlock.model.change import Activity, Approval, Change, ChangeFilter, Review, TakenBack
 from interlock.model.message import Message, MessageFilter
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket, TicketKind
 
@@ -46,6 +46,12 @@ class ReadTx(Protocol):
 
     def taken_back(self, change_id: str) -> Sequence[TakenBack]:
         """Approvals that their people took back, in the order in which they did."""
+
+    def review(self, change_id: str, person: str) -> Review | None:
+        """Whether the person has had the change before them."""
+
+    def reviews(self, person: str, since: datetime) -> Sequence[Review]:
+        """What the person approved since then, newest first, at most 1,000."""
 
     def payload(self, change_id: str, name: str) -> bytes:
         """Decrypted; NotFound when it never was or its key was destroyed by retention."""
@@ -105,6 +111,7 @@ class Tx(ReadTx, Protocol):
         """Let an approval no longer be among `approvals`, and remember it among `taken_back`, at `now()`. NotFound when there is
         none; the person may speak again."""
 
+    def put_review(self, review: Review) -> None: ...
     def put_payload(self, change_id: str, name: str, data: bytes) -> str:
         """Store it encrypted under the change's own key; returns the SHA-256 (hex) of the ciphertext, which ledger entries
         refer to."""

@@ -8,12 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 from interlock.control import breaker
+from interlock.control.haste import Reviews
 from interlock.model.breaker import Breaker
 from interlock.model.change import Change, ChangeFilter, ChangeState, Verdict
 from interlock.model.decision import Target
 from interlock.model.operation import Action
 from interlock.model.people import Agent, AgentCredential, Grant, Quorum
-from interlock.pipeline.approve import Spoken
+from interlock.pipeline.approve import Spoken, opened
 from interlock.pipeline.approve import speak as give
 from interlock.pipeline.records import Terms, found
 from interlock.runtime.core import Core
@@ -27,6 +28,8 @@ from interlock.testing.store import FakeStore
 from interlock.testing.toy import Statement, ToyLive, ToyTarget, ToyUnit, work_of
 
 QUORUMS = {"two-sre": Quorum("two-sre", 2, "sre")}
+UNHURRIED = Reviews(per_hour=1000, median_s=0, slowed_s=0)
+"""Tests approve more quickly than people read."""
 ROWS = {f"row/{n:04d}": "old" for n in range(300)}
 MANY: Sequence[Statement] = (("delete_like", "row/01"),)
 """Deletes 100 rows of 300: beyond 10 %, so that it is held."""
@@ -48,7 +51,7 @@ class Installation:
     ) -> None:
         self.store: Any = store
         self.toy = toy
-        self.terms = Terms(quorums, origin, gateway)
+        self.terms = Terms(quorums, origin, gateway, reviews=UNHURRIED)
         policies = Policies(None, quorums=quorums, fragments={})
         self.core = Core(store, self.terms, Directory(store), policies)
         self.live = ToyLive(toy)
@@ -101,6 +104,7 @@ class Installation:
         """Let someone approve or deny, with their real signature."""
 
         def work(tx: Tx) -> Spoken:
+            opened(tx, change.id, name)
             words = signing.speak(
                 change, name, tx.now(), origin=self.terms.origin, verdict=verdict, reason=reason
             )

@@ -1,11 +1,11 @@
-"""The part of the store in memory that is about deciding: approvals taken back."""
+"""The part of the store in memory that is about deciding: approvals taken back, reviews."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from interlock.model.change import Approval, TakenBack
+from interlock.model.change import Approval, Review, TakenBack
 from interlock.model.errors import NotFound
 
 
@@ -14,6 +14,7 @@ class Decided:
     """The tables. Values are frozen, so a copy of the containers is a snapshot."""
 
     taken_back: dict[str, tuple[TakenBack, ...]] = field(default_factory=dict)
+    reviews: dict[tuple[str, str], Review] = field(default_factory=dict)
 
 
 class DecidingReads:
@@ -25,6 +26,15 @@ class DecidingReads:
     def taken_back(self, change_id: str) -> Sequence[TakenBack]:
         found: tuple[TakenBack, ...] = self._t.taken_back.get(change_id, ())
         return found
+
+    def review(self, change_id: str, person: str) -> Review | None:
+        found: Review | None = self._t.reviews.get((change_id, person))
+        return found
+
+    def reviews(self, person: str, since: datetime) -> Sequence[Review]:
+        found = [(r.approved_at, r) for r in self._t.reviews.values() if r.person == person and r.approved_at]
+        newest = sorted((pair for pair in found if pair[0] >= since), key=lambda pair: pair[0], reverse=True)
+        return [review for _, review in newest[:1000]]
 
 
 class DecidingWrites(DecidingReads):
@@ -38,3 +48,6 @@ class DecidingWrites(DecidingReads):
                 self._t.taken_back[change_id] = (*self.taken_back(change_id), TakenBack(approval, self._now))
                 return approval
         raise NotFound(f"{person} has not spoken about {change_id}")
+
+    def put_review(self, review: Review) -> None:
+        self._t.reviews[review.change, review.person] = review

@@ -1,7 +1,7 @@
 """What people do about held changes, as stores keep it: on SQLite, on each PostgreSQL, and in the enforcing fake."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -9,7 +9,7 @@ import pytest
 from tests.runtime.stores.conftest import Backend
 from tests.runtime.stores.store_values import approval, wait
 
-from interlock.model.change import TakenBack
+from interlock.model.change import Review, TakenBack
 from interlock.model.errors import NotFound
 from interlock.testing.store import FakeStore
 
@@ -61,3 +61,25 @@ def test_an_approval_taken_back_is_remembered_and_may_be_given_again(place: Plac
 
 def _take_back(person: str, nonce: str, tx: Any) -> None:
     tx.take_back_approval("CHG-1", person, nonce)
+
+
+def test_reviews_are_kept_for_each_change_and_person(place: Place) -> None:
+    def fill(tx: Any) -> datetime:
+        at: datetime = tx.now()
+        for n in range(4):
+            approved = at - timedelta(hours=n) if n else None
+            tx.put_review(Review(f"CHG-{n}", "ann", at - timedelta(days=1), approved))
+        tx.put_review(Review("CHG-1", "bob", at, at))
+        return at
+
+    at = place.transact(fill)
+    assert place.read(lambda tx: tx.review("CHG-0", "ann")) == Review("CHG-0", "ann", at - timedelta(days=1))
+    assert place.read(lambda tx: tx.review("CHG-0", "bob")) is None
+
+    def since(ago: timedelta) -> list[str]:
+        return [review.change for review in place.read(lambda tx: tx.reviews("ann", at - ago))]
+
+    assert since(timedelta(days=2)) == ["CHG-1", "CHG-2", "CHG-3"]
+    assert since(timedelta(hours=2)) == ["CHG-1", "CHG-2"]
+    place.transact(lambda tx: tx.put_review(Review("CHG-0", "ann", at, at)))
+    assert since(timedelta(0)) == ["CHG-0"]

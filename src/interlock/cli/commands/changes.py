@@ -1,6 +1,7 @@
 """Changes: list, show, approve, deny, apply, revert."""
 
 import secrets
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -78,8 +79,21 @@ def changes(
         out.json(page)
         return
     out.print_table(_list(page.changes))
+    for line in _alike(page.changes):
+        out.say(line, style="dim")
     if page.next:
         out.say(f"More: --before {page.next}", style="dim")
+
+
+def _alike(found: tuple[ChangeSummary, ...]) -> Iterator[str]:
+    """Which waiting changes look alike: the same agent does the same to the same things."""
+    groups: dict[str, list[str]] = {}
+    for change in found:
+        if change.state is ChangeState.HELD:
+            groups.setdefault(change.group, []).append(change.id)
+    for ids in groups.values():
+        if len(ids) > 1:
+            yield f"{len(ids)} that wait look alike, each is decided by itself: {', '.join(ids)}"
 
 
 def _list(found: tuple[ChangeSummary, ...]) -> Table:

@@ -5,7 +5,7 @@ from typing import assert_never
 
 import msgspec
 
-from interlock.console.callers import ByToken, Caller, name_of
+from interlock.console.callers import ByKey, ByToken, Caller, Local, name_of
 from interlock.console.operations import Call, Nothing
 from interlock.console.own import own_change
 from interlock.console.problems import Refusal
@@ -30,9 +30,10 @@ from interlock.console.schemas import (
     ToSign,
 )
 from interlock.control import approval
+from interlock.control.change import shape
 from interlock.control.quorum import Tally
 from interlock.model.beside import side_by_side
-from interlock.model.change import Change, ChangeFilter, Statement
+from interlock.model.change import Change, ChangeFilter, Statement, Verdict
 from interlock.model.conflict import SHOWN
 from interlock.model.effect import totals
 from interlock.model.errors import NotFound, Rejected
@@ -121,6 +122,7 @@ def summary(change: Change) -> ChangeSummary:
         updated_at=change.updated_at,
         expires_at=change.expires_at,
         remedies=approval.remedies(change),
+        group=shape(change),
         reason=change.reason,
         note=change.note,
         reverts=change.reverts,
@@ -154,6 +156,7 @@ def _quorum(tally: Tally) -> QuorumState:
         count=tally.needed,
         group=tally.parts[0].groups[0],
         given=tally.given,
+        hasty=tally.hasty,
         ignored=dict(tally.excluded),
         parts=tuple(QuorumPart(part.groups, part.needed, part.given) for part in tally.parts),
         missing=tally.missing,
@@ -170,8 +173,16 @@ async def statement(call: Call[StatementQuery, None]) -> ToSign:
         )
     else:
         words = await service.statement(change_id, query.person, query.verdict, query.reason)
+        if query.verdict is Verdict.APPROVE and _is(call.caller, query.person):
+            # What is answered is what their client shows them.
+            await service.opened(change_id, query.person)
     connector = call.runtime.connector_of(view.change.target)
     return ToSign(words, view.change, connector, view.payload, view.statements)
+
+
+def _is(caller: Caller, person: str) -> bool:
+    """Whether the caller is that person, or asks for them by the admin socket."""
+    return isinstance(caller, Local) or caller == ByKey(person, isinstance(caller, ByKey) and caller.admin)
 
 
 async def spoken(call: Call[Nothing, Signed]) -> ChangeDetail:

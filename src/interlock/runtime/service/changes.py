@@ -19,6 +19,7 @@ from interlock.model.change import (
     ChangeFilter,
     ChangeState,
     Comment,
+    Review,
     Statement,
     Verdict,
 )
@@ -127,6 +128,14 @@ class Changes:
             )
 
         return await self._core.store.read(read)
+
+    async def opened(self, change_id: str, person: str) -> Review:
+        """A person has the effect of an open change before them: on screen, or in the statement that their client fetched. Only
+        then can they approve it. Raises NotFound (no such change), Rejected."""
+        before = await self._core.store.read(lambda tx: tx.review(change_id, person))
+        if before is not None:
+            return before
+        return await self._core.store.transact(lambda tx: approve.opened(tx, change_id, person))
 
     async def speak(self, words: Statement, signature: str, assertion: Assertion | None = None) -> Spoken:
         """Give a signed approval or denial. Raises Rejected with the reason when it does not hold or cannot count; that is recorded

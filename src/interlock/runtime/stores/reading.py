@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Connection, Row, Select, Table, func, or_, select
 
 from interlock.model.breaker import Breaker
-from interlock.model.change import Activity, Approval, Change, ChangeFilter, ChangeState, TakenBack
+from interlock.model.change import Activity, Approval, Change, ChangeFilter, ChangeState, Review, TakenBack
 from interlock.model.errors import NotFound, Unavailable
 from interlock.model.message import Message, MessageFilter
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket, TicketKind
@@ -113,6 +113,18 @@ class SqlReadTx:
         table = schema.taken_back
         query = select(table.c.doc).where(table.c.change_id == change_id).order_by(table.c.number)
         return self._all(TakenBack, query)
+
+    def review(self, change_id: str, person: str) -> Review | None:
+        query = built.column_by(schema.reviews, "doc", "change_id", "person")
+        return self._one(Review, query, change_id=change_id, person=person)
+
+    def reviews(self, person: str, since: datetime) -> Sequence[Review]:
+        table = schema.reviews
+        lately = table.c.approved_at >= milliseconds(since)
+        newest = (
+            select(table.c.doc).where(table.c.person == person, lately).order_by(table.c.approved_at.desc())
+        )
+        return self._all(Review, newest.limit(MAX_LISTED))
 
     # -- payloads
 

@@ -75,6 +75,17 @@ taken_back = Table(
     Index("taken_back_by_change", "change_id"),
 )
 
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("change_id", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("approved_at", BigInteger),
+    Column("doc", Text, nullable=False),
+    PrimaryKeyConstraint("change_id", "person"),
+    Index("reviews_by_person", "person", "approved_at"),
+)
+
 payload_keys = Table(
     "payload_keys",
     metadata,

@@ -18,7 +18,7 @@ from interlock.model import ids
 from interlock.model.base import Json, Value
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.budget import AMOUNTS, Amounts, Spending
-from interlock.model.change import Approval, Change, TakenBack
+from interlock.model.change import Approval, Change, Review, TakenBack
 from interlock.model.errors import Conflict, NotFound, Rejected
 from interlock.model.message import Message
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket
@@ -122,6 +122,11 @@ class SqlTx(SqlReadTx):
         kept = _encode(TakenBack(approval, self.now()))
         self.runner.write(insert(schema.taken_back).values(change_id=change_id, doc=kept))
         return approval
+
+    def put_review(self, review: Review) -> None:
+        row = {"change_id": review.change, "person": review.person}
+        approved = milliseconds(review.approved_at)
+        self._put(schema.reviews, **row, approved_at=approved, doc=_encode(review))
 
     # -- payloads
 
