@@ -19,6 +19,7 @@ pytestmark = pytest.mark.anyio
 
 async def words_for(api: Api, change: Change, person: str, verdict: Verdict = Verdict.APPROVE) -> Statement:
     """What a page has signed: with the digest of the text that it shows."""
+    await api.runtime.changes.opened(change.id, person)
     words = await api.runtime.changes.statement(change.id, person, verdict)
     view = await api.runtime.changes.show(change.id)
     text = shown.text_of(view.change, view.statements, words)

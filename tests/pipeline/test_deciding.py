@@ -10,13 +10,16 @@ import pytest
 from interlock.control import limits
 from interlock.control.approval import rfc3339
 from interlock.control.haste import Reviews
+from interlock.model.breaker import Breaker
 from interlock.model.change import Approval, Change, ChangeState, Review, Verdict
 from interlock.model.errors import NotFound, Rejected
 from interlock.model.people import Part, Quorum, Wider
 from interlock.pipeline import approve, comments, records
 from interlock.pipeline.approve import Spoken
 from interlock.pipeline.commands import RecordHold
+from interlock.runtime.core import Notifiers
 from interlock.runtime.service.changes import Changes
+from interlock.runtime.tickers import Chores
 from interlock.sdk.connector import Held, Permitted, Refused
 from interlock.sdk.ports import Tx
 from interlock.testing import signing
@@ -488,5 +491,80 @@ def test_an_approval_is_itself_counted_later() -> None:
         [review] = await made.store.read(lambda tx: tx.reviews("ann", change.requested_at))
         assert (review.change, review.approved_at) == (change.id, made.store.time)
         assert review.opened_at == made.store.time - timedelta(seconds=3)
+
+    asyncio.run(story())
+
+
+# ---- reminded before it is over
+
+
+class Told:
+    """A notifier that remembers."""
+
+    def __init__(self) -> None:
+        self.reminded: list[str] = []
+
+    def held(self, change: Change) -> None:
+        pass
+
+    def moved(self, change: Change) -> None:
+        pass
+
+    def reminder(self, change: Change) -> None:
+        self.reminded.append(change.id)
+
+    def break_glass(self, person: str, change: Change | None, target: str, until: datetime) -> None:
+        pass
+
+    def breaker(self, row: Breaker, by: str) -> None:
+        pass
+
+
+def test_people_are_reminded_once_of_what_expires_within_the_hour() -> None:
+    async def story() -> None:
+        made = await Installation.make()
+        other = await Installation.make(made.store, made.toy, gateway="gw-2", furnish=False)
+        told = Told()
+        for one in (made, other):
+            one.core.notifiers = Notifiers((told,))
+        change = await held(made)
+        made.store.advance(limits.HELD_FOR - timedelta(hours=1, milliseconds=1))
+        await Chores(made.core).remind()
+        assert told.reminded == []
+        made.store.advance(timedelta(milliseconds=1))
+        await asyncio.gather(*(Chores(one.core).remind() for one in (made, other, made)))
+        assert told.reminded == [change.id]
+        # What was shown and signed is still the same.
+        assert (await made.approve(change)).state is S.APPROVED
+
+    asyncio.run(story())
+
+
+def test_nobody_is_reminded_of_what_is_approved_or_over() -> None:
+    async def story() -> None:
+        made = await Installation.make()
+        made.core.notifiers = Notifiers((told := Told(),))
+        await made.approve(await held(made))
+        answer = await made.send(await made.principal(), [["delete_like", "row/02"]])
+        assert isinstance(answer, Held)
+        made.store.advance(limits.HELD_FOR)
+        await Chores(made.core).remind()
+        assert told.reminded == []
+
+    asyncio.run(story())
+
+
+def test_how_long_before_can_be_set() -> None:
+    async def story() -> None:
+        made = await Installation.make()
+        made.core.notifiers = Notifiers((told := Told(),))
+        made.core.terms = msgspec.structs.replace(made.terms, reviews=Reviews(remind=timedelta(minutes=5)))
+        change = await held(made)
+        made.store.advance(limits.HELD_FOR - timedelta(minutes=6))
+        await Chores(made.core).remind()
+        assert told.reminded == []
+        made.store.advance(timedelta(minutes=1))
+        await Chores(made.core).remind()
+        assert told.reminded == [change.id]
 
     asyncio.run(story())

@@ -201,6 +201,7 @@ class Runtime:
             (t.HEARTBEAT, "heartbeat", chores.heartbeat, None),
             (t.RECOVER, "recover", chores.recover, None),
             (t.EXPIRE, "expire", chores.expire, None),
+            (t.REMIND, "remind", chores.remind, None),
             (t.POLICIES, "policies", self._watch_policies, None),
             (t.SIGN, "sign", self.sign, None),
             (t.RETRY, "targets", self._retry_targets, None),

@@ -8,7 +8,7 @@ from datetime import timedelta
 import structlog
 
 from interlock.model.errors import InterlockError
-from interlock.pipeline.expire import expire_all, overdue
+from interlock.pipeline.expire import expire_all, overdue, remind_all, to_remind
 from interlock.pipeline.recover import Recovered, recover
 from interlock.runtime.core import Core, beat
 from interlock.runtime.drive import Drive, described
@@ -58,6 +58,15 @@ class Chores:
             _log.info("change.expired", change=change.id)
             self._core.watch.moved(change)
 
+    async def remind(self) -> None:
+        """Remind people of held changes that will expire soon: once, over all replicas."""
+        before = self._core.terms.reviews.remind
+        if not await self._core.store.read(lambda tx: to_remind(tx, before)):
+            return
+        for change in await self._core.store.transact(lambda tx: remind_all(tx, before)):
+            _log.info("change.expires_soon", change=change.id, target=change.target)
+            self._core.notifiers.reminder(change)
+
     async def recover(self, *, starting: bool = False) -> Recovered:
         """Resolve intents without an outcome."""
         performer = Performer(self._core, starting=starting)
@@ -75,5 +84,6 @@ class Chores:
 
 
 LOOK, HEARTBEAT, RECOVER, EXPIRE, POLICIES, SIGN, WITNESS, RETRY = 0.5, 5.0, 10.0, 5.0, 1.0, 10.0, 1.0, 15.0
+REMIND = 30.0
 """Seconds between two runs."""
 RETAIN = timedelta(hours=1).total_seconds()

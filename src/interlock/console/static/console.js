@@ -36,7 +36,25 @@ async function refresh() {
   }
 }
 
+/** Tell the server when the effect of an open change has been on screen: nobody approves what they have not seen. */
+function watchReview() {
+  const panel = document.querySelector("[data-review]");
+  if (!panel || !("IntersectionObserver" in window)) return;
+  const seen = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    seen.disconnect();
+    fetch(`/console/changes/${panel.dataset.review}/opened`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: "{}",
+      credentials: "same-origin",
+    });
+  });
+  seen.observe(panel);
+}
+
 localise(document);
+watchReview();
 const address = document.body.dataset.live;
 if (address && "EventSource" in window) {
   const source = new EventSource(address);

@@ -9,6 +9,7 @@ const statement = JSON.parse(document.getElementById("statement").textContent);
 const { change, what, force, rp, keys } = place.dataset;
 
 async function sign() {
+  if (what !== "revert") await send(`/console/changes/${change}/opened`, {});
   const words = { ...statement, shown: hex(await sha256(text.textContent)) };
   const challenge = await sha256(canonical(words));
   const signed = await ask(challenge, rp, keys.split(" ").filter(Boolean));

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from interlock.console.problems import Refusal
-from interlock.console.web.visit import Answer, GoTo, Html, Visit
+from interlock.console.web.visit import Answer, Data, GoTo, Html, Visit
 from interlock.control import approval
 from interlock.control import shown as exact
 from interlock.control.change import MACHINE, OPEN, E
@@ -97,7 +97,9 @@ async def shown(visit: Visit) -> Answer:
             "revertible": MACHINE.allows(change.state, E.REVERT),
             "remedies": approval.remedies(change),
             "beside": _beside(view),
-            "quorums": {t.quorum: visit.runtime.terms.quorums[t.quorum].group for t in view.tallies},
+            "mine": any(
+                a.statement.person == me and a.statement.verdict is Verdict.APPROVE for a in view.approvals
+            ),
             "connector": visit.runtime.connector_of(change.target),
         },
     )
@@ -144,6 +146,26 @@ async def sign(visit: Visit) -> Answer:
             "lost": [e for e in view.change.measurement.effects if not e.reversible and e.count],
         },
     )
+
+
+async def opened(visit: Visit) -> Answer:
+    """A script says that the effect is on screen: from now on it can be approved."""
+    review = await visit.runtime.changes.opened(_id(visit), visit.person)
+    return Data({"opened": review.opened_at})
+
+
+async def taken_back(visit: Visit) -> Answer:
+    """Take the own approval back, as long as it was not used."""
+    change_id, why = _id(visit), visit.form.get("reason", "").strip()[:500]
+    await visit.runtime.changes.take_back(change_id, visit.person, why, by=visit.by)
+    return GoTo(f"/console/changes/{change_id}")
+
+
+async def commented(visit: Visit) -> Answer:
+    """Write something beside a change."""
+    change_id = _id(visit)
+    await visit.runtime.changes.comment(change_id, visit.form.get("text", ""), by=visit.by)
+    return GoTo(f"/console/changes/{change_id}#comments")
 
 
 async def applied(visit: Visit) -> Answer:

@@ -16,6 +16,9 @@ PAGES: tuple[Page, ...] = (
     Page(path=f"{C}/changes", handler=changes.listed),
     Page(path=f"{C}/changes/{{id}}", handler=changes.shown),
     Page(method="POST", path=f"{C}/changes/{{id}}/sign", handler=changes.sign),
+    Page(method="POST", path=f"{C}/changes/{{id}}/opened", handler=changes.opened, json=True),
+    Page(method="POST", path=f"{C}/changes/{{id}}/take-back", handler=changes.taken_back),
+    Page(method="POST", path=f"{C}/changes/{{id}}/comment", handler=changes.commented),
     Page(method="POST", path=f"{C}/changes/{{id}}/apply", handler=changes.applied),
     Page(method="POST", path=f"{C}/changes/{{id}}/withdraw", handler=changes.withdrawn),
 )
