@@ -1,7 +1,7 @@
 """Deciding about held changes: quorums of several groups, and what people may still do before an approval is used."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
