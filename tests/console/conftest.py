@@ -4,9 +4,12 @@ import asyncio
 import base64
 import json
 import secrets
+import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -197,9 +200,16 @@ async def api(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[A
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     """As `api`, served by the real HTTP server on loopback and on the admin socket."""
+    async with serving(tmp_path) as made:
+        yield made
+
+
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[Served]:
+    """See `served`."""
     text = CONFIG.replace('public_url: "', 'listen: "127.0.0.1:0", public_url: "')
-    (tmp_path / "interlock.yaml").write_text(text)
-    config = load(tmp_path / "interlock.yaml")
+    (folder / "interlock.yaml").write_text(text)
+    config = load(folder / "interlock.yaml")
     await open_configured(config, create=True).close()
     toy = ToyTarget(ROWS)
     connector = Reachable({"shop": toy})
@@ -216,6 +226,52 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
         yield made
         await admin.aclose()
         await tcp.aclose()
+
+
+class Background:
+    """The API, served from a thread with a loop of its own, for tests that share one server. `prepare` runs there first."""
+
+    def __init__(
+        self, folder: Path, prepare: Callable[[Served], Coroutine[Any, Any, None]] | None = None
+    ) -> None:
+        self._folder, self._prepare = folder, prepare
+        self._ready: Future[None] = Future()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self._thread.start()
+        self._ready.result(60)
+
+    async def _serve(self) -> None:
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            async with serving(self._folder) as self.served:
+                if self._prepare is not None:
+                    await self._prepare(self.served)
+                self._ready.set_result(None)
+                await self._end.wait()
+        except BaseException as error:
+            if self._ready.done():
+                raise
+            self._ready.set_exception(error)
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+
+
+@pytest.fixture(scope="module")
+def background(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Background]:
+    made = Background(tmp_path_factory.mktemp("served"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+async def shared(background: Background) -> AsyncIterator[Served]:
+    """As `served`, quicker, for tests that only send requests: the server is that of the module, in another loop."""
+    there = background.served
+    async with httpx.AsyncClient(base_url=there.tcp.base_url, timeout=60) as tcp:
+        yield replace(there, tcp=tcp)
 
 
 async def _furnish(api: Api) -> None:
