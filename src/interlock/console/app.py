@@ -7,7 +7,7 @@ from functools import cache
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,7 +27,11 @@ MAX_BODY = 256 * 1024
 """Largest request body in bytes."""
 MAX_TARGET = 8 * 1024
 """Longest path and query in bytes."""
+MAX_HEAD = 32 * 1024
+"""Largest head in bytes, as names and values."""
 
+_TOO_LARGE = f"a body of at most {MAX_BODY} bytes, please"
+_CLOSE = {"Connection": "close"}
 _NUMBER = re.compile("-?[0-9]{1,18}", re.ASCII)
 _HEADERS = (
     (b"cache-control", b"no-store"),
@@ -66,6 +70,8 @@ def create_app(runtime: Runtime, door: Door = Door.TCP, metrics: Metrics | None 
         routes=routes,
         exception_handlers={404: _not_found, Exception: problems.unforeseen},
     )
+    # A redirect to the path with or without its last slash would go to whatever Host says.
+    app.router.redirect_slashes = False
     app.add_middleware(_SecurityHeaders)
     return app
 
@@ -100,6 +106,8 @@ class _Resource:
         request = Request(scope, receive)
         try:
             response = await self._answer(request)
+        except ClientDisconnect:
+            return  # in the middle of its body: nobody is left to answer
         except Exception as error:  # noqa: BLE001  # every error ends as a problem; an unforeseen one is logged
             known = isinstance(error, (Refusal, *problems.KNOWN))
             response = problems.of_error(error) if known else await problems.unforeseen(request, error)
@@ -184,14 +192,36 @@ def _decode(request: Request, operation: Operation, body: bytes) -> object:
         raise Refusal("invalid", "the body is not UTF-8") from None
 
 
+_ONCE = ("authorization", "content-length", "content-type", "transfer-encoding")
+
+
+def _unambiguous(request: Request) -> None:
+    """Refuse what this server and one before it could read in two ways (RFC 9112 section 6.1, RFC 9110 section 5.3)."""
+    headers = request.headers
+    if sum(len(name) + len(value) for name, value in headers.raw) > MAX_HEAD:
+        raise Refusal("too_large", f"headers of at most {MAX_HEAD} bytes, please", _CLOSE)
+    if twice := [name for name in _ONCE if len(headers.getlist(name)) > 1]:
+        raise Refusal("invalid", f"{twice[0]} is given more than once", _CLOSE)
+    if "transfer-encoding" in headers and "content-length" in headers:
+        raise Refusal("invalid", "a length and a transfer coding, not both", _CLOSE)
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refusal(
+            "unsupported_media_type", "the body is taken as it is, without a content coding", _CLOSE
+        )
+    length = headers.get("content-length", "0")
+    if length.isascii() and length.isdigit() and int(length) > MAX_BODY:
+        raise Refusal("too_large", _TOO_LARGE, _CLOSE)
+
+
 async def _body(request: Request) -> bytes:
     if len(request.scope.get("raw_path") or b"") + len(request.scope["query_string"]) > MAX_TARGET:
         raise Refusal("too_large", f"a path and query of at most {MAX_TARGET} bytes, please")
+    _unambiguous(request)
     size, parts = 0, []
     async for part in request.stream():
         size += len(part)
         if size > MAX_BODY:
-            raise Refusal("too_large", f"a body of at most {MAX_BODY} bytes, please", {"Connection": "close"})
+            raise Refusal("too_large", _TOO_LARGE, _CLOSE)
         parts.append(part)
     return b"".join(parts)
 

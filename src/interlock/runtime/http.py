@@ -12,10 +12,11 @@ from typing import Any, TypeAlias
 
 import structlog
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from interlock.model.errors import Misconfigured
+from interlock.runtime import http_protocol
 from interlock.runtime.config import Api, address
+from interlock.runtime.http_protocol import PromptProtocol
 
 App: TypeAlias = Callable[[Any, Any, Any], Any]
 """An ASGI application."""
@@ -45,7 +46,7 @@ def with_uid(app: App, uid: int) -> App:
 def protocol(allowed: frozenset[int]) -> type[asyncio.Protocol]:
     """The HTTP protocol of the admin socket: peers that are not allowed are cut off before they can say anything."""
 
-    class AdminProtocol(H11Protocol):
+    class AdminProtocol(PromptProtocol):
         def connection_made(self, transport: Any) -> None:
             uid = peer_uid(transport.get_extra_info("socket").fileno())
             if uid not in allowed:
@@ -105,7 +106,7 @@ class HttpServer:
             await self._task
 
 
-def _config(app: App, **more: Any) -> uvicorn.Config:
+def _config(app: App, http: type[asyncio.Protocol] = PromptProtocol, **more: Any) -> uvicorn.Config:
     # No proxy headers: who asks is never a header's word.
     return uvicorn.Config(
         app,
@@ -117,6 +118,10 @@ def _config(app: App, **more: Any) -> uvicorn.Config:
         log_config=None,
         timeout_graceful_shutdown=5,
         ws="none",
+        http=http,
+        timeout_keep_alive=http_protocol.KEEP_ALIVE_S,
+        h11_max_incomplete_event_size=http_protocol.LARGEST_HEAD,
+        limit_concurrency=http_protocol.MOST,
         **more,
     )
 
@@ -165,4 +170,4 @@ def on_socket(app: App, path: Path) -> HttpServer:
         raise Misconfigured(f"the admin socket {path} cannot be made: {error.strerror}") from None
     finally:
         os.umask(before)
-    return HttpServer(_config(app, http=protocol(allowed)), [listening])
+    return HttpServer(_config(app, protocol(allowed)), [listening])

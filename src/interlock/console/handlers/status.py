@@ -1,6 +1,7 @@
 """Health, metrics, targets, the report, and the OpenAPI document."""
 
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -32,9 +33,15 @@ async def metrics(call: Call[Nothing, None]) -> Raw:
 
 async def openapi(call: Call[Nothing, None]) -> dict[str, Any]:
     """The description of this API."""
+    return _document(call.runtime.version)
+
+
+@cache
+def _document(version: str) -> dict[str, Any]:
+    """Made once: anyone may ask, and it takes a while."""
     from interlock.console.routes import OPERATIONS
 
-    return document.document(OPERATIONS, call.runtime.version)
+    return document.document(OPERATIONS, version)
 
 
 async def targets(call: Call[Nothing, None]) -> Targets:
