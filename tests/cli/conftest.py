@@ -22,6 +22,8 @@ api: {{listen: "127.0.0.1:{port}", public_url: "http://127.0.0.1:{port}"}}
 environments: {{production: {{}}}}
 targets: {{shop: {{connector: toy, environment: production}}}}
 quorums: {{two-sre: {{count: 2, group: sre}}}}
+break_glass: {{people: [bob]}}
+reviews: {{per_hour: 1000, median_s: 0, slowed_s: 0}}
 """
 TOY_SERVER = Path(__file__).with_name("toy_server.py")
 
@@ -173,7 +175,17 @@ def place(tmp_path: Path) -> Place:
 @pytest.fixture(scope="module")
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A running server with `ann`, `bob`, `cho` (sre), `olga` (sre, owner of `fixer` and `other`) and `adm` (admin)."""
-    made = Place(tmp_path_factory.mktemp("place"), free_port(), inside=True)
+    yield from _furnished(tmp_path_factory.mktemp("place"))
+
+
+@pytest.fixture
+def own_place(tmp_path: Path) -> Iterator[Place]:
+    """The same for one test alone, which may change what holds for all."""
+    yield from _furnished(tmp_path)
+
+
+def _furnished(folder: Path) -> Iterator[Place]:
+    made = Place(folder, free_port(), inside=True)
     (made.folder / "interlock.yaml").write_text(CONFIG.format(port=made.port))
     made.start()
     try:

@@ -46,6 +46,7 @@ api: {{public_url: "{URL}"}}
 environments: {{production: {{}}, staging: {{protection: relaxed}}}}
 targets: {{shop: {{connector: toy, environment: production}}}}
 quorums: {{two-sre: {{count: 2, group: sre}}}}
+break_glass: {{people: [adm]}}
 """
 ROWS = {f"row/{n:04d}": "old" for n in range(300)}
 MANY: list[ToyStatement] = [["delete_like", "row/01"]]

@@ -3,9 +3,11 @@
 from typing import Any
 from urllib.parse import urlencode
 
+import httpx
 import pytest
 from tests.console.conftest import CONFIG, Api, bearer, sign
 
+from interlock.sdk.connector import Permitted
 from interlock.testing.signing import key_of
 
 pytestmark = pytest.mark.anyio
@@ -117,3 +119,58 @@ async def test_waiting_changes_that_look_alike_have_one_group(api: Api) -> None:
     assert len(listed) == 3
     assert len({c["group"] for c in listed}) == 2
     assert [c["group"] for c in listed if c["agent"] == "fixer"] == [groups["fixer"]] * 2
+
+
+async def break_it(api: Api, **about: str) -> httpx.Response:
+    query = urlencode({"person": "adm", "reason": "the shop is down", "nonce": "n" * 32, **about})
+    asked = await api.signed("GET", f"/api/v1/break-glass/statement?{query}", person="adm")
+    assert asked.status_code == 200, asked.text
+    words = sign(asked.json()["statement"], key_of("adm"))
+    return await api.signed("POST", "/api/v1/break-glass", words, person="adm")
+
+
+async def test_the_glass_is_broken_for_a_change_and_reviewed(api: Api) -> None:
+    change = (await api.held()).id
+    made = await break_it(api, change=change)
+    assert made.status_code == 201, made.text
+    glass = made.json()["id"]
+    detail = await api.get(f"/api/v1/changes/{change}")
+    assert (detail["change"]["state"], detail["change"]["break_glass"]) == ("approved", glass)
+    assert (await api.get("/api/v1/changes", state="approved"))["changes"][0]["break_glass"] == glass
+    assert (await api.post(f"/api/v1/changes/{change}/apply", {}))["done"]
+    path = f"/api/v1/break-glass/{glass}"
+    own = await api.signed("POST", f"{path}/review", {"person": "adm", "sentence": "fine"}, person="adm")
+    assert (own.status_code, "they broke it" in own.json()["detail"]) == (422, True)
+    owner = await api.signed("POST", f"{path}/review", {"person": "olga", "sentence": "fine"}, person="olga")
+    assert (owner.status_code, "owns the agent" in owner.json()["detail"]) == (422, True)
+    assumed = await api.signed("POST", f"{path}/review", {"person": "bob", "sentence": "fine"}, person="ann")
+    assert assumed.status_code == 422
+    assert "reviewed_by" not in (await api.get(path))
+    done = await api.signed("POST", f"{path}/review", {"person": "ann", "sentence": "right"}, person="ann")
+    assert (done.status_code, done.json()["reviewed_by"]) == (200, "ann")
+    assert [g["review"] for g in (await api.get("/api/v1/break-glass"))["break_glasses"]] == ["right"]
+
+
+async def test_the_glass_is_broken_for_a_target(api: Api) -> None:
+    made = await break_it(api, target="shop")
+    assert made.status_code == 201, made.text
+    answer = await api.send([["delete_like", "row/01"]])
+    assert isinstance(answer, Permitted)
+    assert answer.change is not None
+    assert answer.change.break_glass == made.json()["id"]
+    assert (await break_it(api, target="shop")).status_code == 201  # other words: another end
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({"person": "adm", "reason": "x"}, 422),
+        ({"person": "adm", "reason": "x", "change": "CHG-00000000", "target": "shop"}, 422),
+        ({"person": "adm", "reason": "x", "change": "CHG-00000000"}, 404),
+        ({"person": "adm", "reason": "x", "target": "other"}, 404),
+        ({"person": "adm", "reason": " ", "target": "shop"}, 422),
+        ({"person": "ann", "reason": "x", "target": "shop"}, 422),
+    ],
+)
+async def test_what_cannot_be_signed_is_said_before(api: Api, query: dict[str, str], status: int) -> None:
+    assert (await api.admin.get("/api/v1/break-glass/statement", params=query)).status_code == status

@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from openapi_spec_validator import validate
 from starlette.routing import Route
-from tests.console.conftest import Api, bearer, enrol, enrolled
+from tests.console.conftest import Api, bearer, enrol, enrolled, sign
 
 from interlock.console.app import create_app
 from interlock.console.openapi import document
@@ -17,7 +17,7 @@ from interlock.console.operations import Access
 from interlock.console.problems import CODES
 from interlock.console.routes import OPERATIONS
 from interlock.control.passkey import to_base64url
-from interlock.testing.signing import public_key_of
+from interlock.testing.signing import key_of, public_key_of
 
 pytestmark = pytest.mark.anyio
 
@@ -195,6 +195,31 @@ async def revoke_passkey(api: Api) -> httpx.Response:
     return await api.admin.delete(f"/api/v1/people/new/passkeys/{to_base64url(key.id)}")
 
 
+async def glass_words(api: Api) -> httpx.Response:
+    change = await api.held()
+    query = {"person": "adm", "reason": "fire", "change": change.id, "nonce": "n" * 32}
+    return await api.admin.get("/api/v1/break-glass/statement", params=query)
+
+
+async def break_glass(api: Api) -> httpx.Response:
+    words = (await glass_words(api)).json()["statement"]
+    return await api.admin.post("/api/v1/break-glass", json=sign(words, key_of("adm")))
+
+
+async def list_glass(api: Api) -> httpx.Response:
+    await break_glass(api)
+    return await api.admin.get("/api/v1/break-glass")
+
+
+async def get_glass(api: Api) -> httpx.Response:
+    return await api.admin.get(f"/api/v1/break-glass/{(await break_glass(api)).json()['id']}")
+
+
+async def review_glass(api: Api) -> httpx.Response:
+    path = f"/api/v1/break-glass/{(await break_glass(api)).json()['id']}/review"
+    return await api.signed("POST", path, {"person": "ann", "sentence": "it was right"})
+
+
 CASES: dict[str, tuple[Ask, int]] = {
     "health": (get("/healthz"), 200),
     "metrics": (get("/metrics"), 200),
@@ -217,6 +242,11 @@ CASES: dict[str, tuple[Ask, int]] = {
     "applyChange": (apply_change, 200),
     "planRevert": (plan_revert, 200),
     "revertChange": (revert_change, 200),
+    "getBreakGlassStatement": (glass_words, 200),
+    "breakGlass": (break_glass, 201),
+    "listBreakGlass": (list_glass, 200),
+    "getBreakGlass": (get_glass, 200),
+    "reviewBreakGlass": (review_glass, 200),
     "listPeople": (get("/api/v1/people"), 200),
     "addPerson": (
         post("/api/v1/people", {"name": "new", "groups": [], "public_key": public_key_of("new")}),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from interlock.control.break_glass import Rules
 from interlock.control.haste import Reviews
 from interlock.model.errors import Misconfigured
 from interlock.model.people import Part, Quorum, Wider
@@ -92,4 +93,30 @@ def test_how_quickly_people_may_approve_is_read() -> None:
     ],
 )
 def test_mistakes_in_reviews_are_named(text: str, said: str) -> None:
+    assert said in complaint(text)
+
+
+def test_nobody_may_break_the_glass_unless_they_are_named() -> None:
+    assert read("").break_glass == Rules((), 15)
+    assert read("break_glass: {people: [ana]}\n").break_glass == Rules(("ana",), 15)
+    assert read("break_glass: {people: [ana, bob], minutes: 5}\n").break_glass == Rules(("ana", "bob"), 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("break_glass: {people: ana}", "break_glass.people: expected a list of names"),
+        ("break_glass: {people: [7]}", "break_glass.people: expected a list of names"),
+        (
+            "break_glass: {people: [ana], minutes: 0}",
+            "break_glass.minutes: expected a whole number of 1 or more",
+        ),
+        (
+            "break_glass: {people: [ana], minutes: 241}",
+            "break_glass.minutes: the glass stays broken for 240 minutes",
+        ),
+        ("break_glass: {person: ana}", "break_glass.person: unknown key; did you mean 'people'?"),
+    ],
+)
+def test_mistakes_in_break_glass_are_named(text: str, said: str) -> None:
     assert said in complaint(text)

@@ -7,6 +7,7 @@ import typer
 from interlock import __version__
 from interlock.cli import out
 from interlock.cli.commands import (
+    break_glass,
     changes,
     deciding,
     environments,
@@ -88,6 +89,7 @@ for name, group in {
     "people": principals.people,
     "agents": principals.agents,
     "grants": principals.grants,
+    "break-glass": break_glass.glass,
     "breaker": switches.breaker,
     "notify": notify.notify,
     "ledger": ledger.ledger,

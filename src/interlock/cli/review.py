@@ -15,7 +15,7 @@ from rich.text import Text
 
 from interlock.cli import out
 from interlock.console.schemas import ToSign
-from interlock.control import approval, limits
+from interlock.control import approval, break_glass, limits
 from interlock.model.base import Value
 from interlock.model.change import Change, Statement, Verdict
 from interlock.model.effect import totals
@@ -39,8 +39,8 @@ class Checked:
 
 
 class Wish(Value, frozen=True):
-    """What this person wants to say. `force` is None for an approval or denial, else that of the revert, whose `nonce` is the
-    signer's own."""
+    """What this person wants to say. `force` is None for an approval or denial, else that of the revert; `glass`
+    breaks the glass for the change. In both of these the `nonce` is the signer's own."""
 
     change: str
     person: str
@@ -48,16 +48,16 @@ class Wish(Value, frozen=True):
     reason: str = ""
     force: bool | None = None
     nonce: str = ""
+    glass: bool = False
 
 
 def check(asked: ToSign, wish: Wish, reader: Reader, now: datetime) -> Checked:
     """Recompute what binds the signature from what will be shown. Raises Rejected naming the part that does not fit: the server or
     something on the way shows one thing and would have another signed."""
     change, words = asked.change, asked.statement
-    reverting = wish.force is not None
-    own = approval.revert_subject(change, bool(wish.force)) if reverting else approval.binding(change)
+    purpose, own, nonce = _bound(change, wish)
     expected = {
-        "purpose": (words.purpose, approval.REVERT_PURPOSE if reverting else approval.APPROVAL_PURPOSE),
+        "purpose": (words.purpose, purpose),
         "version": (words.version, approval.VERSION),
         "change": (words.change, wish.change),
         "change shown": (change.id, wish.change),
@@ -66,7 +66,7 @@ def check(asked: ToSign, wish: Wish, reader: Reader, now: datetime) -> Checked:
         "person": (words.person, wish.person),
         "verdict": (words.verdict, wish.verdict),
         "reason": (words.reason, wish.reason),
-        "nonce": (words.nonce, wish.nonce if reverting else change.nonce),
+        "nonce": (words.nonce, nonce),
         "subject": (words.subject, own),
     }
     for part, (said, computed) in expected.items():
@@ -78,6 +78,15 @@ def check(asked: ToSign, wish: Wish, reader: Reader, now: datetime) -> Checked:
     if ends is None or not now < ends <= now + limits.SIGNED_FOR_AT_MOST:
         raise Rejected("not signed: the server's expiry is past or too far off (or the clocks differ)")
     return _read(asked, reader)
+
+
+def _bound(change: Change, wish: Wish) -> tuple[str, str, str]:
+    """Purpose, subject and nonce that the statement must have."""
+    if wish.glass:
+        return break_glass.PURPOSE, break_glass.subject_of(change), wish.nonce
+    if wish.force is not None:
+        return approval.REVERT_PURPOSE, approval.revert_subject(change, wish.force), wish.nonce
+    return approval.APPROVAL_PURPOSE, approval.binding(change), change.nonce
 
 
 def _read(asked: ToSign, reader: Reader) -> Checked:
@@ -118,7 +127,8 @@ def render(checked: Checked, *, full: bool) -> RenderableType:
 
 
 def _heading(words: Statement, change: Change) -> RenderableType:
-    what = "REVERT" if words.purpose == approval.REVERT_PURPOSE else words.verdict.value.upper()
+    purposes = {approval.REVERT_PURPOSE: "REVERT", break_glass.PURPOSE: "BREAK THE GLASS FOR"}
+    what = purposes.get(words.purpose, words.verdict.value.upper())
     text = Text.assemble((f"{what} {change.id}", "bold"), f", as {words.person}\n", style="")
     return Padding(text, (1, 0, 0, 0))
 

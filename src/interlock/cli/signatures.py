@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from interlock.control import approval, passkey
+from interlock.control import approval, break_glass, passkey
 from interlock.model.base import digest_of
 from interlock.model.change import Assertion, Statement, Verdict
 
@@ -34,6 +34,8 @@ class SignatureCheck:
                 return self._hold(body)
             case "approval" | "denial":
                 return self._spoken(value["kind"], body)
+            case "break_glass" if body.get("event") == "used":
+                return self._broken(body)
             case _:
                 return None
 
@@ -77,6 +79,25 @@ class SignatureCheck:
             return f"{who} says something else than the entry"
         if not self._fits(words):
             return f"{who} is about another content, effect or purpose"
+        self.checked += 1
+        return None
+
+    def _broken(self, body: Mapping[str, Any]) -> str | None:
+        try:
+            words = msgspec.convert(body.get("statement"), Statement)
+        except msgspec.ValidationError:
+            return "a signed statement of another form"
+        signature, key = str(body.get("signature")), str(body.get("public_key"))
+        who = f"the signature of {words.person} for break-glass"
+        if key not in self._keys.get(words.person, ()):
+            return f"{who} is by a key that is not theirs"
+        if not _holds(words, signature, key, body.get("assertion")):
+            return f"{who} is not valid"
+        known = self._held.get(words.change)
+        subject = digest_of({"break-glass": known[0]}) if known else words.subject
+        given = (words.purpose, words.origin, words.subject, body.get("person"), body.get("change"))
+        if given != (break_glass.PURPOSE, self._origin, subject, words.person, words.change):
+            return f"{who} is about something else"
         self.checked += 1
         return None
 

@@ -32,6 +32,9 @@ quorums:
   two-sre: {count: 2, group: sre}      # what the shipped guardrails ask for
   two-admins: {count: 2, group: admin}
 # sre-and-dba: {count: 1, group: sre, also: [{count: 1, group: dba}], wider: [{rows: 100000, count: 2}]}
+# Against the rubber stamp, and for the night when nobody else is there (docs/approvals.md):
+# reviews: {per_hour: 10, median_s: 5, slowed_s: 60, remind: 1h}
+# break_glass: {people: [ana], minutes: 15}
 
 guardrails: default                    # the shipped rules; their numbers, where yours differ:
 # limits: {rows_deleted: 100, share_deleted: 10, rows_updated: 1000, share_updated: 30, quorum: two-sre}

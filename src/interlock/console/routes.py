@@ -3,6 +3,7 @@
 from typing import Any
 
 from interlock.console.handlers import (
+    break_glass,
     changes,
     deciding,
     ledger,
@@ -50,10 +51,19 @@ from interlock.console.schemas import (
     StatementQuery,
     ToSign,
 )
-from interlock.console.schemas_deciding import Comments, NewComment, Unapproval
+from interlock.console.schemas_deciding import (
+    BreakGlasses,
+    BreakGlassQuery,
+    BreakGlassToSign,
+    Comments,
+    NewComment,
+    SignedReview,
+    Unapproval,
+)
 from interlock.console.schemas_messages import MessageList, MessageQuery
 from interlock.console.schemas_people import Confirmation, Enrolments, Invited, NewInvitation
 from interlock.console.schemas_targets import EmptyTrash, ProtectedTables, Tables, TrashList, TrashQuery
+from interlock.model.break_glass import BreakGlass
 from interlock.model.breaker import Breaker
 from interlock.model.change import Comment
 from interlock.model.message import Message
@@ -154,6 +164,31 @@ _CHANGES = (
     Operation(
         id="revertChange", method="POST", path=f"{V1}/changes/{{id}}/revert", access=PERSON, tag="changes",
         body=SignedRevert, answer=Outcome, summary="Undo an applied change", handler=changes.reverted,
+    ),
+)  # fmt: skip
+
+_BREAK_GLASS = (
+    Operation(
+        id="getBreakGlassStatement", method="GET", path=f"{V1}/break-glass/statement", access=PERSON, tag="break-glass",
+        query=BreakGlassQuery, answer=BreakGlassToSign, handler=break_glass.statement,
+        summary="What a person would sign to break the glass, and all it is computed from",
+    ),
+    Operation(
+        id="listBreakGlass", method="GET", path=f"{V1}/break-glass", access=PERSON, tag="break-glass", answer=BreakGlasses,
+        summary="Every use of break-glass; those that nobody has reviewed first", handler=break_glass.listed,
+    ),
+    Operation(
+        id="breakGlass", method="POST", path=f"{V1}/break-glass", access=PERSON, tag="break-glass", body=Signed, answer=BreakGlass,
+        status=201, summary="Stand alone for a quorum, for one change or for a short time on one target", handler=break_glass.used,
+    ),
+    Operation(
+        id="getBreakGlass", method="GET", path=f"{V1}/break-glass/{{id}}", access=PERSON, tag="break-glass", answer=BreakGlass,
+        summary="One use of break-glass", handler=break_glass.shown,
+    ),
+    Operation(
+        id="reviewBreakGlass", method="POST", path=f"{V1}/break-glass/{{id}}/review", access=PERSON, tag="break-glass",
+        body=SignedReview, answer=BreakGlass, summary="Say what one thinks of somebody else's use of break-glass",
+        handler=break_glass.reviewed,
     ),
 )  # fmt: skip
 
@@ -305,6 +340,6 @@ _MESSAGES = (
 )  # fmt: skip
 
 OPERATIONS: tuple[Operation, ...] = (
-    *_STATUS, *_CHANGES, *_PRINCIPALS, *_SWITCHES, *_TABLES, *_LEDGER, *_MESSAGES
+    *_STATUS, *_CHANGES, *_BREAK_GLASS, *_PRINCIPALS, *_SWITCHES, *_TABLES, *_LEDGER, *_MESSAGES
 )  # fmt: skip
 """Every operation there is."""

@@ -49,7 +49,8 @@ class ChangeQuery(Value, frozen=True):
 
 
 class ChangeSummary(Value, frozen=True):
-    """A change in a list. `group` is the same for changes that look alike (`control.change.shape`); each is decided by itself."""
+    """A change in a list. `group` is the same for changes that look alike (`control.change.shape`); each is decided by itself;
+    `break_glass` is the use of break-glass by which it passed."""
 
     id: str
     state: ChangeState
@@ -67,6 +68,7 @@ class ChangeSummary(Value, frozen=True):
     reverts: str = ""
     reverted_by: str = ""
     group: str = ""
+    break_glass: str = ""
 
 
 class ChangePage(Value, frozen=True):

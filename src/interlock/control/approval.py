@@ -195,10 +195,11 @@ def _verify(
         return "the signature has expired"
     if ends > now + limits.SIGNED_FOR_AT_MOST:
         return f"a signature may hold for {limits.SIGNED_FOR_AT_MOST.days} days at most"
-    return _signature(approval, person, site)
+    return signed_by(approval, person, site)
 
 
-def _signature(approval: Approval, person: Person, site: Site | None) -> str:
+def signed_by(approval: Approval, person: Person, site: Site | None = None) -> str:
+    """Why the words are not signed by that person; empty when they are. Without a `site`, nothing that passkeys signed holds."""
     if approval.assertion is not None:
         key = person.passkey(approval.assertion.credential)
         if key is None or key.public_key != approval.public_key:

@@ -77,6 +77,15 @@ def conflict_of_interest(person: str, agent: Agent | None, grants: Sequence[Gran
     return "is the agent" if person == change.agent else ""
 
 
+def barred(
+    person: str, people: Mapping[str, Person], agent: Agent | None, grants: Sequence[Grant], change: Change
+) -> str:
+    """As `conflict_of_interest`, for whoever has the same key as well: an alias enrolled with the owner's key is the owner."""
+    own = people[person].public_key if person in people else ""
+    same = (p.name for p in people.values() if p.name == person or p.public_key == own)
+    return next((why for p in same if (why := conflict_of_interest(p, agent, grants, change))), "")
+
+
 def count(
     approvals: Sequence[Approval],
     people: Mapping[str, Person],

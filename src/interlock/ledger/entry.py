@@ -42,6 +42,7 @@ KINDS: Final[Mapping[str, str]] = {
     "denial": "a person refused a change",
     "approval.refused": "a signature about a change did not hold, or could not count",
     "approval.withdrawn": "a person took their approval back before it was used",
+    "break_glass": "a person stood for a quorum (used), a change passed because of that (passed), another reviewed it (reviewed)",
     "comment": "somebody commented on a change: who, and the digest of what",
     "intent": "a change is about to take effect (recorded first)",
     "outcome": "what happened to an intent: applied, failed or in doubt",

@@ -52,7 +52,7 @@ class Change(Value, frozen=True):
     `reverts` is the change this one undoes, `reverted_by` the one that undid this. `session` is the agent's session id.
     `reason` is the agent's own stated purpose, `note` a sentence of ours about the outcome (never a row value), `denial` the reason
     that came with a denial: one line of a person's words, for the agent. `expires_at` of a denied change is until when the same
-    content is answered with that denial.
+    content is answered with that denial. `break_glass` is the use of break-glass by which it passes.
     """
 
     id: str
@@ -80,6 +80,7 @@ class Change(Value, frozen=True):
     requested_by: str = ""
     nonce: str = ""
     denial: str = ""
+    break_glass: str = ""
 
 
 class Verdict(enum.Enum):

@@ -39,6 +39,7 @@ class Go(Value, frozen=True):
     evidence: EvidenceHeld = EvidenceHeld()
     uses: Change | None = None
     observed: bool = False
+    break_glass: str = ""
 
 
 class Wait(Value, frozen=True):
@@ -134,9 +135,12 @@ def _people(work: Work, target: Target, preview: Preview, decision: Decision) ->
     if found is None:
         if isinstance(decision, Permit):
             return Stop(Refused("failed", "the approval of this change has ended"))
-        return Wait(decision, preview.measurement)
+        return (yield from _unless_broken(work, target, preview, decision))
     match found.state:
         case ChangeState.HELD:
+            passed = yield from _passed(work, target, found)
+            if passed is not None:
+                return (yield from _use(work, target, preview, passed, decision))
             return Stop(Held(found, again=True))
         case ChangeState.DENIED:
             return Stop(refused_as_denied(found))
@@ -145,6 +149,30 @@ def _people(work: Work, target: Target, preview: Preview, decision: Decision) ->
         case _:
             why = f"the same work is under way as {found.id}, and its outcome is not known yet"
             return Stop(Refused("in_doubt", why, retry=True, change=found))
+
+
+def _unless_broken(work: Work, target: Target, preview: Preview, decision: Decision) -> Steps[Verdict]:
+    """Not before people yet: it waits for them, unless somebody broke the glass for the target and policy lets it pass then."""
+    wait = Wait(decision, preview.measurement)
+    if not isinstance(decision, Hold):
+        return wait
+    glass = yield from ask(c.FindBreakGlass(work, target, decision))
+    if not glass:
+        return wait
+    assumed = EvidenceHeld(
+        quorums=tuple(r.removeprefix("quorum:") for r in decision.remedies if r.startswith("quorum:"))
+    )
+    decided = yield from _decide_effects(work, target, preview.measurement, assumed)
+    if not isinstance(decided.decision, Permit) or budget.lacks(decision, assumed):
+        return wait
+    return Go(decided.decision, preview, decided.basis, break_glass=glass)
+
+
+def _passed(work: Work, target: Target, found: Change) -> Steps[Change | None]:
+    """What waits already is approved while the glass is broken for the target."""
+    if not (yield from ask(c.FindBreakGlass(work, target, found.decision))):
+        return None
+    return (yield from ask(c.PassHeld(found)))
 
 
 def _use(work: Work, target: Target, preview: Preview, found: Change, decision: Decision) -> Steps[Verdict]:
@@ -192,7 +220,9 @@ def _intend(work: Work, target: Target, go: Go) -> Steps[Ready]:
 
 
 def _begin(work: Work, target: Target, go: Go) -> Steps[Begun | c.OverBudget]:
-    intent = c.Intend(work, target, go.decision, go.preview, go.basis, go.evidence, go.uses, go.observed)
+    intent = c.Intend(
+        work, target, go.decision, go.preview, go.basis, go.evidence, go.uses, go.observed, go.break_glass
+    )
     return (yield from begin(intent))
 
 

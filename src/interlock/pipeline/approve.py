@@ -13,7 +13,7 @@ from interlock.model.change import Approval, Change, ChangeState, Review, Verdic
 from interlock.model.errors import Rejected
 from interlock.model.people import Quorum
 from interlock.model.words import plain
-from interlock.pipeline import bodies
+from interlock.pipeline import bodies, glass
 from interlock.pipeline.records import Terms, expired, found, tallies
 from interlock.sdk.ports import ReadTx, Tx
 
@@ -101,7 +101,8 @@ def take_back(tx: Tx, change_id: str, person: str, by: str, why: str, terms: Ter
     approval = tx.take_back_approval(change.id, person, change.nonce)
     tx.append("approval.withdrawn", bodies.taken_back(approval, by, why))
     state = tallies(tx, change, terms)
-    if change.state is ChangeState.APPROVED and not _met(change, state):
+    broken = glass.standing(tx, change, terms.break_glass, terms.origin) is not None
+    if change.state is ChangeState.APPROVED and not broken and not _met(change, state):
         change = _moved(tx, change, E.REOPEN, by)
     return Spoken(change, state)
 

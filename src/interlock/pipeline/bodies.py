@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from interlock.control import approval as approvals
 from interlock.model.base import Json, digest_of, to_json
+from interlock.model.break_glass import BreakGlass
 from interlock.model.change import Approval, Change, Measurement, Review
 from interlock.model.decision import Decision, Forbid, Hold, Permit, Rehearse
 from interlock.model.effect import Effect, totals
@@ -47,6 +48,7 @@ def asked(change: Change) -> dict[str, Json]:
         "requested_by": change.requested_by,
         "reverts": change.reverts,
         "replaces": change.replaces,
+        **({"break_glass": change.break_glass} if change.break_glass else {}),
     }
 
 
@@ -112,6 +114,22 @@ def spoken(approval: Approval, review: Review | None = None) -> dict[str, Json]:
         "statement": to_json(approval.statement),
         "signature": approval.signature,
         "public_key": approval.public_key,
+    }
+
+
+def passed(change: Change, over: BreakGlass) -> dict[str, Json]:
+    """An entry `break_glass` about a change that passed because the glass is broken for its target."""
+    return {"event": "passed", **broken(over), "change": change.id}
+
+
+def broken(glass: BreakGlass) -> dict[str, Json]:
+    """Who broke the glass, and for what."""
+    return {
+        "break_glass": glass.id,
+        "person": glass.person,
+        "change": glass.change,
+        "target": glass.target,
+        "environment": glass.environment,
     }
 
 

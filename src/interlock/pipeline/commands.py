@@ -102,6 +102,21 @@ class FindChange(Command[Change | None], frozen=True):
     content: str
 
 
+class FindBreakGlass(Command[str], frozen=True):
+    """The use of break-glass that is in force on the whole target and holds for this unit; empty when there is none."""
+
+    PATIENT: ClassVar[bool] = False
+    work: Work
+    target: Target
+    decision: Decision
+
+
+class PassHeld(Command[Change | None], frozen=True):
+    """Approve a held change because the glass is broken for its target; None when it is not, or not any more."""
+
+    change: Change
+
+
 class GatherEvidence(Command[EvidenceHeld], frozen=True):
     """Verify and count all approvals of a change again."""
 
@@ -118,7 +133,8 @@ class OverBudget(Value, frozen=True):
 
 class Intend(Command[Change | Refused | OverBudget], frozen=True):
     """Record the intent, all in one transaction: rights still live, breakers admit, budgets reserved, approval consumed (`uses`),
-    undo and marker stored, ledger entry. A Refused or OverBudget means that nothing was recorded."""
+    undo and marker stored, ledger entry. `break_glass` lets it pass without approval, counted in no budget. A Refused or OverBudget
+    means that nothing was recorded."""
 
     work: Work
     target: Target
@@ -128,6 +144,7 @@ class Intend(Command[Change | Refused | OverBudget], frozen=True):
     evidence: EvidenceHeld = EvidenceHeld()
     uses: Change | None = None
     observed: bool = False
+    break_glass: str = ""
 
 
 class IntendRevert(Command[Change | Refused], frozen=True):

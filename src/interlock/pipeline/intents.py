@@ -10,7 +10,7 @@ from interlock.control.change import MACHINE, UNSETTLED, E, move
 from interlock.model.change import Change, ChangeState
 from interlock.model.decision import Decision, EvidenceHeld, Permit
 from interlock.model.errors import Rejected
-from interlock.pipeline import bodies
+from interlock.pipeline import bodies, glass
 from interlock.pipeline import commands as c
 from interlock.pipeline.questions import totals_of
 from interlock.pipeline.records import (
@@ -31,7 +31,7 @@ def intend(tx: Tx, ask: c.Intend, terms: Terms) -> Change | Refused:
     """`commands.Intend`. Breakers first: their rows stay locked to the end, so that what is read after them holds (P8). Raises
     `budget.Exceeded`, which undoes what was spent."""
     scopes = breaker.scopes_of(ask.work.principal, ask.target.name, ask.target.environment)
-    stop = _admitted(tx, ask, scopes) or _still_allowed(tx, ask)
+    stop = _admitted(tx, ask, scopes, terms) or _still_allowed(tx, ask)
     if stop is not None:
         return stop
     if ask.uses is not None:
@@ -39,10 +39,18 @@ def intend(tx: Tx, ask: c.Intend, terms: Terms) -> Change | Refused:
         if isinstance(change, Refused):
             return change
     else:
-        _spend(tx, ask, terms)
         fresh = draft(ask.work, ask.target, ask.preview.measurement, ask.decision, tx)
+        over = glass.over_target(tx, fresh, terms.break_glass, terms.origin) if ask.break_glass else None
+        if ask.break_glass and over is None:
+            return Refused("unavailable", "the break-glass on this target has just ended", retry=True)
+        if over is None:
+            _spend(tx, ask, terms)
+        else:
+            fresh = msgspec.structs.replace(fresh, break_glass=over.id)
         observed = {"observed": "1"} if ask.observed else {}
         change = tx.new_change(_executing(fresh, ask.preview, terms, observed))
+        if over is not None:
+            tx.append("break_glass", bodies.passed(change, over))
     if ask.observed:
         tx.append(
             "decision", {**bodies.asked(change), "decision": bodies.decision(ask.decision), "observed": True}
@@ -50,8 +58,11 @@ def intend(tx: Tx, ask: c.Intend, terms: Terms) -> Change | Refused:
     return _begin(tx, change, ask.preview, ask.decision, ask.work, terms, ask.evidence)
 
 
-def _admitted(tx: Tx, ask: c.Intend, scopes: tuple[str, ...]) -> Refused | None:
+def _admitted(tx: Tx, ask: c.Intend, scopes: tuple[str, ...], terms: Terms) -> Refused | None:
     refused = tx.reserve(scopes)
+    if refused is not None and refused.frozen and _through_freeze(tx, ask, terms):
+        # The rows are locked already. What is open, or missing, refuses still.
+        refused = tx.reserve(scopes, through_freeze=True)
     if refused is not None:
         return _breaker(refused.scope, refused.frozen, refused.reason)
     if not ask.basis.probation and tx.revision() == ask.basis.revision:
@@ -63,6 +74,13 @@ def _admitted(tx: Tx, ask: c.Intend, scopes: tuple[str, ...]) -> Refused | None:
             if not breaker.passes_probation(totals):
                 return _breaker(scope, False, "on probation, only small revertible changes pass")
     return None
+
+
+def _through_freeze(tx: Tx, ask: c.Intend, terms: Terms) -> bool:
+    """A freeze lets pass only the one change for which somebody broke the glass."""
+    change = tx.change(ask.uses.id) if ask.uses is not None else None
+    over = None if change is None else glass.standing(tx, change, terms.break_glass, terms.origin)
+    return over is not None and change is not None and over.change == change.id
 
 
 def _spend(tx: Tx, ask: c.Intend, terms: Terms) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from interlock.control import limits, quorum
-from interlock.control.approval import verify_revert
+from interlock.control.approval import remedies, verify_revert
+from interlock.control.break_glass import Rules
 from interlock.control.budget import Budgets
 from interlock.control.change import MACHINE, OPEN, UNSETTLED, E, move, settled_event
 from interlock.control.haste import Reviews
@@ -20,7 +21,7 @@ from interlock.model.decision import Decision, EvidenceHeld, Target
 from interlock.model.errors import Conflict, NotFound, Rejected
 from interlock.model.people import Quorum
 from interlock.model.words import denial_words
-from interlock.pipeline import bodies
+from interlock.pipeline import bodies, glass
 from interlock.pipeline import commands as c
 from interlock.sdk.connector import Held, Refused, Settled, Work
 from interlock.sdk.ports import ReadTx, Tx
@@ -31,7 +32,7 @@ CONTENT = "content"
 
 class Terms(Value, frozen=True):
     """What records need to know of the installation: its quorums, the log's origin, this gateway's own name, its budgets, where
-    passkeys sign, and how quickly people may approve."""
+    passkeys sign, how quickly people may approve, and who may break the glass."""
 
     quorums: Mapping[str, Quorum]
     origin: str
@@ -39,6 +40,7 @@ class Terms(Value, frozen=True):
     budgets: Budgets | None = None
     site: Site | None = None
     reviews: Reviews = Reviews()
+    break_glass: Rules = Rules()
 
 
 def found(tx: ReadTx, change_id: str) -> Change:
@@ -86,8 +88,11 @@ def tallies(tx: ReadTx, change: Change, terms: Terms) -> tuple[quorum.Tally, ...
 
 
 def evidence(tx: ReadTx, change: Change, terms: Terms) -> EvidenceHeld:
-    """`commands.GatherEvidence`."""
-    return EvidenceHeld(quorums=tuple(sorted(t.quorum for t in tallies(tx, change, terms) if t.met)))
+    """`commands.GatherEvidence`. Where the glass is broken, its person stands for every quorum that the change waits for."""
+    met = {t.quorum for t in tallies(tx, change, terms) if t.met}
+    if glass.standing(tx, change, terms.break_glass, terms.origin) is not None:
+        met |= {r.removeprefix("quorum:") for r in remedies(change) if r.startswith("quorum:")}
+    return EvidenceHeld(quorums=tuple(sorted(met)))
 
 
 def draft(

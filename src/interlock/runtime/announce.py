@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import structlog
 
 from interlock.control.approval import remedies
+from interlock.model.break_glass import BreakGlass
 from interlock.model.breaker import Breaker
 from interlock.model.change import Change, ChangeState, Statement
 from interlock.model.people import Agent, Grant, Person
@@ -39,6 +40,21 @@ def refused(change: Change) -> None:
 def spoken(words: Statement) -> None:
     """Somebody approved or denied."""
     _log.info("change.spoken", change=words.change, person=words.person, verdict=words.verdict.value)
+
+
+def break_glass(glass: BreakGlass, change: Change | None) -> None:
+    """Somebody broke the glass, or a change passed because of that."""
+    about = {"change": change.id, "agent": change.agent} if change is not None else {}
+    until = glass.until.isoformat()
+    _log.warning(
+        "break_glass.passed" if change is not None and not glass.change else "break_glass.used",
+        break_glass=glass.id, person=glass.person, target=glass.target, until=until, **about,
+    )  # fmt: skip
+
+
+def reviewed(glass: BreakGlass) -> None:
+    """Another person reviewed it."""
+    _log.info("break_glass.reviewed", break_glass=glass.id, person=glass.person, by=glass.reviewed_by)
 
 
 def taken_back(change: Change, person: str) -> None:

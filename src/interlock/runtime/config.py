@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from interlock.control.break_glass import Rules
 from interlock.control.budget import Budgets
 from interlock.control.haste import Reviews
 from interlock.model.errors import Misconfigured
@@ -99,6 +100,7 @@ class Config(msgspec.Struct, frozen=True):
     limits: Limits
     budgets: Budgets | None
     reviews: Reviews
+    break_glass: Rules
     retention_payloads: timedelta
     retention_trash: timedelta
     notify: tuple[ChannelConfig, ...]
@@ -125,7 +127,7 @@ class Config(msgspec.Struct, frozen=True):
 
 TOP = (
     "store", "state_dir", "api", "environments", "targets", "quorums", "policies", "guardrails", "limits", "budgets",
-    "reviews",    "retention", "notify", "witness", "origin", "master_key",
+    "reviews", "break_glass",    "retention", "notify", "witness", "origin", "master_key",
 )  # fmt: skip
 
 
@@ -161,6 +163,7 @@ def build(source: Source, path: Path) -> Config:
         limits=limits,
         budgets=budgets.read(source, top.get("budgets"), limits, guardrails, known_quorums),
         reviews=deciding.reviews(source, top.get("reviews")),
+        break_glass=deciding.break_glass(source, top.get("break_glass")),
         retention_payloads=_length(source, retention.payloads, ("retention", "payloads")),
         retention_trash=_length(source, retention.trash, ("retention", "trash")),
         notify=notify.read(source, top.get("notify", []), folder, environments, known_quorums),

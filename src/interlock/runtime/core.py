@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import structlog
+
 from interlock.control import limits
 from interlock.model.breaker import Breaker
 from interlock.model.change import Change
-from interlock.model.errors import Unavailable
+from interlock.model.errors import InterlockError, Unavailable
 from interlock.pipeline.records import Terms
 from interlock.runtime import announce
 from interlock.runtime.directory import Directory
@@ -22,6 +24,8 @@ from interlock.runtime.tasks import Tasks
 from interlock.runtime.watch import Watch
 from interlock.sdk.connector import Live, ReadsText
 from interlock.sdk.ports import Notifier, ReadTx, Store, Tx
+
+_log = structlog.get_logger(__name__)
 
 HEARTBEAT = 5.0
 """Seconds between two signs of life of a gateway."""
@@ -125,6 +129,17 @@ class Core:
         task = self.concluding.get(change_id)
         if task is not None:
             await asyncio.wait({task})
+
+    async def tell_broken(self, change: Change) -> None:
+        """Tell everyone that a change passed because the glass is broken for its target. What cannot be told does not stop it."""
+        try:
+            glass = await self.store.read(lambda tx: tx.break_glass(change.break_glass))
+        except InterlockError as error:
+            _log.error("break_glass.not_told", change=change.id, why=str(error))
+            return
+        if glass is not None:
+            announce.break_glass(glass, change)
+            self.notifiers.break_glass(glass.person, change, glass.target, glass.until)
 
     async def forget_spent(self) -> None:
         """Forget what was spent before the window began."""

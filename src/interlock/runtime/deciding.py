@@ -1,12 +1,16 @@
-"""`reviews:` of the configuration (`control.haste`)."""
+"""`reviews:` and `break_glass:` of the configuration (`control.haste`, `control.break_glass`)."""
 
 from datetime import timedelta
 
 import msgspec
 
+from interlock.control.break_glass import Rules
 from interlock.control.haste import Reviews
 from interlock.runtime import durations
 from interlock.runtime.yaml_source import Key, Source
+
+LONGEST = 240
+"""Most minutes that the configuration may allow for break-glass."""
 
 
 def reviews(source: Source, value: object) -> Reviews:
@@ -22,6 +26,20 @@ def reviews(source: Source, value: object) -> Reviews:
     if "remind" in keys:
         given["remind"] = _length(source, keys["remind"], (*at, "remind"))
     return msgspec.structs.replace(Reviews(), **given)
+
+
+def break_glass(source: Source, value: object) -> Rules:
+    """Who may break the glass: nobody unless they are named. Raises Misconfigured."""
+    at: Key = ("break_glass",)
+    keys = source.mapping(value, at)
+    source.known(keys, Rules.__struct_fields__, at)
+    people = keys.get("people", [])
+    if not isinstance(people, list) or not all(isinstance(name, str) and name for name in people):
+        raise source.wrong((*at, "people"), "expected a list of names of people")
+    minutes = number(source, keys.get("minutes", Rules().minutes), (*at, "minutes"), 1)
+    if minutes > LONGEST:
+        raise source.wrong((*at, "minutes"), f"the glass stays broken for {LONGEST} minutes at most")
+    return Rules(tuple(people), minutes)
 
 
 def number(source: Source, value: object, at: Key, least: int) -> int:

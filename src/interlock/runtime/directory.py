@@ -1,4 +1,4 @@
-"""Who there is and what they may, in memory: a copy of the store's principals, grants and breakers.
+"""Who there is and what they may, in memory: a copy of the store's principals, grants, breakers and the glass that is broken.
 
 It is compared with the store's revision twice a second, and at once when this process changed something. It answers what must be
 answered without waiting (credentials, decisions before the effects); whatever takes effect is checked again in the
@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from interlock.model.base import Value
+from interlock.model.break_glass import BreakGlass
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.errors import InterlockError, Unavailable
 from interlock.model.people import Agent, AgentCredential, Grant, Person
@@ -36,6 +37,7 @@ class Snapshot(Value, frozen=True):
     people: Mapping[str, Person] = {}
     grants: tuple[Grant, ...] = ()
     breakers: Mapping[str, Breaker] = {}
+    glasses: tuple[BreakGlass, ...] = ()
 
     @property
     def probation(self) -> bool:
@@ -61,6 +63,7 @@ def load(tx: ReadTx) -> Snapshot:
         people={p.name: p for p in tx.people()},
         grants=tuple(tx.grants()),
         breakers={b.scope: b for b in tx.breakers()},
+        glasses=tuple(tx.break_glasses_in_force()),
     )
 
 
@@ -94,6 +97,11 @@ class Directory:
     def fresh_until(self) -> float:
         """Until when (`time.monotonic`) the last confirmation counts."""
         return self._confirmed + STALE
+
+    def broken(self, target: str) -> bool:
+        """Whether the glass is broken for a whole target, as far as this copy knows."""
+        now = self.now()
+        return any(g.target == target and not g.change and now < g.until for g in self.snapshot.glasses)
 
     def confirmed(self) -> Snapshot:
         """The snapshot; Unavailable when the store has not confirmed it lately."""

@@ -10,7 +10,7 @@ import structlog
 
 from interlock.control import breaker
 from interlock.model.breaker import Breaker
-from interlock.model.change import Change
+from interlock.model.change import Change, ChangeState
 from interlock.model.decision import Decision, Forbid, Target
 from interlock.model.errors import InterlockError, Rejected
 from interlock.model.operation import Operation
@@ -123,6 +123,8 @@ class TargetGate:
         found = self._core.watch.waiting(principal.agent, self.target.name, content)
         if found is None or found.fingerprint != self.target.fingerprint:
             return None
+        if found.state is ChangeState.HELD and self._core.directory.broken(self.target.name):
+            return None  # it may pass now
         if found.expires_at is not None and found.expires_at <= self._core.directory.now():
             return None
         return None if isinstance(self.check(principal, operations), Forbid) else found

@@ -7,15 +7,16 @@ from typing import Any
 import structlog
 
 from interlock.control import budget
-from interlock.model.change import Change, ChangeState
+from interlock.model.change import Change, ChangeState, Measurement
 from interlock.model.decision import EvidenceHeld
 from interlock.model.errors import InterlockError, Unavailable
+from interlock.pipeline import break_glass, glass, intents, records
 from interlock.pipeline import commands as c
-from interlock.pipeline import intents, records
 from interlock.runtime import announce
 from interlock.runtime.core import Core, unsettled
 from interlock.runtime.drive import described
 from interlock.sdk.connector import Held, Preview, Refused, Settled, Unit
+from interlock.sdk.ports import ReadTx
 
 _log = structlog.get_logger(__name__)
 
@@ -33,6 +34,8 @@ class Performer:
             c.RunPreview: self._preview,
             c.FindChange: self._find,
             c.GatherEvidence: self._evidence,
+            c.FindBreakGlass: self._find_break_glass,
+            c.PassHeld: self._pass_held,
             c.Intend: self._intend,
             c.IntendRevert: self._intend_revert,
             c.Execute: self._execute,
@@ -96,16 +99,39 @@ class Performer:
             lambda tx: records.evidence(tx, records.found(tx, ask.change), terms)
         )
 
+    async def _find_break_glass(self, ask: c.FindBreakGlass) -> str:
+        if not self._core.directory.broken(ask.target.name):
+            return ""  # at most half a second late
+        terms = self._core.terms
+
+        def read(tx: ReadTx) -> str:
+            unit = records.draft(ask.work, ask.target, Measurement(()), ask.decision, tx)
+            over = glass.over_target(tx, unit, terms.break_glass, terms.origin)
+            return over.id if over is not None else ""
+
+        return await self._core.store.read(read)
+
+    async def _pass_held(self, ask: c.PassHeld) -> Change | None:
+        terms = self._core.terms
+        passed = await self._core.store.transact(lambda tx: break_glass.pass_held(tx, ask.change.id, terms))
+        if passed is not None:
+            self._core.watch.moved(passed)
+            await self._core.tell_broken(passed)
+        return passed
+
     async def _intend(self, ask: c.Intend) -> Change | Refused | c.OverBudget:
         if self._core.halted:
             return Refused("breaker", "all changes are stopped by the halt file")
         terms = self._core.terms
         try:
-            return self._began(await self._core.store.transact(lambda tx: intents.intend(tx, ask, terms)))
+            reply = self._began(await self._core.store.transact(lambda tx: intents.intend(tx, ask, terms)))
         except budget.Exceeded as over:
             budgets = terms.budgets
             assert budgets is not None
             return c.OverBudget(budget.hold(over.excess, budgets), budget.words(over.excess, budgets))
+        if ask.break_glass and isinstance(reply, Change):
+            await self._core.tell_broken(reply)
+        return reply
 
     async def _intend_revert(self, ask: c.IntendRevert) -> Change | Refused:
         if self._core.halted:

@@ -24,6 +24,7 @@ from interlock.runtime.governance import WARNING, Governance, TryOut
 from interlock.runtime.notify.office import Job, Office
 from interlock.runtime.notify.words import Words
 from interlock.runtime.policies import Policies
+from interlock.runtime.service.break_glass import BreakGlasses
 from interlock.runtime.service.changes import Changes
 from interlock.runtime.service.enrolment import Enrolments
 from interlock.runtime.service.entrance import Entrance
@@ -78,6 +79,7 @@ class Runtime:
             config.budgets,
             site_of(config.api.public_url),
             config.reviews,
+            config.break_glass,
         )
         policies = Policies(
             config.policies,
@@ -107,6 +109,7 @@ class Runtime:
         self.entrance = Entrance(self.core, store)
         self.enrolments = Enrolments(self.core, self.governance, self.entrance)
         self.changes = Changes(self.core, {name: t.gate for name, t in self.targets.items()})
+        self.break_glass = BreakGlasses(self.core, {name: t.gate for name, t in self.targets.items()})
         self.switches = Switches(self.core, self.governance)
         self.protection = Protection(self.core, self.targets, self.governance)
         self.trash = Trash(self.core, self.targets)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from interlock.model.base import Json
+from interlock.model.break_glass import BreakGlass
 from interlock.model.breaker import Breaker
 from interlock.model.budget import Amounts, Spending
 from interlock.model.change import Activity, Approval, Change, ChangeFilter, Review, TakenBack
@@ -52,6 +53,13 @@ class ReadTx(Protocol):
 
     def reviews(self, person: str, since: datetime) -> Sequence[Review]:
         """What the person approved since then, newest first, at most 1,000."""
+
+    def break_glass(self, glass_id: str) -> BreakGlass | None: ...
+    def break_glasses(self) -> Sequence[BreakGlass]:
+        """Those that nobody has reviewed first, then the newest; at most 1,000."""
+
+    def break_glasses_in_force(self) -> Sequence[BreakGlass]:
+        """Those that have not ended by `now()`."""
 
     def payload(self, change_id: str, name: str) -> bytes:
         """Decrypted; NotFound when it never was or its key was destroyed by retention."""
@@ -111,6 +119,7 @@ class Tx(ReadTx, Protocol):
         """Let an approval no longer be among `approvals`, and remember it among `taken_back`, at `now()`. NotFound when there is
         none; the person may speak again."""
 
+    def put_break_glass(self, glass: BreakGlass) -> None: ...
     def put_review(self, review: Review) -> None: ...
     def put_payload(self, change_id: str, name: str, data: bytes) -> str:
         """Store it encrypted under the change's own key; returns the SHA-256 (hex) of the ciphertext, which ledger entries
@@ -154,10 +163,10 @@ class Tx(ReadTx, Protocol):
     def forget_messages(self, before: datetime) -> None:
         """Forget what was delivered, alone or in a digest, before that time."""
 
-    def reserve(self, scopes: Sequence[str]) -> Breaker | None:
+    def reserve(self, scopes: Sequence[str], *, through_freeze: bool = False) -> Breaker | None:
         """Breaker admission (P8): read the rows of all scopes locked against a concurrent move (`FOR SHARE`, in the order of the
         sorted scopes) until this transaction ends. None = admitted; else the first that refuses (a missing row is returned as
-        an open breaker with the reason "missing")."""
+        an open breaker with the reason "missing"). A freeze refuses as well, but not with `through_freeze` (break-glass)."""
 
     def spend(self, spendings: Sequence[Spending], at: datetime, since: datetime) -> Sequence[Amounts]:
         """Add to the counters of the slice of time that begins `at`; returns for each what it shows from `since` on, this

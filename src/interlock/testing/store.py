@@ -311,10 +311,10 @@ class FakeTx(DecidingWrites, FakeReadTx):
         for message_id in old:
             del self._t.messages[message_id]
 
-    def reserve(self, scopes: Sequence[str]) -> Breaker | None:
+    def reserve(self, scopes: Sequence[str], *, through_freeze: bool = False) -> Breaker | None:
         for scope in sorted(set(scopes)) or [""]:
             row = self._t.breakers.get(scope) or Breaker(scope, state=BreakerState.OPEN, reason="missing")
-            if row.frozen or row.state is BreakerState.OPEN:
+            if (row.frozen and not through_freeze) or row.state is BreakerState.OPEN:
                 return row
         return None
 

@@ -1,10 +1,14 @@
-"""The part of the store in memory that is about deciding: approvals taken back, reviews."""
+"""The part of the store in memory that is about deciding: approvals taken back, reviews,
+break-glass."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
+from interlock.model.break_glass import BreakGlass
 from interlock.model.change import Approval, Review, TakenBack
 from interlock.model.errors import NotFound
 
@@ -15,6 +19,7 @@ class Decided:
 
     taken_back: dict[str, tuple[TakenBack, ...]] = field(default_factory=dict)
     reviews: dict[tuple[str, str], Review] = field(default_factory=dict)
+    glasses: dict[str, BreakGlass] = field(default_factory=dict)
 
 
 class DecidingReads:
@@ -36,6 +41,19 @@ class DecidingReads:
         newest = sorted((pair for pair in found if pair[0] >= since), key=lambda pair: pair[0], reverse=True)
         return [review for _, review in newest[:1000]]
 
+    def break_glass(self, glass_id: str) -> BreakGlass | None:
+        found: BreakGlass | None = self._t.glasses.get(glass_id)
+        return found
+
+    def break_glasses(self) -> Sequence[BreakGlass]:
+        newest = sorted(self._t.glasses.values(), key=lambda g: (-g.at.timestamp(), g.id))
+        return sorted(newest, key=lambda g: bool(g.reviewed_by))[:1000]
+
+    def break_glasses_in_force(self) -> Sequence[BreakGlass]:
+        return [
+            self._t.glasses[key] for key in sorted(self._t.glasses) if self._t.glasses[key].until > self._now
+        ]
+
 
 class DecidingWrites(DecidingReads):
     """Writes."""
@@ -48,6 +66,10 @@ class DecidingWrites(DecidingReads):
                 self._t.taken_back[change_id] = (*self.taken_back(change_id), TakenBack(approval, self._now))
                 return approval
         raise NotFound(f"{person} has not spoken about {change_id}")
+
+    def put_break_glass(self, glass: BreakGlass) -> None:
+        self._t.glasses[glass.id] = msgspec.json.decode(msgspec.json.encode(glass), type=BreakGlass)
+        self._t.revision += 1
 
     def put_review(self, review: Review) -> None:
         self._t.reviews[review.change, review.person] = review

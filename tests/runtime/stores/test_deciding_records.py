@@ -9,6 +9,8 @@ import pytest
 from tests.runtime.stores.conftest import Backend
 from tests.runtime.stores.store_values import approval, wait
 
+from interlock.model.break_glass import BreakGlass
+from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import Review, TakenBack
 from interlock.model.errors import NotFound
 from interlock.testing.store import FakeStore
@@ -83,3 +85,62 @@ def test_reviews_are_kept_for_each_change_and_person(place: Place) -> None:
     assert since(timedelta(hours=2)) == ["CHG-1", "CHG-2"]
     place.transact(lambda tx: tx.put_review(Review("CHG-0", "ann", at, at)))
     assert since(timedelta(0)) == ["CHG-0"]
+
+
+def glass(number: int, at: datetime, minutes: int, by: str = "") -> BreakGlass:
+    return BreakGlass(f"BRK-{number}", approval("ana"), "production", at, at + timedelta(minutes=minutes), by)
+
+
+def test_uses_of_break_glass_are_listed_unreviewed_first(place: Place) -> None:
+    def fill(tx: Any) -> datetime:
+        at: datetime = tx.now()
+        for made in (
+            glass(1, at - timedelta(hours=3), 15),
+            glass(2, at - timedelta(hours=2), 15, "bob"),
+            glass(3, at - timedelta(hours=1), 15),
+            glass(4, at, 15, "bob"),
+            glass(5, at - timedelta(minutes=15), 15),
+        ):
+            tx.put_break_glass(made)
+        return at
+
+    before = place.read(lambda tx: tx.revision())
+    at = place.transact(fill)
+    assert place.read(lambda tx: tx.revision()) > before
+    assert [g.id for g in place.read(lambda tx: tx.break_glasses())] == [
+        "BRK-5",
+        "BRK-3",
+        "BRK-1",
+        "BRK-4",
+        "BRK-2",
+    ]
+    assert [g.id for g in place.read(lambda tx: tx.break_glasses_in_force())] == ["BRK-4"]
+    assert place.read(lambda tx: tx.break_glass("BRK-3")) == glass(3, at - timedelta(hours=1), 15)
+    assert place.read(lambda tx: tx.break_glass("BRK-9")) is None
+    place.transact(lambda tx: tx.put_break_glass(glass(3, at - timedelta(hours=1), 15, "bob")))
+    assert [g.id for g in place.read(lambda tx: tx.break_glasses())][:2] == ["BRK-5", "BRK-1"]
+
+
+def test_a_reservation_passes_a_freeze_only_where_it_may_and_never_an_open_breaker(place: Place) -> None:
+    rows = (
+        Breaker("closed"),
+        Breaker("frozen", frozen=True),
+        Breaker("open", BreakerState.OPEN),
+        Breaker("both", BreakerState.OPEN, frozen=True),
+    )
+
+    def fill(tx: Any) -> None:
+        for row in rows:
+            tx.put_breaker(row)
+
+    place.transact(fill)
+
+    def refusing(*scopes: str, through: bool) -> str:
+        row = place.transact(lambda tx: tx.reserve(scopes, through_freeze=through))
+        return row.scope if row is not None else ""
+
+    assert refusing("closed", "frozen", through=True) == ""
+    assert refusing("closed", "frozen", through=False) == "frozen"
+    for scope in ("open", "both", "missing"):
+        for through in (False, True):
+            assert refusing("closed", scope, through=through) == scope

@@ -184,6 +184,7 @@ def _facts(change: Change) -> list[tuple[str, object]]:
         ("reverted by", change.reverted_by),
         ("replaces", change.replaces),
         ("asked by", change.requested_by),
+        ("break-glass", change.break_glass),
     ]
     return [(name, value) for name, value in facts if value]
 
@@ -240,7 +241,7 @@ def _speak(
     )
     wish = review.Wish(chg, who.person, verdict, reason)
     seen = review.check(asked, wish, read_payload, datetime.now(UTC))
-    _confirm(seen, full=full, yes=yes, quiet=json)
+    confirm(seen, full=full, yes=yes, quiet=json)
     signed = Signed(asked.statement, who.sign(approval.signed_bytes(asked.statement)))
     detail = server.post(f"/api/v1/changes/{chg}/approvals", ChangeDetail, signed)
     _told(detail, json)
@@ -313,12 +314,12 @@ def revert(
     )
     wish = review.Wish(chg, who.person, Verdict.APPROVE, reason, force, nonce)
     seen = review.check(asked, wish, read_payload, datetime.now(UTC))
-    _confirm(seen, full=full, yes=yes, quiet=json)
+    confirm(seen, full=full, yes=yes, quiet=json)
     signed = SignedRevert(asked.statement, who.sign(approval.signed_bytes(asked.statement)), force)
     _ended(server.post(f"/api/v1/changes/{chg}/revert", Outcome, signed), json)
 
 
-def _confirm(seen: review.Checked, *, full: bool, yes: bool, quiet: bool) -> None:
+def confirm(seen: review.Checked, *, full: bool, yes: bool, quiet: bool) -> None:
     """Show what will be signed and ask. On standard error when standard output is for a program."""
     console = out.errors() if quiet else out.console()
     console.print(review.render(seen, full=full), soft_wrap=False)

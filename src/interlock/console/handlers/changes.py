@@ -123,6 +123,7 @@ def summary(change: Change) -> ChangeSummary:
         expires_at=change.expires_at,
         remedies=approval.remedies(change),
         group=shape(change),
+        break_glass=change.break_glass,
         reason=change.reason,
         note=change.note,
         reverts=change.reverts,

@@ -143,7 +143,7 @@ class Changes:
         await self._shown(words, assertion)
 
         def work(tx: Tx) -> Spoken:
-            spoken = approve.speak(tx, _signed(tx, words, signature, assertion), self._core.terms)
+            spoken = approve.speak(tx, signed(tx, words, signature, assertion), self._core.terms)
             _use_passkey(tx, words, assertion)
             return spoken
 
@@ -231,7 +231,7 @@ class Changes:
         def read(tx: ReadTx) -> tuple[Change, Approval]:
             change = found(tx, words.change)
             _can_be_reverted(change)
-            return change, _signed(tx, words, signature, assertion)
+            return change, signed(tx, words, signature, assertion)
 
         original, wish = await self._core.store.read(read)
         if assertion is not None:
@@ -313,7 +313,7 @@ def _payload(tx: ReadTx, change_id: str) -> bytes | None:
         return None
 
 
-def _signed(tx: ReadTx, words: Statement, signature: str, assertion: Assertion | None) -> Approval:
+def signed(tx: ReadTx, words: Statement, signature: str, assertion: Assertion | None = None) -> Approval:
     """The statement with the key that its person is enrolled with: nobody brings their own."""
     person = tx.person(words.person)
     key = person.public_key if person else ""

@@ -80,7 +80,7 @@ def _outbox(connection: Connection) -> None:
     schema.outbox.create(connection)
 
 
-_DECIDING: Final = (schema.taken_back, schema.reviews)
+_DECIDING: Final = (schema.taken_back, schema.reviews, schema.break_glass)
 _LATER: Final = (schema.spent, schema.tickets, *_DECIDING, schema.outbox)
 """Tables that a later version added."""
 

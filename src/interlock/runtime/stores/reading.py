@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Connection, Row, Select, Table, func, or_, select
 
+from interlock.model.break_glass import BreakGlass
 from interlock.model.breaker import Breaker
 from interlock.model.change import Activity, Approval, Change, ChangeFilter, ChangeState, Review, TakenBack
 from interlock.model.errors import NotFound, Unavailable
@@ -125,6 +126,20 @@ class SqlReadTx:
             select(table.c.doc).where(table.c.person == person, lately).order_by(table.c.approved_at.desc())
         )
         return self._all(Review, newest.limit(MAX_LISTED))
+
+    def break_glass(self, glass_id: str) -> BreakGlass | None:
+        table = schema.break_glass
+        return self._one(BreakGlass, select(table.c.doc).where(table.c.id == glass_id))
+
+    def break_glasses(self) -> Sequence[BreakGlass]:
+        table = schema.break_glass
+        order = select(table.c.doc).order_by(table.c.reviewed, table.c.begun_at.desc(), table.c.id)
+        return self._all(BreakGlass, order.limit(MAX_LISTED))
+
+    def break_glasses_in_force(self) -> Sequence[BreakGlass]:
+        table = schema.break_glass
+        in_force = table.c.ends_at > milliseconds(self.now())
+        return self._all(BreakGlass, select(table.c.doc).where(in_force).order_by(table.c.id))
 
     # -- payloads
 

@@ -86,6 +86,17 @@ reviews = Table(
     Index("reviews_by_person", "person", "approved_at"),
 )
 
+break_glass = Table(
+    "break_glass",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("begun_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    Column("reviewed", Integer, nullable=False),
+    Column("doc", Text, nullable=False),
+    Index("break_glass_by_end", "ends_at"),
+)
+
 payload_keys = Table(
     "payload_keys",
     metadata,

@@ -16,6 +16,7 @@ from interlock.ledger.entry import Entry, EntryError
 from interlock.ledger.merkle import Frontier
 from interlock.model import ids
 from interlock.model.base import Json, Value
+from interlock.model.break_glass import BreakGlass
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.budget import AMOUNTS, Amounts, Spending
 from interlock.model.change import Approval, Change, Review, TakenBack
@@ -128,6 +129,12 @@ class SqlTx(SqlReadTx):
         approved = milliseconds(review.approved_at)
         self._put(schema.reviews, **row, approved_at=approved, doc=_encode(review))
 
+    def put_break_glass(self, glass: BreakGlass) -> None:
+        times = {"begun_at": milliseconds(glass.at), "ends_at": milliseconds(glass.until)}
+        reviewed = int(bool(glass.reviewed_by))
+        self._put(schema.break_glass, id=glass.id, **times, reviewed=reviewed, doc=_encode(glass))
+        self._revise()
+
     # -- payloads
 
     def put_payload(self, change_id: str, name: str, data: bytes) -> str:
@@ -196,7 +203,7 @@ class SqlTx(SqlReadTx):
     def put_meta(self, key: str, value: str) -> None:
         self._put(schema.meta, key=key, value=value)
 
-    def reserve(self, scopes: Sequence[str]) -> Breaker | None:
+    def reserve(self, scopes: Sequence[str], *, through_freeze: bool = False) -> Breaker | None:
         wanted = sorted(set(scopes)) or [""]  # asking for nothing admits nothing
         # FOR SHARE reads what is committed once a concurrent move has ended, and keeps the next one waiting until this
         # transaction ends (P8). On SQLite the write lock that is held already does the same.
@@ -204,7 +211,10 @@ class SqlTx(SqlReadTx):
         rows_read = self._all(Breaker, built.locked_breakers(len(wanted)), **scopes_given)
         found = {b.scope: b for b in rows_read}
         rows = (found.get(s) or Breaker(s, state=BreakerState.OPEN, reason="missing") for s in wanted)
-        return next((row for row in rows if row.frozen or row.state is BreakerState.OPEN), None)
+        return next(
+            (row for row in rows if (row.frozen and not through_freeze) or row.state is BreakerState.OPEN),
+            None,
+        )
 
     def spend(self, spendings: Sequence[Spending], at: datetime, since: datetime) -> Sequence[Amounts]:
         found: dict[str, Amounts] = {}
