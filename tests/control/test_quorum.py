@@ -163,7 +163,7 @@ def test_never_fewer_than_usual_even_if_a_step_says_so() -> None:
 
 def test_an_unknown_effect_is_as_wide_as_any() -> None:
     assert places(WIDER, affecting(1, evidence=Evidence.UNKNOWN)) == (Place(5, ("sre",)),)
-    blind = msgspec.structs.replace(CHANGE.operations[0], evidence_unknown=True)
+    blind = msgspec.structs.replace(CHANGE.operations[0], evidence_unknown="dynamic EXECUTE")
     change = msgspec.structs.replace(CHANGE, operations=(blind,))
     assert places(WIDER, change) == (Place(5, ("sre",)),)
 

@@ -82,6 +82,8 @@ USE: list[Line] = [
     (c.Decide, decided(Permit())),
 ]
 LATER: Line = (c.ConcludeLater, None)
+GLASS: Line = (c.FindBreakGlass, "")
+BROKEN: Line = (c.FindBreakGlass, "BRK-1")
 
 TRANSCRIPTS: dict[str, tuple[list[Line], Answer]] = {
     "permitted at once": (
@@ -99,7 +101,7 @@ TRANSCRIPTS: dict[str, tuple[list[Line], Answer]] = {
     "nothing happens, but it needs people even so": (
         [
             (c.Decide, decided(HOLD)), (c.MayPreview, True), (c.RunPreview, NOTHING), (c.Decide, decided(HOLD)),
-            (c.FindChange, None), END, CHARGE, (c.RecordHold, Held(CHANGE)), (c.NotifyHeld, None),
+            (c.FindChange, None), GLASS, END, CHARGE, (c.RecordHold, Held(CHANGE)), (c.NotifyHeld, None),
         ],
         Held(CHANGE),
     ),
@@ -112,14 +114,47 @@ TRANSCRIPTS: dict[str, tuple[list[Line], Answer]] = {
         Refused("forbidden", "too many rows", change=CHANGE),
     ),
     "held": (
-        [*ASK_PEOPLE, (c.FindChange, None), END, CHARGE, (c.RecordHold, Held(CHANGE)), (c.NotifyHeld, None)],
+        [*ASK_PEOPLE, (c.FindChange, None), GLASS, END, CHARGE, (c.RecordHold, Held(CHANGE)), (c.NotifyHeld, None)],
         Held(CHANGE),
     ),
     "held by someone else in the same moment": (
-        [*ASK_PEOPLE, (c.FindChange, None), END, CHARGE, (c.RecordHold, Held(CHANGE, again=True))],
+        [*ASK_PEOPLE, (c.FindChange, None), GLASS, END, CHARGE, (c.RecordHold, Held(CHANGE, again=True))],
         Held(CHANGE, again=True),
     ),
-    "held again": ([*ASK_PEOPLE, (c.FindChange, CHANGE), END, CHARGE], Held(CHANGE, again=True)),
+    "held again": ([*ASK_PEOPLE, (c.FindChange, CHANGE), GLASS, END, CHARGE], Held(CHANGE, again=True)),
+    "denied lately": (
+        [*ASK_PEOPLE, (c.FindChange, now(ChangeState.DENIED)), END, CHARGE],
+        Refused("forbidden", "people said no to CHG-00000001", change=now(ChangeState.DENIED)),
+    ),
+    "the glass is broken for the target": (
+        [
+            *ASK_PEOPLE, (c.FindChange, None), BROKEN, (c.Decide, decided(Permit())), (c.Intend, GOING),
+            (c.Execute, Settled(True)), LATER,
+        ],
+        Permitted(now(ChangeState.APPLIED)),
+    ),
+    "the glass is broken, and more than people is needed": (
+        [
+            *ASK_PEOPLE, (c.FindChange, None), BROKEN, (c.Decide, decided(HOLD)), END, CHARGE,
+            (c.RecordHold, Held(CHANGE)), (c.NotifyHeld, None),
+        ],
+        Held(CHANGE),
+    ),
+    "the glass is broken for what waits already": (
+        [
+            *ASK_PEOPLE, (c.FindChange, CHANGE), BROKEN, (c.PassHeld, now(ChangeState.APPROVED)), (c.GatherEvidence, EVIDENCE),
+            (c.Decide, decided(Permit())), (c.Intend, GOING), (c.Execute, Settled(True)), LATER,
+        ],
+        Permitted(now(ChangeState.APPLIED)),
+    ),
+    "the glass is broken no more for what waits already": (
+        [*ASK_PEOPLE, (c.FindChange, CHANGE), BROKEN, (c.PassHeld, None), END, CHARGE],
+        Held(CHANGE, again=True),
+    ),
+    "whether the glass is broken cannot be found out": (
+        [*ASK_PEOPLE, (c.FindChange, None), (c.FindBreakGlass, Unavailable("lost")), END],
+        Refused("unavailable", "the gate could not decide or record this: lost", True),
+    ),
     "needs a rehearsal": (
         [
             *FIRST, (c.Decide, decided(Rehearse(("rehearsal",)))), (c.FindChange, None), END, CHARGE,
@@ -128,7 +163,7 @@ TRANSCRIPTS: dict[str, tuple[list[Line], Answer]] = {
         Held(CHANGE),
     ),
     "too many wait": (
-        [*ASK_PEOPLE, (c.FindChange, None), END, CHARGE, (c.RecordHold, Refused("forbidden", "five", True)), NOTE],
+        [*ASK_PEOPLE, (c.FindChange, None), GLASS, END, CHARGE, (c.RecordHold, Refused("forbidden", "five", True)), NOTE],
         Refused("forbidden", "five", True),
     ),
     "approved": (
@@ -292,7 +327,7 @@ def test_an_effect_that_cannot_be_known_is_never_nothing() -> None:
         WORK, operations=(Operation(Action.UPDATE, "CALL", (), evidence_unknown="dynamic EXECUTE"),)
     )
     lines = [
-        *FIRST[:2], (c.RunPreview, NOTHING), (c.Decide, decided(HOLD)), (c.FindChange, None), END, CHARGE,
+        *FIRST[:2], (c.RunPreview, NOTHING), (c.Decide, decided(HOLD)), (c.FindChange, None), GLASS, END, CHARGE,
         (c.RecordHold, Held(CHANGE)), (c.NotifyHeld, None),
     ]  # fmt: skip
     _, seen = play(admit(blind, TARGET), lines)
