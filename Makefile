@@ -28,6 +28,7 @@ test: $(STAMP)  ## everything: style, types, import contracts, tests on PostgreS
 	@scripts/debian-packages postgresql-15 || true
 	@scripts/debian-packages libpostgresql-jdbc-java || true
 	@scripts/debian-packages chromium || true
+	@$(PYTHON_ENV)/python -m tests.real.console.axe || true
 	@$(MAKE) --no-print-directory lint
 	$(PYTHON_ENV)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
 

@@ -153,6 +153,16 @@ class Engine:
         return digest_of({g.id: to_json(g) for grants in self._book.pairs.values() for g in grants})
 
     @property
+    def sources(self) -> Sources:
+        """All texts that decide, grants apart."""
+        return self._rules.sources
+
+    @property
+    def pairs(self) -> Mapping[tuple[str, str], tuple[Grant, ...]]:
+        """The grants in force (not revoked, of enabled agents, expired or not), by agent and target."""
+        return self._book.pairs
+
+    @property
     def policies(self) -> Mapping[str, Policy]:
         """All policies but the compiled grants, by id."""
         return self._rules.policies

@@ -32,6 +32,7 @@ from interlock.runtime.service.messages import Messages
 from interlock.runtime.service.principals import Agents, Grants, People
 from interlock.runtime.service.protection import Protection
 from interlock.runtime.service.report import Report, report
+from interlock.runtime.service.simulation import Simulation
 from interlock.runtime.service.switches import Switches
 from interlock.runtime.service.trash import Trash
 from interlock.runtime.stores import SqlStore
@@ -114,6 +115,7 @@ class Runtime:
         self.protection = Protection(self.core, self.targets, self.governance)
         self.trash = Trash(self.core, self.targets)
         self.messages = Messages(store, self.office)
+        self.simulation = Simulation(self.core, self.targets)
         self._chores = tickers.Chores(self.core)
         self._tickers: list[asyncio.Task[None]] = []
         self.witnesses = Witnesses(config.witness)

@@ -15,6 +15,7 @@ from interlock.model.budget import Amounts, Spending
 from interlock.model.change import Activity, Approval, Change, ChangeFilter, Review, TakenBack
 from interlock.model.message import Message, MessageFilter
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket, TicketKind
+from interlock.model.usage import AgentUse, Asking
 
 T = TypeVar("T")
 
@@ -69,6 +70,12 @@ class ReadTx(Protocol):
 
     def agent(self, name: str) -> Agent | None: ...
     def agents(self) -> Sequence[Agent]: ...
+    def agent_uses(self) -> Sequence[AgentUse]:
+        """Each agent by name: when it asked for a change last, and how many of its changes wait (as `open_changes`)."""
+
+    def asking(self, since: datetime) -> Sequence[Asking]:
+        """The 50 agents that asked for most changes since, the busiest first."""
+
     def credential(self, agent: str) -> AgentCredential | None: ...
     def agent_by_token(self, token_sha256: str) -> Agent | None: ...
     def person(self, name: str) -> Person | None: ...

@@ -10,7 +10,7 @@ import enum
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -26,6 +26,7 @@ from interlock.model.change import Activity, Approval, Change, ChangeFilter, Cha
 from interlock.model.errors import Conflict, NotFound, Rejected, Unavailable
 from interlock.model.message import Message, MessageFilter, MessageState
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket, TicketKind
+from interlock.model.usage import AgentUse, Asking
 from interlock.testing.store_deciding import Decided, DecidingReads, DecidingWrites
 
 T = TypeVar("T")
@@ -128,6 +129,23 @@ class FakeReadTx(DecidingReads):
 
     def agents(self) -> Sequence[Agent]:
         return [self._t.agents[name] for name in sorted(self._t.agents)]
+
+    def agent_uses(self) -> Sequence[AgentUse]:
+        asked = {name: [c.requested_at for c in self._of(name)] for name in self._t.agents}
+        return [
+            AgentUse(name, max(asked[name], default=None), self.open_changes(name)) for name in sorted(asked)
+        ]
+
+    def _of(self, agent: str) -> Iterator[Change]:
+        return (c for c in self._t.changes.values() if c.agent == agent)
+
+    def asking(self, since: datetime) -> Sequence[Asking]:
+        asked: dict[str, list[datetime]] = {}
+        for change in self._t.changes.values():
+            if change.requested_at >= since:
+                asked.setdefault(change.agent, []).append(change.requested_at)
+        found = [Asking(agent, len(times), max(times)) for agent, times in asked.items()]
+        return sorted(found, key=lambda a: (-a.changes, a.agent))[:50]
 
     def credential(self, agent: str) -> AgentCredential | None:
         return self._t.credentials.get(agent)

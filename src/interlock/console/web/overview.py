@@ -1,13 +1,16 @@
 """The first page: what waits, what happened, what is stopped, who is active."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from interlock.console.web import chart
+from interlock.console.web import chart, words
+from interlock.console.web.views import agents
 from interlock.console.web.visit import Answer, Html, Visit
+from interlock.model.base import Value
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import Activity, Change, ChangeFilter, ChangeState
+from interlock.model.usage import Asking
 from interlock.sdk.ports import ReadTx
 
 WINDOW, SLICES = timedelta(hours=24), 48
@@ -15,18 +18,29 @@ _WAITING = (ChangeState.HELD, ChangeState.APPROVED)
 _SHOWN = 20
 
 
+class Active(Value, frozen=True):
+    """An agent that asked for changes lately, or is connected to this gateway."""
+
+    name: str
+    changes: int
+    last_at: datetime | None
+    sessions: int
+
+
 async def shown(visit: Visit) -> Answer:
     """One snapshot of the store for everything on the page."""
 
     def read(
         tx: ReadTx,
-    ) -> tuple[datetime, Sequence[Change], Sequence[Activity], Sequence[Breaker], Sequence[Change]]:
+    ) -> tuple[
+        datetime, Sequence[Change], Sequence[Activity], Sequence[Breaker], Sequence[Change], Sequence[Asking]
+    ]:
         since = tx.now() - WINDOW
         waiting = tx.changes(ChangeFilter(states=_WAITING, limit=_SHOWN))
         lately = tx.changes(ChangeFilter(since=since, limit=_SHOWN))
-        return since, waiting, tx.activity(since, WINDOW / SLICES), tx.breakers(), lately
+        return since, waiting, tx.activity(since, WINDOW / SLICES), tx.breakers(), lately, tx.asking(since)
 
-    since, waiting, activity, breakers, lately = await visit.runtime.store.read(read)
+    since, waiting, activity, breakers, lately, asking = await visit.runtime.store.read(read)
     states: Counter[ChangeState] = Counter()
     for part in activity:
         states[part.state] += part.changes
@@ -39,6 +53,15 @@ async def shown(visit: Visit) -> Answer:
             "total": states.total(),
             "open": [b for b in breakers if b.frozen or b.state is not BreakerState.CLOSED],
             "chart": chart.timeline(activity, since, WINDOW, SLICES),
+            "legend": words.legend(),
+            "active": _active(asking, agents.connected(visit)),
             "targets": visit.runtime.statuses(),
         },
     )
+
+
+def _active(asking: Sequence[Asking], sessions: Mapping[str, int]) -> list[Active]:
+    """Who asked for changes lately, and who is connected without having done so."""
+    asked = [Active(a.agent, a.changes, a.last_at, sessions.get(a.agent, 0)) for a in asking]
+    silent = sorted(set(sessions) - {a.agent for a in asking})
+    return asked + [Active(name, 0, None, sessions[name]) for name in silent]

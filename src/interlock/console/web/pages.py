@@ -1,6 +1,7 @@
 """The table of pages: what is where, and for whom. `console.web.frame` serves it, and the tests go through it."""
 
 from interlock.console.web import changes, entering, overview
+from interlock.console.web.views import agents, ledger, people, policy, targets
 from interlock.console.web.visit import Page, Who
 
 C = "/console"
@@ -21,5 +22,24 @@ PAGES: tuple[Page, ...] = (
     Page(method="POST", path=f"{C}/changes/{{id}}/comment", handler=changes.commented),
     Page(method="POST", path=f"{C}/changes/{{id}}/apply", handler=changes.applied),
     Page(method="POST", path=f"{C}/changes/{{id}}/withdraw", handler=changes.withdrawn),
+    Page(path=f"{C}/agents", handler=agents.listed),
+    Page(path=f"{C}/agents/{{name}}", handler=agents.shown),
+    Page(method="POST", path=f"{C}/agents/{{name}}/disable", handler=agents.disabled),
+    Page(method="POST", path=f"{C}/grants/{{id}}/revoke", handler=agents.revoked),
+    Page(path=f"{C}/people", handler=people.listed),
+    Page(path=f"{C}/people/{{name}}", handler=people.shown),
+    Page(method="POST", path=f"{C}/people/{{name}}/disable", handler=people.disabled),
+    Page(method="POST", path=f"{C}/people/{{name}}/passkeys/{{id}}/revoke", handler=people.revoked),
+    Page(method="POST", path=f"{C}/people/{{name}}/confirm", who=Who.ADMIN, handler=people.confirmed),
+    Page(method="POST", path=f"{C}/invitations", who=Who.ADMIN, handler=people.invited),
+    Page(path=f"{C}/targets", handler=targets.listed),
+    Page(path=f"{C}/doctor", handler=targets.doctor),
+    Page(method="POST", path=f"{C}/environments/{{name}}/freeze", handler=targets.frozen),
+    Page(method="POST", path=f"{C}/environments/{{name}}/thaw", who=Who.ADMIN, handler=targets.thawed),
+    Page(path=f"{C}/policy", handler=policy.shown),
+    Page(path=f"{C}/policy/simulator", handler=policy.simulator),
+    Page(method="POST", path=f"{C}/policy/simulator", handler=policy.simulated),
+    Page(path=f"{C}/ledger", handler=ledger.listed),
+    Page(path=f"{C}/ledger/{{number}}", handler=ledger.entry),
 )
 """Every page there is."""

@@ -48,6 +48,7 @@ class Renderer:
             "state": words.state_words,
             "colour": words.colour,
             "sql": words.highlighted,
+            "cedar": words.cedar_highlighted,
         }
 
     def page(self, answer: Html, visit: Visit) -> Response:
@@ -103,7 +104,9 @@ class Static:
         if data is None or scope["method"] not in ("GET", "HEAD"):
             response = Response("There is no such file.\n", 404, media_type="text/plain")
         else:
-            lasting = {"Cache-Control": "public, max-age=31536000, immutable"}
+            # Scripts import each other by their bare names: only an address that names its content may be kept.
+            named = scope["query_string"] == static_address(name).partition("?")[2].encode()
+            keep = "public, max-age=31536000, immutable" if named else "no-cache"
             media = MEDIA.get(name.rpartition(".")[2], "application/octet-stream")
-            response = Response(data, 200, lasting, media)
+            response = Response(data, 200, {"Cache-Control": keep}, media)
         await response(scope, receive, send)

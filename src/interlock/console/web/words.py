@@ -37,6 +37,14 @@ def colour(state: ChangeState) -> str:
     return _STATES[state][1]
 
 
+_LEGEND = ("good", "calm", "busy", "wait", "bad")
+
+
+def legend() -> list[tuple[str, str]]:
+    """What each colour stands for: the class, and its states in words."""
+    return [(kind, ", ".join(said for said, own in _STATES.values() if own == kind)) for kind in _LEGEND]
+
+
 def decision_words(made: Decision) -> str:
     """What was decided, in a sentence."""
     match made:
@@ -71,6 +79,37 @@ _WORDS = frozenset(
 """,
     )
 )
+
+
+_CEDAR = re.compile(
+    r"(?P<comment>//[^\n]*)|(?P<string>\"(?:[^\"\\]|\\.)*\"?)|(?P<note>@\w+)|(?P<number>\b\d+\b)|(?P<word>\b[A-Za-z_]\w*\b)"
+)
+_CEDAR_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        "permit when unless principal action resource context in has like is if then else true false",
+    )
+)
+
+
+def cedar_highlighted(text: str) -> Markup:
+    """A policy with colours, every character visible."""
+    spelled = visible(text)
+    parts, place = Markup(""), 0
+    for found in _CEDAR.finditer(spelled):
+        parts += Markup.escape(spelled[place : found.start()])
+        kind, place = _cedar_class(found), found.end()
+        parts += (
+            Markup('<span class="{}">{}</span>').format(kind, found[0]) if kind else Markup.escape(found[0])
+        )
+    return parts + Markup.escape(spelled[place:])
+
+
+def _cedar_class(found: re.Match[str]) -> str:
+    kind = found.lastgroup or ""
+    if kind == "word":
+        return "sql-destroys" if found[0] == "forbid" else "sql-word" if found[0] in _CEDAR_WORDS else ""
+    return {"string": "string", "note": "sql-number"}.get(kind, f"sql-{kind}")
 
 
 def highlighted(text: str) -> Markup:

@@ -17,9 +17,10 @@ from interlock.model.change import Activity, Approval, Change, ChangeFilter, Cha
 from interlock.model.errors import NotFound, Unavailable
 from interlock.model.message import Message, MessageFilter
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket, TicketKind
+from interlock.model.usage import AgentUse, Asking
 from interlock.runtime import crypto
 from interlock.runtime.crypto import CannotOpen, MasterKey
-from interlock.runtime.stores import built, messages, schema
+from interlock.runtime.stores import built, messages, schema, usage
 from interlock.runtime.stores.ledger_rows import Runner
 from interlock.runtime.stores.times import from_milliseconds, milliseconds
 
@@ -177,6 +178,14 @@ class SqlReadTx:
 
     def agents(self) -> Sequence[Agent]:
         return self._all(Agent, _listed(schema.agents))
+
+    def agent_uses(self) -> Sequence[AgentUse]:
+        rows: Sequence[Any] = self._rows(usage.of_agents(milliseconds(self.now()) or 0))
+        return [AgentUse(name, None if at is None else from_milliseconds(at), int(n)) for name, at, n in rows]
+
+    def asking(self, since: datetime) -> Sequence[Asking]:
+        rows: Sequence[Any] = self._rows(usage.asking(milliseconds(since) or 0))
+        return [Asking(agent, int(n), from_milliseconds(at)) for agent, n, at in rows]
 
     def credential(self, agent: str) -> AgentCredential | None:
         table = schema.credentials

@@ -21,7 +21,7 @@ from interlock.ledger.proof import Proof
 from interlock.ledger.verify import EntryCheck, Report
 from interlock.model.errors import InterlockError, Misconfigured, Rejected, Unavailable
 from interlock.runtime.crypto import MasterKey
-from interlock.runtime.stores import errors, evidence, ledger_rows, reading, retention
+from interlock.runtime.stores import errors, evidence, ledger_rows, reading, retention, usage
 from interlock.runtime.stores.batch import Plain, WriteSession
 from interlock.runtime.stores.engine import (
     READERS,
@@ -222,6 +222,13 @@ class SqlStore:
     async def entries(self, start: int, count: int) -> Sequence[bytes]:
         """Entries from ``start`` on, at most ``count``; fewer at the end of the log."""
         return await self.read(lambda tx: LedgerReader(tx.runner).entries(start, count))
+
+    async def newest_entries(
+        self, below: int, *, kind: str = "", limit: int = 50, within: int = 20_000
+    ) -> Sequence[tuple[int, bytes]]:
+        """Entries with their numbers below one, the newest first. Of one `kind` only the last `within` are looked at."""
+        query = usage.newest_entries(below, kind, limit, within)
+        return await self.read(lambda tx: usage.rows(tx.runner.execute(query)))
 
     async def prove(self, index: int) -> Proof:
         """Proof that entry ``index`` is under the newest checkpoint. Raises NotFound when it is not (yet)."""

@@ -1,0 +1,121 @@
+"""The ledger: its entries, its checkpoint and key, and what a browser verifies of it by itself."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from interlock.console.problems import Refusal
+from interlock.console.web.visit import Answer, Html, Visit
+from interlock.ledger import note
+from interlock.ledger.entry import KINDS, parse_at
+from interlock.ledger.note import Checkpoint, NoteError
+from interlock.model.base import Value
+from interlock.model.errors import NotFound, Unavailable
+
+PER_PAGE = 50
+LOOKED_THROUGH = 20_000
+"""Entries that a page looks through for one kind."""
+_LONGEST, _MEMBERS = 60, 5
+
+
+class Line(Value, frozen=True):
+    """An entry in the list. `about` are a few members of its body."""
+
+    number: int
+    at: datetime
+    kind: str
+    about: tuple[tuple[str, str], ...]
+
+
+async def listed(visit: Visit) -> Answer:
+    """Entries, the newest first."""
+    store, kind = visit.runtime.store, visit.query.get("kind", "")
+    if kind and kind not in KINDS:
+        raise Refusal("invalid", "there is no such kind of entry")
+    size = await store.read(lambda tx: tx.ledger_size())
+    below = _number(visit.query.get("before", "") or str(size))
+    found = await store.newest_entries(below, kind=kind, limit=PER_PAGE + 1, within=LOOKED_THROUGH)
+    page = found[:PER_PAGE]
+    older = _older(page[-1][0] if len(found) > PER_PAGE else below - LOOKED_THROUGH if kind else 0, kind)
+    signed, checkpoint = await _checkpoint(visit)
+    return Html(
+        "ledger/list.html",
+        {
+            "lines": [_line(number, data) for number, data in page],
+            "older": older,
+            "kind": kind,
+            "kinds": KINDS,
+            "size": size,
+            "from": max(0, below - LOOKED_THROUGH),
+            "signed": signed,
+            "checkpoint": checkpoint,
+            "key": str(store.verifier),
+        },
+    )
+
+
+def _older(before: int, kind: str) -> str:
+    if before <= 0:
+        return ""
+    return f"/console/ledger?{urlencode({**({'kind': kind} if kind else {}), 'before': before})}"
+
+
+async def entry(visit: Visit) -> Answer:
+    """One entry, decoded."""
+    store, number = visit.runtime.store, _number(visit.path["number"])
+    data = await store.entry(number)
+    _, checkpoint = await _checkpoint(visit)
+    decoded = json.loads(data)
+    return Html(
+        "ledger/entry.html",
+        {
+            "number": number,
+            "kind": decoded["kind"],
+            "meaning": KINDS.get(decoded["kind"], ""),
+            "at": parse_at(decoded["at"]),
+            "body": json.dumps(decoded["body"], indent=2, ensure_ascii=False),
+            "raw": data.decode(),
+            "size": checkpoint.size,
+            "last": await store.read(lambda tx: tx.ledger_size()) - 1,
+            "change": _change(decoded["body"]),
+            "key": str(store.verifier),
+        },
+    )
+
+
+def _change(body: Mapping[str, Any]) -> str:
+    found = body.get("change")
+    return found if isinstance(found, str) and found.startswith("CHG-") else ""
+
+
+async def _checkpoint(visit: Visit) -> tuple[str, Checkpoint]:
+    store = visit.runtime.store
+    signed = await store.checkpoint()
+    try:
+        return signed.decode(), note.open_checkpoint(signed, store.verifier)
+    except NoteError as error:
+        raise Unavailable(f"the newest checkpoint cannot be trusted: {error}") from None
+
+
+def _line(number: int, data: bytes) -> Line:
+    decoded = json.loads(data)
+    told = [(k, _short(v)) for k, v in decoded["body"].items() if v not in (None, "", [], {})]
+    told.sort(key=lambda item: _FIRST.get(item[0], len(_FIRST)))
+    return Line(number, parse_at(decoded["at"]), decoded["kind"], tuple(told[:_MEMBERS]))
+
+
+_TOLD = ("change", "what", "agent", "person", "target", "state", "scope", "reason", "why", "by")
+_FIRST = {name: place for place, name in enumerate(_TOLD)}
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise NotFound("there is no such entry")
+    return int(text)

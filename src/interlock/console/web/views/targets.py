@@ -1,0 +1,79 @@
+"""Targets: what is served and what not, what is wrong with the set-up, and the freeze of an environment."""
+
+from collections.abc import Mapping
+
+from interlock.console.web.visit import Answer, GoTo, Html, Visit
+from interlock.control import breaker
+from interlock.model.base import Value
+from interlock.model.breaker import Breaker
+from interlock.runtime.doctor import online as examine
+from interlock.runtime.targets import TargetStatus
+from interlock.sdk.connector import Finding
+
+_GRAVEST = {"error": 0, "warning": 1, "ok": 2}
+
+
+class Environment(Value, frozen=True):
+    """An environment with its targets, and what the connectors found when these were last looked at."""
+
+    name: str
+    strict: bool
+    switch: Breaker | None
+    targets: tuple[tuple[TargetStatus, Breaker | None, tuple[Finding, ...]], ...]
+
+
+async def listed(visit: Visit) -> Answer:
+    """Targets by environment. What the connectors found is from when each was last served: a page asks no target anything."""
+    runtime = visit.runtime
+    switches = {b.scope: b for b in await runtime.switches.list()}
+    made = [
+        Environment(
+            name,
+            settings.protection == "strict",
+            switches.get(breaker.environment(name)),
+            _targets(visit, name, switches),
+        )
+        for name, settings in sorted(runtime.config.environments.items())
+    ]
+    return Html("targets/list.html", {"environments": made, "health": runtime.health()})
+
+
+def _targets(
+    visit: Visit, environment: str, switches: Mapping[str, Breaker]
+) -> tuple[tuple[TargetStatus, Breaker | None, tuple[Finding, ...]], ...]:
+    return tuple(
+        (
+            status,
+            switches.get(breaker.target(status.name)),
+            _worth(visit.runtime.targets[status.name].findings),
+        )
+        for status in visit.runtime.statuses()
+        if status.environment == environment
+    )
+
+
+def _worth(findings: object) -> tuple[Finding, ...]:
+    found = [f for f in findings if f.level != "ok"] if isinstance(findings, (list, tuple)) else []
+    return tuple(sorted(found, key=_gravity))
+
+
+def _gravity(finding: Finding) -> int:
+    return _GRAVEST.get(finding.level, 0)
+
+
+async def doctor(visit: Visit) -> Answer:
+    """Examine the whole installation now; it takes as long as the targets do."""
+    found = sorted(await examine(visit.runtime), key=_gravity)
+    return Html("targets/doctor.html", {"findings": found, "bad": [f for f in found if f.level != "ok"]})
+
+
+async def frozen(visit: Visit) -> Answer:
+    """Stop all changes in an environment."""
+    await visit.runtime.switches.freeze(visit.path["name"], visit.form.get("reason", ""), by=visit.by)
+    return GoTo("/console/targets")
+
+
+async def thawed(visit: Visit) -> Answer:
+    """Let changes go on."""
+    await visit.runtime.switches.thaw(visit.path["name"], visit.form.get("reason", ""), by=visit.by)
+    return GoTo("/console/targets")
