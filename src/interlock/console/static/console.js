@@ -6,10 +6,8 @@ const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 function localise(within) {
   for (const time of within.querySelectorAll("time[datetime]")) {
     time.title = time.getAttribute("datetime");
-    time.textContent = day.format(new Date(time.getAttribute("datetime")));
-  }
-  for (const tick of within.querySelectorAll("text[data-time]")) {
-    tick.textContent = clock.format(new Date(tick.dataset.time));
+    const shape = time.classList.contains("clock") ? clock : day;
+    time.textContent = shape.format(new Date(time.getAttribute("datetime")));
   }
 }
 

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from interlock.console.web.words import colour
 from interlock.model.change import Activity
 
-WIDTH, HEIGHT, FOOT = 960, 140, 18
+WIDTH, HEIGHT = 960, 140
 _ORDER = ("good", "calm", "busy", "wait", "bad")
 
 
@@ -22,11 +22,12 @@ def timeline(activity: Sequence[Activity], since: datetime, window: timedelta, s
     top = max((sum(stack.values()) for stack in stacks), default=0)
     step = WIDTH / slices
     bars = Markup("").join(_bar(stack, place * step, step, top) for place, stack in enumerate(stacks))
-    ticks = Markup("").join(_tick(since, window, part, 4) for part in range(5))
+    ticks = Markup("").join(_tick(since + window * part / 4) for part in range(5))
     label = f"{sum(sum(stack.values()) for stack in stacks):,} changes since {since:%Y-%m-%d %H:%M} UTC, {top:,} at most in one bar"
-    return Markup('<svg class="timeline" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}</svg>').format(
-        WIDTH, HEIGHT + FOOT, label, bars, ticks
-    )
+    drawn = Markup(
+        '<svg class="timeline" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
+    ).format(WIDTH, HEIGHT, label, bars)
+    return drawn + Markup('<div class="ticks" aria-hidden="true">{}</div>').format(ticks)
 
 
 def _bar(stack: dict[str, int], x: float, step: float, top: int) -> Markup:
@@ -41,9 +42,8 @@ def _bar(stack: dict[str, int], x: float, step: float, top: int) -> Markup:
     return parts
 
 
-def _tick(since: datetime, window: timedelta, part: int, parts: int) -> Markup:
-    at = since + window * part / parts
-    anchor = ("start", *("middle",) * (parts - 1), "end")[part]
-    return Markup('<text x="{:.0f}" y="{}" text-anchor="{}" data-time="{}">{:%H:%M}</text>').format(
-        WIDTH * part / parts, HEIGHT + FOOT - 4, anchor, at.isoformat(timespec="seconds"), at
+def _tick(at: datetime) -> Markup:
+    """Beside the drawing, which is stretched to the screen: letters must not be."""
+    return Markup('<time class="clock" datetime="{}">{:%H:%M}</time>').format(
+        at.isoformat(timespec="seconds"), at
     )

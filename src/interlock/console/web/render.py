@@ -47,6 +47,7 @@ class Renderer:
             "number": lambda n: f"{n:,}",
             "state": words.state_words,
             "colour": words.colour,
+            "actions": words.action_words,
             "sql": words.highlighted,
             "cedar": words.cedar_highlighted,
         }

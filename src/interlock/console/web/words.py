@@ -1,12 +1,14 @@
 """States and statements, for pages."""
 
 import re
+from collections.abc import Sequence
 from typing import assert_never
 
 from markupsafe import Markup
 
 from interlock.model.change import ChangeState
 from interlock.model.decision import Decision, Forbid, Hold, Permit, Rehearse
+from interlock.model.operation import Action
 from interlock.model.visible import visible
 
 S = ChangeState
@@ -35,6 +37,12 @@ def state_words(state: ChangeState) -> str:
 def colour(state: ChangeState) -> str:
     """The class that a state is coloured by."""
     return _STATES[state][1]
+
+
+def action_words(actions: Sequence[Action]) -> str:
+    """`read, update and administer`."""
+    said = ["administer" if action is Action.ADMIN else action.value for action in actions]
+    return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
 
 
 _LEGEND = ("good", "calm", "busy", "wait", "bad")

@@ -1,6 +1,7 @@
 """The ledger: its entries, its checkpoint and key, and what a browser verifies of it by itself."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -20,13 +21,21 @@ LOOKED_THROUGH = 20_000
 _LONGEST, _MEMBERS = 60, 5
 
 
+class About(Value, frozen=True):
+    """A member of an entry's body, `cut` if it is longer."""
+
+    name: str
+    value: str
+    cut: bool
+
+
 class Line(Value, frozen=True):
     """An entry in the list. `about` are a few members of its body."""
 
     number: int
     at: datetime
     kind: str
-    about: tuple[tuple[str, str], ...]
+    about: tuple[About, ...]
 
 
 async def listed(visit: Visit) -> Answer:
@@ -101,18 +110,33 @@ async def _checkpoint(visit: Visit) -> tuple[str, Checkpoint]:
 
 def _line(number: int, data: bytes) -> Line:
     decoded = json.loads(data)
-    told = [(k, _short(v)) for k, v in decoded["body"].items() if v not in (None, "", [], {})]
-    told.sort(key=lambda item: _FIRST.get(item[0], len(_FIRST)))
+    told = [
+        About(k, v[:_LONGEST], len(v) > _LONGEST) for k, x in decoded["body"].items() if (v := _told(k, x))
+    ]
+    told.sort(key=lambda about: _FIRST.get(about.name, len(_FIRST)))
     return Line(number, parse_at(decoded["at"]), decoded["kind"], tuple(told[:_MEMBERS]))
 
 
-_TOLD = ("change", "what", "agent", "person", "target", "state", "scope", "reason", "why", "by")
+_TOLD = ("change", "what", "agent", "person", "target", "scope", "state", "reason", "why", "by")
 _FIRST = {name: place for place, name in enumerate(_TOLD)}
+_DIGESTS = re.compile(
+    r"binding|bound|content|signature|public_key|passkeys?|digest|session|gateway|nonce|vkey|marker"
+)
 
 
-def _short(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+def _told(name: str, value: object) -> str:
+    """A member of an entry in a word or two: digests and what is nested are left to the entry's own page."""
+    if _DIGESTS.fullmatch(name) or value in (None, "", [], {}):
+        return ""
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case int() | str():
+            return str(value)
+        case list() if all(isinstance(each, str) for each in value):
+            return ", ".join(value)
+        case _:
+            return ""
 
 
 def _number(text: str) -> int:
