@@ -199,6 +199,27 @@ def test_grants(furnished: Place) -> None:
     )
 
 
+def test_messages_that_were_given_up_and_channels(furnished: Place) -> None:
+    for number in (1, 2):
+        furnished.ask({"given_up": f"msg_{number}"})
+    listed = furnished.ok("notify", "list").out
+    assert "hook" in listed
+    assert "msg_1" in listed
+    assert "answers HTTP 500" in listed
+    found = furnished.ok("notify", "list", "--waiting", "--json").json
+    assert [m["id"] for m in found["messages"]] == ["msg_1", "msg_2"]
+    assert "msg_1 to hook is tried again" in furnished.ok("notify", "retry", "msg_1").out
+    assert furnished.ok("notify", "drop", "msg_2", "--json").json["id"] == "msg_2"
+    assert furnished.ok("notify", "list", "--json").json["messages"] == []
+    assert "no such message" in furnished.no("notify", "drop", "msg_2").err
+    assert "no such message" in furnished.no("notify", "retry", "msg_2", "--json").err
+    said = furnished.no("notify", "test", "hook")
+    assert "the channel hook did not take it: the environment variable NOT_GIVEN is not set" in said.err
+    assert furnished.no("notify", "test", "hook", "--json").json["taken"] is False
+    assert "no channel of that name (known: hook)" in furnished.no("notify", "test", "other").err
+    furnished.no("notify", "test", code=2)
+
+
 def test_breakers_stop_and_go_back_by_steps(furnished: Place) -> None:
     change = {"agent": "other", "statements": [["put", "row/0000", "x"]]}
     furnished.no("breaker", "open", "agent/other", code=2)
@@ -271,6 +292,7 @@ def test_output_is_for_eighty_columns_without_colour(furnished: Place) -> None:
         ["changes"],
         ["show", change],
         ["breaker", "list"],
+        ["notify", "list", "--waiting"],
         ["grants", "list", "--all"],
         ["doctor"],
     ):

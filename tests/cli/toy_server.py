@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from interlock.console.app import doors
+from interlock.control import outbox
+from interlock.model.message import Event, Message
 from interlock.runtime import log
 from interlock.runtime.config import load
 from interlock.runtime.opening import open_configured
 from interlock.runtime.serve import Server
 from interlock.sdk.connector import Answer, Listener, Permitted
+from interlock.sdk.ports import Tx
 from interlock.testing.toy import ToyConnector, ToyTarget, work_of
 
 ROWS = {f"row/{n:04d}": "old" for n in range(300)}
@@ -47,6 +50,9 @@ async def _do(server: Server, toy: ToyTarget, asked: Any) -> Any:
         await server.runtime.sign()
         return None
     runtime = server.runtime
+    if "given_up" in asked:
+        await runtime.store.transact(lambda tx: tx.add_message(_given_up(asked["given_up"], tx)))
+        return None
     await runtime.core.directory.refresh()
     gate, live = runtime.targets["shop"].gate, runtime.core.lives["shop"]
     known = gate.credential(asked["agent"])
@@ -60,6 +66,13 @@ async def _do(server: Server, toy: ToyTarget, asked: Any) -> Any:
     change = answer.change
     kind = "permitted" if isinstance(answer, Permitted) else type(answer).__name__.lower()
     return {"answer": kind, "change": change.id if change else ""}
+
+
+def _given_up(message_id: str, tx: Tx) -> Message:
+    fresh = Message(
+        message_id, "hook", Event.HELD, "fixer would delete 3 rows", tx.now(), tx.now(), attempts=8
+    )
+    return outbox.given_up(fresh, "answers HTTP 500", tx.now())
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -17,9 +18,12 @@ from interlock.console.operations import Access
 from interlock.console.problems import CODES
 from interlock.console.routes import OPERATIONS
 from interlock.control.passkey import to_base64url
+from interlock.model.message import Event, Message, MessageState
 from interlock.testing.signing import key_of, public_key_of
 
 pytestmark = pytest.mark.anyio
+
+AT = datetime(2026, 3, 4, tzinfo=UTC)
 
 DOCUMENT = document(OPERATIONS, "1")
 OF = {op.id: op for op in OPERATIONS}
@@ -220,6 +224,28 @@ async def review_glass(api: Api) -> httpx.Response:
     return await api.signed("POST", path, {"person": "ann", "sentence": "it was right"})
 
 
+DEAD = Message(
+    "msg_1", "hook", Event.HELD, "a text", AT, AT, MessageState.DEAD, {"change": "CHG-00000000"}, attempts=8, error="HTTP 500"
+)  # fmt: skip
+
+
+def with_dead(ask: Ask) -> Ask:
+    """Ask when a message has been given up."""
+
+    async def asked(api: Api) -> httpx.Response:
+        await api.runtime.store.transact(lambda tx: tx.add_message(DEAD))
+        return await ask(api)
+
+    return asked
+
+
+def delete(path: str) -> Ask:
+    async def ask(api: Api) -> httpx.Response:
+        return await api.admin.delete(path)
+
+    return ask
+
+
 CASES: dict[str, tuple[Ask, int]] = {
     "health": (get("/healthz"), 200),
     "metrics": (get("/metrics"), 200),
@@ -281,6 +307,10 @@ CASES: dict[str, tuple[Ask, int]] = {
     "unprotectTables": (post("/api/v1/targets/shop/unprotect", {"tables": ["orders"]}), 200),
     "listTrash": (get("/api/v1/targets/shop/trash", older_than="7d"), 200),
     "emptyTrash": (post("/api/v1/targets/shop/trash/empty", {}), 200),
+    "listMessages": (with_dead(get("/api/v1/messages", state=["dead", "waiting"])), 200),
+    "retryMessage": (with_dead(post("/api/v1/messages/msg_1/retry", {})), 200),
+    "dropMessage": (with_dead(delete("/api/v1/messages/msg_1")), 200),
+    "testChannel": (post("/api/v1/channels/hook/test", {}), 200),
     "ledgerHead": (get("/api/v1/ledger/head"), 200),
     "ledgerEntries": (get("/api/v1/ledger/entries", start=0, limit=10), 200),
     "ledgerProof": (proof, 200),
@@ -311,6 +341,10 @@ async def test_every_answer_is_as_described(api: Api, op_id: str) -> None:
         ("listTrash", get("/api/v1/targets/nowhere/trash"), 404),
         ("listTrash", get("/api/v1/targets/shop/trash", older_than="soon"), 422),
         ("emptyTrash", post("/api/v1/targets/shop/trash/empty", {"change": "x"}), 422),
+        ("listMessages", get("/api/v1/messages", state="lost"), 400),
+        ("retryMessage", post("/api/v1/messages/msg_0/retry", {}), 404),
+        ("dropMessage", delete("/api/v1/messages/msg_0"), 404),
+        ("testChannel", post("/api/v1/channels/none/test", {}), 404),
         ("ledgerProof", get("/api/v1/ledger/proof", index=10**6), 404),
         ("ledgerTile", get("/ledger/tile/0/999"), 404),
     ],

@@ -8,14 +8,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from interlock.control import breaker, change, diagrams
+from interlock.control import breaker, change, diagrams, outbox
 from interlock.control.breaker import BreakerEvent
 from interlock.control.change import ChangeEvent, move, settled_event
 from interlock.control.machine import IllegalMove, Machine
+from interlock.control.outbox import MessageEvent
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import Change, ChangeState, Measurement
 from interlock.model.decision import Permit
 from interlock.model.effect import Totals
+from interlock.model.message import MessageState
 from interlock.sdk.connector import Principal
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
@@ -26,6 +28,7 @@ DRAFT = Change(
 MACHINES: list[tuple[Machine[Any, Any], type[enum.Enum], type[enum.Enum]]] = [
     (change.MACHINE, ChangeState, ChangeEvent),
     (breaker.MACHINE, BreakerState, BreakerEvent),
+    (outbox.MACHINE, MessageState, MessageEvent),
 ]
 
 

@@ -43,7 +43,8 @@ guardrails: default                    # the shipped rules; their numbers, where
 policies: policies/                    # your own rules beside them: *.cedar, and *.toml with test cases
 
 retention: {payloads: 30d, trash: 7d}
-notify: []
+notify: []                             # who is told what (docs/notifications.md), such as
+# notify: [{url: {env: CHAT_URL}, name: sre, groups: [sre]}, {webhook: "https://…", secret: {env: HOOK_SECRET}}]
 witness: []                            # where signed checkpoints go, so that a cut log shows (docs/ledger.md), such as
 # witness: [{file: /mnt/elsewhere/checkpoints}, {url: "https://…", token: {env: WITNESS_TOKEN}}]
 """

@@ -3,7 +3,7 @@
 python -c "from interlock.control.diagrams import page; print(page(), end='')" > docs/states.md
 """
 
-from interlock.control import breaker, change
+from interlock.control import breaker, change, outbox
 
 _CHANGE = """\
 A change is the record of one unit of work. Small, measured, revertible work is permitted at once and goes from `received`
@@ -18,6 +18,11 @@ or by anyone in charge; only a person moves a breaker back, over probation. A fr
 that a thaw does not close what tripped meanwhile.
 """
 
+_MESSAGE = """\
+A message to people is kept until its channel has taken it. One that fails is tried again, eight times in about a day; then it
+is dead: kept until a person has it tried again or drops it. Too many at once are joined into one.
+"""
+
 
 def page() -> str:
     """The whole page."""
@@ -30,5 +35,8 @@ def page() -> str:
         "## Breakers\n",
         _BREAKER,
         f"```mermaid\n{breaker.MACHINE.diagram()}\n```\n",
+        "## Messages\n",
+        _MESSAGE,
+        f"```mermaid\n{outbox.MACHINE.diagram()}\n```\n",
     ]
     return "\n".join(parts)

@@ -23,8 +23,10 @@ async def every(
     """Do `work` each `seconds`, and at once when `wake` is set, until cancelled."""
     woken = wake or asyncio.Event()
     while True:
+        # Not `wait_for`, which can lose a cancellation (until Python 3.12).
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(woken.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await woken.wait()
         woken.clear()
         await once(name, work)
 

@@ -24,10 +24,10 @@ from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.budget import Amounts, Spending
 from interlock.model.change import Activity, Approval, Change, ChangeFilter, ChangeState
 from interlock.model.errors import Conflict, NotFound, Rejected, Unavailable
-from interlock.model.message import Message, MessageFilter, MessageState
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket, TicketKind
 from interlock.model.usage import AgentUse, Asking
 from interlock.testing.store_deciding import Decided, DecidingReads, DecidingWrites
+from interlock.testing.store_messages import Queued, QueueReads, QueueWrites
 
 T = TypeVar("T")
 _OPEN = (ChangeState.HELD, ChangeState.APPROVED)
@@ -35,7 +35,7 @@ _UNSETTLED = (ChangeState.EXECUTING, ChangeState.IN_DOUBT)
 
 
 @dataclass
-class Tables(Decided):
+class Tables(Decided, Queued):
     """Everything durable. Values are frozen, so a copy of the containers is a snapshot."""
 
     changes: dict[str, Change] = field(default_factory=dict)
@@ -49,8 +49,6 @@ class Tables(Decided):
     tickets: dict[str, Ticket] = field(default_factory=dict)
     metas: dict[str, str] = field(default_factory=dict)
     spent: dict[tuple[str, str, datetime], Amounts] = field(default_factory=dict)
-    messages: dict[str, Message] = field(default_factory=dict)
-    claims: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     entries: list[bytes] = field(default_factory=list)
     revision: int = 0
 
@@ -64,7 +62,7 @@ class Tables(Decided):
         return made
 
 
-class FakeReadTx(DecidingReads):
+class FakeReadTx(DecidingReads, QueueReads):
     """`sdk.ports.ReadTx` over a snapshot."""
 
     _t: Tables
@@ -187,29 +185,11 @@ class FakeReadTx(DecidingReads):
     def meta(self, key: str) -> str | None:
         return self._t.metas.get(key)
 
-    def message(self, message_id: str) -> Message | None:
-        return self._t.messages.get(message_id)
-
-    def messages(self, which: MessageFilter) -> Sequence[Message]:
-        found = sorted(self._t.messages.values(), key=lambda m: (m.queued_at, m.id))
-        return [m for m in found if _wanted(m, which)][: which.limit]
-
-    def messages_due(self, channel: str) -> bool:
-        return bool(self._due(channel))
-
-    def _due(self, channel: str) -> list[Message]:
-        waiting = self.messages(MessageFilter((MessageState.WAITING,), channel, limit=len(self._t.messages)))
-        return [m for m in waiting if m.due_at <= self._now and not self._holder(m.id)]
-
-    def _holder(self, message_id: str) -> str:
-        holder, until = self._t.claims.get(message_id, ("", self._now))
-        return holder if until > self._now else ""
-
     def ledger_size(self) -> int:
         return len(self._t.entries)
 
 
-class FakeTx(DecidingWrites, FakeReadTx):
+class FakeTx(DecidingWrites, QueueWrites, FakeReadTx):
     """`sdk.ports.Tx`."""
 
     def append(self, kind: str, body: Mapping[str, Json]) -> int:
@@ -292,43 +272,6 @@ class FakeTx(DecidingWrites, FakeReadTx):
     def put_meta(self, key: str, value: str) -> None:
         self._t.metas[key] = value
 
-    def add_message(self, message: Message) -> bool:
-        if message.id in self._t.messages:
-            return False
-        self._t.messages[message.id] = _through_json(message)
-        return True
-
-    def claim_messages(self, channel: str, holder: str, until: datetime, limit: int) -> Sequence[Message]:
-        found = self._due(channel)[:limit]
-        self._t.claims |= {m.id: (holder, until) for m in found}
-        return found
-
-    def settle_message(self, message: Message, holder: str) -> bool:
-        claimed = self._holder(message.id) if not holder else self._t.claims.get(message.id, ("",))[0]
-        if message.id not in self._t.messages or claimed != holder:
-            return False
-        self._t.messages[message.id] = _through_json(message)
-        self._t.claims.pop(message.id, None)
-        return True
-
-    def hasten_messages(self, channel: str) -> None:
-        for m in self.messages(MessageFilter((MessageState.WAITING,), channel, limit=len(self._t.messages))):
-            if m.attempts and m.due_at > self._now:
-                self._t.messages[m.id] = msgspec.structs.replace(m, due_at=self._now)
-
-    def drop_message(self, message_id: str) -> None:
-        self._t.messages.pop(message_id, None)
-
-    def forget_messages(self, before: datetime) -> None:
-        told = (MessageState.DELIVERED, MessageState.JOINED)
-        old = [
-            m.id
-            for m in self._t.messages.values()
-            if m.state in told and m.settled_at and m.settled_at < before
-        ]
-        for message_id in old:
-            del self._t.messages[message_id]
-
     def reserve(self, scopes: Sequence[str], *, through_freeze: bool = False) -> Breaker | None:
         for scope in sorted(set(scopes)) or [""]:
             row = self._t.breakers.get(scope) or Breaker(scope, state=BreakerState.OPEN, reason="missing")
@@ -370,19 +313,6 @@ def _matches(change: Change, which: ChangeFilter) -> bool:
         not which.before or change.id < which.before,
     ]
     return all(wanted)
-
-
-def _wanted(message: Message, which: MessageFilter) -> bool:
-    return (
-        (not which.states or message.state in which.states)
-        and which.channel in ("", message.channel)
-        and which.event in (None, message.event)
-        and (which.since is None or message.queued_at >= which.since)
-    )
-
-
-def _through_json(message: Message) -> Message:
-    return msgspec.json.decode(msgspec.json.encode(message), type=Message)
 
 
 class Fault(enum.Enum):

@@ -1,4 +1,4 @@
-"""A receiver of webhooks: a real HTTP server, and signatures checked by the specification alone (standardwebhooks.com)."""
+"""A receiver of webhooks: a real HTTP server, and a check of signatures that was written from the specification alone."""
 
 import base64
 import hashlib

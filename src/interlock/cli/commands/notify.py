@@ -38,9 +38,18 @@ def list_messages(
         return
     columns = ("channel", "told of", "waiting", "given up", "last failure")
     out.print_table(out.table("", columns, [_channel(c) for c in found.channels], right=columns[2:4]))
-    if found.messages:
-        rows = [(m.id, m.channel, m.state.value, m.attempts, m.error, m.text) for m in found.messages]
-        out.print_table(out.table("", ("message", "channel", "state", "tries", "why", "text"), rows))
+    for message in found.messages:
+        _message(message)
+
+
+def _message(message: Message) -> None:
+    """One by one, so that ids can be copied."""
+    tries = out.count(message.attempts, "try")
+    why = f": {message.error}" if message.error else ""
+    out.say("")
+    out.say(f"{message.id} to {message.channel} is {message.state.value}", style="bold")
+    out.console().print(out.shown(f"queued {out.when(message.queued_at)}, {tries}{why}"))
+    out.console().print(out.shown(message.text))
 
 
 def _channel(state: ChannelState) -> tuple[object, ...]:

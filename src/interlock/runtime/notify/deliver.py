@@ -18,7 +18,7 @@ from interlock.control import outbox
 from interlock.model.message import Event, Message
 from interlock.runtime.drive import described
 from interlock.runtime.notify.channels import Channel, NotTaken
-from interlock.runtime.notify.thread import Worker
+from interlock.runtime.notify.channels.thread import Worker
 from interlock.runtime.notify.words import Words
 from interlock.sdk.ports import Store, Tx
 
@@ -73,6 +73,7 @@ class Delivery:
             _, left = await asyncio.wait({self._running}, timeout=seconds)
             for task in left:
                 task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
     async def _run(self) -> None:
         if not await self._store.read(lambda tx: tx.messages_due(self.name)):

@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from interlock.model.errors import Misconfigured, NotFound
+from interlock.model.errors import NotFound
 from interlock.model.message import Event, Message, MessageFilter, MessageState
 from interlock.runtime.notify.channels import Channel, NotTaken, channel_of
+from interlock.runtime.notify.channels.errors import Unfit
+from interlock.runtime.notify.channels.thread import Worker
 from interlock.runtime.notify.config import ChannelConfig
 from interlock.runtime.notify.deliver import LONGEST, Delivery
-from interlock.runtime.notify.errors import Unfit
 from interlock.runtime.notify.post import Post, message_id
 from interlock.runtime.notify.states import ChannelState, Tried
-from interlock.runtime.notify.thread import Worker
 from interlock.runtime.notify.words import Words
 from interlock.runtime.yaml_source import Source
 from interlock.sdk.connector import Finding
@@ -78,8 +78,10 @@ class Office:
 
     async def finish(self) -> None:
         """Queue what was said last, and wait a little for what is being delivered."""
-        await self.post.flush()
-        await asyncio.gather(*(d.finish(PATIENCE) for d in self.deliveries.values()))
+        try:
+            await self.post.flush()
+        finally:
+            await asyncio.gather(*(d.finish(PATIENCE) for d in self.deliveries.values()))
 
     # -- for people
 
@@ -124,7 +126,7 @@ class Office:
         """For `doctor`: channels that cannot be used, that fail, or that others can read; messages that were given up."""
         found = [f for state in await self.states() for f in _said(state)]
         for name, delivery in self.deliveries.items():
-            found += await asyncio.to_thread(_examined, name, delivery.channel)
+            found.append(await asyncio.to_thread(_examined, name, delivery.channel))
         return found
 
 
@@ -144,15 +146,12 @@ def _said(state: ChannelState) -> Iterator[Finding]:
         yield Finding("warning", "notify", what, "interlock notify list")
 
 
-def _examined(name: str, channel: Channel) -> Iterator[Finding]:
+def _examined(name: str, channel: Channel) -> Finding:
+    fix = f"mend the channel in notify:, then interlock notify test {name}"
     try:
-        why = channel.insecure()
-    except (NotTaken, Misconfigured) as error:
-        yield Finding(
-            "error", "notify", f"the channel {name} cannot be used: {error}", f"mend notify: {name}"
-        )
-        return
+        why = channel.doubt()
+    except NotTaken as error:
+        return Finding("error", "notify", f"the channel {name} cannot be used: {error}", fix)
     if why:
-        yield Finding("warning", "notify", f"the channel {name}: {why}", f"mend notify: {name}")
-    else:
-        yield Finding("ok", "notify", f"the channel {name} has what it needs")
+        return Finding("warning", "notify", f"the channel {name}: {why}", fix)
+    return Finding("ok", "notify", f"the channel {name} has what it needs")

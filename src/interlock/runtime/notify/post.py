@@ -27,8 +27,8 @@ _log = structlog.get_logger(__name__)
 
 KEPT = timedelta(days=7)
 """How long what was delivered is remembered. What still stands open then is told again."""
-ORPHANED = timedelta(days=2)
-"""After that time a message is given up that no server delivers: its channel is not configured any more."""
+ORPHANED = timedelta(days=1)
+"""A message that has been due for that long, and that no server claims, is given up: its channel is not configured any more."""
 _STANDING = (ChangeState.HELD, ChangeState.APPROVED, ChangeState.IN_DOUBT)
 _MOST = 1000
 
@@ -148,7 +148,7 @@ class Post:
             now = tx.now()
             tx.forget_messages(now - KEPT)
             waiting = tx.messages(MessageFilter((MessageState.WAITING,), limit=_MOST))
-            orphans = [m for m in waiting if m.queued_at < now - ORPHANED]
+            orphans = [m for m in waiting if m.due_at < now - ORPHANED]
             why = "no server delivers to this channel any more"
             return sum(tx.settle_message(outbox.given_up(m, why, now), "") for m in orphans)
 

@@ -42,7 +42,7 @@ def listed(runner: Runner, which: MessageFilter) -> Sequence[Message]:
     if which.since is not None:
         query = query.where(_TABLE.c.queued_at >= milliseconds(which.since))
     limit = max(1, min(which.limit, MAX_LISTED))
-    return _all(runner, query.order_by(_TABLE.c.queued_at, _TABLE.c.id).limit(limit))
+    return _all(runner, query.order_by(_TABLE.c.number).limit(limit))
 
 
 def any_due(runner: Runner, channel: str, now: datetime) -> bool:
@@ -63,7 +63,7 @@ def claim(
 ) -> Sequence[Message]:
     """See `sdk.ports.Tx.claim_messages`."""
     query = select(_TABLE.c.doc).where(_claimable(channel, now))
-    found = _all(runner, query.order_by(_TABLE.c.queued_at, _TABLE.c.id).limit(limit))
+    found = _all(runner, query.order_by(_TABLE.c.number).limit(limit))
     if found:
         mine = _TABLE.c.id.in_([m.id for m in found])
         runner.write(update(_TABLE).where(mine).values(holder=holder, held_until=milliseconds(until)))

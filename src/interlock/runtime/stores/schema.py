@@ -162,7 +162,8 @@ spent = Table(
 outbox = Table(
     "outbox",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("number", _AutoNumber, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
     Column("channel", Text, nullable=False),
     Column("event", Text, nullable=False),
     Column("state", Text, nullable=False),

@@ -8,12 +8,11 @@ import logging
 import re
 from typing import Any
 
-from interlock.model.errors import Unavailable
 from interlock.model.message import Event, Message
 from interlock.runtime.addresses import is_loopback
+from interlock.runtime.notify.channels.errors import NotTaken, Unfit
+from interlock.runtime.notify.channels.once import Once
 from interlock.runtime.notify.config import Address
-from interlock.runtime.notify.errors import NotTaken, Unfit
-from interlock.runtime.secrets import remember
 
 _SILENT = logging.CRITICAL + 1
 
@@ -22,16 +21,23 @@ class Apprised:
     """See the module."""
 
     def __init__(self, address: Address) -> None:
-        self._address = address
+        self._address = Once(address)
         if isinstance(address, str):
             _service(address)  # who cannot be told anything shall know when the server starts
 
     def send(self, message: Message, now: float) -> None:
+        try:
+            self._send(message)
+        except NotTaken:
+            self._address.forget()
+            raise
+
+    def _send(self, message: Message) -> None:
         from apprise import Apprise, NotifyFormat, NotifyType
 
         kind = NotifyType.WARNING if message.event is Event.BREAK_GLASS else NotifyType.INFO
         sender = Apprise(asset=_asset())
-        sender.add(self._found(self._url()))
+        sender.add(self._found(self._address()))
         try:
             result = sender.notify(
                 body=message.text,
@@ -45,8 +51,8 @@ class Apprised:
         if not result:
             raise NotTaken("the service did not take it")
 
-    def insecure(self) -> str:
-        url = self._url()
+    def doubt(self) -> str:
+        url = self._address()
         service, scheme = self._found(url), url.partition("://")[0].lower()
         host = str(getattr(service, "host", "") or "")
         plain = not service.secure and scheme in _schemes(service.protocol) - _schemes(
@@ -57,12 +63,6 @@ class Apprised:
                 f"what is sent there can be read on the way: use {min(_schemes(service.secure_protocol))}://"
             )
         return ""
-
-    def _url(self) -> str:
-        try:
-            return self._address if isinstance(self._address, str) else remember(self._address())
-        except Unavailable as error:
-            raise NotTaken(str(error)) from None
 
     def _found(self, url: str) -> Any:
         try:

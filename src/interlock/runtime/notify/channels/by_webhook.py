@@ -17,12 +17,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from interlock.control.approval import rfc3339
-from interlock.model.errors import Unavailable
 from interlock.model.message import Message
+from interlock.runtime.notify.channels.errors import NotTaken
+from interlock.runtime.notify.channels.once import Once
 from interlock.runtime.notify.config import Address, unfit
-from interlock.runtime.notify.errors import NotTaken
 from interlock.runtime.posting import connection, no_longer_than
-from interlock.runtime.secrets import Secret, remember
+from interlock.runtime.secrets import Secret
 
 TIMEOUT, LONGEST = 10.0, 20.0
 """Seconds that each step of a request may take, and all of them."""
@@ -35,15 +35,24 @@ class Webhook:
     """See the module."""
 
     def __init__(self, address: Address, secret: Secret) -> None:
-        self._address, self._secret = address, secret
+        self._address, self._secret = Once(address), Once(secret)
 
     def send(self, message: Message, now: float) -> None:
-        url, key = self._url(), self._key()
+        try:
+            self._send(message, now)
+        except NotTaken:
+            # Read again next time: they may have been changed.
+            self._address.forget()
+            self._secret.forget()
+            raise
+
+    def _send(self, message: Message, now: float) -> None:
+        url, key = self._url(), key_of(self._secret())
         data = body(message)
         headers = {"Content-Type": "application/json", "User-Agent": "Interlock"}
         try:
             status = _post(url, data, {**headers, **signature(key, message.id, int(now), data)})
-        except (OSError, http.client.HTTPException, UnicodeError) as error:
+        except _FAILURES as error:
             # Not their text, which may hold the address or what the other side sent.
             raise NotTaken(f"does not answer as it should ({type(error).__name__})") from None
         if not 200 <= status <= 299:
@@ -51,26 +60,25 @@ class Webhook:
             content = 400 <= status <= 499 and status not in (401, 403, 404, 408, 410, 425, 429)
             raise NotTaken(f"answers HTTP {status}", unreached=not content)
 
-    def insecure(self) -> str:
-        self._key()
-        self._url()
+    def doubt(self) -> str:
+        key_of(self._secret())
+        parts = urlsplit(self._url())
+        opened = connection(parts.scheme, parts.hostname or "", parts.port, TIMEOUT)
+        try:
+            with contextlib.closing(opened):
+                opened.connect()
+        except _FAILURES as error:
+            return f"it cannot be reached ({type(error).__name__})"
         return ""  # plain http is for loopback only
 
     def _url(self) -> str:
-        url = self._address if isinstance(self._address, str) else remember(_read(self._address))
+        url = self._address()
         if why := unfit(url):
             raise NotTaken(f"its address cannot be used: {why}")
         return url
 
-    def _key(self) -> bytes:
-        return key_of(_read(self._secret))
 
-
-def _read(secret: Secret) -> str:
-    try:
-        return secret()
-    except Unavailable as error:
-        raise NotTaken(str(error)) from None
+_FAILURES = (OSError, http.client.HTTPException, UnicodeError)
 
 
 def key_of(secret: str) -> bytes:

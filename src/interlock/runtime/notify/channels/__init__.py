@@ -7,10 +7,10 @@ No error tells an address, what was sent, or what was answered.
 from typing import Protocol, assert_never
 
 from interlock.model.message import Message
-from interlock.runtime.notify.by_apprise import Apprised
-from interlock.runtime.notify.by_webhook import Webhook
+from interlock.runtime.notify.channels.by_apprise import Apprised
+from interlock.runtime.notify.channels.by_webhook import Webhook
+from interlock.runtime.notify.channels.errors import NotTaken, Unfit
 from interlock.runtime.notify.config import AppriseConfig, ChannelConfig, WebhookConfig
-from interlock.runtime.notify.errors import NotTaken, Unfit
 
 __all__ = ["Channel", "NotTaken", "Unfit", "channel_of"]
 
@@ -21,9 +21,9 @@ class Channel(Protocol):
     def send(self, message: Message, now: float) -> None:
         """Have the message taken; `now` is in seconds since 1970. Blocks. Raises NotTaken."""
 
-    def insecure(self) -> str:
-        """Why others could read what is sent there; empty when they cannot, as far as is known. Blocks. Raises NotTaken when its
-        address or secret cannot be had, or is none."""
+    def doubt(self) -> str:
+        """What speaks against it, without sending anything: it does not answer, or others could read what is sent there. Empty
+        when nothing is known. Blocks. Raises NotTaken when its address or secret cannot be had, or is none."""
 
 
 def channel_of(config: ChannelConfig) -> Channel:

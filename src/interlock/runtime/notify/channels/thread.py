@@ -5,7 +5,7 @@ import contextlib
 import threading
 from collections.abc import Callable
 
-from interlock.runtime.notify.errors import NotTaken
+from interlock.runtime.notify.channels.errors import NotTaken
 
 
 class Worker:
@@ -13,11 +13,11 @@ class Worker:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._thread: threading.Thread | None = None
+        self._busy = False
 
     async def run(self, work: Callable[[], None], seconds: float) -> None:
         """Do it, within that time. Raises what it raises, and NotTaken when it takes too long or the last one still goes on."""
-        if self._thread is not None and self._thread.is_alive():
+        if self._busy:
             raise NotTaken("is still busy with an earlier message")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
@@ -36,12 +36,14 @@ class Worker:
                 work()
             except BaseException as met:  # noqa: BLE001  # it comes out where it is waited for
                 error = met
+            self._busy = False
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(ended, error)
 
-        self._thread = threading.Thread(target=run, name=self._name, daemon=True)
-        self._thread.start()
+        self._busy = True
+        threading.Thread(target=run, name=self._name, daemon=True).start()
         try:
-            await asyncio.wait_for(done, seconds)
+            async with asyncio.timeout(seconds):
+                await done
         except TimeoutError:
             raise NotTaken("does not answer in time") from None

@@ -1,0 +1,219 @@
+"""What messages say, and what they never say."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.runtime.notify.kit import QUORUMS, START, URL, change, deleted, orders
+
+from interlock.model.breaker import Breaker, BreakerState
+from interlock.model.change import ChangeState, Measurement
+from interlock.model.decision import Hold
+from interlock.model.effect import ChangeKind, Effect, Evidence, Unit
+from interlock.model.operation import Action, Operation, Resource
+from interlock.runtime.notify.plain import LONGEST, name
+from interlock.runtime.notify.words import Words, event_of
+
+WORDS = Words(f"{URL}/", QUORUMS)
+
+
+def measured(*effects: Effect) -> dict[str, Any]:
+    return {"measurement": Measurement(effects)}
+
+
+def effect(kind: ChangeKind, count: int = 1, unit: Unit = Unit.OBJECTS, **more: Any) -> Effect:
+    return Effect(orders(), kind, count, unit, **{"reversible": True, **more})
+
+
+@pytest.mark.parametrize(
+    ("effects", "said"),
+    [
+        ([deleted(1)], "delete 1 row of public·orders"),
+        ([deleted(1_204)], "delete 1,204 rows of public·orders"),
+        ([effect(ChangeKind.DELETED)], "delete table public·orders"),
+        ([effect(ChangeKind.HIDDEN)], "hide table public·orders"),
+        ([effect(ChangeKind.WEAKENED)], "weaken table public·orders"),
+        ([effect(ChangeKind.PERMISSION)], "change the rights of table public·orders"),
+        ([effect(ChangeKind.UPDATED, 7, Unit.ROWS)], "change 7 rows of public·orders"),
+        ([effect(ChangeKind.DELETED, 3, Unit.ITEMS)], "delete 3 items of public·orders"),
+        (
+            [effect(ChangeKind.CREATED), deleted(5), effect(ChangeKind.REPLACED)],
+            "delete 5 rows of public·orders, replace table public·orders, create table public·orders",
+        ),
+        ([deleted(n, f"t{n}") for n in range(1, 9)], "delete 8 rows of t8, delete 7 rows of t7, delete 6 rows of t6 and 5 more"),
+        (
+            [effect(ChangeKind.DELETED, 0, Unit.ROWS, evidence=Evidence.UNKNOWN)],
+            "delete 0 rows of public·orders (not measured)",
+        ),
+        ([], "delete table public·orders"),
+    ],
+)  # fmt: skip
+def test_what_would_happen_in_one_line(effects: list[Effect], said: str) -> None:
+    text = WORDS.held(change(**measured(*effects))).text
+    assert text == f"fixer would {said} (shop, production) - waits for 2 of sre"
+
+
+@pytest.mark.parametrize("kind", list(ChangeKind))
+@pytest.mark.parametrize("unit", list(Unit))
+def test_every_kind_of_effect_has_words(kind: ChangeKind, unit: Unit) -> None:
+    for state in (ChangeState.APPROVED, ChangeState.APPLIED):
+        note = WORDS.moved(change(state=state, **measured(effect(kind, 2, unit))))
+        assert note is not None
+        assert "public·orders (shop, production)" in note.text
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_without_a_known_effect_it_says_what_was_asked(action: Action) -> None:
+    asked = (Operation(action, "VERB", (Resource("bucket", "assets"),)),)
+    assert "bucket assets" in WORDS.held(change(operations=asked, **measured())).text
+    nothing = WORDS.held(change(operations=(), **measured())).text
+    assert nothing.startswith("fixer would do something whose effect is not known (shop, production)")
+
+
+def test_what_cannot_be_undone_is_said() -> None:
+    text = WORDS.held(change(**measured(deleted(3, reversible=False)))).text
+    assert "(shop, production; cannot be undone)" in text
+
+
+def test_each_state_in_its_words() -> None:
+    said = {
+        state: note.text for state in ChangeState if (note := WORDS.moved(change(state=state))) is not None
+    }
+    deed = "fixer would delete 1,204 rows of public·orders (shop, production)"
+    assert said == {
+        ChangeState.APPROVED: f"Approved: {deed}",
+        ChangeState.DENIED: f"Denied: {deed}",
+        ChangeState.WITHDRAWN: f"Withdrawn: {deed}",
+        ChangeState.EXPIRED: f"Expired, nothing was done: {deed}",
+        ChangeState.APPLIED: "Applied: fixer deleted 1,204 rows of public·orders (shop, production)",
+        ChangeState.FAILED: f"Failed, nothing was done: {deed}",
+        ChangeState.IN_DOUBT: f"In doubt whether it took effect: {deed}",
+    }
+    assert set(said) == {state for state in ChangeState if event_of(change(state=state)) is not None}
+
+
+def test_a_revert_names_who_asked_and_what_is_reverted() -> None:
+    revert = change(
+        reverts="CHG-00000001", requested_by="ann", **measured(effect(ChangeKind.CREATED, 3, Unit.ROWS))
+    )
+    what = "CHG-00000001 of fixer, which means: create 3 rows of public·orders (shop, production)"
+    assert WORDS.held(revert).text == f"ann would revert {what} - waits for 2 of sre"
+    applied = WORDS.moved(
+        change(state=ChangeState.APPLIED, reverts="CHG-00000001", requested_by="ann", **measured())
+    )
+    assert applied is not None
+    assert applied.event.value == "reverted"
+    assert applied.text.startswith("Applied: ann reverted CHG-00000001 of fixer, which means: ")
+
+
+def test_reminder_and_break_glass() -> None:
+    assert WORDS.reminder(change()).text == (
+        "Nobody has answered, and it expires 2026-03-05 05:06 UTC: fixer would delete 1,204 rows of public·orders "
+        "(shop, production) - waits for 2 of sre"
+    )
+    until = START + timedelta(minutes=30)
+    alone = WORDS.break_glass("ann", change(), "shop", until)
+    assert alone.urgent
+    assert alone.line == (
+        "BREAK-GLASS: ann lets it through without the others until 2026-03-04 05:36 UTC: fixer would delete 1,204 rows of "
+        f"public·orders (shop, production): {URL}/console/changes/CHG-7K3F9Q2M"
+    )
+    target = WORDS.break_glass("ann", None, "shop", until)
+    assert target.text == (
+        "BREAK-GLASS: ann lets changes of shop through without the others until 2026-03-04 05:36 UTC"
+    )
+    assert target.urgent
+    assert alone.key != target.key
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("state", list(BreakerState))
+def test_breakers(state: BreakerState, frozen: bool) -> None:
+    row = Breaker("agent/fixer", state, frozen, reason="somebody's words", epoch=4)
+    text = WORDS.breaker(row, "person/ann", "").text
+    assert text.startswith(
+        f"The breaker agent/fixer is {state.value}{' and frozen' if frozen else ''} now, by person/ann"
+    )
+    assert "somebody's words" not in text
+    assert ("pass again" in text) is (state is BreakerState.CLOSED and not frozen)
+
+
+def test_several_groups() -> None:
+    both = change(decision=Hold(("quorum:two-sre", "quorum:one-dba")))
+    note = WORDS.held(both)
+    assert note.text.endswith("waits for 2 of sre and 1 of dba")
+    assert note.groups == ("sre", "dba")
+    assert WORDS.held(change(decision=Hold(("plan",)))).text.endswith(
+        "waits for something that nobody can give now"
+    )
+
+
+def test_an_agents_words_statements_and_values_are_never_in_it() -> None:
+    secret = "hunter2"
+    asked = (Operation(Action.DELETE, secret, (orders(),), native=secret, evidence_unknown=secret),)
+    planted = change(
+        reason=secret,
+        note=secret,
+        session=secret,
+        content=secret,
+        nonce=secret,
+        fingerprint=secret,
+        marker={"undo": secret},
+        operations=asked,
+        measurement=Measurement(
+            (effect(ChangeKind.DELETED, 3, Unit.ROWS, detail=secret, reason=secret, columns=(secret,), reversible=False),),
+            affected=secret,
+            definitions=secret,
+        ),
+    )  # fmt: skip
+    notes = [WORDS.held(planted), WORDS.reminder(planted), WORDS.break_glass("ann", planted, "shop", START)]
+    for state in ChangeState:
+        note = WORDS.moved(
+            change(**{**{f: getattr(planted, f) for f in planted.__struct_fields__}, "state": state})
+        )
+        notes += [note] if note is not None else []
+    assert len(notes) == 10
+    for note in notes:
+        assert secret not in note.line
+        assert secret not in repr(note.data)
+
+
+@pytest.mark.parametrize(
+    ("given_name", "shown"),
+    [
+        ("public.orders", "public·orders"),
+        ("order_items-2", "order_items-2"),
+        ("arn:aws:s3:::assets/logs", "arn∶aws∶s3∶∶∶assets/logs"),
+        ("two words", '"two words"'),
+        ("evil.example", "evil·example"),
+        ("a\u202eb", '"a⟨U+202E⟩b"'),
+        ("a·b", '"a⟨U+00B7⟩b"'),
+        ("<b>", '"⟨U+003C⟩b⟨U+003E⟩"'),
+        ("p\u0430ypal", '"p⟨U+0430⟩ypal"'),
+        ("größe", "größe"),
+        ("", '""'),
+    ],
+)
+def test_names(given_name: str, shown: str) -> None:
+    assert name(given_name) == shown
+
+
+def test_long_names_are_cut() -> None:
+    assert name("a" * 500) == "a" * (LONGEST - 1) + "…"
+    assert len(name("\u202e" * 500)) < LONGEST * 10
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=120))
+def test_no_name_has_a_sign_that_means_something_elsewhere(text: str) -> None:
+    shown = name(text)
+    inner = shown.removeprefix('"').removesuffix('"')
+    assert not set(inner) & set(".:@<>&*~`[]()|#\\!\"'${}\n\r\t\u3002\uff0e\uff61")
+    assert shown.startswith('"') or " " not in shown
+
+
+@given(st.text("evil.exampl:/@\u3002\uff0e", max_size=40))
+def test_no_name_is_an_address(text: str) -> None:
+    assert "." not in name(text)
+    assert "://" not in name(text)

@@ -1,0 +1,75 @@
+"""Loops of chores: woken early, ended by a cancellation whatever happens at the same moment."""
+
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from interlock.model.errors import Unavailable
+from interlock.runtime.tickers import every
+
+
+def test_it_is_woken_before_its_time_and_not_twice() -> None:
+    async def work() -> None:
+        done: asyncio.Queue[int] = asyncio.Queue()
+        wake = asyncio.Event()
+
+        async def chore() -> None:
+            done.put_nowait(1)
+
+        task = asyncio.create_task(every(3600, "chore", chore, wake))
+        wake.set()
+        await done.get()
+        assert not wake.is_set()
+        assert done.empty()
+        task.cancel()
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_cancellation_at_the_moment_of_waking_is_not_lost(turns: int) -> None:
+    async def work() -> None:
+        wake = asyncio.Event()
+
+        async def chore() -> None:
+            """Nothing."""
+
+        task = asyncio.create_task(every(3600, "chore", chore, wake))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        wake.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        async with asyncio.timeout(30):
+            await asyncio.gather(task, return_exceptions=True)
+        assert task.cancelled()
+
+    asyncio.run(work())
+
+
+def test_a_chore_that_fails_is_logged_and_comes_back() -> None:
+    async def work() -> None:
+        wake, done = asyncio.Event(), asyncio.Event()
+        calls = 0
+
+        async def chore() -> None:
+            nonlocal calls
+            calls += 1
+            wake.set()
+            if calls == 1:
+                raise Unavailable("not now")
+            if calls == 2:
+                raise ZeroDivisionError("hunter2")
+            done.set()
+
+        wake.set()
+        task = asyncio.create_task(every(3600, "chore", chore, wake))
+        await done.wait()
+        task.cancel()
+
+    with capture_logs() as logs:
+        asyncio.run(work())
+    assert [entry["event"] for entry in logs] == ["ticker.failed", "ticker.broke"]
+    assert "hunter2" not in repr(logs)
