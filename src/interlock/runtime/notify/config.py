@@ -84,7 +84,7 @@ def read(
     """All channels. Raises Misconfigured with file, line and key, never repeating an address."""
     if not isinstance(value, list):
         raise source.wrong(("notify",), "expected a list")
-    reader = _Reader(source, folder, environments, {q.group for q in quorums.values()})
+    reader = _Reader(source, folder, environments, {group for q in quorums.values() for group in q.groups})
     found: dict[str, ChannelConfig] = {}
     for place, item in enumerate(value):
         at = ("notify", str(place))

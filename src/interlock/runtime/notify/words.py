@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from interlock.control.approval import remedies, rfc3339
+from interlock.control.quorum import places
 from interlock.model.base import Json, Value
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import Change, ChangeState
@@ -95,7 +96,11 @@ class Words:
         return self._change(event, change, key, f"{_HEADS[change.state]}: {_deed(change)}")
 
     def _waits(self, change: Change) -> str:
-        wanted = [f"{q.count} of {name(q.group)}" for q in self._wanted(change)]
+        wanted = [
+            f"{place.count} of {' or '.join(map(name, place.groups))}"
+            for q in self._wanted(change)
+            for place in places(q, change)
+        ]
         whom = " and ".join(wanted) or "something that nobody can give now"
         return f"{_deed(change)} - waits for {whom}"
 
@@ -104,7 +109,7 @@ class Words:
         return [q for q in self._quorums.values() if f"quorum:{q.name}" in asked]
 
     def _change(self, event: Event, change: Change, key: str, text: str, **more: Json) -> Note:
-        groups = tuple(dict.fromkeys(q.group for q in self._wanted(change)))
+        groups = tuple(dict.fromkeys(group for q in self._wanted(change) for group in q.groups))
         data: dict[str, Json] = {
             "change": change.id,
             "state": change.state.value,
