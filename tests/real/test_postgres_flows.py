@@ -197,7 +197,7 @@ def test_a_denial_ends_it(shop: Shop) -> None:
         assert "The reason given: not on a Friday" in str(error.caught.diag.message_detail)
         assert "The same can be asked again after" in str(error.caught.diag.message_hint)
         assert "ben" not in str(error.caught)
-    assert shop.gateway.changes(ChangeState.HELD) == []
+    assert shop.changes(ChangeState.HELD) == []
     assert shop.count("ten") == 10
 
 
