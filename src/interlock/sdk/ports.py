@@ -91,7 +91,8 @@ class ReadTx(Protocol):
         """All grants, revoked and expired ones too (they say who granted what: P4)."""
 
     def revision(self) -> int:
-        """Grows with each change of agents, credentials, people, grants, breakers: what caches compare (one cheap row read)."""
+        """Grows with each change of agents, credentials, people, grants, breakers, and of what is in force: what caches compare
+        (one cheap row read)."""
 
     def breakers(self) -> Sequence[Breaker]: ...
     def breaker(self, scope: str) -> Breaker | None: ...
@@ -102,6 +103,13 @@ class ReadTx(Protocol):
 
     def messages_due(self, channel: str) -> bool:
         """Whether `claim_messages` would find any: a read, so that who delivers writes only when there is something."""
+
+    def in_force(self) -> Mapping[str, str]:
+        """What admins have approved to be in force (`policies`, `config`), with the SHA-256 (hexadecimal) of its content.
+        Nothing at all in try-out mode: this is what says that an installation is governed."""
+
+    def in_force_content(self, name: str) -> bytes | None:
+        """The content of one of them."""
 
     def ledger_size(self) -> int: ...
 
@@ -169,6 +177,12 @@ class Tx(ReadTx, Protocol):
     def drop_message(self, message_id: str) -> None: ...
     def forget_messages(self, before: datetime) -> None:
         """Forget what was delivered, alone or in a digest, before that time."""
+
+    def put_in_force(self, name: str, content: bytes) -> str:
+        """Put another content in force; returns its digest."""
+
+    def drop_in_force(self) -> None:
+        """Forget all of it: the installation is in try-out mode again."""
 
     def reserve(self, scopes: Sequence[str], *, through_freeze: bool = False) -> Breaker | None:
         """Breaker admission (P8): read the rows of all scopes locked against a concurrent move (`FOR SHARE`, in the order of the

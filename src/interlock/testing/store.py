@@ -50,6 +50,7 @@ class Tables(Decided, Queued):
     metas: dict[str, str] = field(default_factory=dict)
     spent: dict[tuple[str, str, datetime], Amounts] = field(default_factory=dict)
     entries: list[bytes] = field(default_factory=list)
+    in_force: dict[str, bytes] = field(default_factory=dict)
     revision: int = 0
 
     def snapshot(self) -> "Tables":
@@ -185,6 +186,13 @@ class FakeReadTx(DecidingReads, QueueReads):
     def meta(self, key: str) -> str | None:
         return self._t.metas.get(key)
 
+    def in_force(self) -> Mapping[str, str]:
+        found = self._t.in_force
+        return {name: hashlib.sha256(found[name]).hexdigest() for name in sorted(found)}
+
+    def in_force_content(self, name: str) -> bytes | None:
+        return self._t.in_force.get(name)
+
     def ledger_size(self) -> int:
         return len(self._t.entries)
 
@@ -271,6 +279,15 @@ class FakeTx(DecidingWrites, QueueWrites, FakeReadTx):
 
     def put_meta(self, key: str, value: str) -> None:
         self._t.metas[key] = value
+
+    def put_in_force(self, name: str, content: bytes) -> str:
+        self._t.in_force[name] = bytes(content)
+        self._t.revision += 1
+        return hashlib.sha256(content).hexdigest()
+
+    def drop_in_force(self) -> None:
+        self._t.in_force.clear()
+        self._t.revision += 1
 
     def reserve(self, scopes: Sequence[str], *, through_freeze: bool = False) -> Breaker | None:
         for scope in sorted(set(scopes)) or [""]:

@@ -1,5 +1,6 @@
 """Records: what is written is read back, moves are fenced, lists are complete and in order."""
 
+import hashlib
 import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from interlock.model.operation import Action
 from interlock.model.people import Agent, AgentCredential, Grant, Person
 from interlock.runtime.stores import SqlStore
 from interlock.runtime.stores.writing import SqlTx
+from interlock.testing.store import FakeStore
 
 
 def test_a_change_is_read_back_as_written(store: SqlStore) -> None:
@@ -251,3 +253,31 @@ def test_a_damaged_record_is_an_error_and_not_skipped(backend: Backend) -> None:
     backend.raw("UPDATE people SET doc = '{\"name\":7}'")
     with pytest.raises(Unavailable, match="Person"):
         read(store, lambda tx: tx.people())
+
+
+def test_what_is_in_force_is_kept_with_its_digest_and_forgotten_as_a_whole(store: SqlStore) -> None:
+    assert read(store, lambda tx: tx.in_force()) == {}
+    before = read(store, lambda tx: tx.revision())
+    content = "policies\0é".encode() * 100_000
+    digest = transact(store, lambda tx: tx.put_in_force("policies", content))
+    assert digest == hashlib.sha256(content).hexdigest()
+    assert read(store, lambda tx: tx.revision()) > before, "replicas must notice"
+    transact(store, lambda tx: tx.put_in_force("config", b"{}"))
+    assert list(read(store, lambda tx: tx.in_force())) == ["config", "policies"]
+    assert read(store, lambda tx: tx.in_force_content("policies")) == content
+    assert read(store, lambda tx: tx.in_force_content("nothing")) is None
+    transact(store, lambda tx: tx.put_in_force("policies", b"other"))
+    assert read(store, lambda tx: tx.in_force_content("policies")) == b"other"
+    before = read(store, lambda tx: tx.revision())
+    transact(store, lambda tx: tx.drop_in_force())
+    assert read(store, lambda tx: tx.in_force()) == {}
+    assert read(store, lambda tx: tx.revision()) > before
+
+
+def test_the_fake_keeps_what_is_in_force_alike() -> None:
+    fake = FakeStore()
+    digest = fake.now(lambda tx: tx.put_in_force("config", b"{}"))
+    assert fake.now(lambda tx: (tx.in_force(), tx.in_force_content("config"))) == ({"config": digest}, b"{}")
+    assert digest == hashlib.sha256(b"{}").hexdigest()
+    fake.now(lambda tx: tx.drop_in_force())
+    assert fake.now(lambda tx: (tx.in_force(), tx.in_force_content("config"))) == ({}, None)

@@ -80,8 +80,13 @@ def _outbox(connection: Connection) -> None:
     schema.outbox.create(connection)
 
 
+def _governed(connection: Connection) -> None:
+    """Version 6: what admins have approved to be in force."""
+    schema.in_force.create(connection)
+
+
 _DECIDING: Final = (schema.taken_back, schema.reviews, schema.break_glass)
-_LATER: Final = (schema.spent, schema.tickets, *_DECIDING, schema.outbox)
+_LATER: Final = (schema.spent, schema.tickets, *_DECIDING, schema.outbox, schema.in_force)
 """Tables that a later version added."""
 
 MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (
@@ -90,6 +95,7 @@ MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (
     _console,
     _deciding,
     _outbox,
+    _governed,
 )
 VERSION: Final = len(MIGRATIONS)
 

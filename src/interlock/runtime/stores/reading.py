@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -254,6 +254,14 @@ class SqlReadTx:
 
     def messages_due(self, channel: str) -> bool:
         return messages.any_due(self.runner, channel, self.now())
+
+    def in_force(self) -> Mapping[str, str]:
+        table = schema.in_force
+        return dict(self._rows(select(table.c.name, table.c.digest).order_by(table.c.name)))  # type: ignore[arg-type]
+
+    def in_force_content(self, name: str) -> bytes | None:
+        doc = self._scalar(select(schema.in_force.c.doc).where(schema.in_force.c.name == name))
+        return None if doc is None else bytes(doc)
 
     # -- ledger
 

@@ -146,6 +146,14 @@ breakers = Table(
     "breakers", metadata, Column("scope", Text, primary_key=True), Column("doc", Text, nullable=False)
 )
 
+in_force = Table(
+    "in_force",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("doc", LargeBinary, nullable=False),
+)
+
 spent = Table(
     "spent",
     metadata,

@@ -203,6 +203,16 @@ class SqlTx(SqlReadTx):
     def put_meta(self, key: str, value: str) -> None:
         self._put(schema.meta, key=key, value=value)
 
+    def put_in_force(self, name: str, content: bytes) -> str:
+        digest = hashlib.sha256(content).hexdigest()
+        self._put(schema.in_force, name=name, digest=digest, doc=content)
+        self._revise()
+        return digest
+
+    def drop_in_force(self) -> None:
+        self.runner.write(delete(schema.in_force))
+        self._revise()
+
     def reserve(self, scopes: Sequence[str], *, through_freeze: bool = False) -> Breaker | None:
         wanted = sorted(set(scopes)) or [""]  # asking for nothing admits nothing
         # FOR SHARE reads what is committed once a concurrent move has ended, and keeps the next one waiting until this
