@@ -107,16 +107,6 @@ def test_policy_problems_are_found(installed: Place) -> None:
     installed.no("policy", "test", "nowhere.toml")
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["govern", "--admin", "ann=ann.pub", "--admin", "bob=bob.pub"],
-    ],
-)
-def test_what_is_not_there_says_so(place: Place, words: list[str]) -> None:
-    assert "not in this version" in (said := place.no(*words)).err or "there is no trash" in said.err
-
-
 def test_without_a_server_commands_say_where_they_looked(installed: Place) -> None:
     said = installed.no("changes")
     assert "admin.sock" in said.err

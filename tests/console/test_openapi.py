@@ -239,6 +239,20 @@ def with_dead(ask: Ask) -> Ask:
     return asked
 
 
+FOUNDERS = {"admins": [{"name": name, "public_key": public_key_of(name)} for name in ("adm", "cleo")]}
+
+
+def governed(ask: Ask) -> Ask:
+    """The same in governed mode."""
+
+    async def asked(api: Api) -> httpx.Response:
+        await api.post("/api/v1/environments/production/freeze", {"reason": "fire"})
+        await api.post("/api/v1/govern", FOUNDERS)
+        return await ask(api)
+
+    return asked
+
+
 def delete(path: str) -> Ask:
     async def ask(api: Api) -> httpx.Response:
         return await api.admin.delete(path)
@@ -254,6 +268,28 @@ CASES: dict[str, tuple[Ask, int]] = {
     "report": (get("/api/v1/report", seconds=60), 200),
     "doctor": (get("/api/v1/doctor"), 200),
     "proposals": (get("/api/v1/proposals"), 200),
+    "govern": (post("/api/v1/govern", FOUNDERS), 200),
+    "proposePolicies": (governed(post("/api/v1/proposals/policies", {"texts": {"x.cedar": "// none"}})), 202),
+    "proposeConfig": (
+        governed(
+            post(
+                "/api/v1/proposals/config",
+                {
+                    "deciding": json.dumps(
+                        {
+                            "environments": {"production": {}},
+                            "quorums": {"two-sre": {"count": 3, "group": "sre"}},
+                        }
+                    )
+                },
+            )
+        ),
+        202,
+    ),
+    "proposeEnd": (governed(post("/api/v1/proposals/end", {"reason": "over"})), 202),
+    "setGroups": (post("/api/v1/people/bob/groups", {"groups": ["dba"]}), 200),
+    "recoverPerson": (post("/api/v1/people/bob/recover", {"public_key": public_key_of("bob again")}), 200),
+    "giveAgent": (post("/api/v1/agents/fixer/owner", {"owner": "bob"}), 200),
     "ownChange": (own_change, 200),
     "ownChanges": (own_changes, 200),
     "withdrawOwnChange": (withdraw_own, 200),
@@ -326,9 +362,31 @@ async def test_every_answer_is_as_described(api: Api, op_id: str) -> None:
     check(op_id, await ask(api), status)
 
 
+LOOSENING = [op.id for op in OPERATIONS if op.proposes]
+
+
+@pytest.mark.parametrize("op_id", sorted({*LOOSENING} - {"moveBreaker", "emptyTrash"}))
+async def test_what_loosens_is_answered_with_a_proposal(api: Api, op_id: str) -> None:
+    """The same requests as in try-out mode; nothing of what they ask for is done."""
+    response = await governed(CASES[op_id][0])(api)
+    check(op_id, response, 202)
+    held = response.json()
+    assert held["proposal"] in held["says"]
+    assert [c["id"] for c in (await api.get("/api/v1/proposals"))["proposals"]] == [held["proposal"]]
+
+
+def test_everything_that_loosens_says_so() -> None:
+    assert set(LOOSENING) == {
+        "addPerson", "addAgent", "addGrant", "moveBreaker", "thaw", "unprotectTables", "emptyTrash",
+        "setGroups", "recoverPerson", "giveAgent",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("op_id", "ask", "status"),
     [
+        ("proposeEnd", post("/api/v1/proposals/end", {}), 422),
+        ("govern", post("/api/v1/govern", {"admins": []}), 422),
         ("getChange", get("/api/v1/changes/CHG-00000000"), 404),
         ("listChanges", get("/api/v1/changes", limit=0), 422),
         ("listChanges", get("/api/v1/changes", limit="many"), 400),

@@ -15,10 +15,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from interlock.console import httpsig
 from interlock.console.schemas import MODE, PROBLEM_MEDIA, Problem
+from interlock.console.schemas_governed import Held
 from interlock.model.base import Value
 from interlock.model.errors import InterlockError, Misconfigured
 
 T = TypeVar("T")
+
+HELD, PROPOSING = 202, "/api/v1/proposals/"
+"""The status of what is held for admins, and where that is what was asked for."""
 
 TIMEOUT = 150.0
 """Seconds to wait for an answer: applying and reverting take as long as the target takes."""
@@ -34,6 +38,14 @@ class Answered(InterlockError):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.detail)
         self.problem = problem
+
+
+class Waits(InterlockError):
+    """The server held what was asked for, for admins: it is no error, but nothing was done."""
+
+    def __init__(self, held: Held) -> None:
+        super().__init__(held.says)
+        self.held = held
 
 
 class Signer(Value, frozen=True):
@@ -91,6 +103,10 @@ class Client:
         if self._signer:
             headers |= self._signed(self._signer, method, path, data)
         status, media, answer = self._exchange(method, path, data, headers)
+        if status == HELD and path.startswith(PROPOSING):
+            return answer
+        if status == HELD:
+            raise Waits(msgspec.json.decode(answer, type=Held))
         if status < 300:
             return answer
         raise Answered(self._with_hint(_problem(status, media, answer)))

@@ -70,12 +70,14 @@ async def _with_store(config: "Config", store: object) -> tuple[Finding, ...]:
     from datetime import timedelta
 
     from interlock.runtime import doctor
+    from interlock.runtime.governing.files import approved_config
     from interlock.runtime.runtime import Runtime
     from interlock.runtime.stores import SqlStore
 
     assert isinstance(store, SqlStore)
-    runtime = Runtime(config, store, "doctor")
+    runtime = Runtime(await approved_config(config, store), store, "doctor")
     await runtime.core.directory.refresh()
+    await runtime.governing.files.adopt()
     await asyncio.gather(*(target.reach() for target in runtime.targets.values()))
     try:
         return tuple(await doctor.online(runtime))

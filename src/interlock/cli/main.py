@@ -6,11 +6,14 @@ import typer
 
 from interlock import __version__
 from interlock.cli import out
+from interlock.cli.client import Waits
 from interlock.cli.commands import (
     break_glass,
     changes,
     deciding,
+    enrolling,
     environments,
+    governing,
     ledger,
     notify,
     policy,
@@ -54,7 +57,7 @@ def options(
 
 _PLAIN = (
     setup.init,
-    setup.govern,
+    governing.govern,
     service.serve,
     service.doctor,
     service.demo,
@@ -82,10 +85,12 @@ for command in _PLAIN:
 app.command("run", context_settings={"allow_interspersed_args": False})(run.run)
 setup.postgres.command("protect")(protect.protect)
 setup.postgres.command("unprotect")(protect.unprotect)
+assert enrolling.people is principals.people  # it adds commands
 principals.agents.command("aws-env")(environments.aws_env)
 for name, group in {
     "postgres": setup.postgres,
     "keys": setup.keys,
+    "propose": governing.propose,
     "people": principals.people,
     "agents": principals.agents,
     "grants": principals.grants,
@@ -103,6 +108,10 @@ def main() -> None:
     """Run; exit status 0 done, 1 refused or failed, 2 usage (`run` has that of its program, `wait` 124 when the time is over)."""
     try:
         app()
+    except Waits as waits:
+        # Not an error: it was asked for, and admins have it before them now.
+        governing.print_held(waits.held, json="--json" in sys.argv)
+        sys.exit(0)
     except InterlockError as error:
         out.errors().print(out.shown(f"interlock: {error}"), style="red")
         sys.exit(1)

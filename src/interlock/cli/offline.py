@@ -1,11 +1,12 @@
 """Working on a store without a server."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interlock.model.errors import Misconfigured
+from interlock.model.proposal import Founded, Founder
 
 if TYPE_CHECKING:
     from interlock.runtime.stores import SqlStore
@@ -23,6 +24,24 @@ async def opened(config: Path, *, upgrade: bool = False) -> AsyncIterator["SqlSt
         yield store
     finally:
         await store.close()
+
+
+async def govern(config: Path, founders: Sequence[Founder], by: str) -> Founded:
+    """Begin governed mode in a store that no server of this machine uses; replicas elsewhere notice it by themselves. Raises
+    Misconfigured, Rejected, Unavailable."""
+    from interlock.runtime.config import load
+    from interlock.runtime.governing import files, founding
+    from interlock.runtime.opening import check_state_dir, only_server
+
+    loaded = load(config)
+    founding.check(loaded, founders)
+    what = founding.contents(loaded)
+    check_state_dir(loaded.state_dir)
+    with only_server(loaded.state_dir):
+        async with opened(config) as store:
+            founded = await store.transact(lambda tx: founding.found(tx, founders, what, by))
+            files.mark(loaded.state_dir, store)
+    return founded
 
 
 def setup_script(config: Path, target: str, connector: str, flavour: str) -> str:

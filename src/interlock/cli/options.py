@@ -13,6 +13,7 @@ from interlock.cli import client, keyfile, out
 from interlock.cli.client import Client, Signer
 from interlock.model.errors import Misconfigured, Rejected
 from interlock.model.ids import parse_change_id
+from interlock.model.proposal import INTERLOCK
 from interlock.sdk.connector import Recorded
 
 CONFIG_FILE = "interlock.yaml"
@@ -131,7 +132,11 @@ def read_payload(connector: str, payload: bytes) -> Recorded | None:
     """What a recorded work says, as this machine reads it; None when it has no connector that can."""
     from interlock.runtime.connectors import find
 
-    recorded: Callable[[bytes], Recorded] | None = getattr(find(connector), "recorded", None)
+    recorded: Callable[[bytes], Recorded] | None
+    if connector == INTERLOCK:
+        from interlock.runtime.governing.record import recorded
+    else:
+        recorded = getattr(find(connector), "recorded", None)
     if recorded is None:
         return None
     try:

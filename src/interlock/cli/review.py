@@ -20,6 +20,7 @@ from interlock.model.base import Value
 from interlock.model.change import Change, Statement, Verdict
 from interlock.model.effect import totals
 from interlock.model.errors import Rejected
+from interlock.model.proposal import INTERLOCK
 from interlock.model.visible import Oddity, oddities
 from interlock.sdk.connector import Recorded
 
@@ -138,7 +139,7 @@ def _targets(change: Change) -> RenderableType:
     lines = Text.assemble(
         ("Writes to ", "bold"),
         (change.target, "bold"),
-        f" ({change.environment}), by agent {change.agent}:\n",
+        f" ({change.environment}), {_asked_by(change)}:\n",
     )
     for name in dict.fromkeys(f"{e.resource.kind} {e.resource.name}" for e in change.measurement.effects):
         lines.append("  ")
@@ -147,6 +148,10 @@ def _targets(change: Change) -> RenderableType:
     if not change.measurement.effects:
         lines.append("  nothing that is known\n")
     return lines
+
+
+def _asked_by(change: Change) -> str:
+    return f"as {change.agent} proposes" if change.target == INTERLOCK else f"by agent {change.agent}"
 
 
 def statements_of(statements: Sequence[str] | None, *, full: bool) -> Iterator[RenderableType]:

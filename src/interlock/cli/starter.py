@@ -36,6 +36,9 @@ quorums:
 # reviews: {per_hour: 10, median_s: 5, slowed_s: 60, remind: 1h}
 # break_glass: {people: [ana], minutes: 15}
 
+# agent_uids: [1001]                   # user ids that agents run as on this machine: the admin socket refuses them
+# people: {counts_after: 24h}          # governed mode (docs/governed.md): when a new person's approvals begin to count
+
 guardrails: default                    # the shipped rules; their numbers, where yours differ:
 # limits: {rows_deleted: 100, share_deleted: 10, rows_updated: 1000, share_updated: 30, quorum: two-sre}
 # Many small changes add up (docs/policy.md); what may pass in that time without people: budgets: none, or

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from interlock.console import problems, web
 from interlock.console.access import Doorkeeper, admit
+from interlock.console.handlers.governing import held
 from interlock.console.metrics import Metrics
 from interlock.console.operations import Access, Call, Operation, Raw
 from interlock.console.problems import Refusal
@@ -21,6 +22,7 @@ from interlock.console.routes import OPERATIONS
 from interlock.console.schemas import MODE
 from interlock.console.waiting import Waiting
 from interlock.model.base import Value
+from interlock.runtime.governance import Proposed
 from interlock.runtime.runtime import Runtime
 
 MAX_BODY = 256 * 1024
@@ -133,7 +135,10 @@ class _Resource:
             waiting=self._waiting,
             gone=lambda: _gone(request),
         )
-        response = _respond(await operation.handler(call), operation)
+        try:
+            response = _respond(await operation.handler(call), operation)
+        except Proposed as error:
+            response = Response(msgspec.json.encode(held(error)), 202, media_type="application/json")
         response.headers[MODE] = self._runtime.mode
         return response
 

@@ -40,12 +40,15 @@ Caller: TypeAlias = Local | ByKey | BySession | ByToken | Nobody
 
 
 def name_of(caller: Caller) -> str:
-    """How the caller is written in records: `uid/1000`, `person/ana`, `agent/fixer` or `nobody`."""
+    """How the caller is written in records: `uid/1000`, `person/ana` (who signed the request), `session/ana` (at a browser),
+    `agent/fixer` or `nobody`."""
     match caller:
         case Local(uid):
             return f"uid/{uid}"
-        case ByKey(person) | BySession(person):
+        case ByKey(person):
             return f"person/{person}"
+        case BySession(person):
+            return f"session/{person}"
         case ByToken(agent):
             return f"agent/{agent}"
         case Nobody():

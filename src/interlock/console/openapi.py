@@ -9,6 +9,7 @@ import msgspec
 from interlock.console.operations import Access, Nothing, Operation
 from interlock.console.problems import CODES
 from interlock.console.schemas import PROBLEM_MEDIA, Problem
+from interlock.console.schemas_governed import Held
 
 _SECURITY: dict[Access, list[dict[str, list[str]]]] = {
     Access.PUBLIC: [],
@@ -36,7 +37,7 @@ def document(operations: Sequence[Operation], version: str) -> dict[str, Any]:
     """The whole document as JSON builtins."""
     types = [t for op in operations for t in (op.answer, op.body) if t is not None]
     queries = [field.type for op in operations for field in msgspec.structs.fields(op.query)]
-    wanted = [*types, *queries, Problem]
+    wanted = [*types, *queries, Problem, Held]
     schemas, components = msgspec.json.schema_components(wanted, ref_template="#/components/schemas/{name}")
     schema_of = {repr(kind): schema for kind, schema in zip(wanted, schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
@@ -97,6 +98,9 @@ def _responses(op: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
     schema = schema_of[repr(op.answer)] if op.answer is not None else {"type": "string"}
     content = {op.media: {"schema": schema}}
     shown = {str(s): {"description": HTTPStatus(s).phrase, "content": content} for s in (op.status, *op.also)}
+    if op.proposes:
+        held = {"application/json": {"schema": schema_of[repr(Held)]}}
+        shown["202"] = {"description": "Held for admins, as a proposal", "content": held}
     problem = {PROBLEM_MEDIA: {"schema": schema_of[repr(Problem)]}}
     for status in sorted({status for status, _ in CODES.values()}):
         if str(status) not in shown and (op.access is not Access.PUBLIC or status not in (401, 403)):

@@ -79,6 +79,8 @@ class Operation(Value, frozen=True, kw_only=True):
     body: type[Value] | None = None
     status: int = 200
     tag: str = ""
+    proposes: bool = False
+    """Whether it loosens: in governed mode it may be held for admins, which is answered with 202 and a `schemas_governed.Held`."""
     also: tuple[int, ...] = ()
     """Statuses beyond the usual ones that answer with the same schema (health: 503)."""
 

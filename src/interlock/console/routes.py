@@ -6,6 +6,7 @@ from interlock.console.handlers import (
     break_glass,
     changes,
     deciding,
+    governing,
     ledger,
     messages,
     principals,
@@ -42,7 +43,6 @@ from interlock.console.schemas import (
     OwnQuery,
     People,
     ProofQuery,
-    Proposals,
     Reason,
     ReportQuery,
     RevertQuery,
@@ -60,6 +60,17 @@ from interlock.console.schemas_deciding import (
     SignedReview,
     Unapproval,
 )
+from interlock.console.schemas_governed import (
+    DecidingConfig,
+    FoundingAdmins,
+    Held,
+    NewGroups,
+    NewKey,
+    NewOwner,
+    PolicyTexts,
+    ProposalQuery,
+    Proposals,
+)
 from interlock.console.schemas_messages import MessageList, MessageQuery
 from interlock.console.schemas_people import Confirmation, Enrolments, Invited, NewInvitation
 from interlock.console.schemas_targets import EmptyTrash, ProtectedTables, Tables, TrashList, TrashQuery
@@ -68,6 +79,7 @@ from interlock.model.breaker import Breaker
 from interlock.model.change import Comment
 from interlock.model.message import Message
 from interlock.model.people import Agent, Grant, Person
+from interlock.model.proposal import Founded
 from interlock.runtime.notify.states import Tried
 from interlock.runtime.service.report import Report
 from interlock.runtime.service.reverting import RevertPlan
@@ -99,10 +111,6 @@ _STATUS = (
     Operation(
         id="doctor", method="GET", path=f"{V1}/doctor", access=PERSON, tag="status", answer=Findings,
         summary="Misconfigurations that would defeat the gate", handler=status.doctor,
-    ),
-    Operation(
-        id="proposals", method="GET", path=f"{V1}/proposals", access=PERSON, tag="status", answer=Proposals,
-        summary="Proposed changes of what decides (none in try-out mode)", handler=status.proposals,
     ),
 )  # fmt: skip
 
@@ -199,7 +207,8 @@ _PRINCIPALS = (
     ),
     Operation(
         id="addPerson", method="POST", path=f"{V1}/people", access=ADMIN, tag="people", body=NewPerson, answer=Person,
-        status=201, summary="Enrol a person", handler=principals.add_person,
+        status=201, proposes=True,
+        summary="Enrol a person", handler=principals.add_person,
     ),
     Operation(
         id="disablePerson", method="POST", path=f"{V1}/people/{{name}}/disable", access=PERSON, tag="people", body=Empty,
@@ -229,7 +238,8 @@ _PRINCIPALS = (
     ),
     Operation(
         id="addAgent", method="POST", path=f"{V1}/agents", access=ADMIN, tag="agents", body=NewAgent, answer=NewToken,
-        status=201, summary="Add an agent; its token is in the answer and nowhere else", handler=principals.add_agent,
+        status=201, proposes=True,
+        summary="Add an agent; its token is in the answer and nowhere else", handler=principals.add_agent,
     ),
     Operation(
         id="rotateAgent", method="POST", path=f"{V1}/agents/{{name}}/rotate", access=ADMIN, tag="agents", body=Empty,
@@ -245,7 +255,8 @@ _PRINCIPALS = (
     ),
     Operation(
         id="addGrant", method="POST", path=f"{V1}/grants", access=ADMIN, tag="grants", body=NewGrant, answer=Grant,
-        status=201, summary="Give a grant", handler=principals.add_grant,
+        status=201, proposes=True,
+        summary="Give a grant", handler=principals.add_grant,
     ),
     Operation(
         id="revokeGrant", method="DELETE", path=f"{V1}/grants/{{id}}", access=PERSON, tag="grants", answer=Grant,
@@ -260,6 +271,7 @@ _SWITCHES = (
     ),
     Operation(
         id="moveBreaker", method="POST", path=f"{V1}/breakers", access=PERSON, tag="breakers", body=Move, answer=Breaker,
+        proposes=True,
         summary="Open a breaker, or reset it by one step", handler=switches.move,
     ),
     Operation(
@@ -268,7 +280,8 @@ _SWITCHES = (
     ),
     Operation(
         id="thaw", method="POST", path=f"{V1}/environments/{{name}}/thaw", access=PERSON, tag="breakers", body=Reason,
-        answer=Breaker, summary="End a freeze", handler=switches.thaw,
+        answer=Breaker, proposes=True,
+        summary="End a freeze", handler=switches.thaw,
     ),
 )  # fmt: skip
 
@@ -279,7 +292,8 @@ _TABLES = (
     ),
     Operation(
         id="unprotectTables", method="POST", path=f"{V1}/targets/{{name}}/unprotect", access=ADMIN, tag="targets", body=Tables,
-        answer=ProtectedTables, summary="End the protection of tables", handler=protection.unprotect,
+        answer=ProtectedTables, proposes=True,
+        summary="End the protection of tables", handler=protection.unprotect,
     ),
     Operation(
         id="listTrash", method="GET", path=f"{V1}/targets/{{name}}/trash", access=PERSON, tag="targets", query=TrashQuery,
@@ -287,7 +301,8 @@ _TABLES = (
     ),
     Operation(
         id="emptyTrash", method="POST", path=f"{V1}/targets/{{name}}/trash/empty", access=ADMIN, tag="targets", body=EmptyTrash,
-        answer=TrashList, summary="Remove it for good: it can be given back no longer", handler=trash.emptied,
+        answer=TrashList, proposes=True,
+        summary="Remove it for good: it can be given back no longer", handler=trash.emptied,
     ),
 )  # fmt: skip
 
@@ -339,7 +354,42 @@ _MESSAGES = (
     ),
 )  # fmt: skip
 
+_GOVERNING = (
+    Operation(
+        id="govern", method="POST", path=f"{V1}/govern", access=ADMIN, tag="proposals", body=FoundingAdmins, answer=Founded,
+        summary="Enrol the founding admins and begin governed mode (by the admin socket)", handler=governing.govern,
+    ),
+    Operation(
+        id="proposals", method="GET", path=f"{V1}/proposals", access=PERSON, tag="proposals", query=ProposalQuery,
+        answer=Proposals, summary="Proposed changes of what decides (none in try-out mode)", handler=governing.proposals,
+    ),
+    Operation(
+        id="proposePolicies", method="POST", path=f"{V1}/proposals/policies", access=PERSON, tag="proposals", body=PolicyTexts,
+        answer=Held, status=202, summary="Propose other policies", handler=governing.policies,
+    ),
+    Operation(
+        id="proposeConfig", method="POST", path=f"{V1}/proposals/config", access=PERSON, tag="proposals", body=DecidingConfig,
+        answer=Held, status=202, summary="Propose another configuration", handler=governing.config,
+    ),
+    Operation(
+        id="proposeEnd", method="POST", path=f"{V1}/proposals/end", access=PERSON, tag="proposals", body=Reason, answer=Held,
+        status=202, summary="Propose to end governed mode", handler=governing.end,
+    ),
+    Operation(
+        id="setGroups", method="POST", path=f"{V1}/people/{{name}}/groups", access=ADMIN, tag="people", body=NewGroups,
+        answer=Person, proposes=True, summary="Give a person other groups", handler=governing.groups,
+    ),
+    Operation(
+        id="recoverPerson", method="POST", path=f"{V1}/people/{{name}}/recover", access=ADMIN, tag="people", body=NewKey,
+        answer=Person, proposes=True, summary="Give a person who lost their key another one", handler=governing.recover,
+    ),
+    Operation(
+        id="giveAgent", method="POST", path=f"{V1}/agents/{{name}}/owner", access=ADMIN, tag="agents", body=NewOwner,
+        answer=Agent, proposes=True, summary="Give an agent another owner", handler=governing.owner,
+    ),
+)  # fmt: skip
+
 OPERATIONS: tuple[Operation, ...] = (
-    *_STATUS, *_CHANGES, *_BREAK_GLASS, *_PRINCIPALS, *_SWITCHES, *_TABLES, *_LEDGER, *_MESSAGES
+    *_STATUS, *_CHANGES, *_BREAK_GLASS, *_PRINCIPALS, *_SWITCHES, *_TABLES, *_GOVERNING, *_LEDGER, *_MESSAGES
 )  # fmt: skip
 """Every operation there is."""

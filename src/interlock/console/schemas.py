@@ -386,9 +386,3 @@ class ReportQuery(Value, frozen=True):
     """How far back, in seconds."""
 
     seconds: Annotated[int, msgspec.Meta(ge=1, le=10 * 366 * 86400)] = 7 * 86400
-
-
-class Proposals(Value, frozen=True):
-    """Changes of what decides that wait for admins."""
-
-    proposals: tuple[ChangeSummary, ...] = ()

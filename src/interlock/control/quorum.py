@@ -4,13 +4,14 @@ change. Wider effects need more people, never fewer."""
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from interlock.control.approval import verify
+from interlock.control.approval import rfc3339, verify
 from interlock.control.passkey import Site
 from interlock.model.base import Value
 from interlock.model.change import Approval, Change, Verdict
 from interlock.model.effect import totals
 from interlock.model.matching import Place, assign
 from interlock.model.people import Agent, Grant, Person, Quorum
+from interlock.model.proposal import INTERLOCK
 
 
 class PartTally(Value, frozen=True):
@@ -66,6 +67,8 @@ def places(quorum: Quorum, change: Change) -> tuple[Place, ...]:
 
 def conflict_of_interest(person: str, agent: Agent | None, grants: Sequence[Grant], change: Change) -> str:
     """Why the person can never count for this change (P4); empty when they can."""
+    if person == change.owner and change.target == INTERLOCK:
+        return "is whom it is about, or owns the agent"
     if person == change.owner or (agent is not None and person == agent.owner):
         return "owns the agent"
     if agent is not None and person in agent.past_owners:
@@ -97,8 +100,10 @@ def count(
     *,
     origin: str,
     site: Site | None = None,
+    strict: bool = True,
 ) -> Tally:
-    """Count the approvals of a change towards a quorum. Everything is verified again: nothing is remembered as verified."""
+    """Count the approvals of a change towards a quorum. Everything is verified again: nothing is remembered as verified. `strict`
+    tells that the change is in a strict environment, where people who are new do not count yet."""
     given: dict[str, str] = {}
     hasty: dict[str, None] = {}
     excluded: dict[str, str] = {}
@@ -117,6 +122,7 @@ def count(
             denied_by = denied_by or name
             continue
         why = conflict_of_interest(name, agent, grants, change) or _outside(person, quorum)
+        why = why or (too_new(person, now) if strict else "")
         if not why and approval.public_key in conflicted:
             why = "uses the key of someone who cannot count"
         if not why and approval.public_key in given.values() and name not in given:
@@ -138,6 +144,13 @@ def _parts(given: Mapping[str, Sequence[str]], needed: Sequence[Place]) -> tuple
     return tuple(
         PartTally(place.groups, place.count, names) for place, names in zip(needed, filled, strict=True)
     )
+
+
+def too_new(person: Person | None, now: datetime) -> str:
+    """Why nothing that the person approves counts in a strict environment yet; empty when it does."""
+    if person is None or person.counts_from is None or person.counts_from <= now:
+        return ""
+    return f"is new: their approvals count from {rfc3339(person.counts_from)} on"
 
 
 def _outside(person: Person | None, quorum: Quorum) -> str:

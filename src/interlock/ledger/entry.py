@@ -56,6 +56,8 @@ KINDS: Final[Mapping[str, str]] = {
     "breaker": "a breaker moved",
     "freeze": "an environment was frozen or thawed",
     "proposal": "a change of what decides was proposed",
+    "governed": "governed mode began, with which admins and digests, or ended",
+    "unapproved": "policy files or a configuration that are not the approved ones were found, and refused",
     "login": "a person logged in to the console",
     "payload.destroyed": "a payload's key was destroyed",
     "trash": "trash was emptied",

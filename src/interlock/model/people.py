@@ -60,13 +60,19 @@ class Passkey(Value, frozen=True):
 
 class Person(Value, frozen=True):
     """A human principal. `public_key` is an Ed25519 key as made by `interlock keys new`: 32 bytes in base64; empty for who signs
-    with passkeys only."""
+    with passkeys only.
+
+    Before `counts_from` nothing that they approve counts in a strict environment (None: at once); `disabled_at` is when they were
+    disabled, for people that were disabled since that is kept.
+    """
 
     name: str
     groups: tuple[str, ...]
     public_key: str
     created_at: datetime
     disabled: bool = False
+    counts_from: datetime | None = None
+    disabled_at: datetime | None = None
     passkeys: tuple[Passkey, ...] = ()
 
     @property

@@ -7,7 +7,7 @@ import msgspec
 from interlock.control import haste, limits
 from interlock.control.approval import expiry, remedies, verify
 from interlock.control.change import OPEN, E, move
-from interlock.control.quorum import Tally, conflict_of_interest
+from interlock.control.quorum import Tally, conflict_of_interest, too_new
 from interlock.model.base import Value
 from interlock.model.change import Approval, Change, ChangeState, Review, Verdict
 from interlock.model.errors import Rejected
@@ -146,11 +146,14 @@ def _may_count(tx: ReadTx, change: Change, name: str, terms: Terms) -> None:
     if person is None or not groups.intersection(person.groups):
         whom = ", ".join(sorted(groups)) or "no group (its quorum is not configured any more)"
         raise Rejected(f"{name} cannot approve {change.id}: it waits for people of {whom}")
+    new = too_new(person, tx.now())
+    if new and change.environment not in terms.relaxed:
+        raise Rejected(f"{name} cannot approve {change.id} yet: {name} {new}")
 
 
 def wanted(change: Change, terms: Terms) -> tuple[Quorum, ...]:
     """The quorums a change waits for, as configured now."""
-    return tuple(q for q in terms.quorums.values() if f"quorum:{q.name}" in remedies(change))
+    return tuple(q for q in terms.of(change).values() if f"quorum:{q.name}" in remedies(change))
 
 
 def _counted(tx: Tx, change: Change, terms: Terms) -> Spoken:

@@ -20,6 +20,7 @@ from interlock.model.change import Approval, Change, ChangeState, Measurement
 from interlock.model.decision import Decision, EvidenceHeld, Target
 from interlock.model.errors import Conflict, NotFound, Rejected
 from interlock.model.people import Quorum
+from interlock.model.proposal import INTERLOCK
 from interlock.model.words import denial_words
 from interlock.pipeline import bodies, glass
 from interlock.pipeline import commands as c
@@ -41,6 +42,14 @@ class Terms(Value, frozen=True):
     site: Site | None = None
     reviews: Reviews = Reviews()
     break_glass: Rules = Rules()
+    relaxed: frozenset[str] = frozenset()
+    """Environments that are not strict."""
+    admins: Mapping[str, Quorum] = {}  # msgspec copies mutable defaults
+    """The quorums of proposals."""
+
+    def of(self, change: Change) -> Mapping[str, Quorum]:
+        """The quorums that a change may wait for, by name."""
+        return self.admins if change.target == INTERLOCK else self.quorums
 
 
 def found(tx: ReadTx, change_id: str) -> Change:
@@ -81,9 +90,12 @@ def tallies(tx: ReadTx, change: Change, terms: Terms) -> tuple[quorum.Tally, ...
     """How far each configured quorum is, everything verified again."""
     people = {p.name: p for p in tx.people()}
     agent, grants, given, now = tx.agent(change.agent), tx.grants(), tx.approvals(change.id), tx.now()
+    strict = change.environment not in terms.relaxed
     return tuple(
-        quorum.count(given, people, agent, grants, change, q, now, origin=terms.origin, site=terms.site)
-        for q in terms.quorums.values()
+        quorum.count(
+            given, people, agent, grants, change, q, now, origin=terms.origin, site=terms.site, strict=strict
+        )
+        for q in terms.of(change).values()
     )
 
 

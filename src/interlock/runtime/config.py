@@ -14,10 +14,12 @@ from interlock.control.budget import Budgets
 from interlock.control.haste import Reviews
 from interlock.model.errors import Misconfigured
 from interlock.model.people import Quorum
+from interlock.model.proposal import INTERLOCK
 from interlock.policy.limits import Limits
-from interlock.runtime import budgets, deciding, durations, quorums, secrets
+from interlock.runtime import budgets, deciding, durations, identity, quorums, secrets
 from interlock.runtime.addresses import address as address
 from interlock.runtime.addresses import is_loopback as is_loopback
+from interlock.runtime.identity import Identity
 from interlock.runtime.notify import config as notify
 from interlock.runtime.notify.config import ChannelConfig
 from interlock.runtime.yaml_source import Key, Source
@@ -85,6 +87,13 @@ class _TargetKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mode: Literal["enforce", "observe"] = "enforce"
 
 
+class Approved(msgspec.Struct, frozen=True):
+    """The texts of the policy files, and the part of the configuration that decides (canonical JSON)."""
+
+    policies: Mapping[str, str]
+    deciding: bytes
+
+
 class Config(msgspec.Struct, frozen=True):
     """The whole configuration; all paths are absolute."""
 
@@ -108,6 +117,9 @@ class Config(msgspec.Struct, frozen=True):
     origin: str
     master_key: secrets.Secret | None
     source: Source
+    identity: Identity = Identity()
+    approved: Approved | None = None
+    """What admins have approved, in governed mode."""
 
     @property
     def admin_socket(self) -> Path:
@@ -127,7 +139,7 @@ class Config(msgspec.Struct, frozen=True):
 
 TOP = (
     "store", "state_dir", "api", "environments", "targets", "quorums", "policies", "guardrails", "limits", "budgets",
-    "reviews", "break_glass",    "retention", "notify", "witness", "origin", "master_key",
+    "reviews", "break_glass", "retention", "notify", "witness", "origin", "master_key", "people", "agent_uids", "socket_uids",
 )  # fmt: skip
 
 
@@ -176,6 +188,7 @@ def build(source: Source, path: Path) -> Config:
         if "master_key" in top
         else None,
         source=source,
+        identity=identity.read(source, top),
     )
 
 
@@ -199,6 +212,8 @@ def _each(source: Source, top: Mapping[str, Any], section: str, kind: type[T]) -
 
 
 def _name(source: Source, name: str, at: Key) -> None:
+    if name == INTERLOCK and at[0] in ("environments", "targets"):
+        raise source.wrong(at, f"the name {INTERLOCK!r} stands for Interlock itself; choose another")
     if not NAME.fullmatch(name):
         raise source.wrong(at, "a name has small letters, digits, '.', '_' and '-', 63 at most")
 

@@ -38,6 +38,7 @@ class Snapshot(Value, frozen=True):
     grants: tuple[Grant, ...] = ()
     breakers: Mapping[str, Breaker] = {}
     glasses: tuple[BreakGlass, ...] = ()
+    in_force: Mapping[str, str] = {}
 
     @property
     def probation(self) -> bool:
@@ -64,6 +65,7 @@ def load(tx: ReadTx) -> Snapshot:
         grants=tuple(tx.grants()),
         breakers={b.scope: b for b in tx.breakers()},
         glasses=tuple(tx.break_glasses_in_force()),
+        in_force=tx.in_force(),
     )
 
 

@@ -3,6 +3,7 @@
 `offline` needs no server and looks at this machine; `online` asks a store and its targets.
 """
 
+import os
 import stat
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,9 @@ from interlock.model.errors import InterlockError, Misconfigured
 from interlock.model.people import Agent, Grant, Person, Quorum
 from interlock.policy.lint import unmet
 from interlock.runtime.config import Config
-from interlock.runtime.governance import TRY_OUT
+from interlock.runtime.governance import GOVERNED, TRY_OUT
+from interlock.runtime.governing.acts import is_admin
+from interlock.runtime.governing.admins import base
 from interlock.runtime.opening import check_state_dir
 from interlock.runtime.runtime import Runtime
 from interlock.sdk.connector import Finding
@@ -49,6 +52,9 @@ def offline(config: Config) -> Iterator[Finding]:
     if stat.S_IMODE(mode) & 0o044 and any(isinstance(channel.url, str) for channel in config.notify):
         what = f"{config.file.name} can be read by others, and addresses of channels stand in it: they may be secrets"
         yield Finding("warning", "notify", what, "url: {file: …} or {env: …}, or chmod 600")
+    if os.getuid() in config.identity.agent_uids:
+        what = f"agents run as uid {os.getuid()}, and so does this: they can read its files and be it"
+        yield Finding("error", "agent-uids", what, "let the server run as a user of its own")
     if config.halt_file.exists():
         yield Finding("warning", "halt", "the halt file stops all changes", f"rm {config.halt_file}")
     if config.guardrails == "none":
@@ -73,6 +79,9 @@ async def online(runtime: Runtime) -> Sequence[Finding]:
         found.append(Finding("error", "policies", what, "mend the file; interlock policy check"))
     found += clock(facts.now, datetime.now(UTC))
     found += _mode(runtime)
+    found += runtime.governing.files.findings()
+    if runtime.mode == GOVERNED:
+        found += admins(facts.people, base(runtime.config.quorums).count)
     if runtime.signing_refused:
         what = f"no checkpoint is signed: {runtime.signing_refused}"
         found.append(Finding("error", "ledger", what, "interlock ledger verify --pushed FILE"))
@@ -148,6 +157,17 @@ def _grant(grant: Grant) -> Iterator[Finding]:
         yield Finding("warning", "grant", what, "grant for hours or days, and again when needed")
 
 
+def admins(people: Iterable[Person], needed: int) -> Iterator[Finding]:
+    """Whether enough admins are left to decide, and to recover one who loses their key."""
+    left = sum(1 for p in people if is_admin(p))
+    if left < needed:
+        what = f"only {left} of {needed} admins are left: nothing that loosens can be approved"
+        yield Finding("error", "admins", what, "interlock people recover NAME --pubkey FILE.pub")
+    elif left == needed:
+        what = f"there are no more than {needed} admins: when one loses their key, the others cannot decide for a day"
+        yield Finding("warning", "admins", what, "interlock people add NAME --group admin --pubkey FILE.pub")
+
+
 def clock(store: datetime, here: datetime) -> Iterator[Finding]:
     """Whether this machine's clock is the store's, about."""
     skew = abs(store - here)
@@ -175,7 +195,7 @@ def same_system(fingerprints: Mapping[str, str]) -> Iterator[Finding]:
 def _mode(runtime: Runtime) -> Iterator[Finding]:
     if runtime.mode == TRY_OUT:
         what = "try-out mode: whoever may use the admin socket adds people, agents and grants at once, alone"
-        fix = "let nobody use the socket who shall not decide alone (governed mode is not in this version)"
+        fix = "interlock govern --admin NAME=FILE.pub --admin NAME2=FILE2.pub"
         yield Finding("warning", "mode", what, fix)
     for status in runtime.statuses():
         if status.observe:

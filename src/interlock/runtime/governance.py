@@ -1,32 +1,37 @@
-"""Who may change what decides (P9): people, groups, owners, grants, breakers.
+"""Who may change what decides (P9): people, groups, owners, grants, breakers, policies, configuration.
 
-Tightening (disable, revoke, rotate, freeze, open a breaker) needs one person and works at once, always. Everything else is a
-`Proposal`, and this port says whether it may be applied at once. In try-out mode it may; governed mode (founding admins, proposals
-that admins approve as any change) plugs in here.
-"""
+Tightening (disable, revoke, rotate, freeze, open a breaker) needs one person and works at once, always. Everything else is
+`model.proposal.Wanted`, and goes through this port: in try-out mode it is done at once, in governed mode (`runtime.governing`) it
+is held for admins."""
 
+from collections.abc import Callable
 from typing import Protocol
 
-from interlock.model.base import Value
+from interlock.model.change import Change
 from interlock.model.errors import Rejected
+from interlock.model.proposal import Wanted, words_of
+from interlock.runtime.core import Core
+from interlock.runtime.governing import acts
+from interlock.runtime.governing.acts import Enacted
+from interlock.sdk.ports import Tx
 
 TRY_OUT = "try-out"
 GOVERNED = "governed"
 
 WARNING = (
     "try-out mode: whoever may use the admin socket adds people, agents and grants at once, alone. "
-    "Let nobody use it who shall not decide alone; governed mode is not in this version"
+    "Let nobody use it who shall not decide alone, or enrol two founding admins: interlock govern"
 )
 
 
-class Proposal(Value, frozen=True):
-    """One change of what decides. `what` is a verb and a noun (`add agent`), `subject` the name concerned, `strict` whether it
-    touches a strict environment (or all of them), `by` who asks."""
+class Proposed(Rejected):
+    """It was not done: it is held, as a change that admins approve. An error, so that nobody goes on as if it were done."""
 
-    what: str
-    subject: str
-    by: str
-    strict: bool = True
+    def __init__(self, change: Change, wanted: Wanted) -> None:
+        super().__init__(
+            f"{words_of(wanted)} needs the approval of admins (governed mode): it is held as {change.id}"
+        )
+        self.change, self.wanted = change, wanted
 
 
 class Governance(Protocol):
@@ -36,7 +41,14 @@ class Governance(Protocol):
     def mode(self) -> str:
         """`try-out` or `governed`."""
 
-    def may_apply_at_once(self, proposal: Proposal) -> bool: ...
+    async def want(
+        self, core: Core, wanted: Wanted, by: str, also: Callable[[Tx], None] | None = None
+    ) -> Enacted:
+        """Do it at once, with what is to be done in the same transaction, and refresh the directory; returns what was made. Raises
+        Proposed when admins are needed, Rejected and NotFound when it cannot be done."""
+
+    async def clear(self, core: Core, wanted: Wanted, by: str) -> None:
+        """The same for what is not done in the store: return when it may be done now."""
 
 
 class TryOut:
@@ -44,13 +56,20 @@ class TryOut:
 
     mode = TRY_OUT
 
-    def may_apply_at_once(self, proposal: Proposal) -> bool:
-        return True
+    async def want(
+        self, core: Core, wanted: Wanted, by: str, also: Callable[[Tx], None] | None = None
+    ) -> Enacted:
+        made = await core.store.transact(lambda tx: do_at_once(tx, wanted, by, also))
+        await core.directory.refresh()
+        return made
+
+    async def clear(self, core: Core, wanted: Wanted, by: str) -> None:
+        return
 
 
-def require(governance: Governance, proposal: Proposal) -> None:
-    """Raise Rejected when the proposal needs admins first."""
-    if not governance.may_apply_at_once(proposal):
-        raise Rejected(
-            f"{proposal.what} {proposal.subject}: this needs the approval of admins (governed mode)"
-        )
+def do_at_once(tx: Tx, wanted: Wanted, by: str, also: Callable[[Tx], None] | None) -> Enacted:
+    """Do it, and what belongs to it."""
+    made = acts.enact(tx, wanted, by, acts.Terms())
+    if also is not None:
+        also(tx)
+    return made

@@ -17,6 +17,7 @@ from interlock.model.errors import Misconfigured
 from interlock.runtime import http_protocol
 from interlock.runtime.config import Api, address
 from interlock.runtime.http_protocol import PromptProtocol
+from interlock.runtime.identity import Identity
 
 App: TypeAlias = Callable[[Any, Any, Any], Any]
 """An ASGI application."""
@@ -155,9 +156,10 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def on_socket(app: App, path: Path) -> HttpServer:
-    """The API on the admin socket, for root and the server's own user (its folder lets nobody else come near either)."""
-    allowed = frozenset({0, os.getuid()})
+def on_socket(app: App, path: Path, allowed: frozenset[int] | None = None) -> HttpServer:
+    """The API on the admin socket, for the user ids `allowed`, else for root and the server's own user (its folder lets nobody else
+    come near either)."""
+    allowed = Identity().admitted() if allowed is None else allowed
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import structlog
 
-from interlock.model.base import Json
+from interlock.model.base import Json, canonical
 from interlock.model.errors import Misconfigured
 from interlock.model.people import Quorum
 from interlock.policy.engine import Engine
@@ -53,11 +53,14 @@ class Policies:
         fragments: Mapping[str, str],
         guardrails: str = "default",
         limits: Limits | None = None,
+        approved: Mapping[str, str] | None = None,
     ) -> None:
-        """Raises Misconfigured: at the start there is no last good set."""
-        self._folder = folder
-        self._texts = read_texts(folder)
+        """`approved` are the rules that hold in governed mode, whatever the folder holds. Raises Misconfigured: at the start
+        there is no last good set."""
+        self._folder, self._approved = folder, approved
+        self._texts = read_texts(folder) if approved is None else dict(approved)
         self._seen = _stamp(folder)
+        self._fragments = fragments
         self._rights: object = None
         self.engine = Engine.load(
             limits=limits,
@@ -85,10 +88,43 @@ class Policies:
         before, self._seen = self._seen, stamp
         return stamp != before
 
-    def reload(self) -> bool:
-        """Read the folder again. What cannot be loaded leaves the rules as they are, and is said in `broken` and in the log."""
+    def use_approved(self, texts: Mapping[str, str] | None) -> bool:
+        """Governed mode: from now on the rules are these, whatever the folder holds; None: those of the folder again. Returns
+        whether the rules are others now."""
+        self._approved = texts
+        return self.reload()
+
+    def differs(self) -> tuple[str, list[str], bytes]:
+        """How the folder differs from what is approved: why, the names of the files, and all that the folder holds. The first is
+        empty when it does not."""
+        approved = self._approved or {}
         try:
-            texts = read_texts(self._folder)
+            found = read_texts(self._folder)
+        except Misconfigured as error:
+            return str(error), [], b""
+        names = sorted(n for n in {*found, *approved} if found.get(n) != approved.get(n))
+        why = f"the policy files are not the approved ones: {', '.join(names[:5])}" if names else ""
+        return why, names, canonical(found)
+
+    def candidate(self, texts: Mapping[str, str]) -> Engine:
+        """The engine that other policy files would make. Raises Misconfigured."""
+        return self.engine.with_texts(texts)
+
+    def candidate_of(self, quorums: Mapping[str, Quorum], guardrails: str, limits: Limits) -> Engine:
+        """The engine that another configuration would make of the rules in force. Raises Misconfigured."""
+        return Engine.load(
+            limits=limits,
+            quorums=quorums.values(),
+            extra_texts=self._texts,
+            guardrails=guardrails,
+            fragments=self._fragments,
+        )
+
+    def reload(self) -> bool:
+        """Read the rules again: the approved ones in governed mode, else the folder. What cannot be loaded leaves the rules as
+        they are, and is said in `broken` and in the log."""
+        try:
+            texts = read_texts(self._folder) if self._approved is None else dict(self._approved)
             engine = self.engine.with_texts(texts)
         except Misconfigured as error:
             self.broken = str(error)

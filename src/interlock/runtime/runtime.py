@@ -14,13 +14,16 @@ from interlock.model.base import Json, Value, digest_of, to_json
 from interlock.model.breaker import Breaker
 from interlock.model.decision import Target
 from interlock.model.errors import Misconfigured, NotFound
+from interlock.model.proposal import INTERLOCK
 from interlock.pipeline.records import Terms
 from interlock.runtime import config as configuration
 from interlock.runtime import connectors, secrets, tickers
 from interlock.runtime.config import Config
 from interlock.runtime.core import Core, Notifiers, beat
 from interlock.runtime.directory import Directory
-from interlock.runtime.governance import WARNING, Governance, TryOut
+from interlock.runtime.governance import GOVERNED, TRY_OUT, WARNING, Governance
+from interlock.runtime.governing import admins
+from interlock.runtime.governing.service import Governing
 from interlock.runtime.notify.office import Job, Office
 from interlock.runtime.notify.words import Words
 from interlock.runtime.policies import Policies
@@ -38,7 +41,7 @@ from interlock.runtime.service.trash import Trash
 from interlock.runtime.stores import SqlStore
 from interlock.runtime.targets import TargetServer, TargetStatus
 from interlock.runtime.witnesses import Witnesses
-from interlock.sdk.connector import Connector
+from interlock.sdk.connector import Connector, Live
 from interlock.sdk.ports import Tx
 
 _log = structlog.get_logger(__name__)
@@ -71,8 +74,8 @@ class Runtime:
     ) -> None:
         """Raises Misconfigured when a target's keys, a policy file or a quorum is wrong."""
         self.config, self.store = config, store
-        self.governance = governance or TryOut()
         found = {t.connector: find(t.connector) for t in config.targets.values()}
+        relaxed = (name for name, e in config.environments.items() if e.protection == "relaxed")
         self.terms = Terms(
             config.quorums,
             store.origin,
@@ -81,6 +84,8 @@ class Runtime:
             site_of(config.api.public_url),
             config.reviews,
             config.break_glass,
+            admins=admins.quorums(config.quorums),
+            relaxed=frozenset(relaxed),
         )
         policies = Policies(
             config.policies,
@@ -88,6 +93,7 @@ class Runtime:
             fragments={name: connector.schema() for name, connector in found.items()},
             guardrails=config.guardrails,
             limits=config.limits,
+            approved=None if config.approved is None else config.approved.policies,
         )
         words = Words(config.api.public_url, config.quorums)
         self.office = Office(
@@ -103,19 +109,26 @@ class Runtime:
             folder=config.state_dir,
             public_url=config.api.public_url,
         )
+        self._find = find
         self.targets = {name: self._target(name, found) for name in config.targets}
+        self.governing = Governing(self.core, config, self.targets, store.origin)
+        self.governance: Governance = governance or self.governing.office
         self.people = People(self.core, self.governance)
         self.agents = Agents(self.core, self.governance)
         self.grants = Grants(self.core, self.governance, self._is_strict)
         self.entrance = Entrance(self.core, store)
         self.enrolments = Enrolments(self.core, self.governance, self.entrance)
-        self.changes = Changes(self.core, {name: t.gate for name, t in self.targets.items()})
-        self.break_glass = BreakGlasses(self.core, {name: t.gate for name, t in self.targets.items()})
+        gates = {name: t.gate for name, t in self.targets.items()}
+        self.changes = Changes(self.core, gates, self.governing.office)
+        self.break_glass = BreakGlasses(self.core, gates)
         self.switches = Switches(self.core, self.governance)
         self.protection = Protection(self.core, self.targets, self.governance)
-        self.trash = Trash(self.core, self.targets)
+        self.trash = Trash(self.core, self.targets, self.governance)
         self.messages = Messages(store, self.office)
         self.simulation = Simulation(self.core, self.targets)
+        self.governing.could_serve = self._could_serve
+        self.governing.files.record_policies = self._record_policies
+        self.governing.carried_out_by(self.protection.carry_out, self.trash.carry_out)
         self._chores = tickers.Chores(self.core)
         self._tickers: list[asyncio.Task[None]] = []
         self.witnesses = Witnesses(config.witness)
@@ -126,14 +139,8 @@ class Runtime:
         """Why no checkpoint is signed; empty while they are."""
 
     def _target(self, name: str, found: Mapping[str, Connector]) -> TargetServer:
-        keys = self.config.targets[name]
-        strict = self.config.environments[keys.environment].protection == "strict"
-        target = Target(name, keys.connector, keys.environment, strict, keys.mode == "observe")
-        connector = found[keys.connector]
-        try:
-            live = connector.configure(name, target, keys.own, secrets.reader(self.config.folder))
-        except Misconfigured as error:
-            raise self.config.source.within(("targets", name), str(error)) from None
+        connector = found[self.config.targets[name].connector]
+        target, live = _configured(self.config, name, connector)
         return TargetServer(self.core, target, connector, live)
 
     def _environment_of(self, scope: str) -> str:
@@ -142,6 +149,11 @@ class Runtime:
         if kind == "target" and name in self.config.targets:
             return self.config.targets[name].environment
         return name if kind == "environment" else ""
+
+    def _could_serve(self, config: Config) -> None:
+        """Raises Misconfigured when a target's keys are wrong."""
+        for name, keys in config.targets.items():
+            _configured(config, name, self._find(keys.connector))
 
     def _is_strict(self, target: str) -> bool | None:
         server = self.targets.get(target)
@@ -156,7 +168,8 @@ class Runtime:
             await self.sign()  # before anything is added to a log that may have been cut
         await self.store.transact(self._furnish)
         await self.core.directory.refresh()
-        if self.governance.mode == TryOut.mode:
+        await self.governing.files.begin()
+        if self.mode == TRY_OUT:
             _log.warning("mode.try_out", warning=WARNING)
         await self._reach_all()
         await self._chores.recover(starting=True)
@@ -235,6 +248,9 @@ class Runtime:
 
     async def reload(self) -> None:
         """What SIGHUP asks for: policies are read again; a changed configuration is checked, and said to need a restart."""
+        if self.mode == GOVERNED:
+            await self.governing.files.compare()
+            return
         if self.core.policies.reload():
             await self._record_policies()
         try:
@@ -248,6 +264,9 @@ class Runtime:
     # -- chores
 
     async def _watch_policies(self) -> None:
+        await self.governing.files.look()
+        if self.mode == GOVERNED:
+            return
         if await asyncio.to_thread(self.core.policies.changed) and self.core.policies.reload():
             await self._record_policies()
 
@@ -299,6 +318,11 @@ class Runtime:
             Check("ledger", not self.signing_refused, self.signing_refused),
             Check("halt", not core.halted, "the halt file stops all changes" if core.halted else ""),
         ]
+        files = self.governing.files
+        checks += (
+            Check(f"approved/{what}", False, why, vital=files.unapproved)
+            for what, why in files.problems.items()
+        )
         checks += (Check(w.name, not w.why, w.why, vital=False) for w in self.witnesses.all)
         checks += (Check(f"notify/{d.name}", not d.why, d.why, vital=False) for d in self.office.all)
         return [*checks, *(Check(f"target/{t.name}", t.serving, t.status.why) for t in self.targets.values())]
@@ -309,6 +333,8 @@ class Runtime:
 
     def connector_of(self, target: str) -> str:
         """The name of a target's connector; empty when there is no such target."""
+        if target == INTERLOCK:
+            return INTERLOCK
         server = self.targets.get(target)
         return server.connector.name if server else ""
 
@@ -322,6 +348,16 @@ class Runtime:
     async def report(self, window: timedelta) -> Report:
         """What targets in observe mode would have held."""
         return await report(self.core, window)
+
+
+def _configured(config: Config, name: str, connector: Connector) -> tuple[Target, Live]:
+    keys = config.targets[name]
+    strict = config.environments[keys.environment].protection == "strict"
+    target = Target(name, keys.connector, keys.environment, strict, keys.mode == "observe")
+    try:
+        return target, connector.configure(name, target, keys.own, secrets.reader(config.folder))
+    except Misconfigured as error:
+        raise config.source.within(("targets", name), str(error)) from None
 
 
 def _record(tx: Tx, kind: str, body: Mapping[str, Json]) -> None:

@@ -11,6 +11,8 @@ import uvloop
 from interlock.model.errors import InterlockError
 from interlock.runtime import connectors, http
 from interlock.runtime.config import Config
+from interlock.runtime.governing.files import approved_config
+from interlock.runtime.identity import check_socket
 from interlock.runtime.opening import check_state_dir, gateway_name, only_server, open_configured
 from interlock.runtime.runtime import Runtime
 from interlock.sdk.connector import Connector
@@ -36,6 +38,8 @@ class Server:
         config = self._config
         store = await asyncio.to_thread(open_configured, config)
         try:
+            config = await approved_config(config, store)
+            check_socket(config.identity)
             self.runtime = Runtime(config, store, gateway_name(config.state_dir), find=self._find)
             await self.runtime.start()
             await self._open_doors()
@@ -48,7 +52,8 @@ class Server:
         if self._make_app is None:
             return
         api, path = self._config.api, self._config.admin_socket
-        self._doors.append(http.on_socket(self._make_app(self.runtime, True), path))
+        allowed = self.runtime.config.identity.admitted()
+        self._doors.append(http.on_socket(self._make_app(self.runtime, True), path, allowed))
         self._doors.append(http.on_tcp(self._make_app(self.runtime, False), api))
         for door in self._doors:
             await door.start()

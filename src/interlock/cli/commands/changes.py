@@ -35,15 +35,16 @@ from interlock.console.schemas import (
     ChangeSummary,
     Empty,
     Outcome,
-    Proposals,
     Reason,
     Signed,
     SignedRevert,
     ToSign,
 )
+from interlock.console.schemas_governed import Proposals
 from interlock.control import approval
 from interlock.model.beside import Beside, beside_words
 from interlock.model.change import Change, ChangeState, Verdict
+from interlock.model.proposal import INTERLOCK
 from interlock.model.words import verb_of
 
 Full = Annotated[bool, typer.Option("--full", help="Show every line of long statements.")]
@@ -171,7 +172,9 @@ def _print_beside(beside: tuple[Beside, ...]) -> None:
 
 def _facts(change: Change) -> list[tuple[str, object]]:
     facts: list[tuple[str, object]] = [
-        ("agent", f"{change.agent} (owner {change.owner})"),
+        ("proposed by", change.agent)
+        if change.target == INTERLOCK
+        else ("agent", f"{change.agent} (owner {change.owner})"),
         ("target", f"{change.target} in {change.environment}"),
         ("asked", change.requested_at),
         ("moved", change.updated_at),
@@ -371,9 +374,10 @@ def _print_outcome(outcome: Outcome) -> None:
 def proposals(
     config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
 ) -> None:
-    """List what was proposed to be decided in another way (governed mode)."""
+    """List what was proposed to be decided in another way, and waits for admins (governed mode). `interlock show CHG` shows one."""
     found = connect(config, url, as_, key).get("/api/v1/proposals", Proposals)
     if json:
         out.json(found)
-    else:
-        out.print_table(_list(found.proposals))
+        return
+    rows = [(c.id, state_text(c.state), c.note, c.agent, c.requested_at) for c in found.proposals]
+    out.print_table(out.table("", ("proposal", "state", "what", "by", "asked"), rows))

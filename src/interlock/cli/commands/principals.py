@@ -18,7 +18,7 @@ from interlock.console.schemas import (
     NewToken,
     People,
 )
-from interlock.console.schemas_people import Confirmation, Invited, NewInvitation
+from interlock.console.schemas_governed import NewGroups, NewKey, NewOwner
 from interlock.model.operation import Action
 from interlock.model.people import Agent, Grant, Person
 
@@ -58,79 +58,6 @@ def add_person(
         out.say(f"{person.name} is enrolled, in {', '.join(person.groups) or 'no group'}.")
 
 
-@people.command("invite")
-def invite_person(
-    name: Name,
-    group: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--group", metavar="G", help="For somebody new: a group they belong to (may be repeated)."
-        ),
-    ] = None,
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
-) -> None:
-    """Print a link, good once and for 15 minutes, with which somebody makes a passkey."""
-    server = connect(config, url, as_, key)
-    new = server.post(_of(name, "invitation"), Invited, NewInvitation(tuple(group or ())))
-    if json:
-        out.json(new)
-        return
-    out.say(f"For {new.person} alone, good once within 15 minutes:")
-    out.say(f"  {new.url}", style="bold")
-    out.say(f"They tell you a code; then: interlock people confirm {new.person} CODE", style="dim")
-
-
-@people.command("confirm")
-def confirm_person(
-    name: Name,
-    code: Annotated[str, typer.Argument(metavar="CODE", help="The code that they saw, told by themselves.")],
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
-) -> None:
-    """Let the passkey that somebody made by a link count."""
-    person = connect(config, url, as_, key).post(_of(name, "confirm"), Person, Confirmation(code))
-    if json:
-        out.json(person)
-    else:
-        out.say(
-            f"{person.name} is enrolled, in {', '.join(person.groups) or 'no group'}; passkeys: {_passkeys(person)}."
-        )
-
-
-@people.command("revoke-passkey")
-def revoke_passkey(
-    name: Name,
-    passkey: Annotated[str, typer.Argument(metavar="ID", help="As `interlock people list --json` shows it.")],
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
-) -> None:
-    """A passkey counts no more, at once; their sessions in the console end."""
-    server = connect(config, url, as_, key)
-    person = server.delete(_of(name, f"passkeys/{quote(passkey, safe='')}"), Person)
-    if json:
-        out.json(person)
-    else:
-        out.say(f"{person.name} has {_passkeys(person)} passkeys left.")
-
-
-def _of(name: str, what: str) -> str:
-    return f"/api/v1/people/{quote(name, safe='')}/{what}"
-
-
-def _passkeys(person: Person) -> int:
-    return sum(each.revoked_at is None for each in person.passkeys)
-
-
 @people.command("list")
 def list_people(
     config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
@@ -141,7 +68,7 @@ def list_people(
         out.json(found)
         return
     rows = [
-        (p.name, ", ".join(p.groups), _standing(p.disabled), p.created_at, p.public_key, _passkeys(p))
+        (p.name, ", ".join(p.groups), _standing(p.disabled), p.created_at, p.public_key, passkeys(p))
         for p in found.people
     ]
     out.print_table(out.table("", ("person", "groups", "", "since", "key", "passkeys"), rows))
@@ -159,6 +86,77 @@ def disable_person(
         out.json(person)
     else:
         out.say(f"{person.name} is disabled.")
+
+
+@people.command("groups")
+def set_groups(
+    name: Name,
+    group: Annotated[
+        list[str], typer.Option("--group", metavar="G", help="A group they are to be in (may be repeated).")
+    ],
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Give a person other groups, in the place of those they have."""
+    server = connect(config, url, as_, key)
+    _told(server.post(_of(name, "groups"), Person, NewGroups(tuple(group))), json)
+
+
+@people.command("recover")
+def recover_person(
+    name: Name,
+    pubkey: Annotated[
+        Path,
+        typer.Option("--pubkey", metavar="FILE.pub", help="Their new public key, from `interlock keys new`."),
+    ],
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Give a person who lost their key another one. The old one is worth nothing from then on."""
+    server = connect(config, url, as_, key)
+    _told(server.post(_of(name, "recover"), Person, NewKey(keyfile.read_public(pubkey))), json)
+
+
+def _of(name: str, what: str) -> str:
+    return f"/api/v1/people/{quote(name, safe='')}/{what}"
+
+
+def passkeys(person: Person) -> int:
+    """How many passkeys of theirs count."""
+    return sum(each.revoked_at is None for each in person.passkeys)
+
+
+def _told(person: Person, json: bool) -> None:
+    if json:
+        out.json(person)
+    else:
+        groups = ", ".join(person.groups) or "no group"
+        out.say(f"{person.name} is in {groups}, with the key {person.public_key}.")
+
+
+@agents.command("give")
+def give_agent(
+    name: Name,
+    owner: Annotated[str, typer.Option("--owner", metavar="PERSON", help="Who answers for it from now on.")],
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Give an agent another owner. Neither the old one nor the new one counts towards its approvals."""
+    path = f"/api/v1/agents/{quote(name, safe='')}/owner"
+    agent = connect(config, url, as_, key).post(path, Agent, NewOwner(owner))
+    if json:
+        out.json(agent)
+    else:
+        out.say(f"{agent.name} is owned by {agent.owner}.")
 
 
 @agents.command("add")

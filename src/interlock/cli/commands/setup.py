@@ -1,4 +1,4 @@
-"""Setting up: files, keys, roles; and what comes with governed mode."""
+"""Setting up: files, keys, roles."""
 
 import asyncio
 import sys
@@ -54,19 +54,6 @@ async def _make_store(config: Path) -> tuple[str, int]:
         return store.origin, await store.read(lambda tx: tx.ledger_size())
     finally:
         await store.close()
-
-
-def govern(
-    admin: Annotated[
-        list[str] | None,
-        typer.Option("--admin", metavar="NAME=FILE.pub", help="A founding admin (twice or more)."),
-    ] = None,
-) -> None:
-    """Enrol the founding admins (governed mode: not in this version)."""
-    raise Rejected(
-        "governed mode is not in this version. Nothing was changed: this installation stays in try-out mode, in which "
-        "whoever may use the admin socket adds people, agents and grants at once"
-    )
 
 
 @keys.command("new")

@@ -10,11 +10,11 @@ from interlock.console import openapi as document
 from interlock.console.health import Health, Targets
 from interlock.console.metrics import METRICS
 from interlock.console.operations import Call, Nothing, Raw
-from interlock.console.schemas import Findings, Proposals, ReportQuery
+from interlock.console.schemas import Findings, ReportQuery
 from interlock.runtime.doctor import online as examine
 from interlock.runtime.service.report import Report
 
-__all__ = ["METRICS", "doctor", "health", "metrics", "openapi", "proposals", "report", "targets"]
+__all__ = ["METRICS", "doctor", "health", "metrics", "openapi", "report", "targets"]
 
 
 async def health(call: Call[Nothing, None]) -> Raw:
@@ -57,8 +57,3 @@ async def report(call: Call[ReportQuery, None]) -> Report:
 async def doctor(call: Call[Nothing, None]) -> Findings:
     """Every misconfiguration that would defeat the gate, as this replica sees it."""
     return Findings(tuple(await examine(call.runtime)))
-
-
-async def proposals(call: Call[Nothing, None]) -> Proposals:
-    """Proposed changes of what decides. In try-out mode nothing is proposed: there are no admins to approve it."""
-    return Proposals()

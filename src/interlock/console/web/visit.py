@@ -42,7 +42,7 @@ class Visit:
     @property
     def by(self) -> str:
         """How they are written in records."""
-        return f"person/{self.person}"
+        return f"session/{self.person}"
 
 
 class Html(Value, frozen=True):

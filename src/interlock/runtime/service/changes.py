@@ -24,6 +24,7 @@ from interlock.model.change import (
     Verdict,
 )
 from interlock.model.errors import NotFound, Rejected, Unavailable
+from interlock.model.proposal import INTERLOCK
 from interlock.pipeline import approve, bodies, comments, records
 from interlock.pipeline.admit import admit
 from interlock.pipeline.approve import Spoken
@@ -33,6 +34,7 @@ from interlock.pipeline.revert import Revert, revert
 from interlock.runtime import announce
 from interlock.runtime.core import Core
 from interlock.runtime.gate import TargetGate
+from interlock.runtime.governing.office import Office
 from interlock.runtime.service.entrance import used
 from interlock.runtime.service.reverting import Noting, RevertPlan, rehearsed
 from interlock.runtime.service.trash import refuse_emptied
@@ -57,8 +59,9 @@ class ChangeView(Value, frozen=True):
 class Changes:
     """The service. `gates` are the targets that this process serves."""
 
-    def __init__(self, core: Core, gates: Mapping[str, TargetGate]) -> None:
-        self._core, self._gates = core, gates
+    def __init__(self, core: Core, gates: Mapping[str, TargetGate], office: Office | None = None) -> None:
+        """`office` does what proposals say when they are approved."""
+        self._core, self._gates, self._office = core, gates, office
 
     # -- looking
 
@@ -145,7 +148,7 @@ class Changes:
         def work(tx: Tx) -> Spoken:
             spoken = approve.speak(tx, signed(tx, words, signature, assertion), self._core.terms)
             _use_passkey(tx, words, assertion)
-            return spoken
+            return spoken if self._office is None else self._office.follow(tx, spoken)
 
         try:
             spoken = await self._core.store.transact(work)
@@ -154,7 +157,7 @@ class Changes:
             raise
         announce.spoken(words)
         self._core.watch.moved(spoken.change)
-        return spoken
+        return spoken if self._office is None else await self._office.followed(spoken)
 
     async def _shown(self, words: Statement, assertion: Assertion | None) -> None:
         """With a passkey people sign what a page showed them: it must be what this change's text is, made anew."""
@@ -206,6 +209,8 @@ class Changes:
 
     async def apply(self, change_id: str, *, by: str) -> Answer:
         """Run an approved change on the server's side: measured and compared again as if its agent had sent it."""
+        if self._office is not None and (await self.get(change_id)).target == INTERLOCK:
+            return await self._office.begin(change_id, by=by)
 
         def read(tx: ReadTx) -> tuple[Change, Principal, bytes, Change | None]:
             change = found(tx, change_id)

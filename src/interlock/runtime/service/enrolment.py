@@ -18,19 +18,20 @@ from interlock.model.base import Value
 from interlock.model.errors import NotFound, Rejected
 from interlock.model.ids import ALPHABET
 from interlock.model.people import Passkey, Person, Ticket, TicketKind
-from interlock.runtime import announce, governance
+from interlock.model.proposal import AddPasskey
+from interlock.runtime import announce
 from interlock.runtime.core import Core
-from interlock.runtime.governance import Governance, Proposal
+from interlock.runtime.governance import Governance, Proposed
+from interlock.runtime.governing import acts
+from interlock.runtime.service import keys
 from interlock.runtime.service.entrance import Entrance, digest_of
-from interlock.runtime.service.names import name, person_of
-from interlock.runtime.service.principals import body_of, key_is_free
+from interlock.runtime.service.names import name
 from interlock.sdk.ports import ReadTx, Tx
 
 INVITED_FOR = timedelta(minutes=15)
 """How long a link can be used."""
 CONFIRMED_WITHIN = timedelta(hours=24)
 """How long an enrolment waits to be confirmed."""
-MOST_PASSKEYS = 10
 MOST_LABEL = 60
 
 
@@ -58,7 +59,6 @@ class Enrolments:
 
     async def invite(self, person: str, groups: Sequence[str], *, by: str) -> str:
         """The secret of a link for somebody new (with groups), or for another passkey of somebody enrolled (without)."""
-        governance.require(self._mode, Proposal("invite person", person, by))
         name(person, "a person")
         wanted = tuple(dict.fromkeys(name(group, "a group") for group in groups))
         secret, _ = secrets.token_urlsafe(32), self._entrance.site
@@ -125,7 +125,7 @@ class Enrolments:
                 found = passkey.registered(dict(credential), challenge, site)
             except NotAccepted as error:
                 raise Rejected(f"the passkey is not accepted: {error}") from None
-            _is_new(tx, found, invitation.person)
+            keys.require_free_passkey(tx, invitation.person, found.id, found.public_key)
             tx.drop_ticket(digest_of(secret))
             tx.drop_ticket(begun.digest)
             key = Passkey(found.id, found.public_key, _label(label), tx.now(), found.sign_count)
@@ -144,29 +144,21 @@ class Enrolments:
         return [msgspec.json.decode(ticket.data, type=Enrolment) for ticket in found]
 
     async def confirm(self, person: str, code: str, *, by: str) -> Person:
-        """Make an enrolment count. Never by the person themself. Raises Rejected, NotFound."""
-        governance.require(self._mode, Proposal("confirm person", person, by))
-        if person_of(by) == person:
-            raise Rejected(f"somebody else must confirm {person}")
+        """Make an enrolment count. Never by the person themself. Raises Rejected, NotFound; Proposed when admins must agree."""
+        ticket, waits = await self._core.store.read(lambda tx: _enrolment(tx, person, code))
+        key, groups = waits.key, waits.invitation.groups
+        wanted = AddPasskey(person, groups, key.id, key.public_key, key.label, key.sign_count)
 
-        def work(tx: Tx) -> Person:
-            ticket, waits = _enrolment(tx, person, code)
-            tx.drop_ticket(ticket.digest)
-            known = tx.person(person)
-            if known is None and not waits.invitation.groups:
-                raise Rejected(f"{person} is not enrolled any more")
-            made = known or Person(person, waits.invitation.groups, "", tx.now())
-            key_is_free(tx, waits.key.public_key, person)
-            made = msgspec.structs.replace(made, passkeys=(*made.passkeys, waits.key))
-            if sum(each.revoked_at is None for each in made.passkeys) > MOST_PASSKEYS:
-                raise Rejected(f"{person} has {MOST_PASSKEYS} passkeys: revoke one first")
-            tx.put_person(made)
-            what = "passkey added" if known else "added"
-            tx.append("person", {**body_of(made), "what": what, "by": by, "passkey": waits.key.id})
-            return made
+        def once(tx: Tx) -> None:
+            if not tx.drop_ticket(ticket.digest):
+                raise Rejected(f"the enrolment of {person} was confirmed already")
 
-        made = await self._core.store.transact(work)
-        await self._core.directory.refresh()
+        try:
+            made = await self._mode.want(self._core, wanted, by, once)
+        except Proposed:
+            await self._core.store.transact(lambda tx: tx.drop_ticket(ticket.digest))
+            raise
+        assert isinstance(made, Person)
         announce.principal("confirmed", made, by)
         return made
 
@@ -179,12 +171,11 @@ class Enrolments:
             if known is None or key is None:
                 raise NotFound(f"{person} has no such passkey")
             over = msgspec.structs.replace(key, revoked_at=tx.now())
-            keys = tuple(over if each.id == credential else each for each in known.passkeys)
-            made = msgspec.structs.replace(known, passkeys=keys)
-            tx.put_person(made)
+            passkeys = tuple(over if each.id == credential else each for each in known.passkeys)
+            made = msgspec.structs.replace(known, passkeys=passkeys)
+            acts.put_person(tx, made, "passkey revoked", by, passkey=credential)
             for ticket in tx.tickets(TicketKind.SESSION, person):
                 tx.drop_ticket(ticket.digest)
-            tx.append("person", {**body_of(made), "what": "passkey revoked", "by": by, "passkey": credential})
             return made
 
         made = await self._core.store.transact(work)
@@ -210,14 +201,6 @@ def _enrolment(tx: ReadTx, person: str, code: str) -> tuple[Ticket, Enrolment]:
         if secrets.compare_digest(waits.code, code.strip().upper()):
             return ticket, waits
     raise Rejected(f"no enrolment of {person} has this code")
-
-
-def _is_new(tx: ReadTx, found: Registered, person: str) -> None:
-    for other in tx.people():
-        if any(found.id == key.id for key in other.passkeys):
-            raise Rejected("this passkey is enrolled already")
-        if found.public_key in other.keys and other.name != person:
-            raise Rejected("this key is somebody else's")
 
 
 def _label(text: str) -> str:

@@ -16,7 +16,7 @@ def name(text: str, what: str) -> str:
 
 def person_of(by: str) -> str:
     """The person's own name where a person asked; otherwise who asked, as written. P4 compares people with it."""
-    return by.removeprefix("person/")
+    return by.removeprefix("person/").removeprefix("session/")
 
 
 def sentence(text: str, what: str) -> str:

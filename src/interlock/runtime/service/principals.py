@@ -9,23 +9,26 @@ from datetime import datetime
 from typing import TypeVar
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from interlock.control import breaker
-from interlock.model.base import Json
-from interlock.model.breaker import Breaker
-from interlock.model.errors import Misconfigured, NotFound, Rejected
+from interlock.model.errors import Rejected
 from interlock.model.ids import ALPHABET
 from interlock.model.operation import Action
 from interlock.model.people import Agent, AgentCredential, Grant, Person, signing_key
-from interlock.policy import grants as compiled
-from interlock.runtime import announce, governance
+from interlock.model.proposal import (
+    AddAgent,
+    AddGrant,
+    AddPerson,
+    GiveAgent,
+    Recover,
+    SetGroups,
+    Wanted,
+)
+from interlock.runtime import announce
 from interlock.runtime.core import Core
-from interlock.runtime.governance import Governance, Proposal
-from interlock.runtime.service.names import name, person_of
+from interlock.runtime.governance import Governance
+from interlock.runtime.governing import acts
 from interlock.sdk.ports import Tx
 
-T = TypeVar("T")
 P = TypeVar("P", Person, Agent, Grant)
 SCRAM_ITERATIONS = 4096
 """PostgreSQL's default. A token has 256 random bits, so that guessing is hopeless whatever the number."""
@@ -71,8 +74,19 @@ class _Service:
         announce.principal(what, result, by)
         return result
 
-    def _may(self, what: str, subject: str, by: str, *, strict: bool = True) -> None:
-        governance.require(self._mode, Proposal(what, subject, by, strict))
+    async def _want(
+        self,
+        kind: type[P],
+        wanted: Wanted,
+        what: str,
+        by: str,
+        also: Callable[[Tx], None] | None = None,
+    ) -> P:
+        """Do what loosens, or have it held for admins (`Proposed`)."""
+        made = await self._mode.want(self._core, wanted, by, also)
+        assert isinstance(made, kind)
+        announce.principal(what, made, by)
+        return made
 
 
 class People(_Service):
@@ -83,45 +97,31 @@ class People(_Service):
 
     async def add(self, person: str, groups: Sequence[str], public_key: str, *, by: str) -> Person:
         """Enrol someone with the Ed25519 public key they made (32 bytes in base64). Rejected when the name or the key is taken."""
-        self._may("add person", person, by)
-        name(person, "a person")
-        _public_key(public_key)
-        wanted = tuple(dict.fromkeys(name(group, "a group") for group in groups))
-
-        def work(tx: Tx) -> Person:
-            if tx.person(person) is not None:
-                raise Rejected(f"there is a person {person} already")
-            key_is_free(tx, public_key, person)
-            made = Person(person, wanted, public_key, tx.now())
-            tx.put_person(made)
-            tx.append("person", {**body_of(made), "what": "added", "by": by})
-            return made
-
-        return await self._change(work, "added", by)
+        wanted = AddPerson(person, tuple(groups), public_key)
+        return await self._want(Person, wanted, "added", by)
 
     async def disable(self, person: str, *, by: str) -> Person:
-        """From now on nothing that they sign counts. Works at once, in every mode."""
+        """From now on nothing that they sign counts. Works at once, in every mode; only the last admin stays, so that someone can
+        recover the others."""
 
         def work(tx: Tx) -> Person:
-            made = msgspec.structs.replace(_existing(tx.person(person), f"person {person}"), disabled=True)
-            tx.put_person(made)
-            tx.append("person", {**body_of(made), "what": "disabled", "by": by})
-            return made
+            known = acts.existing(tx.person(person), f"person {person}")
+            if known.disabled:
+                return known
+            if acts.governed(tx) and acts.is_admin(known):
+                acts.leave_admins(tx, person, 1)
+            made = msgspec.structs.replace(known, disabled=True, disabled_at=tx.now())
+            return acts.put_person(tx, made, "disabled", by)
 
         return await self._change(work, "disabled", by)
 
     async def set_groups(self, person: str, groups: Sequence[str], *, by: str) -> Person:
         """Give someone other groups."""
-        self._may("change groups of person", person, by)
-        wanted = tuple(dict.fromkeys(name(group, "a group") for group in groups))
+        return await self._want(Person, SetGroups(person, tuple(groups)), "regrouped", by)
 
-        def work(tx: Tx) -> Person:
-            made = msgspec.structs.replace(_existing(tx.person(person), f"person {person}"), groups=wanted)
-            tx.put_person(made)
-            tx.append("person", {**body_of(made), "what": "groups", "by": by})
-            return made
-
-        return await self._change(work, "regrouped", by)
+    async def recover(self, person: str, public_key: str, *, by: str) -> Person:
+        """Give someone who lost their key another one. What they signed with the old one counts no longer."""
+        return await self._want(Person, Recover(person, public_key), "recovered", by)
 
 
 class Agents(_Service):
@@ -132,23 +132,13 @@ class Agents(_Service):
 
     async def add(self, agent: str, owner: str, *, by: str) -> NewAgent:
         """Add an agent without any right; its owner is an enrolled person."""
-        self._may("add agent", agent, by)
-        name(agent, "an agent")
         token = new_token()
         verifier = scram_verifier(token)
-
-        def work(tx: Tx) -> Agent:
-            if tx.agent(agent) is not None:
-                raise Rejected(f"there is an agent {agent} already")
-            _enabled_owner(tx, owner)
-            made = Agent(agent, owner, tx.now())
-            tx.put_agent(made)
-            tx.put_credential(AgentCredential(agent, verifier, _sha256(token), signing=signing_key(token)))
-            tx.put_breaker(Breaker(breaker.agent(agent), moved_at=tx.now(), moved_by=by))
-            tx.append("agent", {"agent": agent, "owner": owner, "what": "added", "by": by})
-            return made
-
-        return NewAgent(await self._change(work, "added", by), token)
+        credential = AgentCredential(agent, verifier, _sha256(token), signing=signing_key(token))
+        made = await self._want(
+            Agent, AddAgent(agent, owner), "added", by, lambda tx: tx.put_credential(credential)
+        )
+        return NewAgent(made, token)
 
     async def rotate(self, agent: str, *, by: str) -> NewAgent:
         """Give it another token; sessions with the old one end at once."""
@@ -156,7 +146,7 @@ class Agents(_Service):
         verifier = scram_verifier(token)
 
         def work(tx: Tx) -> Agent:
-            known = _existing(tx.agent(agent), f"agent {agent}")
+            known = acts.existing(tx.agent(agent), f"agent {agent}")
             old = tx.credential(agent)
             epoch = old.epoch + 1 if old else 1
             made = AgentCredential(agent, verifier, _sha256(token), epoch, signing_key(token))
@@ -172,7 +162,7 @@ class Agents(_Service):
         """It can do nothing from now on; its sessions end at once."""
 
         def work(tx: Tx) -> Agent:
-            made = msgspec.structs.replace(_existing(tx.agent(agent), f"agent {agent}"), disabled=True)
+            made = msgspec.structs.replace(acts.existing(tx.agent(agent), f"agent {agent}"), disabled=True)
             tx.put_agent(made)
             old = tx.credential(agent)
             if old is not None:
@@ -184,20 +174,7 @@ class Agents(_Service):
 
     async def give_to(self, agent: str, owner: str, *, by: str) -> Agent:
         """Give it another owner. Past owners never count towards its quorums (P4)."""
-        self._may("change owner of agent", agent, by)
-
-        def work(tx: Tx) -> Agent:
-            known = _existing(tx.agent(agent), f"agent {agent}")
-            _enabled_owner(tx, owner)
-            past = tuple(dict.fromkeys((*known.past_owners, known.owner)))
-            made = msgspec.structs.replace(known, owner=owner, past_owners=past)
-            tx.put_agent(made)
-            tx.append(
-                "agent", {"agent": agent, "owner": owner, "what": "owner", "by": by, "before": known.owner}
-            )
-            return made
-
-        return await self._change(work, "given_to", by)
+        return await self._want(Agent, GiveAgent(agent, owner), "given_to", by)
 
 
 class Grants(_Service):
@@ -223,120 +200,28 @@ class Grants(_Service):
         resources: Sequence[str] = (),
     ) -> Grant:
         """Give a right until `expires_at` (UTC). Rejected when it could not be compiled, or names what does not exist."""
-        strict = self._strict(target)
-        if strict is None:
+        if self._strict(target) is None:
             raise Rejected(f"there is no target {target}")
-        self._may("add grant for", f"{agent} on {target}", by, strict=strict)
         grant_id = "G-" + "".join(secrets.choice(ALPHABET) for _ in range(8))
-
-        def work(tx: Tx) -> Grant:
-            now, known = tx.now(), _existing(tx.agent(agent), f"agent {agent}")
-            made = Grant(
-                id=grant_id,
-                agent=known.name,
-                target=target,
-                actions=tuple(dict.fromkeys(actions)),
-                granted_by=person_of(by),
-                created_at=now,
-                expires_at=expires_at,
-                max_rows=max_rows,
-                resources=tuple(resources),
-            )
-            _valid(made, now)
-            tx.put_grant(made)
-            tx.append("grant", {**_grant(made), "what": "added", "by": by})
-            return made
-
-        return await self._change(work, "added", by)
+        wanted = AddGrant(
+            grant_id, agent, target, tuple(actions), expires_at, max_rows=max_rows, resources=tuple(resources)
+        )
+        return await self._want(Grant, wanted, "added", by)
 
     async def revoke(self, grant_id: str, *, by: str) -> Grant:
         """End a right at once, in every mode."""
 
         def work(tx: Tx) -> Grant:
-            known = _existing(tx.grant(grant_id), f"grant {grant_id}")
+            known = acts.existing(tx.grant(grant_id), f"grant {grant_id}")
             if known.revoked_at is not None:
                 return known
             made = msgspec.structs.replace(known, revoked_at=tx.now())
             tx.put_grant(made)
-            tx.append("grant", {**_grant(made), "what": "revoked", "by": by})
+            tx.append("grant", {**acts.grant_body(made), "what": "revoked", "by": by})
             return made
 
         return await self._change(work, "revoked", by)
 
 
-def _existing(found: T | None, what: str) -> T:
-    if found is None:
-        raise NotFound(f"there is no {what}")
-    return found
-
-
-def _enabled_owner(tx: Tx, owner: str) -> None:
-    person = tx.person(owner)
-    if person is None or person.disabled:
-        raise Rejected(f"the owner {owner} is not an enrolled person; add them first")
-
-
-def _public_key(text: str) -> None:
-    try:
-        raw = base64.b64decode(text, validate=True)
-        Ed25519PublicKey.from_public_bytes(raw)
-    except ValueError:
-        raise Rejected("a public key is 32 bytes in base64, as `interlock keys new` writes it") from None
-    if base64.b64encode(raw).decode() != text or raw in _SMALL_ORDER:
-        raise Rejected("this public key is not one that a signing key belongs to")
-
-
-_SMALL_ORDER = frozenset(
-    bytes.fromhex(text)
-    for text in (
-        "0100000000000000000000000000000000000000000000000000000000000000",
-        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-        "0000000000000000000000000000000000000000000000000000000000000080",
-        "0000000000000000000000000000000000000000000000000000000000000000",
-        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
-        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
-        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
-        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
-    )
-)
-"""Points of small order: anyone can make signatures that verify under them."""
-
-
-def key_is_free(tx: Tx, public_key: str, person: str) -> None:
-    """Raises Rejected when a key of either kind is somebody else's, or ever was."""
-    for other in tx.people():
-        if public_key in other.keys and other.name != person:
-            raise Rejected(f"this key is {other.name}'s already: each person has their own")
-
-
-def _valid(grant: Grant, now: datetime) -> None:
-    try:
-        compiled.check(grant)
-    except Misconfigured as error:
-        raise Rejected(str(error)) from None
-    if grant.expires_at <= now:
-        raise Rejected("a grant must end in the future")
-
-
 def _sha256(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def body_of(person: Person) -> dict[str, Json]:
-    """A ledger entry about a person: with every key that signs for them, so that their signatures can be checked from the log."""
-    passkeys = [key.public_key for key in person.passkeys if key.revoked_at is None]
-    named = {"person": person.name, "groups": list(person.groups), "public_key": person.public_key}
-    return {**named, **({"passkeys": passkeys} if passkeys else {})}
-
-
-def _grant(grant: Grant) -> dict[str, str | int | list[str] | None]:
-    return {
-        "grant": grant.id,
-        "agent": grant.agent,
-        "target": grant.target,
-        "actions": [a.value for a in grant.actions],
-        "max_rows": grant.max_rows,
-        "resources": list(grant.resources)[:100],
-        "granted_by": grant.granted_by,
-        "expires": int(grant.expires_at.timestamp()),
-    }

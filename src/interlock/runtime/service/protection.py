@@ -6,10 +6,10 @@ import structlog
 
 from interlock.model.base import Json
 from interlock.model.errors import NotFound, Rejected, Unavailable
+from interlock.model.proposal import Unprotect
 from interlock.pipeline.bodies import cut
-from interlock.runtime import governance
 from interlock.runtime.core import Core
-from interlock.runtime.governance import Governance, Proposal
+from interlock.runtime.governance import Governance
 from interlock.runtime.targets import TargetServer
 from interlock.sdk.connector import Protects
 
@@ -27,6 +27,16 @@ class Protection:
 
     async def protect(self, target: str, tables: Sequence[str], *, on: bool, by: str) -> Sequence[str]:
         """Protect tables of a target, or end it; returns which. Raises NotFound, Rejected, Unavailable."""
+        self._live(target, tables)
+        if not on:
+            await self._mode.clear(self._core, Unprotect(target, tuple(tables)), by)
+        return await self._do(target, tables, on=on, by=by)
+
+    async def carry_out(self, wanted: Unprotect, by: str) -> None:
+        """End the protection that admins have agreed to end."""
+        await self._do(wanted.target, wanted.tables, on=False, by=by)
+
+    def _live(self, target: str, tables: Sequence[str]) -> Protects:
         server = self._targets.get(target)
         if server is None:
             raise NotFound(f"there is no target {target}")
@@ -36,12 +46,14 @@ class Protection:
             raise Rejected(f"name 1 to {MOST_TABLES} tables")
         if not server.reached:
             raise Unavailable(f"the target {target} cannot be reached: {server.why}")
-        if not on:
-            governance.require(self._mode, Proposal("unprotect", target, by))
+        return server.live
+
+    async def _do(self, target: str, tables: Sequence[str], *, on: bool, by: str) -> Sequence[str]:
+        live = self._live(target, tables)
         # Recorded first (P1): a crash in between leaves the entry that says it was wanted, without one that says it was done.
         await self._record(target, tables, on, by, "begun")
         try:
-            done = await server.live.protect(tables, on=on)
+            done = await live.protect(tables, on=on)
         except Exception:
             await self._record(target, tables, on, by, "failed")
             raise

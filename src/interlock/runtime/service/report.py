@@ -9,6 +9,7 @@ from interlock.model.base import Value
 from interlock.model.change import Change, ChangeFilter
 from interlock.model.decision import Hold, Rehearse
 from interlock.model.effect import Totals, totals
+from interlock.model.proposal import INTERLOCK
 from interlock.runtime.core import Core
 from interlock.sdk.ports import ReadTx
 
@@ -72,7 +73,7 @@ def _changes(tx: ReadTx, since: datetime) -> Iterator[Change]:
     before = ""
     for _ in range(MOST // PAGE):
         page = tx.changes(ChangeFilter(since=since, before=before, limit=PAGE))
-        yield from page
+        yield from (change for change in page if change.target != INTERLOCK)
         if len(page) < PAGE:
             return
         before = page[-1].id

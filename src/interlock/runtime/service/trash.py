@@ -13,8 +13,10 @@ import structlog
 from interlock.model.base import Json, Value
 from interlock.model.change import Change, ChangeFilter, ChangeState
 from interlock.model.errors import NotFound, Rejected, Unavailable
+from interlock.model.proposal import EmptyTrash
 from interlock.pipeline.bodies import SHOWN
 from interlock.runtime.core import Core
+from interlock.runtime.governance import Governance, TryOut
 from interlock.runtime.targets import TargetServer
 from interlock.sdk.connector import KeepsTrash, TrashItem
 from interlock.sdk.ports import ReadTx, Tx
@@ -40,8 +42,10 @@ class Trashed(Value, frozen=True):
 class Trash:
     """The service."""
 
-    def __init__(self, core: Core, targets: Mapping[str, TargetServer]) -> None:
-        self._core, self._targets = core, targets
+    def __init__(
+        self, core: Core, targets: Mapping[str, TargetServer], mode: Governance | None = None
+    ) -> None:
+        self._core, self._targets, self._mode = core, targets, mode or TryOut()
 
     async def list(
         self, target: str, *, change: str = "", older_than: timedelta | None = None
@@ -61,11 +65,17 @@ class Trash:
         self, target: str, *, change: str = "", older_than: timedelta | None = None, by: str
     ) -> Sequence[Trashed]:
         """Remove copies for good; returns which. Changes that are under way keep theirs. Raises as `list`."""
-        found = [
-            each
-            for each in await self.list(target, change=change, older_than=older_than)
-            if each.change is None or each.change.state not in _UNSETTLED
-        ]
+        found = _settled(await self.list(target, change=change, older_than=older_than))
+        if found:
+            await self._mode.clear(self._core, _wanted(target, found), by)
+        return await self._empty(target, found, by)
+
+    async def carry_out(self, wanted: EmptyTrash, by: str) -> None:
+        """Remove the copies that admins have agreed to remove, and no other."""
+        found = [each for each in await self.list(wanted.target) if each.item.name in wanted.copies]
+        await self._empty(wanted.target, _settled(found), by)
+
+    async def _empty(self, target: str, found: Sequence[Trashed], by: str) -> Sequence[Trashed]:
         if not found:
             return []
         changes = {
@@ -96,7 +106,8 @@ class Trash:
             if not (server.reached and isinstance(server.live, KeepsTrash)):
                 continue
             try:
-                await self.empty(name, older_than=older_than, by="interlock")
+                # The retention is part of the configuration, which admins approve.
+                await self._empty(name, _settled(await self.list(name, older_than=older_than)), "interlock")
             except Rejected:
                 continue  # this target has no trash
             except Unavailable as error:
@@ -111,6 +122,16 @@ class Trash:
         if not server.reached:
             raise Unavailable(f"the target {target} cannot be reached: {server.why}")
         return server.live
+
+
+def _settled(found: Sequence[Trashed]) -> list[Trashed]:
+    """What is not of a change that is still going on."""
+    return [each for each in found if each.change is None or each.change.state not in _UNSETTLED]
+
+
+def _wanted(target: str, found: Sequence[Trashed]) -> EmptyTrash:
+    copies = tuple(each.item.name for each in found)
+    return EmptyTrash(target, copies, sum(each.item.rows for each in found))
 
 
 def _with_changes(tx: ReadTx, target: str, items: Sequence[TrashItem]) -> Sequence[Trashed]:
