@@ -85,7 +85,9 @@ for command in _PLAIN:
 app.command("run", context_settings={"allow_interspersed_args": False})(run.run)
 setup.postgres.command("protect")(protect.protect)
 setup.postgres.command("unprotect")(protect.unprotect)
-assert enrolling.people is principals.people  # it adds commands
+principals.people.command("invite")(enrolling.invite_person)
+principals.people.command("confirm")(enrolling.confirm_person)
+principals.people.command("revoke-passkey")(enrolling.revoke_passkey)
 principals.agents.command("aws-env")(environments.aws_env)
 for name, group in {
     "postgres": setup.postgres,

@@ -6,13 +6,12 @@ from urllib.parse import quote
 import typer
 
 from interlock.cli import out
-from interlock.cli.commands.principals import Name, passkeys, people
+from interlock.cli.commands.principals import Name, passkeys
 from interlock.cli.options import As, Config, Json, Key, Url, connect
 from interlock.console.schemas_people import Confirmation, Invited, NewInvitation
 from interlock.model.people import Person
 
 
-@people.command("invite")
 def invite_person(
     name: Name,
     group: Annotated[
@@ -38,7 +37,6 @@ def invite_person(
     out.say(f"They tell you a code; then: interlock people confirm {new.person} CODE", style="dim")
 
 
-@people.command("confirm")
 def confirm_person(
     name: Name,
     code: Annotated[str, typer.Argument(metavar="CODE", help="The code that they saw, told by themselves.")],
@@ -58,7 +56,6 @@ def confirm_person(
         )
 
 
-@people.command("revoke-passkey")
 def revoke_passkey(
     name: Name,
     passkey: Annotated[str, typer.Argument(metavar="ID", help="As `interlock people list --json` shows it.")],

@@ -2,7 +2,7 @@
 
 A proposal takes as many admins as the quorum `two-admins` says, two at least. Who proposes is one of them if they are an admin
 whose word counts and whom the server knows by their own key: then one fewer signs. So two founding admins are enough, and neither
-can do anything alone. What came by the admin socket, or of anyone else, needs all of them. ADR 0018 has the reasons."""
+can do anything alone. What came by the admin socket, or of anyone else, needs all of them. ADR 0022 has the reasons."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
