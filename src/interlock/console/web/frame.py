@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Mapping
 from typing import Any, assert_never
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import msgspec
 from starlette.requests import Request
@@ -23,6 +23,7 @@ from interlock.runtime.runtime import Runtime
 HOME = "/console/"
 MAX_FORM = 64 * 1024
 """Longest form or script's message in bytes."""
+MOST_FIELDS = 100
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
@@ -101,7 +102,7 @@ class Frame:
         if page.who is not Who.ANYONE and isinstance(caller, Nobody):
             if page.method != "GET":
                 raise Refusal("unauthenticated")
-            return RedirectResponse(f"/console/login?to={request.url.path}", 303)
+            return RedirectResponse(f"/console/login?to={quote(request.url.path, safe='/')}", 303)
         if page.who is Who.ADMIN and not (isinstance(caller, BySession) and caller.admin):
             raise Refusal("forbidden", "only people of the group 'admin' may do this")
         form = await self._form(request, page, caller) if page.method == "POST" else {}
@@ -124,7 +125,7 @@ class Frame:
             raise Refusal("unsupported_media_type")
         if page.json:
             return msgspec.json.decode(body, type=dict[str, Any])
-        fields = _once(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=100))
+        fields = _fields(body)
         if isinstance(caller, BySession) and not hmac.compare_digest(fields.get("token", ""), caller.token):
             raise Refusal("forbidden", "this form is of another session: load the page again")
         return fields
@@ -162,6 +163,14 @@ def _with_cookie(response: Response, secret: str | None) -> Response:
     elif secret is not None:
         response.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="strict")
     return response
+
+
+def _fields(body: bytes) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise Refusal("invalid", f"at most {MOST_FIELDS} fields, please") from None
+    return _once(pairs)
 
 
 def _once(pairs: list[tuple[str, str]]) -> dict[str, str]:

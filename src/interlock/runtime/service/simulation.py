@@ -2,6 +2,7 @@
 ones make an engine of their own, which is thrown away."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -23,12 +24,14 @@ from interlock.runtime.targets import TargetServer
 from interlock.sdk.connector import Principal, Work
 from interlock.sdk.ports import ReadTx
 
-MOST_TEXT: Final = 32 * 1024
-"""Longest edited text in characters."""
+MOST_TEXT: Final = 20_000
+"""Longest edited text in characters: three bytes each, at worst, in a form."""
 MOST_POLICIES: Final = 200
 """Most policies that it may hold."""
 MOST_QUESTIONS: Final = 2_000
 """Most questions that a change may ask: beyond, it is not simulated."""
+MOST_SECONDS: Final = 5.0
+"""Longest time for all questions together; a single one takes milliseconds."""
 NEW_FILE: Final = "edited.cedar"
 """The file that an edited text is, when it stands beside all others."""
 
@@ -134,13 +137,18 @@ def _work(change: Change) -> Work:
 
 
 def _decided(engine: Engine, change: Change, target: Target, asks: Iterable[Question]) -> Decision:
-    totals = questions.totals_of(_work(change), change.measurement)
-    return worst(
-        engine.decide(
-            Request(change.agent, change.owner, q.action, q.resource, target, change.requested_at, totals)
+    totals, until = questions.totals_of(_work(change), change.measurement), time.monotonic() + MOST_SECONDS
+    found = []
+    for q in asks:
+        if time.monotonic() > until:
+            raise Rejected(
+                f"deciding about {change.id} again takes more than {MOST_SECONDS:.0f} s: simplify the text"
+            )
+        request = Request(
+            change.agent, change.owner, q.action, q.resource, target, change.requested_at, totals
         )
-        for q in asks
-    )
+        found.append(engine.decide(request))
+    return worst(found)
 
 
 def _said(engine: Engine, decision: Decision) -> Said:
