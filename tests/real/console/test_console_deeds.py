@@ -1,0 +1,154 @@
+"""What people do on the pages: confirm somebody, stop an agent, freeze, try a policy, verify the ledger by themselves."""
+
+import re
+
+import psycopg
+import pytest
+from playwright.sync_api import expect
+from tests.real.console.conftest import Console
+from tests.real.console.stage import NIGHTLY, furnish
+
+from interlock.console.web.render import static_address
+from interlock.model.breaker import BreakerState
+
+
+def has_ledger_script() -> bool:
+    try:
+        return bool(static_address("ledger.js"))
+    except KeyError:
+        return False
+
+
+def test_one_invites_and_confirms_another(console: Console) -> None:
+    root, zoe = console.enrolled("root", "admin"), console.somebody("zoe")
+    page = root.go("/console/people")
+    page.get_by_role("textbox", name="Name").fill("zoe")
+    page.get_by_role("combobox", name="Groups").fill("sre")
+    page.get_by_role("button", name="Make a link").click()
+    link = page.locator("#link").inner_text()
+    root.shot("invited")
+    zoe.page.goto(link)
+    zoe.page.get_by_role("textbox").fill("phone")
+    zoe.page.get_by_role("button", name="Make a passkey").click()
+    zoe.page.locator("#code").wait_for(state="visible")
+    code = zoe.page.locator("#code").inner_text()
+    page = root.go("/console/people")
+    expect(page.get_by_text("made a passkey, called phone")).to_be_visible()
+    assert code not in page.content()
+    page.get_by_role("textbox", name="The code").fill(code)
+    page.get_by_role("button", name="Confirm zoe").click()
+    page.wait_for_url("**/console/people/zoe")
+    zoe.log_in()
+    expect(zoe.page.get_by_role("heading", name="Overview")).to_be_visible()
+    assert root.problems == zoe.problems == []
+
+
+def test_one_stops_an_agent_and_an_environment_at_once(console: Console) -> None:
+    gateway, dora = console.gateway, console.enrolled("dagny", "sre")
+    gateway.add_agent("runaway")
+    with gateway.connect("runaway") as agent:
+        agent.execute("SELECT 1")
+        page = dora.go("/console/agents/runaway")
+        expect(page.get_by_text("connected")).to_be_visible()
+        page.get_by_text("Disable this agent").click()
+        page.get_by_role("button", name="Disable runaway now").click()
+        expect(page.get_by_text("disabled", exact=True)).to_be_visible()
+        with pytest.raises(psycopg.OperationalError):
+            agent.execute("SELECT 1")
+    page = dora.go("/console/targets")
+    page.get_by_text("Freeze production").click()
+    page.get_by_role("textbox", name="Why").fill("an incident")
+    page.get_by_role("button", name="Stop all changes now").click()
+    expect(page.get_by_text("an incident")).to_be_visible()
+    dora.shot("frozen")
+    with gateway.connect() as agent, pytest.raises(psycopg.Error) as caught:
+        agent.execute("UPDATE ten SET b = 'x' WHERE a = 1")
+    assert caught.value.sqlstate == "IL003"
+    gateway.thaw()
+    assert all(
+        b.state is BreakerState.CLOSED for b in gateway.run(gateway.runtime.switches.list()) if "/" in b.scope
+    )
+    assert dora.problems == []
+
+
+def test_one_tries_a_policy_on_a_past_change(console: Console) -> None:
+    held = furnish(console.gateway)
+    dora = console.enrolled("dana", "sre")
+    page = dora.go("/console/policy")
+    page.get_by_role("link", name="Try a change of shipped/rows.cedar").click()
+    page.get_by_role("combobox", name="Change").fill(held)
+    text = page.locator("textarea").input_value()
+    assert "rows-deleted" in text
+    page.locator("textarea").fill(re.sub(r"> \d+ \}", "> 5000 }", text))
+    page.get_by_role("button", name="Decide again").click()
+    expect(page.get_by_text("The edited text decides otherwise.")).to_be_visible()
+    dora.shot("simulated")
+    edited = page.get_by_label("With the edited text", exact=True)
+    expect(edited).to_contain_text("Policy lets it pass.")
+    expect(page.get_by_label("With the rules in force", exact=True)).to_contain_text("rows-deleted-share")
+    page = dora.go(f"/console/changes/{held}")
+    page.get_by_role("link", name="rows-deleted", exact=True).click()
+    expect(page.locator("#rows-deleted")).to_be_in_viewport()
+    page = dora.go(f"/console/agents/{NIGHTLY}")
+    expect(page.get_by_text("rights unused").first).to_be_visible()
+    assert dora.problems == []
+
+
+@pytest.mark.skipif(not has_ledger_script(), reason="the verifier is not here")
+def test_one_verifies_the_ledger_in_the_browser(console: Console) -> None:
+    gateway, dora = console.gateway, console.enrolled("dina", "sre")
+    gateway.ledger_ok()
+    page = dora.go("/console/ledger")
+    page.get_by_role("button", name="Verify in this browser").click()
+    told = page.locator("#told")
+    expect(told).to_contain_text("It holds:")
+    expect(told).to_contain_text("had verified nothing of it before")
+    gateway.freeze("something new")
+    gateway.thaw()
+    gateway.ledger_ok()
+    page = dora.go("/console/ledger")  # remembered beyond the page
+    page.get_by_role("button", name="Verify in this browser").click()
+    expect(told).to_contain_text("It still begins with the")
+    dora.shot("verified")
+    page.locator("#key").fill(page.locator("#key").input_value()[:-4] + "AAA=")
+    page.get_by_role("button", name="Verify in this browser").click()
+    expect(told).to_contain_text("It does not hold:")
+    assert dora.problems == []
+
+
+@pytest.mark.skipif(not has_ledger_script(), reason="the verifier is not here")
+def test_a_ledger_that_was_altered_does_not_hold(console: Console) -> None:
+    """The bytes that the browser gets are not those that were signed."""
+    console.gateway.ledger_ok()
+    dora = console.enrolled("dita", "sre")
+
+    def altered(route: object) -> None:
+        answer = route.fetch()  # type: ignore[attr-defined]
+        route.fulfill(response=answer, body=answer.body().replace(b"olga", b"ogla"))  # type: ignore[attr-defined]
+
+    dora.page.route("**/ledger/tile/entries/**", altered)
+    page = dora.go("/console/ledger")
+    page.get_by_role("button", name="Verify in this browser").click()
+    expect(page.locator("#told")).to_contain_text(
+        "It does not hold: the entries do not lead to the signed root"
+    )
+    dora.shot("not-verified")
+    page = dora.go("/console/ledger/3")
+    page.get_by_role("button", name="Verify this entry").click()
+    expect(page.locator("#told")).to_contain_text("It does not hold:")
+
+
+@pytest.mark.skipif(not has_ledger_script(), reason="the verifier is not here")
+def test_an_entry_is_what_the_page_shows(console: Console) -> None:
+    console.gateway.ledger_ok()
+    dora = console.enrolled("dolf", "sre")
+    page = dora.go("/console/ledger/3")
+    page.get_by_role("button", name="Verify this entry").click()
+    expect(page.locator("#told")).to_contain_text("It holds: entry 3")
+    page.evaluate("document.getElementById('raw').textContent += ' '")
+    page.get_by_role("button", name="Verify this entry").click()
+    expect(page.locator("#told")).to_contain_text("what this page shows is not what the log has there")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the proof").click()
+    assert download.value.suggested_filename == "entry-3.proof"
+    assert download.value.path().read_text("utf-8").startswith("c2sp.org/tlog-proof@v1")
