@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -99,6 +100,12 @@ def test_only_what_loosens_is_for_admins_and_only_the_way_in_is_for_anyone() -> 
     assert {page.path for page in PAGES if page.who is Who.ADMIN} == LOOSENING
     way_in = {page.path for page in PAGES if page.who is Who.ANYONE}
     assert way_in == {path for _, path in ROWS if path.startswith((f"{C}/login", f"{C}/enrol"))}
+
+
+def test_the_guide_names_each_page_that_is_read() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "console.md").read_text("utf-8")
+    named = set(re.findall(r"`(/console/[\w/{}]*)`", guide))
+    assert named == {page.path for page in PAGES if page.method == "GET"}
 
 
 class Scene:

@@ -19,6 +19,41 @@ def has_ledger_script() -> bool:
         return False
 
 
+EVENTS = """
+window.EventSource = class extends EventTarget {
+  constructor() { super(); window.moved = () => this.dispatchEvent(new Event("moved")); }
+};
+"""
+"""The stream of events, in the hand of the test."""
+
+
+def test_a_page_loads_itself_again_but_not_under_somebodys_hands(console: Console) -> None:
+    dora = console.enrolled("dunja", "admin", "sre")
+    dora.context.add_init_script(EVENTS)
+    page = dora.go("/console/agents/bot")
+    page.evaluate("moved()")  # the first tells how things are
+    loaded: list[str] = []
+    page.on("request", lambda request: loaded.append(request.url))
+    page.get_by_text("Disable this agent").click()
+    page.evaluate("document.activeElement.blur(); moved()")
+    page.get_by_text("Disable this agent").click()
+    page.evaluate("moved()")  # the focus is on what opens and closes
+    page.evaluate("document.activeElement.blur()")
+    with page.expect_response("**/console/agents/bot") as response:
+        page.evaluate("moved()")
+    response.value.finished()
+    assert len(loaded) == 1
+    page = dora.go("/console/people")
+    page.evaluate("moved()")
+    page.get_by_role("textbox", name="Name").fill("half a na")
+    page.evaluate("document.activeElement.blur(); moved()")
+    page.get_by_role("textbox", name="Name").fill("")
+    page.evaluate("document.activeElement.blur()")
+    with page.expect_response("**/console/people"):
+        page.evaluate("moved()")
+    assert loaded.count(dora.origin + "/console/people") == 2  # opened, and loaded again once
+
+
 def test_one_invites_and_confirms_another(console: Console) -> None:
     root, zoe = console.enrolled("root", "admin"), console.somebody("zoe")
     page = root.go("/console/people")

@@ -14,7 +14,9 @@ function localise(within) {
 /** Whether somebody is in the middle of something that a new page would take away. */
 function busy(main) {
   const at = document.activeElement;
-  return main.contains(at) && at.matches("input, select, textarea") || getSelection().toString() !== "" || document.getElementById("exact") !== null;
+  const typed = Array.from(main.querySelectorAll("input, textarea")).some((field) => field.type !== "hidden" && field.value !== field.defaultValue);
+  const about = main.querySelector("details.act[open]") !== null || main.contains(at) && at.matches("input, select, textarea, summary");
+  return typed || about || getSelection().toString() !== "" || document.getElementById("exact") !== null;
 }
 
 let loading = false;

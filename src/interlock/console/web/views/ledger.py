@@ -120,7 +120,7 @@ def _line(number: int, data: bytes) -> Line:
 _TOLD = ("change", "what", "agent", "person", "target", "scope", "state", "reason", "why", "by")
 _FIRST = {name: place for place, name in enumerate(_TOLD)}
 _DIGESTS = re.compile(
-    r"binding|bound|content|signature|public_key|passkeys?|session|gateway|nonce|vkey|marker"
+    r"\w*digest|binding|bound|content|signature|public_key|passkeys?|session|gateway|nonce|vkey|marker"
 )
 
 
