@@ -1,13 +1,13 @@
 """Changes: the record of one unit of work an agent asked for, and the approvals of it."""
 
 import enum
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from interlock.model.base import Value
 from interlock.model.decision import Decision
-from interlock.model.effect import Effect
+from interlock.model.effect import ACTION_OF, Effect, Evidence
 from interlock.model.operation import Action, Operation
 
 
@@ -81,6 +81,16 @@ class Change(Value, frozen=True):
     nonce: str = ""
     denial: str = ""
     break_glass: str = ""
+
+    @property
+    def action(self) -> Action:
+        """The gravest of what it asks for and what it does. An effect that nobody knows is one of a delete."""
+        asked = (operation.action for operation in self.operations)
+        done = (
+            Action.DELETE if effect.evidence is Evidence.UNKNOWN else ACTION_OF[effect.change]
+            for effect in self.measurement.effects
+        )
+        return max((*asked, *done), key=lambda action: action.severity, default=Action.UNKNOWN)
 
 
 class Verdict(enum.Enum):
@@ -157,8 +167,9 @@ class Comment(Value, frozen=True):
 
 
 class ChangeFilter(Value, frozen=True):
-    """Which changes to list, newest first; `before` is a change id to continue after (keyset paging). `words` are looked for in
-    what a change is about (names, verbs, its reason), `action` in what it does."""
+    """Which changes to list, newest first; `before` is a change id to continue after (keyset paging). `words` are all looked for in
+    `model.search.words_of`, `action` is that of the change as a whole. `since` (included) and `until` (not) are compared with
+    the time in the id: when it was asked for, or a little later in a burst of more than one in a millisecond."""
 
     states: tuple[ChangeState, ...] = ()
     agent: str = ""
@@ -170,6 +181,19 @@ class ChangeFilter(Value, frozen=True):
     limit: int = 50
     action: Action | None = None
     words: tuple[str, ...] = ()
+
+
+class Listing(Value, frozen=True):
+    """A page of changes, newest first. `next` is what to ask with as `before`, empty when nothing older fits. A look that went as
+    far back as one page may is over before the page is full: then everything younger than `searched_to` was looked at."""
+
+    changes: tuple[Change, ...]
+    next: str = ""
+    searched_to: datetime | None = None
+
+
+ACTIVITY_SLICE = timedelta(minutes=5)
+"""The finest slices in which activity is counted; they begin at multiples of it, in UTC."""
 
 
 class Activity(Value, frozen=True):

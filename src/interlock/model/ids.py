@@ -4,7 +4,7 @@ Eight characters hold 40 bits: milliseconds since 2025 for 34 years. Uniqueness 
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
@@ -13,7 +13,7 @@ PATTERN = re.compile(r"CHG-[0-9A-HJKMNP-TV-Z]{8}")
 
 def change_number(at: datetime) -> int:
     """Milliseconds from 2025 to `at`."""
-    return int((at - EPOCH).total_seconds() * 1000)
+    return (at - EPOCH) // timedelta(milliseconds=1)
 
 
 def change_id(number: int) -> str:
@@ -29,6 +29,24 @@ def number_of(canonical: str) -> int:
     for letter in canonical.removeprefix("CHG-"):
         number = number << 5 | ALPHABET.index(letter)
     return number
+
+
+def time_of(canonical: str) -> datetime:
+    """The time in an id: when the change was asked for, or a little later in a burst."""
+    return EPOCH + timedelta(milliseconds=number_of(canonical))
+
+
+BEFORE_ALL, AFTER_ALL = "CHG-", "CHG-ZZZZZZZZZ"
+"""Texts that are less and more than every id."""
+
+
+def first_id(at: datetime) -> str:
+    """What no id of an earlier time reaches, and every other does: for ranges."""
+    # Rounded up: an id's time is a whole millisecond.
+    number = -((EPOCH - at) // timedelta(milliseconds=1))
+    if number <= 0:
+        return BEFORE_ALL
+    return change_id(number) if number < 1 << 40 else AFTER_ALL
 
 
 def parse_change_id(text: str) -> str:

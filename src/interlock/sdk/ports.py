@@ -12,7 +12,7 @@ from interlock.model.base import Json
 from interlock.model.break_glass import BreakGlass
 from interlock.model.breaker import Breaker
 from interlock.model.budget import Amounts, Spending
-from interlock.model.change import Activity, Approval, Change, ChangeFilter, Review, TakenBack
+from interlock.model.change import Activity, Approval, Change, ChangeFilter, Listing, Review, TakenBack
 from interlock.model.message import Message, MessageFilter
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket, TicketKind
 from interlock.model.usage import AgentUse, Asking
@@ -27,9 +27,16 @@ class ReadTx(Protocol):
         """The store's clock: the only clock that records and decisions use."""
 
     def change(self, change_id: str) -> Change | None: ...
-    def changes(self, which: ChangeFilter) -> Sequence[Change]: ...
+    def changes(self, which: ChangeFilter) -> Sequence[Change]:
+        """The newest that fit, however long that takes; at most 1,000."""
+
+    def listing(self, which: ChangeFilter) -> Listing:
+        """A page of those that fit, in bounded time: it looks no further back than a fixed number of changes, and says so.
+        Pages that follow each other's `next` have every change that fits once, also while more are added."""
+
     def activity(self, since: datetime, width: timedelta) -> Sequence[Activity]:
-        """What was asked for since, counted in slices of that width, by the state that it is in now."""
+        """What was asked for since (taken down to a whole `ACTIVITY_SLICE`), counted in slices of that width (a multiple of
+        it), by the state that it is in now."""
 
     def open_changes(self, agent: str) -> int:
         """How many changes of the agent wait (held or approved and not expired by `now()`)."""

@@ -10,7 +10,7 @@ import enum
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -22,12 +22,21 @@ from interlock.model import ids
 from interlock.model.base import Json
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.budget import Amounts, Spending
-from interlock.model.change import Activity, Approval, Change, ChangeFilter, ChangeState
+from interlock.model.change import (
+    ACTIVITY_SLICE,
+    Activity,
+    Approval,
+    Change,
+    ChangeFilter,
+    ChangeState,
+    Listing,
+)
 from interlock.model.errors import Conflict, NotFound, Rejected, Unavailable
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket, TicketKind
-from interlock.model.usage import AgentUse, Asking
+from interlock.model.search import found_by
 from interlock.testing.store_deciding import Decided, DecidingReads, DecidingWrites
 from interlock.testing.store_messages import Queued, QueueReads, QueueWrites
+from interlock.testing.store_usage import UsageReads
 
 T = TypeVar("T")
 _OPEN = (ChangeState.HELD, ChangeState.APPROVED)
@@ -63,7 +72,7 @@ class Tables(Decided, Queued):
         return made
 
 
-class FakeReadTx(DecidingReads, QueueReads):
+class FakeReadTx(DecidingReads, QueueReads, UsageReads):
     """`sdk.ports.ReadTx` over a snapshot."""
 
     _t: Tables
@@ -78,8 +87,13 @@ class FakeReadTx(DecidingReads, QueueReads):
         return self._t.changes.get(change_id)
 
     def changes(self, which: ChangeFilter) -> Sequence[Change]:
-        found = (c for c in sorted(self._t.changes.values(), key=lambda c: c.id, reverse=True))
-        return [c for c in found if _matches(c, which)][: which.limit]
+        return self.listing(which).changes
+
+    def listing(self, which: ChangeFilter) -> Listing:
+        newest = sorted(self._t.changes.values(), key=lambda c: c.id, reverse=True)
+        found = [c for c in newest if _matches(c, which)]
+        page = tuple(found[: which.limit])
+        return Listing(page, page[-1].id if len(found) > len(page) else "")
 
     def open_changes(self, agent: str) -> int:
         waiting = (c for c in self._t.changes.values() if c.agent == agent and c.state in _OPEN)
@@ -110,10 +124,11 @@ class FakeReadTx(DecidingReads, QueueReads):
             raise NotFound(f"no payload {name} of {change_id}, or not any more") from None
 
     def activity(self, since: datetime, width: timedelta) -> Sequence[Activity]:
+        first = since - (since - datetime.min.replace(tzinfo=UTC)) % ACTIVITY_SLICE
         found = Counter(
-            ((c.requested_at - since) // width, c.state)
+            ((c.requested_at - first) // width, c.state)
             for c in self._t.changes.values()
-            if c.requested_at >= since
+            if c.requested_at >= first
         )
         ordered = sorted(found.items(), key=lambda item: (item[0][0], item[0][1].value))
         return [Activity(place, state, number) for (place, state), number in ordered]
@@ -128,23 +143,6 @@ class FakeReadTx(DecidingReads, QueueReads):
 
     def agents(self) -> Sequence[Agent]:
         return [self._t.agents[name] for name in sorted(self._t.agents)]
-
-    def agent_uses(self) -> Sequence[AgentUse]:
-        asked = {name: [c.requested_at for c in self._of(name)] for name in self._t.agents}
-        return [
-            AgentUse(name, max(asked[name], default=None), self.open_changes(name)) for name in sorted(asked)
-        ]
-
-    def _of(self, agent: str) -> Iterator[Change]:
-        return (c for c in self._t.changes.values() if c.agent == agent)
-
-    def asking(self, since: datetime) -> Sequence[Asking]:
-        asked: dict[str, list[datetime]] = {}
-        for change in self._t.changes.values():
-            if change.requested_at >= since:
-                asked.setdefault(change.agent, []).append(change.requested_at)
-        found = [Asking(agent, len(times), max(times)) for agent, times in asked.items()]
-        return sorted(found, key=lambda a: (-a.changes, a.agent))[:50]
 
     def credential(self, agent: str) -> AgentCredential | None:
         return self._t.credentials.get(agent)
@@ -323,10 +321,10 @@ def _matches(change: Change, which: ChangeFilter) -> bool:
         which.agent in ("", change.agent),
         which.target in ("", change.target),
         which.environment in ("", change.environment),
-        which.since is None or change.requested_at >= which.since,
-        which.until is None or change.requested_at < which.until,
-        which.action is None or f'"action":"{which.action.value}"' in msgspec.json.encode(change).decode(),
-        all(word.lower() in msgspec.json.encode(change).decode().lower() for word in which.words),
+        which.since is None or ids.time_of(change.id) >= which.since,
+        which.until is None or ids.time_of(change.id) < which.until,
+        which.action in (None, change.action),
+        found_by(change, which.words),
         not which.before or change.id < which.before,
     ]
     return all(wanted)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Table, func, insert, inspect, select, text, u
 
 from interlock.ledger.merkle import Frontier
 from interlock.model.errors import Misconfigured
-from interlock.runtime.stores import schema
+from interlock.runtime.stores import listed, schema
 from interlock.runtime.stores.schema import PG_SCHEMA
 
 
@@ -21,6 +21,7 @@ def _first(connection: Connection) -> None:
     """Version 1: the tables that were there from the beginning."""
     tables = [table for table in schema.metadata.sorted_tables if table not in _LATER]
     schema.metadata.create_all(connection, tables, checkfirst=False)
+    listed.BEFORE.create(connection, checkfirst=False)
     empty = Frontier()
     connection.execute(insert(schema.ledger_head).values(id=1, size=empty.size, edge=empty.encode()))
     connection.execute(insert(schema.revision).values(id=1, value=0))
@@ -86,8 +87,16 @@ def _governed(connection: Connection) -> None:
 
 
 _DECIDING: Final = (schema.taken_back, schema.reviews, schema.break_glass)
-_LATER: Final = (schema.spent, schema.tickets, *_DECIDING, schema.outbox, schema.in_force)
-"""Tables that a later version added."""
+_LATER: Final = (
+    schema.spent,
+    schema.tickets,
+    *_DECIDING,
+    schema.outbox,
+    schema.in_force,
+    schema.changes,
+    schema.activity,
+)
+"""Tables that a later version added, or made anew."""
 
 MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (
     _first,
@@ -96,6 +105,7 @@ MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (
     _deciding,
     _outbox,
     _governed,
+    listed.upgrade,
 )
 VERSION: Final = len(MIGRATIONS)
 

@@ -11,17 +11,29 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Connection, Row, Select, Table, func, or_, select
 
+from interlock.model import ids
 from interlock.model.break_glass import BreakGlass
 from interlock.model.breaker import Breaker
-from interlock.model.change import Activity, Approval, Change, ChangeFilter, ChangeState, Review, TakenBack
+from interlock.model.change import (
+    ACTIVITY_SLICE,
+    Activity,
+    Approval,
+    Change,
+    ChangeFilter,
+    ChangeState,
+    Listing,
+    Review,
+    TakenBack,
+)
 from interlock.model.errors import NotFound, Unavailable
 from interlock.model.message import Message, MessageFilter
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket, TicketKind
 from interlock.model.usage import AgentUse, Asking
 from interlock.runtime import crypto
 from interlock.runtime.crypto import CannotOpen, MasterKey
-from interlock.runtime.stores import built, messages, schema, usage
+from interlock.runtime.stores import built, listing, messages, schema, usage
 from interlock.runtime.stores.ledger_rows import Runner
+from interlock.runtime.stores.listed import SLICE_MS
 from interlock.runtime.stores.times import from_milliseconds, milliseconds
 
 V = TypeVar("V")
@@ -72,7 +84,22 @@ class SqlReadTx:
 
     def changes(self, which: ChangeFilter) -> Sequence[Change]:
         limit = max(1, min(which.limit, MAX_LISTED))
-        return self._all(Change, _filtered(which).order_by(schema.changes.c.id.desc()).limit(limit))
+        found: list[Change] = []
+        while True:
+            page = self.listing(msgspec.structs.replace(which, limit=limit - len(found)))
+            found += page.changes
+            if not page.next or len(found) == limit:
+                return found
+            which = msgspec.structs.replace(which, before=page.next)
+
+    def listing(self, which: ChangeFilter) -> Listing:
+        limit = max(1, min(which.limit, MAX_LISTED))
+        looked = listing.look(self._rows, which, limit)
+        return Listing(
+            tuple(_decode(Change, doc) for doc in looked.docs),
+            looked.next,
+            ids.time_of(looked.next) if looked.over else None,
+        )
 
     def open_changes(self, agent: str) -> int:
         table = schema.changes
@@ -95,13 +122,14 @@ class SqlReadTx:
         return self._all(Change, select(table.c.doc).where(table.c.state.in_(states)).order_by(table.c.id))
 
     def activity(self, since: datetime, width: timedelta) -> Sequence[Activity]:
-        table, first = schema.changes, milliseconds(since)
-        place = (table.c.requested_at - first) // (width // timedelta(milliseconds=1))
+        table, first = schema.activity, (milliseconds(since) or 0) // SLICE_MS
+        place = (table.c.slice - first) // (width // ACTIVITY_SLICE)
         query = (
-            select(place.label("slice"), table.c.state, func.count())
-            .where(table.c.requested_at >= first)
-            .group_by("slice", table.c.state)
-            .order_by("slice", table.c.state)
+            select(place.label("part"), table.c.state, func.sum(table.c.changes))
+            .where(table.c.slice >= first)
+            .group_by("part", table.c.state)
+            .having(func.sum(table.c.changes) > 0)
+            .order_by("part", table.c.state)
         )
         rows: Sequence[Any] = self._rows(query)
         return [Activity(int(s), ChangeState(state), int(n)) for s, state, n in rows]
@@ -289,27 +317,6 @@ class SqlReadTx:
 def _listed(table: Table) -> Select[Any]:
     (key,) = table.primary_key.columns
     return select(table.c.doc).order_by(key)
-
-
-def _filtered(which: ChangeFilter) -> Select[Any]:
-    table = schema.changes
-    query = select(table.c.doc)
-    if which.states:
-        query = query.where(table.c.state.in_([state.value for state in which.states]))
-    for name in ("agent", "target", "environment"):
-        if value := getattr(which, name):
-            query = query.where(table.c[name] == value)
-    if which.since is not None:
-        query = query.where(table.c.requested_at >= milliseconds(which.since))
-    if which.until is not None:
-        query = query.where(table.c.requested_at < milliseconds(which.until))
-    if which.before:
-        query = query.where(table.c.id < which.before)
-    if which.action is not None:
-        query = query.where(table.c.doc.contains(f'"action":"{which.action.value}"', autoescape=True))
-    for word in which.words:
-        query = query.where(func.lower(table.c.doc).contains(word.lower(), autoescape=True))
-    return query
 
 
 def _decode(kind: type[V], doc: str) -> V:

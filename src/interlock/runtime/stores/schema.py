@@ -49,11 +49,28 @@ changes = Table(
     Column("requested_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
+    Column("action", Text, nullable=False),
+    # Before the document, which is long: what is looked through is not to be read past it.
+    Column("words", Text, nullable=False),
     Column("doc", Text, nullable=False),
     Index("changes_by_state", "state", "id"),
-    Index("changes_by_agent", "agent", "state"),
+    Index("changes_open_of_agent", "agent", "state"),
     Index("changes_by_content", "agent", "target", "content"),
+    Index("changes_by_agent", "agent", "id"),
+    Index("changes_by_target", "target", "id"),
+    Index("changes_by_environment", "environment", "id"),
+    Index("changes_by_action", "action", "id"),
 )
+
+activity = Table(
+    "activity",
+    metadata,
+    Column("slice", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("changes", BigInteger, nullable=False),
+    PrimaryKeyConstraint("slice", "state"),
+)
+"""How many changes of a slice of time (`requested_at` in whole `ACTIVITY_SLICE`) are in a state: triggers of `changes` count."""
 
 approvals = Table(
     "approvals",

@@ -23,6 +23,7 @@ from interlock.model.change import Approval, Change, Review, TakenBack
 from interlock.model.errors import Conflict, NotFound, Rejected
 from interlock.model.message import Message
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket
+from interlock.model.search import words_of
 from interlock.runtime import crypto
 from interlock.runtime.crypto import MasterKey
 from interlock.runtime.stores import built, messages, schema
@@ -291,6 +292,8 @@ def _change_row(change: Change) -> dict[str, Any]:
         "requested_at": milliseconds(change.requested_at),
         "updated_at": milliseconds(change.updated_at),
         "expires_at": milliseconds(change.expires_at),
+        "action": change.action.value,
+        "words": words_of(change),
         "doc": _encode(change),
     }
 
