@@ -32,8 +32,8 @@ def describe(postgres: Path, pooler: Path | None) -> dict[str, str]:
     """What matters about it and the programs, for people."""
     return {
         **itself(),
-        "PostgreSQL": _said(str(postgres), "--version").removeprefix("postgres (PostgreSQL) "),
-        "pgbouncer": _said(str(pooler), "--version").split("\n")[0].removeprefix("PgBouncer ")
+        "PostgreSQL": said(str(postgres), "--version").removeprefix("postgres (PostgreSQL) "),
+        "pgbouncer": said(str(pooler), "--version").split("\n")[0].removeprefix("PgBouncer ")
         if pooler
         else "not installed: skipped",
         "Interlock": ours("uvloop", "cedarpy", "SQLAlchemy", "pglast"),
@@ -63,5 +63,6 @@ def _cpu() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
-def _said(*command: str) -> str:
+def said(*command: str) -> str:
+    """What a program prints."""
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -9,7 +9,7 @@ from bench.measure import DIRECT, GATEWAY, POOLER, PROXY, Row, Table, verdict
 
 _HEADINGS = (
     *(f"{GATEWAY} / {other}" for other in (POOLER, PROXY, DIRECT)),
-    *(DIRECT, POOLER, PROXY, GATEWAY, "unit", "goal"),
+    *(DIRECT, POOLER, PROXY, GATEWAY, "unit", "note", "goal"),
 )
 
 

@@ -17,7 +17,7 @@ from interlock.control.passkey import Site
 from interlock.model.base import Value
 from interlock.model.errors import Unavailable
 from interlock.model.people import Agent, Person
-from interlock.runtime.service.entrance import Session
+from interlock.runtime.service.entrance import Present
 from interlock.sdk.ports import Store, Tx
 
 ADMIN_GROUP = "admin"
@@ -34,7 +34,7 @@ COOKIE = "__Host-interlock"
 class Sessions(Protocol):
     """What is needed of `runtime.service.entrance.Entrance`."""
 
-    async def session(self, secret: str) -> Session | None: ...
+    async def present(self, secret: str) -> Present | None: ...
 
 
 def own_origin(request: Request, site: Site) -> None:
@@ -91,14 +91,12 @@ class Doorkeeper:
         secret = request.cookies.get(COOKIE)
         if secret is None or self._sessions is None or self._site is None:
             return Nobody()
-        session = await self._sessions.session(secret)
-        if session is None:
+        found = await self._sessions.present(secret)
+        if found is None:
             return Nobody()
         if request.method not in _SAFE:
             own_origin(request, self._site)
-        person = await self._store.read(lambda tx: tx.person(session.person))
-        admin = person is not None and ADMIN_GROUP in person.groups
-        return BySession(session.person, admin, session.token)
+        return BySession(found.person.name, ADMIN_GROUP in found.person.groups, found.session.token)
 
     async def _agent(self, authorization: str) -> Agent:
         scheme, _, token = authorization.partition(" ")

@@ -72,7 +72,8 @@ class ChangeSummary(Value, frozen=True):
 
 
 class ChangePage(Value, frozen=True):
-    """A page of changes; `next` is what to ask with as `before`, empty at the end."""
+    """A page of changes; `next` is what to ask with as `before`, empty at the end. A page may have fewer than were asked for
+    before the end: it looks back no further than a page may."""
 
     changes: tuple[ChangeSummary, ...]
     next: str = ""

@@ -16,9 +16,7 @@ def folded(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     text = text.lower()
-    if not text.isprintable():
-        text = "".join(letter if letter.isprintable() else " " for letter in text)
-    return " ".join(text.split())
+    return text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)
 
 
 def typed_words(text: str) -> tuple[str, ...]:

@@ -103,9 +103,8 @@ async def listed(call: Call[ChangeQuery, None]) -> ChangePage:
         before=query.before and id_of(query.before),
         limit=query.limit,
     )
-    found = await call.runtime.changes.list(which)
-    more = found[-1].id if len(found) == query.limit else ""
-    return ChangePage(tuple(summary(change) for change in found), more)
+    found = await call.runtime.changes.listing(which)
+    return ChangePage(tuple(summary(change) for change in found.changes), found.next)
 
 
 def summary(change: Change) -> ChangeSummary:

@@ -17,6 +17,7 @@ from interlock.model.effect import totals
 from interlock.model.errors import Rejected
 from interlock.model.ids import parse_change_id
 from interlock.model.operation import Action
+from interlock.model.search import typed_words
 from interlock.model.visible import oddities
 from interlock.runtime.service.changes import ChangeView
 from interlock.sdk.connector import Held, Permitted, Refused
@@ -29,21 +30,32 @@ _FILTERS = ("state", "agent", "target", "environment", "action", "since", "until
 async def listed(visit: Visit) -> Answer:
     """Changes, newest first, filtered by what the address says."""
     query = {name: visit.query.get(name, "").strip() for name in _FILTERS}
-    which = _filter(query, visit.query.get("before", ""))
-    found = await visit.runtime.changes.list(which)
-    page, more = found[:PER_PAGE], len(found) > PER_PAGE
     kept = {name: value for name, value in query.items() if value}
-    older = f"/console/changes?{urlencode({**kept, 'before': page[-1].id})}" if more else ""
+    if list(kept) == ["q"] and (one := await _named(visit, kept["q"])):
+        return GoTo(f"/console/changes/{one}")
+    found = await visit.runtime.changes.listing(_filter(query, visit.query.get("before", "")))
+    older = f"/console/changes?{urlencode({**kept, 'before': found.next})}" if found.next else ""
     return Html(
         "changes.html",
         {
-            "changes": page,
+            "changes": found.changes,
             "older": older,
+            "searched_to": found.searched_to,
             "query": query,
             "states": list(ChangeState),
             "actions": list(Action),
         },
     )
+
+
+async def _named(visit: Visit, typed: str) -> str:
+    """The change whose id somebody typed, in any form; empty when it is none, or of no change."""
+    try:
+        wanted = parse_change_id(typed)
+    except ValueError:
+        return ""
+    found = await visit.runtime.store.read(lambda tx: tx.change(wanted))
+    return found.id if found is not None else ""
 
 
 def _filter(query: dict[str, str], before: str) -> ChangeFilter:
@@ -57,9 +69,9 @@ def _filter(query: dict[str, str], before: str) -> ChangeFilter:
             since=_day(query["since"]),
             until=_day(query["until"]),
             before=parse_change_id(before) if before else "",
-            limit=PER_PAGE + 1,
+            limit=PER_PAGE,
             action=Action(query["action"]) if query["action"] else None,
-            words=tuple(query["q"].split()[:5]),
+            words=typed_words(query["q"]),
         )
     except ValueError:
         raise Refusal("invalid", "a filter is none that there is") from None

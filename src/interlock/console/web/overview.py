@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from interlock.console.web import chart, words
 from interlock.console.web.views import agents
 from interlock.console.web.visit import Answer, Html, Visit
 from interlock.model.base import Value
 from interlock.model.breaker import Breaker, BreakerState
-from interlock.model.change import Activity, Change, ChangeFilter, ChangeState
+from interlock.model.change import ACTIVITY_SLICE, Activity, Change, ChangeFilter, ChangeState, Listing
 from interlock.model.usage import Asking
 from interlock.sdk.ports import ReadTx
 
@@ -32,12 +32,10 @@ async def shown(visit: Visit) -> Answer:
 
     def read(
         tx: ReadTx,
-    ) -> tuple[
-        datetime, Sequence[Change], Sequence[Activity], Sequence[Breaker], Sequence[Change], Sequence[Asking]
-    ]:
-        since = tx.now() - WINDOW
-        waiting = tx.changes(ChangeFilter(states=_WAITING, limit=_SHOWN))
-        lately = tx.changes(ChangeFilter(since=since, limit=_SHOWN))
+    ) -> tuple[datetime, Listing, Sequence[Activity], Sequence[Breaker], Sequence[Change], Sequence[Asking]]:
+        since = _whole(tx.now() - WINDOW)
+        waiting = tx.listing(ChangeFilter(states=_WAITING, limit=_SHOWN))
+        lately = tx.listing(ChangeFilter(since=since, limit=_SHOWN)).changes
         return since, waiting, tx.activity(since, WINDOW / SLICES), tx.breakers(), lately, tx.asking(since)
 
     since, waiting, activity, breakers, lately, asking = await visit.runtime.store.read(read)
@@ -47,7 +45,8 @@ async def shown(visit: Visit) -> Answer:
     return Html(
         "overview.html",
         {
-            "waiting": waiting,
+            "waiting": waiting.changes,
+            "more_wait": bool(waiting.next),
             "lately": lately,
             "states": sorted(states.items(), key=lambda item: -item[1]),
             "total": states.total(),
@@ -65,3 +64,8 @@ def _active(asking: Sequence[Asking], sessions: Mapping[str, int]) -> list[Activ
     asked = [Active(a.agent, a.changes, a.last_at, sessions.get(a.agent, 0)) for a in asking]
     silent = sorted(set(sessions) - {a.agent for a in asking})
     return asked + [Active(name, 0, None, sessions[name]) for name in silent]
+
+
+def _whole(at: datetime) -> datetime:
+    """The beginning of the slice of activity that a time is in."""
+    return at - (at - datetime.min.replace(tzinfo=UTC)) % ACTIVITY_SLICE

@@ -19,6 +19,7 @@ from interlock.model.change import (
     ChangeFilter,
     ChangeState,
     Comment,
+    Listing,
     Review,
     Statement,
     Verdict,
@@ -68,6 +69,10 @@ class Changes:
     async def list(self, which: ChangeFilter) -> Sequence[Change]:
         """Newest first."""
         return await self._core.store.read(lambda tx: tx.changes(which))
+
+    async def listing(self, which: ChangeFilter) -> Listing:
+        """A page of changes, newest first, in bounded time."""
+        return await self._core.store.read(lambda tx: tx.listing(which))
 
     async def get(self, change_id: str) -> Change:
         """Raises NotFound."""

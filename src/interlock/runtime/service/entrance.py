@@ -7,6 +7,7 @@ cookie's secret is kept as its digest only.
 import hashlib
 import json
 import secrets
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -44,6 +45,13 @@ class Session(Value, frozen=True):
     seen_at: datetime
 
 
+class Present(Value, frozen=True):
+    """Who is at a browser, as a person and by which session."""
+
+    session: Session
+    person: Person
+
+
 class Entered(Value, frozen=True):
     """A login: `secret` is for the cookie, and nowhere else."""
 
@@ -61,6 +69,8 @@ class Entrance:
 
     def __init__(self, core: Core, store: SqlStore) -> None:
         self._core, self._store = core, store
+        self.on_ended: list[Callable[[], None]] = []
+        """Called when sessions were ended here."""
 
     @property
     def site(self) -> Site:
@@ -128,22 +138,28 @@ class Entrance:
     async def session(self, secret: str, *, there: bool = True) -> Session | None:
         """Who holds a cookie; None when nobody does (any more). `there` tells that the person does something, which keeps the
         session from ending."""
+        found = await self.present(secret, there=there)
+        return None if found is None else found.session
+
+    async def present(self, secret: str, *, there: bool = True) -> Present | None:
+        """As `session`, with the person: of one read."""
         digest = digest_of(secret)
 
-        def read(tx: ReadTx) -> tuple[Session | None, datetime]:
-            return _session(tx, digest), tx.now()
+        def read(tx: ReadTx) -> tuple[Present | None, datetime]:
+            return _present(tx, digest), tx.now()
 
         found, now = await self._store.read(read)
         if found is None:
             return None
-        if there and now - found.seen_at >= _NOTED:
-            seen = msgspec.structs.replace(found, seen_at=now)
+        if there and now - found.session.seen_at >= _NOTED:
+            seen = msgspec.structs.replace(found.session, seen_at=now)
             await self._store.transact(lambda tx: _note(tx, digest, seen))
         return found
 
     async def leave(self, secret: str) -> None:
         """End a session."""
         await self._store.transact(lambda tx: tx.drop_ticket(digest_of(secret)))
+        self._tell_ended()
 
     async def end_all(self, person: str) -> int:
         """End every session of a person; returns how many there were."""
@@ -151,7 +167,13 @@ class Entrance:
         def work(tx: Tx) -> int:
             return sum(tx.drop_ticket(t.digest) for t in tx.tickets(TicketKind.SESSION, person))
 
-        return await self._store.transact(work)
+        number = await self._store.transact(work)
+        self._tell_ended()
+        return number
+
+    def _tell_ended(self) -> None:
+        for tell in self.on_ended:
+            tell()
 
     async def forget(self) -> None:
         """Forget what has ended."""
@@ -189,14 +211,20 @@ def _login_refused(tx: Tx, person: Person, key: Passkey, challenge: bytes) -> st
     return "the person is disabled" if person.disabled else ""
 
 
-def _session(tx: ReadTx, digest: str) -> Session | None:
+def _present(tx: ReadTx, digest: str) -> Present | None:
     ticket = tx.ticket(TicketKind.SESSION, digest)
     if ticket is None:
         return None
     session = msgspec.json.decode(ticket.data, type=Session)
     person = tx.person(session.person)
-    live = person is not None and not person.disabled and tx.now() - session.seen_at < IDLE
-    return session if live else None
+    if person is None or person.disabled or tx.now() - session.seen_at >= IDLE:
+        return None
+    return Present(session, person)
+
+
+def lasting(tx: ReadTx, digests: Iterable[str]) -> frozenset[str]:
+    """Which of these sessions have not ended."""
+    return frozenset(digest for digest in digests if _present(tx, digest) is not None)
 
 
 def _note(tx: Tx, digest: str, seen: Session) -> None:

@@ -34,6 +34,9 @@ from interlock.runtime.stores.times import milliseconds
 _ID_WINDOW = 256
 """How many ids are looked at in one query."""
 
+_FIXED = frozenset({"id", "agent", "target", "environment", "content", "requested_at"})
+"""What a change is, and never moves. SQLite writes the index of every column anew that an UPDATE names, equal or not."""
+
 _COUNTERS = 16
 """How many counters one statement adds to."""
 
@@ -80,7 +83,7 @@ class SqlTx(SqlReadTx):
         change = msgspec.structs.replace(
             draft, id=self._free_id(at), version=1, requested_at=at, updated_at=at
         )
-        self.runner.write(built.new_row(schema.changes), [_change_row(change)])
+        self.runner.write(built.new_row(schema.changes), [change_row(change)])
         self._data_keys[change.id] = None
         return change
 
@@ -98,7 +101,8 @@ class SqlTx(SqlReadTx):
 
     def save_change(self, change: Change) -> Change:
         saved = msgspec.structs.replace(change, version=change.version + 1, updated_at=self.now())
-        row = {**_change_row(saved), **built.fenced(change.id, change.version)}
+        row = {name: value for name, value in change_row(saved).items() if name not in _FIXED}
+        row |= built.fenced(change.id, change.version)
         if self.runner.write(built.fenced_change(), [row]) != 1:
             if self.change(change.id) is None:
                 raise NotFound(f"no change {change.id}")
@@ -280,7 +284,8 @@ class SqlTx(SqlReadTx):
         self.runner.write(update(schema.revision).values(value=schema.revision.c.value + 1))
 
 
-def _change_row(change: Change) -> dict[str, Any]:
+def change_row(change: Change) -> dict[str, Any]:
+    """A change as it is stored."""
     return {
         "id": change.id,
         "version": change.version,
