@@ -119,6 +119,9 @@ class ReadTx(Protocol):
         """The content of one of them."""
 
     def ledger_size(self) -> int: ...
+    def entries_of(self, change_id: str, limit: int = 1000) -> Sequence[tuple[int, bytes]]:
+        """The ledger's entries about a change, with their numbers, in order; of more than `limit` the newest. By an index that is
+        written with the entries: the log is not searched. Entries of a transaction under way are not among them."""
 
 
 class Tx(ReadTx, Protocol):

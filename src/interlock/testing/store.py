@@ -79,6 +79,7 @@ class FakeReadTx(DecidingReads, QueueReads, UsageReads):
 
     def __init__(self, tables: Tables, now: datetime) -> None:
         self._t, self._now = tables, now
+        self._durable = len(tables.entries)
 
     def now(self) -> datetime:
         return self._now
@@ -193,6 +194,13 @@ class FakeReadTx(DecidingReads, QueueReads, UsageReads):
 
     def ledger_size(self) -> int:
         return len(self._t.entries)
+
+    def entries_of(self, change_id: str, limit: int = 1000) -> Sequence[tuple[int, bytes]]:
+        bodies = [entry.decode(data).body for data in self._t.entries[: self._durable]]
+        numbers = [
+            n for n, body in enumerate(bodies) if change_id in (body.get("change"), body.get("by_change"))
+        ]
+        return [(n, self._t.entries[n]) for n in numbers[-limit:]]
 
 
 class FakeTx(DecidingWrites, QueueWrites, FakeReadTx):

@@ -142,6 +142,7 @@ class Batch:
         self._plain = Plain(connection, direct)
         self._postgres = connection.dialect.name == "postgresql"
         self._entries: list[bytes] = []
+        self._mentions: list[dict[str, Any]] = []
         self._wrote = False
         connection.begin()
         # Everyone takes this lock first and holds it to the end: groups of all replicas are serial, in the order of
@@ -164,6 +165,7 @@ class Batch:
             raise
         step.end(keep=True)
         self._entries += tx.entries
+        self._mentions += tx.mentions
         self._wrote |= step.wrote
         return result
 
@@ -184,7 +186,7 @@ class Batch:
 
     def _flush(self) -> None:
         try:
-            ledger_rows.append(self._plain, self.head, self._entries)
+            ledger_rows.append(self._plain, self.head, self._entries, self._mentions)
         except SQLAlchemyError as error:
             raise lost(error) from None
         except InterlockError as error:

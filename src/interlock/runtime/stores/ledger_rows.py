@@ -19,6 +19,7 @@ _HEAD = keep(select(schema.ledger_head.c.size, schema.ledger_head.c.edge))
 _HEAD_LOCKED = keep(_HEAD.with_for_update())
 _NEW_ENTRIES = new_row(schema.ledger_entries)
 _NEW_NODES = new_row(schema.ledger_nodes)
+_NEW_MENTIONS = new_row(schema.ledger_changes)
 _MOVE_HEAD = keep(
     update(schema.ledger_head)
     .where(schema.ledger_head.c.size == bindparam("before"))
@@ -48,11 +49,16 @@ def read_head(runner: Runner, *, lock: bool = False) -> Frontier:
         raise Unavailable("the ledger's head is damaged: restore the store from a backup") from None
 
 
-def append(runner: Runner, frontier: Frontier, entries: Sequence[bytes]) -> Frontier:
-    """Append entries after ``frontier``, which must be the stored head, and move the head."""
+def append(
+    runner: Runner, frontier: Frontier, entries: Sequence[bytes], mentions: Sequence[dict[str, Any]] = ()
+) -> Frontier:
+    """Append entries after ``frontier``, which must be the stored head, and move the head. `mentions` say which of them are about
+    which change."""
     done = log.append(frontier, entries)
     rows = enumerate(zip(done.leaves, entries, strict=True), done.first)
     runner.write(_NEW_ENTRIES, [{"number": i, "leaf": h, "data": e} for i, (h, e) in rows])
+    if mentions:
+        runner.write(_NEW_MENTIONS, mentions)
     if done.nodes:
         nodes = [{"level": n.level, "number": n.index, "hash": n.hash} for n in done.nodes]
         runner.write(_NEW_NODES, nodes)

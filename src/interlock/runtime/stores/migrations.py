@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Table, func, insert, inspect, select, text, u
 
 from interlock.ledger.merkle import Frontier
 from interlock.model.errors import Misconfigured
-from interlock.runtime.stores import listed, schema
+from interlock.runtime.stores import listed, mention, schema
 from interlock.runtime.stores.schema import PG_SCHEMA
 
 
@@ -87,6 +87,26 @@ def _governed(connection: Connection) -> None:
 
 
 _DECIDING: Final = (schema.taken_back, schema.reviews, schema.break_glass)
+
+
+def _entries_of_changes(connection: Connection) -> None:
+    """Version 8: which entries of the log are about which change."""
+    schema.ledger_changes.create(connection)
+    entries, start = schema.ledger_entries.c, 0
+    while True:
+        some = select(entries.number, entries.data).where(entries.number >= start).order_by(entries.number)
+        rows = connection.execute(some.limit(_AT_ONCE)).all()
+        found = [row for number, data in rows for row in mention.rows(number, bytes(data))]
+        if found:
+            connection.execute(insert(schema.ledger_changes), found)
+        if len(rows) < _AT_ONCE:
+            return
+        start = rows[-1][0] + 1
+
+
+_AT_ONCE: Final = 2_000
+"""Entries that a migration reads at a time."""
+
 _LATER: Final = (
     schema.spent,
     schema.tickets,
@@ -95,6 +115,7 @@ _LATER: Final = (
     schema.in_force,
     schema.changes,
     schema.activity,
+    schema.ledger_changes,
 )
 """Tables that a later version added, or made anew."""
 
@@ -106,6 +127,7 @@ MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (
     _outbox,
     _governed,
     listed.upgrade,
+    _entries_of_changes,
 )
 VERSION: Final = len(MIGRATIONS)
 

@@ -296,6 +296,18 @@ class SqlReadTx:
     def ledger_size(self) -> int:
         return int(self._scalar(select(schema.ledger_head.c.size)))
 
+    def entries_of(self, change_id: str, limit: int = MAX_LISTED) -> Sequence[tuple[int, bytes]]:
+        of, entries = schema.ledger_changes, schema.ledger_entries
+        query = (
+            select(entries.c.number, entries.c.data)
+            .join(of, of.c.number == entries.c.number)
+            .where(of.c.change_id == change_id)
+            .order_by(of.c.number.desc())
+            .limit(max(1, min(limit, MAX_LISTED)))
+        )
+        rows: Sequence[Any] = self._rows(query)
+        return [(int(number), bytes(data)) for number, data in reversed(rows)]
+
     # -- how
 
     def _rows(self, query: Select[Any], **values: Any) -> Sequence[Row[Any]]:

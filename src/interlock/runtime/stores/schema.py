@@ -219,6 +219,15 @@ ledger_entries = Table(
     Column("data", LargeBinary, nullable=False),
 )
 
+ledger_changes = Table(
+    "ledger_changes",
+    metadata,
+    Column("change_id", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    PrimaryKeyConstraint("change_id", "number"),
+)
+"""Which entries are about which change: an index of the log, written with the entries, that proves nothing by itself."""
+
 ledger_nodes = Table(
     "ledger_nodes",
     metadata,

@@ -26,7 +26,7 @@ from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket
 from interlock.model.search import words_of
 from interlock.runtime import crypto
 from interlock.runtime.crypto import MasterKey
-from interlock.runtime.stores import built, messages, schema
+from interlock.runtime.stores import built, mention, messages, schema
 from interlock.runtime.stores.ledger_rows import Runner
 from interlock.runtime.stores.reading import SqlReadTx, key_label, payload_label, signing_label
 from interlock.runtime.stores.times import milliseconds
@@ -62,6 +62,8 @@ class SqlTx(SqlReadTx):
         self.durable = durable
         """The log's edge when the group began: everything up to it is durable already."""
         self.entries: list[bytes] = []
+        self.mentions: list[dict[str, Any]] = []
+        """Rows of `ledger_changes` for the entries."""
 
     # -- ledger
 
@@ -70,8 +72,10 @@ class SqlTx(SqlReadTx):
             data = entry.encode(Entry(kind, self.now(), body))
         except EntryError as error:
             raise Rejected(f"the ledger cannot hold this: {error}") from None
+        number = self._first + len(self.entries)
         self.entries.append(data)
-        return self._first + len(self.entries) - 1
+        self.mentions += [{"change_id": each, "number": number} for each in mention.of_body(body)]
+        return number
 
     def ledger_size(self) -> int:
         return self._first + len(self.entries)
