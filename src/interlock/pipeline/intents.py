@@ -7,6 +7,7 @@ import msgspec
 from interlock.control import breaker, budget
 from interlock.control.approval import remedies
 from interlock.control.change import MACHINE, UNSETTLED, E, move
+from interlock.model import sample
 from interlock.model.change import Change, ChangeState
 from interlock.model.decision import Decision, EvidenceHeld, Permit
 from interlock.model.errors import Rejected
@@ -22,6 +23,7 @@ from interlock.pipeline.records import (
     expired,
     found,
     keep_image,
+    keep_sample,
 )
 from interlock.sdk.connector import Preview, Refused, Work
 from interlock.sdk.ports import Tx
@@ -151,6 +153,10 @@ def _begin(
     else:
         change = tx.save_change(_executing(change, preview, terms))
     payloads |= keep_image(tx, change, preview.undo)
+    if preview.sample is not None:
+        payloads |= keep_sample(
+            tx, change, sample.encode(sample.counted(preview.sample, preview.measurement.effects))
+        )
     tx.append("intent", bodies.intent(change, preview.measurement, final, payloads, given.quorums))
     return change
 

@@ -30,6 +30,9 @@ from interlock.sdk.ports import ReadTx, Tx
 CONTENT = "content"
 """Name of the payload with the native record of a change."""
 
+SAMPLE = "sample"
+"""Name of the payload with what people may be shown of its rows and definitions (`model.sample`)."""
+
 
 class Terms(Value, frozen=True):
     """What records need to know of the installation: its quorums, the log's origin, this gateway's own name, its budgets, where
@@ -156,8 +159,9 @@ def accept_wish(tx: Tx, wish: Approval | None, original: Change, force: bool, te
 # ---- held, refused --------------------------------------------------------------------------------------------------
 
 
-def hold(tx: Tx, ask: c.RecordHold, terms: Terms, nonce: str) -> Held | Refused:
-    """`commands.RecordHold`. Held by someone else in the same moment: that change is the answer."""
+def hold(tx: Tx, ask: c.RecordHold, terms: Terms, nonce: str, sample: bytes = b"") -> Held | Refused:
+    """`commands.RecordHold`. Held by someone else in the same moment: that change is the answer. `sample` is kept with it: the
+    before-image is not, since nothing was done."""
     principal = ask.work.principal
     same = tx.change_by_content(principal.agent, ask.target.name, ask.work.content)
     if same is not None and expired(tx, same):
@@ -186,6 +190,7 @@ def hold(tx: Tx, ask: c.RecordHold, terms: Terms, nonce: str) -> Held | Refused:
     )
     change = tx.new_change(move(fresh, E.HOLD, expires_at=tx.now() + limits.HELD_FOR))
     payloads = {CONTENT: tx.put_payload(change.id, CONTENT, ask.work.payload)}
+    payloads |= keep_sample(tx, change, sample)
     tx.append("change.held", bodies.held(change, payloads))
     approved = outgrown.measurement.effects if outgrown else None
     beside = () if approved is None else side_by_side(approved, ask.measurement.effects)
@@ -232,10 +237,15 @@ def expire(tx: Tx, change: Change) -> Change:
     return after
 
 
-def image(tx: ReadTx, change: Change) -> Sequence[bytes]:
-    """The parts of the before-image of the latest attempt, in order; none when there is none, or not any more."""
-    names = tx.payload_parts(change.id, change.marker.get("undo", "?"))
-    return [tx.payload(change.id, name) for name in names]
+def image(tx: ReadTx, change: Change, most: int | None = None) -> Sequence[bytes]:
+    """The parts of the before-image of the latest attempt, in order; none when there is none, or not any more. With `most` the
+    first ones, until they have so many bytes."""
+    found: list[bytes] = []
+    for name in tx.payload_parts(change.id, change.marker.get("undo", "?")):
+        if most is not None and sum(map(len, found)) >= most:
+            break
+        found.append(tx.payload(change.id, name))
+    return found
 
 
 AFTERWARDS = "z"
@@ -247,6 +257,11 @@ def keep_image(tx: Tx, change: Change, parts: Sequence[bytes], which: str = "") 
     Names with a later `which` come after those with none."""
     names = (f"{change.marker['undo']}{which}{place:05d}" for place in range(len(parts)))
     return {name: tx.put_payload(change.id, name, part) for name, part in zip(names, parts, strict=True)}
+
+
+def keep_sample(tx: Tx, change: Change, sample: bytes) -> dict[str, str]:
+    """Store a sample, if there is one; its name with the digest that the ledger refers to."""
+    return {SAMPLE: tx.put_payload(change.id, SAMPLE, sample)} if sample else {}
 
 
 # ---- the outcome ----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from interlock.model.decision import EvidenceHeld
 from interlock.model.errors import InterlockError, Unavailable
 from interlock.pipeline import break_glass, glass, intents, records
 from interlock.pipeline import commands as c
-from interlock.runtime import announce
+from interlock.runtime import announce, samples
 from interlock.runtime.core import Core, unsettled
 from interlock.runtime.drive import described
 from interlock.sdk.connector import Held, Preview, Refused, Settled, Unit
@@ -27,6 +27,7 @@ class Performer:
     def __init__(self, core: Core, unit: Unit | None = None, *, starting: bool = False) -> None:
         self._core, self._unit, self._starting = core, unit, starting
         self._begun: Change | None = None
+        self._previewed: Preview | None = None
         self._ways: dict[type[c.Command[Any]], Callable[[Any], Any | Awaitable[Any]]] = {
             c.Decide: core.judge.decide,
             c.MayPreview: lambda ask: core.budgets.may_preview(ask.agent),
@@ -67,8 +68,9 @@ class Performer:
             raise Unavailable("there is no unit at hand")
         return self._unit
 
-    def _preview(self, _: c.RunPreview) -> Awaitable[Preview]:
-        return self._at_hand().preview()
+    async def _preview(self, _: c.RunPreview) -> Preview:
+        self._previewed = await self._at_hand().preview()
+        return self._previewed
 
     def _execute(self, _: c.Execute) -> Awaitable[Settled]:
         return self._at_hand().execute()
@@ -148,7 +150,8 @@ class Performer:
 
     async def _hold(self, ask: c.RecordHold) -> Held | Refused:
         terms, nonce = self._core.terms, secrets.token_hex(16)
-        answer = await self._core.store.transact(lambda tx: records.hold(tx, ask, terms, nonce))
+        kept = await samples.of_hold(self._core, ask.target.name, self._previewed)
+        answer = await self._core.store.transact(lambda tx: records.hold(tx, ask, terms, nonce, kept))
         if ask.replaces is not None:
             await self._moved(ask.replaces.id)
         if isinstance(answer, Held):

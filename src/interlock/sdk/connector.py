@@ -18,6 +18,7 @@ from interlock.model.conflict import RowConflict
 from interlock.model.decision import Decision, Forbid, Target
 from interlock.model.operation import Operation
 from interlock.model.people import AgentCredential
+from interlock.model.sample import Sample
 
 TlsContext: TypeAlias = ssl.SSLContext
 """How TLS is spoken on a connection."""
@@ -56,12 +57,14 @@ class Preview(Value, frozen=True):
     """The reply to a preview: effects and the before-image. `undo` are parts of at most 4 MiB each in the connector's own
     encoding, empty when nothing can be undone. `marker` is what `Live.settle` needs to learn the outcome after a crash;
     `partly` in the marker of a revert says that it leaves something as it is. `conflicts` are rows that others touched
-    since (of a forced revert)."""
+    since (of a forced revert). `sample` is what people may be shown of it, when the before-image does not tell
+    (`Samples`)."""
 
     measurement: Measurement
     undo: tuple[bytes, ...] = ()
     marker: dict[str, str] = {}  # noqa: RUF012  # msgspec copies mutable defaults
     conflicts: tuple[RowConflict, ...] = ()
+    sample: Sample | None = None
 
 
 class Settled(Value, frozen=True):
@@ -284,6 +287,16 @@ class KeepsTrash(Protocol):
 
     async def empty_trash(self, names: Sequence[str]) -> None:
         """Remove copies for good; one that is gone already is no error. Raises Rejected, Unavailable."""
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """What a `Live` may offer besides: before-images that people can read some of."""
+
+    def samples(self, parts: Sequence[bytes]) -> Sample:
+        """Some rows and definitions of a before-image, of which these are the first parts; empty when they tell nothing. Without
+        I/O, and in any thread: it may take a while. Secrets are not in it (`model.sample.cell`). Raises Rejected for parts that
+        cannot be read."""
 
 
 class Recorded(Value, frozen=True):

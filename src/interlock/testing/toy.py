@@ -17,6 +17,7 @@ from interlock.model.decision import Target
 from interlock.model.effect import ChangeKind, Effect, Unit
 from interlock.model.errors import Misconfigured, Rejected
 from interlock.model.operation import Action, Operation, Resource
+from interlock.model.sample import ROWS, Column, Row, Rows, Sample, cell
 from interlock.sdk.connector import Finding, Gate, Preview, Principal, Settled, TrashItem, Work
 from interlock.sdk.connector import Unit as UnitOfWork
 
@@ -197,6 +198,14 @@ def work_of(
     return Work(principal, operations_of(asked), content, payload, reason, reverts)
 
 
+_COLUMNS = (Column("name", "text", True), Column("value", "text"))
+
+
+def _row(key: str, old: str | None, new: str | None) -> Row:
+    sides = [() if v is None else (cell("name", key), cell("value", v)) for v in (old, new)]
+    return Row(sides[0], sides[1], ("value",) if old is not None and new is not None else ())
+
+
 class ToyLive:
     """`sdk.connector.Live` of the toy."""
 
@@ -249,6 +258,21 @@ class ToyLive:
         unit = self.unit(statements)
         unit.expected = None if force else {k: new for k, _, new in steps}
         return work_of(principal, statements, reverts=change.id), unit
+
+    def samples(self, parts: Sequence[bytes]) -> Sample:
+        """`sdk.connector.Samples`: a row for each step, of each kind of change together."""
+        steps = [step for part in parts for step in msgspec.json.decode(part)]
+        kinds: dict[ChangeKind, list[Row]] = {}
+        for key, old, new in steps:
+            kind = (
+                ChangeKind.CREATED
+                if old is None
+                else ChangeKind.DELETED
+                if new is None
+                else ChangeKind.UPDATED
+            )
+            kinds.setdefault(kind, []).append(_row(key, old, new))
+        return Sample(tuple(Rows(TABLE, kind, _COLUMNS, tuple(rows[:ROWS])) for kind, rows in kinds.items()))
 
     async def protect(self, tables: Sequence[str], *, on: bool) -> Sequence[str]:
         if unknown := [table for table in tables if table.startswith("no_")]:

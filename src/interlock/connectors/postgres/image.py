@@ -7,13 +7,14 @@ back. The first frame is a `Head`.
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
 from interlock.connectors.postgres.definitions.facet import Facet
 from interlock.model.errors import Rejected
 
+T = TypeVar("T")
 VERSION = 1
 PART_BYTES = 4 << 20
 """The size of a part (the sdk's limit)."""
@@ -173,6 +174,25 @@ def encode(frames: Iterable[Frame]) -> tuple[bytes, ...]:
 
 def decode(parts: Iterable[bytes]) -> Iterator[Frame]:
     """Parts to frames. Raises Damaged."""
+    return map(read_frame, frames_of(parts))
+
+
+def read_frame(data: bytes) -> Frame:
+    """One frame of `frames_of`. Raises Damaged."""
+    return read_as(_DECODER, data)
+
+
+def read_as(decoder: "msgspec.msgpack.Decoder[T]", data: bytes) -> T:
+    """The same with a decoder that reads less of it."""
+    try:
+        return decoder.decode(data)
+    except msgspec.MsgspecError as error:
+        raise Damaged("a stored before-image cannot be read") from error
+
+
+def frames_of(parts: Iterable[bytes], *, whole: bool = True) -> Iterator[bytes]:
+    """Parts to frames that are still encoded. Raises Damaged when they are not all that there were, unless not the `whole` is
+    wanted."""
     buffer = bytearray()
     for part in parts:
         buffer += part
@@ -181,12 +201,9 @@ def decode(parts: Iterable[bytes]) -> Iterator[Frame]:
             end = _LENGTH.size + length
             if len(buffer) < end:
                 break
-            try:
-                yield _DECODER.decode(bytes(buffer[_LENGTH.size : end]))
-            except msgspec.MsgspecError as error:
-                raise Damaged("a stored before-image cannot be read") from error
+            yield bytes(buffer[_LENGTH.size : end])
             del buffer[:end]
-    if buffer:
+    if buffer and whole:
         raise Damaged("a stored before-image is cut short")
 
 

@@ -163,14 +163,14 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical(plain(value))).hexdigest()
 
 
-_MOST_SHOWN = 200
+_MOST_KEPT = 8_000
 
 
 def shown(value: Any) -> str:
-    """A value as people are shown it."""
+    """A value as people are shown it; effects show less of a long one."""
     if value is None:
         return "not set"
     if isinstance(value, bool):
         return "on" if value else "off"
     text = value if isinstance(value, str) else canonical(plain(value)).decode()
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+    return text if len(text) <= _MOST_KEPT else f"{text[:_MOST_KEPT]}…"

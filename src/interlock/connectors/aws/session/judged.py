@@ -19,6 +19,7 @@ from interlock.model.errors import InterlockError
 NOTHING_SEEN = Seen()
 _SETTINGS = 6
 _LONGEST = 300
+_VALUE = 200
 _PLAN, _DONE = b"P", b"C"
 
 
@@ -69,7 +70,8 @@ def _lost(name: str, lost: Mapping[str, str]) -> str:
 
 def _told(described: Described, plan: undo.Plan) -> str:
     settings = [
-        f"{s.name}: {s.before or 'unset'} → {s.after or 'unset'}" for s in described.settings[:_SETTINGS]
+        f"{s.name}: {_short(s.before, _VALUE) or 'unset'} → {_short(s.after, _VALUE) or 'unset'}"
+        for s in described.settings[:_SETTINGS]
     ]
     more = (
         [f"{len(described.settings) - _SETTINGS} more settings"]
@@ -80,8 +82,8 @@ def _told(described: Described, plan: undo.Plan) -> str:
     return "; ".join([*settings, *more, *described.notes[:3], *plan.caveats[:3], *gentler])
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+def _short(text: str, longest: int = _LONGEST) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def merged(groups: Sequence[Sequence[Effect]]) -> tuple[Effect, ...]:

@@ -17,6 +17,7 @@ from interlock.connectors.aws.session.passing.answers import Outcome, outcome_of
 from interlock.connectors.aws.session.passing.forwarding import Sends, send
 from interlock.connectors.aws.session.passing.reshape import reshaped
 from interlock.connectors.aws.session.record import Request
+from interlock.connectors.aws.session.sampled import sampled
 from interlock.connectors.aws.undo.became import became
 from interlock.connectors.aws.upstream import Lost, Reply
 from interlock.model.affected import affected
@@ -114,7 +115,7 @@ class CallUnit:
         parts = judged.pack_plans(plans)
         undoable = any(plan.kind != "none" for plan in plans)
         marker = judged.marker(self.pieces[0].what.call.region, self._nonces.unit, plans)
-        return Preview(measurement, parts if undoable else (), marker)
+        return Preview(measurement, parts if undoable else (), marker, sample=sampled(self.pieces))
 
     async def execute(self) -> Settled:
         """Make the copies, then the calls, in order. What one of them says ends the unit when it is no success."""

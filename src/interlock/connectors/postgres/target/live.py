@@ -14,6 +14,7 @@ from interlock.connectors.postgres.codec import frontend as f
 from interlock.connectors.postgres.config import Roles, TargetConfig, Timers
 from interlock.connectors.postgres.preview.rows.layout import Layout
 from interlock.connectors.postgres.queries import OBSERVER_SETTINGS, QueryFailed, Rows, Statement
+from interlock.connectors.postgres.samples import samples
 from interlock.connectors.postgres.session import overstay
 from interlock.connectors.postgres.session.channel import Channel
 from interlock.connectors.postgres.session.ending import record
@@ -30,6 +31,7 @@ from interlock.connectors.postgres.upstream import Upstream, open_upstream
 from interlock.model.change import Change
 from interlock.model.decision import Target
 from interlock.model.errors import Misconfigured, Unavailable
+from interlock.model.sample import Sample
 from interlock.sdk.connector import (
     Finding,
     Gate,
@@ -286,6 +288,10 @@ class PgLive:
 
     async def empty_trash(self, names: Sequence[str]) -> None:
         await self.trash.remove(names)
+
+    def samples(self, parts: Sequence[bytes]) -> Sample:
+        """Implements `sdk.connector.Samples`."""
+        return samples(parts)
 
     async def trash_key(self) -> bytes | None:
         return await self.trash.key()
