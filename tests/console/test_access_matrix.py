@@ -24,6 +24,7 @@ from interlock.control.passkey import to_base64url
 from interlock.model.base import Value
 from interlock.model.change import ChangeState
 from interlock.model.message import Event, Message, MessageState
+from interlock.runtime.service.insight import Insight
 from interlock.sdk.connector import Held, Permitted
 from interlock.testing.signing import key_of, public_key_of
 
@@ -56,6 +57,9 @@ TABLE = """
     speak                401        404    404    yes     yes       yes    yes
     applyChange          401        404    404    yes     yes       yes    yes
     withdrawChange       401        404    404    yes     yes       yes    yes
+    getSample            401        404    404    yes     yes       yes    yes
+    revealSample         401        404    404    403     yes       403    403
+    getTimeline          401        404    404    yes     yes       yes    yes
     planRevert           401        404    404    yes     yes       yes    yes
     revertChange         401        404    404    yes     yes       yes    yes
 
@@ -186,6 +190,12 @@ async def apply(api: Api, person: str) -> Ask:
     for name in ("ann", "bob"):
         await api.post(f"/api/v1/changes/{change}/approvals", await api.say(change, name))
     return Ask({"id": change}, body={})
+
+
+async def reveal(api: Api, person: str) -> Ask:
+    """The configuration names the group of the approvers."""
+    api.runtime.insight = Insight(api.runtime.core, ("sre",))
+    return Ask({"id": await held(api)}, body={})
 
 
 async def plan(api: Api, person: str) -> Ask:
@@ -333,6 +343,9 @@ REQUESTS: Mapping[str, Make] = {
     "speak": speak,
     "applyChange": apply,
     "withdrawChange": of_held({}),
+    "getSample": of_held(),
+    "revealSample": reveal,
+    "getTimeline": of_held(),
     "planRevert": plan,
     "revertChange": revert,
     "takeBackApproval": taken_back,

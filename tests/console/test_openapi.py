@@ -19,6 +19,7 @@ from interlock.console.problems import CODES
 from interlock.console.routes import OPERATIONS
 from interlock.control.passkey import to_base64url
 from interlock.model.message import Event, Message, MessageState
+from interlock.runtime.service.insight import Insight
 from interlock.testing.signing import key_of, public_key_of
 
 pytestmark = pytest.mark.anyio
@@ -99,6 +100,22 @@ async def withdraw_own(api: Api) -> httpx.Response:
     change = await api.held()
     headers = bearer(api.tokens["fixer"])
     return await api.tcp.post(f"/changes/{change.id}/withdraw", json={"reason": "no need"}, headers=headers)
+
+
+async def sample(api: Api) -> httpx.Response:
+    change = await api.held()
+    return await api.admin.get(f"/api/v1/changes/{change.id}/sample")
+
+
+async def reveal(api: Api) -> httpx.Response:
+    change = await api.held()
+    api.runtime.insight = Insight(api.runtime.core, ("sre",))
+    return await api.signed("POST", f"/api/v1/changes/{change.id}/sample", {})
+
+
+async def timeline(api: Api) -> httpx.Response:
+    change = await api.applied()
+    return await api.admin.get(f"/api/v1/changes/{change.id}/timeline")
 
 
 async def withdraw(api: Api) -> httpx.Response:
@@ -309,6 +326,9 @@ CASES: dict[str, tuple[Ask, int]] = {
     "listBreakGlass": (list_glass, 200),
     "getBreakGlass": (get_glass, 200),
     "reviewBreakGlass": (review_glass, 200),
+    "getSample": (sample, 200),
+    "revealSample": (reveal, 200),
+    "getTimeline": (timeline, 200),
     "listPeople": (get("/api/v1/people"), 200),
     "addPerson": (
         post("/api/v1/people", {"name": "new", "groups": [], "public_key": public_key_of("new")}),
@@ -388,6 +408,8 @@ def test_everything_that_loosens_says_so() -> None:
         ("proposeEnd", post("/api/v1/proposals/end", {}), 422),
         ("govern", post("/api/v1/govern", {"admins": []}), 422),
         ("getChange", get("/api/v1/changes/CHG-00000000"), 404),
+        ("getSample", get("/api/v1/changes/CHG-00000000/sample"), 404),
+        ("getTimeline", get("/api/v1/changes/nonsense/timeline"), 404),
         ("listChanges", get("/api/v1/changes", limit=0), 422),
         ("listChanges", get("/api/v1/changes", limit="many"), 400),
         ("addPerson", post("/api/v1/people", {"name": "x"}), 400),

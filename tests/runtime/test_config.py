@@ -249,3 +249,23 @@ def test_budgets_that_are_wrong_are_complained_about(given: str, says: str) -> N
     text = complaint(f"{FULL}{given}\n")
     assert says in text
     assert text.startswith("interlock.yaml:19: budgets")
+
+
+def test_by_default_nobody_sees_values_of_samples() -> None:
+    assert read("store: sqlite:///a.db\ntargets: {}\n").reveal == ()
+    named = "store: sqlite:///a.db\ntargets: {}\nsamples: {reveal: [dba, security, dba]}\n"
+    assert read(named).reveal == ("dba", "security")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("samples: {reveal: dba}", "samples"),
+        ("samples: {reveals: [dba]}", "reveal"),
+        ("samples: {reveal: ['']}", "a name has small letters"),
+        ("samples: {reveal: ['*']}", "a name has small letters"),
+        ("samples: [dba]", "samples"),
+    ],
+)
+def test_who_sees_values_is_no_guess(text: str, said: str) -> None:
+    assert said in complaint(f"store: sqlite:///a.db\ntargets: {{}}\n{text}\n")

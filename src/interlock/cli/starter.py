@@ -48,6 +48,7 @@ policies: policies/                    # your own rules beside them: *.cedar, an
 retention: {payloads: 30d, trash: 7d}
 notify: []                             # who is told what (docs/notifications.md), such as
 # notify: [{url: {env: CHAT_URL}, name: sre, groups: [sre]}, {webhook: "https://…", secret: {env: HOOK_SECRET}}]
+samples: {reveal: []}                  # groups whose people may see values of rows in the console; each time it is recorded
 witness: []                            # where signed checkpoints go, so that a cut log shows (docs/ledger.md), such as
 # witness: [{file: /mnt/elsewhere/checkpoints}, {url: "https://…", token: {env: WITNESS_TOKEN}}]
 """

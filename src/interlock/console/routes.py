@@ -7,6 +7,7 @@ from interlock.console.handlers import (
     changes,
     deciding,
     governing,
+    insight,
     ledger,
     messages,
     principals,
@@ -71,6 +72,7 @@ from interlock.console.schemas_governed import (
     ProposalQuery,
     Proposals,
 )
+from interlock.console.schemas_insight import Timeline
 from interlock.console.schemas_messages import MessageList, MessageQuery
 from interlock.console.schemas_people import Confirmation, Enrolments, Invited, NewInvitation
 from interlock.console.schemas_targets import EmptyTrash, ProtectedTables, Tables, TrashList, TrashQuery
@@ -81,6 +83,7 @@ from interlock.model.message import Message
 from interlock.model.people import Agent, Grant, Person
 from interlock.model.proposal import Founded
 from interlock.runtime.notify.states import Tried
+from interlock.runtime.service.insight import SampleView
 from interlock.runtime.service.report import Report
 from interlock.runtime.service.reverting import RevertPlan
 
@@ -172,6 +175,18 @@ _CHANGES = (
     Operation(
         id="revertChange", method="POST", path=f"{V1}/changes/{{id}}/revert", access=PERSON, tag="changes",
         body=SignedRevert, answer=Outcome, summary="Undo an applied change", handler=changes.reverted,
+    ),
+    Operation(
+        id="getSample", method="GET", path=f"{V1}/changes/{{id}}/sample", access=PERSON, tag="changes", answer=SampleView,
+        summary="Some rows and definitions as they were and would be, without the values", handler=insight.sample,
+    ),
+    Operation(
+        id="revealSample", method="POST", path=f"{V1}/changes/{{id}}/sample", access=PERSON, tag="changes", body=Empty,
+        answer=SampleView, summary="The same with the values, which is recorded", handler=insight.revealed,
+    ),
+    Operation(
+        id="getTimeline", method="GET", path=f"{V1}/changes/{{id}}/timeline", access=PERSON, tag="changes", answer=Timeline,
+        summary="The entries of the ledger about a change", handler=insight.timeline,
     ),
 )  # fmt: skip
 

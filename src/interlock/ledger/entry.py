@@ -60,6 +60,7 @@ KINDS: Final[Mapping[str, str]] = {
     "unapproved": "policy files or a configuration that are not the approved ones were found, and refused",
     "login": "a person logged in to the console",
     "payload.destroyed": "a payload's key was destroyed",
+    "sample.viewed": "a person was shown values of a change's before-image",
     "trash": "trash was emptied",
     "protection": "history triggers were asked for or removed on tables of a target, and what came of it",
 }

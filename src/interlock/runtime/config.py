@@ -58,6 +58,12 @@ class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trash: str = "7d"
 
 
+class SamplesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """People of which groups may have the values in samples of changes shown; nobody, unless it says so."""
+
+    reveal: tuple[str, ...] = ()
+
+
 class FileWitness(msgspec.Struct, frozen=True):
     """A file to which each new checkpoint of the ledger is appended."""
 
@@ -120,6 +126,8 @@ class Config(msgspec.Struct, frozen=True):
     identity: Identity = Identity()
     approved: Approved | None = None
     """What admins have approved, in governed mode."""
+    reveal: tuple[str, ...] = ()
+    """Groups whose people may have values of before-images shown."""
 
     @property
     def admin_socket(self) -> Path:
@@ -140,6 +148,7 @@ class Config(msgspec.Struct, frozen=True):
 TOP = (
     "store", "state_dir", "api", "environments", "targets", "quorums", "policies", "guardrails", "limits", "budgets",
     "reviews", "break_glass", "retention", "notify", "witness", "origin", "master_key", "people", "agent_uids", "socket_uids",
+    "samples",
 )  # fmt: skip
 
 
@@ -189,7 +198,15 @@ def build(source: Source, path: Path) -> Config:
         else None,
         source=source,
         identity=identity.read(source, top),
+        reveal=_reveal(source, top.get("samples")),
     )
+
+
+def _reveal(source: Source, value: object) -> tuple[str, ...]:
+    groups = _struct(source, value, SamplesConfig, ("samples",)).reveal
+    for place, group in enumerate(groups):
+        _name(source, group, ("samples", "reveal", str(place)))
+    return tuple(dict.fromkeys(groups))
 
 
 def _struct(source: Source, value: object, kind: type[T], at: Key) -> T:

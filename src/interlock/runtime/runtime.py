@@ -31,6 +31,7 @@ from interlock.runtime.service.break_glass import BreakGlasses
 from interlock.runtime.service.changes import Changes
 from interlock.runtime.service.enrolment import Enrolments
 from interlock.runtime.service.entrance import Entrance
+from interlock.runtime.service.insight import Insight
 from interlock.runtime.service.messages import Messages
 from interlock.runtime.service.principals import Agents, Grants, People
 from interlock.runtime.service.protection import Protection
@@ -121,6 +122,7 @@ class Runtime:
         gates = {name: t.gate for name, t in self.targets.items()}
         self.changes = Changes(self.core, gates, self.governing.office)
         self.break_glass = BreakGlasses(self.core, gates)
+        self.insight = Insight(self.core, config.reveal)
         self.switches = Switches(self.core, self.governance)
         self.protection = Protection(self.core, self.targets, self.governance)
         self.trash = Trash(self.core, self.targets, self.governance)
@@ -375,6 +377,7 @@ def _config_entry(config: Config) -> dict[str, Json]:
         "targets": {t.name: [t.connector, t.environment, t.mode] for t in config.targets.values()},
         "quorums": {q.name: [q.count, q.group] for q in config.quorums.values()},
         "guardrails": config.guardrails,
+        "reveal": sorted(config.reveal),
         "limits": to_json(config.limits),
         "budgets": None if config.budgets is None else to_json(config.budgets),
     }

@@ -12,6 +12,7 @@ from interlock.testing.gateway import BY, OWNER, Gateway
 NIGHTLY = "nightly"
 ADDRESSES = {
     "/console/changes/{id}": "/console/changes/{held}",
+    "/console/changes/{id}/sample": "/console/changes/{held}",  # goes there
     "/console/agents/{name}": f"/console/agents/{NIGHTLY}",
     "/console/people/{name}": "/console/people/{person}",
     "/console/ledger/{number}": "/console/ledger/7",

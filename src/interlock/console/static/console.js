@@ -16,7 +16,8 @@ function busy(main) {
   const at = document.activeElement;
   const typed = Array.from(main.querySelectorAll("input, textarea")).some((field) => field.type !== "hidden" && field.value !== field.defaultValue);
   const about = main.querySelector("details.act[open]") !== null || main.contains(at) && at.matches("input, select, textarea, summary");
-  return typed || about || getSelection().toString() !== "" || document.getElementById("exact") !== null;
+  return typed || about || getSelection().toString() !== "" || document.getElementById("exact") !== null
+    || main.querySelector("[data-revealed]") !== null;
 }
 
 let loading = false;
@@ -52,6 +53,29 @@ function watchReview() {
   });
   seen.observe(panel);
 }
+
+/** A form that only changes a part of the page puts that part in its place. */
+async function replacePart(form) {
+  const part = document.getElementById(form.dataset.part);
+  const answer = await fetch(form.action, {
+    method: "POST", body: new URLSearchParams(new FormData(form)), credentials: "same-origin",
+  });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = answer.ok ? page.getElementById(part.id) : null;
+  if (fresh === null) {
+    form.querySelector("[role=status]").textContent = page.querySelector("main .lead")?.textContent ?? "That did not work.";
+    return;
+  }
+  localise(fresh);
+  part.replaceWith(fresh);
+  fresh.focus();
+}
+
+document.addEventListener("submit", (event) => {
+  if (event.target.dataset.part === undefined) return;
+  event.preventDefault();
+  replacePart(event.target);
+});
 
 localise(document);
 watchReview();

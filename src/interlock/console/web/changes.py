@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from interlock.console.problems import Refusal
+from interlock.console.web import insight
 from interlock.console.web.visit import Answer, Data, GoTo, Html, Visit
 from interlock.control import approval
 from interlock.control import shown as exact
@@ -86,6 +87,20 @@ def _day(text: str) -> datetime | None:
 
 async def shown(visit: Visit) -> Answer:
     """One change, with all that a decision needs."""
+    return await _page(visit)
+
+
+async def revealed(visit: Visit) -> Answer:
+    """The same with the values of its sample. A script takes that part of it; without one it is a page of its own."""
+    return await _page(visit, reveal=True)
+
+
+async def masked_again(visit: Visit) -> Answer:
+    """Whoever loads that page once more: values are shown when they are asked for, each time."""
+    return GoTo(f"/console/changes/{_id(visit)}")
+
+
+async def _page(visit: Visit, *, reveal: bool = False) -> Answer:
     view = await visit.runtime.changes.show(_id(visit))
     change, me = view.change, visit.person
 
@@ -113,6 +128,7 @@ async def shown(visit: Visit) -> Answer:
                 a.statement.person == me and a.statement.verdict is Verdict.APPROVE for a in view.approvals
             ),
             "connector": visit.runtime.connector_of(change.target),
+            **await insight.about(visit, change, reveal=reveal),
         },
     )
 

@@ -20,6 +20,8 @@ PAGES: tuple[Page, ...] = (
     Page(method="POST", path=f"{C}/changes/{{id}}/opened", handler=changes.opened, json=True),
     Page(method="POST", path=f"{C}/changes/{{id}}/take-back", handler=changes.taken_back),
     Page(method="POST", path=f"{C}/changes/{{id}}/comment", handler=changes.commented),
+    Page(path=f"{C}/changes/{{id}}/sample", handler=changes.masked_again),
+    Page(method="POST", path=f"{C}/changes/{{id}}/sample", handler=changes.revealed),
     Page(method="POST", path=f"{C}/changes/{{id}}/apply", handler=changes.applied),
     Page(method="POST", path=f"{C}/changes/{{id}}/withdraw", handler=changes.withdrawn),
     Page(path=f"{C}/agents", handler=agents.listed),
