@@ -3,13 +3,10 @@
 from typing import Any
 
 from interlock.console.handlers import (
-    break_glass,
     changes,
     deciding,
-    governing,
     insight,
     ledger,
-    messages,
     principals,
     protection,
     status,
@@ -18,6 +15,7 @@ from interlock.console.handlers import (
 )
 from interlock.console.health import Health, Targets
 from interlock.console.operations import Access, Operation
+from interlock.console.routes_deciding import BREAK_GLASS, GOVERNING, MESSAGES
 from interlock.console.schemas import (
     Agents,
     Breakers,
@@ -53,36 +51,16 @@ from interlock.console.schemas import (
     ToSign,
 )
 from interlock.console.schemas_deciding import (
-    BreakGlasses,
-    BreakGlassQuery,
-    BreakGlassToSign,
     Comments,
     NewComment,
-    SignedReview,
     Unapproval,
 )
-from interlock.console.schemas_governed import (
-    DecidingConfig,
-    FoundingAdmins,
-    Held,
-    NewGroups,
-    NewKey,
-    NewOwner,
-    PolicyTexts,
-    ProposalQuery,
-    Proposals,
-)
 from interlock.console.schemas_insight import Timeline
-from interlock.console.schemas_messages import MessageList, MessageQuery
 from interlock.console.schemas_people import Confirmation, Enrolments, Invited, NewInvitation
 from interlock.console.schemas_targets import EmptyTrash, ProtectedTables, Tables, TrashList, TrashQuery
-from interlock.model.break_glass import BreakGlass
 from interlock.model.breaker import Breaker
 from interlock.model.change import Comment
-from interlock.model.message import Message
 from interlock.model.people import Agent, Grant, Person
-from interlock.model.proposal import Founded
-from interlock.runtime.notify.states import Tried
 from interlock.runtime.service.insight import SampleView
 from interlock.runtime.service.report import Report
 from interlock.runtime.service.reverting import RevertPlan
@@ -187,31 +165,6 @@ _CHANGES = (
     Operation(
         id="getTimeline", method="GET", path=f"{V1}/changes/{{id}}/timeline", access=PERSON, tag="changes", answer=Timeline,
         summary="The entries of the ledger about a change", handler=insight.timeline,
-    ),
-)  # fmt: skip
-
-_BREAK_GLASS = (
-    Operation(
-        id="getBreakGlassStatement", method="GET", path=f"{V1}/break-glass/statement", access=PERSON, tag="break-glass",
-        query=BreakGlassQuery, answer=BreakGlassToSign, handler=break_glass.statement,
-        summary="What a person would sign to break the glass, and all it is computed from",
-    ),
-    Operation(
-        id="listBreakGlass", method="GET", path=f"{V1}/break-glass", access=PERSON, tag="break-glass", answer=BreakGlasses,
-        summary="Every use of break-glass; those that nobody has reviewed first", handler=break_glass.listed,
-    ),
-    Operation(
-        id="breakGlass", method="POST", path=f"{V1}/break-glass", access=PERSON, tag="break-glass", body=Signed, answer=BreakGlass,
-        status=201, summary="Stand alone for a quorum, for one change or for a short time on one target", handler=break_glass.used,
-    ),
-    Operation(
-        id="getBreakGlass", method="GET", path=f"{V1}/break-glass/{{id}}", access=PERSON, tag="break-glass", answer=BreakGlass,
-        summary="One use of break-glass", handler=break_glass.shown,
-    ),
-    Operation(
-        id="reviewBreakGlass", method="POST", path=f"{V1}/break-glass/{{id}}/review", access=PERSON, tag="break-glass",
-        body=SignedReview, answer=BreakGlass, summary="Say what one thinks of somebody else's use of break-glass",
-        handler=break_glass.reviewed,
     ),
 )  # fmt: skip
 
@@ -350,61 +303,7 @@ _LEDGER = (
     ),
 )  # fmt: skip
 
-_MESSAGES = (
-    Operation(
-        id="listMessages", method="GET", path=f"{V1}/messages", access=PERSON, tag="messages", query=MessageQuery,
-        answer=MessageList, summary="The channels, and messages to people that were given up", handler=messages.listed,
-    ),
-    Operation(
-        id="retryMessage", method="POST", path=f"{V1}/messages/{{id}}/retry", access=PERSON, tag="messages", body=Empty,
-        answer=Message, summary="Have a message that was given up tried again", handler=messages.retried,
-    ),
-    Operation(
-        id="dropMessage", method="DELETE", path=f"{V1}/messages/{{id}}", access=ADMIN, tag="messages", answer=Message,
-        summary="Forget a message that was given up", handler=messages.dropped,
-    ),
-    Operation(
-        id="testChannel", method="POST", path=f"{V1}/channels/{{name}}/test", access=PERSON, tag="messages", body=Empty,
-        answer=Tried, summary="Send a test to a channel now", handler=messages.tried,
-    ),
-)  # fmt: skip
-
-_GOVERNING = (
-    Operation(
-        id="govern", method="POST", path=f"{V1}/govern", access=ADMIN, tag="proposals", body=FoundingAdmins, answer=Founded,
-        summary="Enrol the founding admins and begin governed mode (by the admin socket)", handler=governing.govern,
-    ),
-    Operation(
-        id="proposals", method="GET", path=f"{V1}/proposals", access=PERSON, tag="proposals", query=ProposalQuery,
-        answer=Proposals, summary="Proposed changes of what decides (none in try-out mode)", handler=governing.proposals,
-    ),
-    Operation(
-        id="proposePolicies", method="POST", path=f"{V1}/proposals/policies", access=PERSON, tag="proposals", body=PolicyTexts,
-        answer=Held, status=202, summary="Propose other policies", handler=governing.policies,
-    ),
-    Operation(
-        id="proposeConfig", method="POST", path=f"{V1}/proposals/config", access=PERSON, tag="proposals", body=DecidingConfig,
-        answer=Held, status=202, summary="Propose another configuration", handler=governing.config,
-    ),
-    Operation(
-        id="proposeEnd", method="POST", path=f"{V1}/proposals/end", access=PERSON, tag="proposals", body=Reason, answer=Held,
-        status=202, summary="Propose to end governed mode", handler=governing.end,
-    ),
-    Operation(
-        id="setGroups", method="POST", path=f"{V1}/people/{{name}}/groups", access=ADMIN, tag="people", body=NewGroups,
-        answer=Person, proposes=True, summary="Give a person other groups", handler=governing.groups,
-    ),
-    Operation(
-        id="recoverPerson", method="POST", path=f"{V1}/people/{{name}}/recover", access=ADMIN, tag="people", body=NewKey,
-        answer=Person, proposes=True, summary="Give a person who lost their key another one", handler=governing.recover,
-    ),
-    Operation(
-        id="giveAgent", method="POST", path=f"{V1}/agents/{{name}}/owner", access=ADMIN, tag="agents", body=NewOwner,
-        answer=Agent, proposes=True, summary="Give an agent another owner", handler=governing.owner,
-    ),
-)  # fmt: skip
-
 OPERATIONS: tuple[Operation, ...] = (
-    *_STATUS, *_CHANGES, *_BREAK_GLASS, *_PRINCIPALS, *_SWITCHES, *_TABLES, *_GOVERNING, *_LEDGER, *_MESSAGES
+    *_STATUS, *_CHANGES, *BREAK_GLASS, *_PRINCIPALS, *_SWITCHES, *_TABLES, *GOVERNING, *_LEDGER, *MESSAGES
 )  # fmt: skip
 """Every operation there is."""

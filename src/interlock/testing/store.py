@@ -9,7 +9,6 @@ import copy
 import enum
 import hashlib
 import threading
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,8 +22,6 @@ from interlock.model.base import Json
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.budget import Amounts, Spending
 from interlock.model.change import (
-    ACTIVITY_SLICE,
-    Activity,
     Approval,
     Change,
     ChangeFilter,
@@ -123,16 +120,6 @@ class FakeReadTx(DecidingReads, QueueReads, UsageReads):
             return self._t.payloads[change_id, name]
         except KeyError:
             raise NotFound(f"no payload {name} of {change_id}, or not any more") from None
-
-    def activity(self, since: datetime, width: timedelta) -> Sequence[Activity]:
-        first = since - (since - datetime.min.replace(tzinfo=UTC)) % ACTIVITY_SLICE
-        found = Counter(
-            ((c.requested_at - first) // width, c.state)
-            for c in self._t.changes.values()
-            if c.requested_at >= first
-        )
-        ordered = sorted(found.items(), key=lambda item: (item[0][0], item[0][1].value))
-        return [Activity(place, state, number) for (place, state), number in ordered]
 
     def payload_parts(self, change_id: str, prefix: str) -> Sequence[str]:
         return sorted(
