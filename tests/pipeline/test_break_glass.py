@@ -64,7 +64,8 @@ class Scene:
         made.core.notifiers = Notifiers((self.told,))
         self.rules(RULES)
         gates = {"shop": made.gate}
-        self.glasses, self.changes = BreakGlasses(made.core, gates), Changes(made.core, gates)
+        self.changes = Changes(made.core, gates)
+        self.glasses = BreakGlasses(made.core, gates, self.changes)
 
     @classmethod
     async def make(cls) -> "Scene":

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from interlock.control.approval import VERSION, binding, expiry, rfc3339, signed_by
+from interlock.control.passkey import Site
 from interlock.model.base import Value, digest_of
 from interlock.model.break_glass import BreakGlass
 from interlock.model.change import Approval, Change, Statement, Verdict
@@ -21,10 +22,12 @@ SIGNED_FOR = timedelta(hours=24)
 
 
 class Rules(Value, frozen=True, omit_defaults=False):
-    """Who may break the glass, and for how long at most (`break_glass:` in the configuration). By default nobody may."""
+    """Who may break the glass, and for how long at most (`break_glass:` in the configuration). By default nobody may. `site` is
+    where their passkeys sign."""
 
     people: tuple[str, ...] = ()
     minutes: int = 15
+    site: Site | None = None
 
     @property
     def longest(self) -> timedelta:
@@ -125,7 +128,7 @@ def why_not(
     ends = expiry(words)
     if ends is not None and ends > now + rules.longest:
         return f"it may hold for {rules.minutes} minutes at most"
-    return _signed(approval, expected, person, now)
+    return _signed(approval, expected, person, now, rules.site)
 
 
 def why_not_reviewed(approval: Approval, glass: BreakGlass, person: Person | None, now: datetime) -> str:
@@ -134,7 +137,7 @@ def why_not_reviewed(approval: Approval, glass: BreakGlass, person: Person | Non
     if ends is not None and ends > now + SIGNED_FOR:
         return "the signature of a review may hold for a day at most"
     expected = for_review(glass, words.person, words.reason, expires=ends or now)
-    return _signed(approval, expected, person, now)
+    return _signed(approval, expected, person, now, None)
 
 
 _PARTS = {
@@ -149,9 +152,13 @@ _PARTS = {
 }
 
 
-def _signed(approval: Approval, expected: Statement, person: Person | None, now: datetime) -> str:
+def _signed(
+    approval: Approval, expected: Statement, person: Person | None, now: datetime, site: Site | None
+) -> str:
     words, ends = approval.statement, expiry(approval.statement)
     for field in Statement.__struct_fields__:
+        if field == "shown":  # what a page showed is compared where the text is at hand
+            continue
         if getattr(words, field) != getattr(expected, field):
             return f"it was signed for another {_PARTS.get(field, field)}"
     if ends is None or ends <= now:
@@ -160,4 +167,4 @@ def _signed(approval: Approval, expected: Statement, person: Person | None, now:
         return "nobody of that name is enrolled"
     if person.disabled:
         return "the person is disabled"
-    return signed_by(approval, person)
+    return signed_by(approval, person, site)

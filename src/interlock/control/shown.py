@@ -7,12 +7,13 @@ agent's own words labelled as such, and what the signature is bound to. Whatever
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
-from interlock.control import approval
+from interlock.control import approval, break_glass
 from interlock.model.change import Change, Statement
 from interlock.model.effect import Effect
 from interlock.model.visible import visible
 from interlock.model.words import effect_words, remedy_words
 
+_VERBS = {approval.REVERT_PURPOSE: "REVERT", break_glass.PURPOSE: "BREAK THE GLASS, ALONE, FOR"}
 GONE = "The statements are no longer stored: only their digest is."
 UNCHECKED = "THE AGENT'S OWN WORDS (nobody has checked them)"
 
@@ -44,7 +45,7 @@ def digest(text: str) -> str:
 
 
 def _head(change: Change, words: Statement) -> Iterator[str]:
-    verb = "REVERT" if words.purpose == approval.REVERT_PURPOSE else words.verdict.value.upper()
+    verb = _VERBS.get(words.purpose) or words.verdict.value.upper()
     yield f"{verb} {change.id}"
     yield f"as {words.person}, until {words.expires}"
     if words.reason:

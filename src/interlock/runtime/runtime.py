@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
+import msgspec
 import structlog
 
 import interlock
@@ -77,14 +78,15 @@ class Runtime:
         self.config, self.store = config, store
         found = {t.connector: find(t.connector) for t in config.targets.values()}
         relaxed = (name for name, e in config.environments.items() if e.protection == "relaxed")
+        site = site_of(config.api.public_url)
         self.terms = Terms(
             config.quorums,
             store.origin,
             gateway,
             config.budgets,
-            site_of(config.api.public_url),
+            site,
             config.reviews,
-            config.break_glass,
+            msgspec.structs.replace(config.break_glass, site=site),
             admins=admins.quorums(config.quorums),
             relaxed=frozenset(relaxed),
         )
@@ -121,7 +123,7 @@ class Runtime:
         self.enrolments = Enrolments(self.core, self.governance, self.entrance)
         gates = {name: t.gate for name, t in self.targets.items()}
         self.changes = Changes(self.core, gates, self.governing.office)
-        self.break_glass = BreakGlasses(self.core, gates)
+        self.break_glass = BreakGlasses(self.core, gates, self.changes)
         self.insight = Insight(self.core, config.reveal)
         self.switches = Switches(self.core, self.governance)
         self.protection = Protection(self.core, self.targets, self.governance)

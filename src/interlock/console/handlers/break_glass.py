@@ -28,7 +28,9 @@ async def statement(call: Call[BreakGlassQuery, None]) -> BreakGlassToSign:
 
 async def used(call: Call[Nothing, Signed]) -> BreakGlass:
     """Break the glass."""
-    glass, _ = await call.runtime.break_glass.use(call.body.statement, call.body.signature)
+    glass, _ = await call.runtime.break_glass.use(
+        call.body.statement, call.body.signature, call.body.assertion
+    )
     return glass
 
 

@@ -9,13 +9,17 @@ const statement = JSON.parse(document.getElementById("statement").textContent);
 const { change, what, force, rp, keys } = place.dataset;
 
 async function sign() {
-  if (what !== "revert") await send(`/console/changes/${change}/opened`, {});
+  if (what === "approve") await send(`/console/changes/${change}/opened`, {});
   const words = { ...statement, shown: hex(await sha256(text.textContent)) };
   const challenge = await sha256(canonical(words));
   const signed = await ask(challenge, rp, keys.split(" ").filter(Boolean));
   if (what === "revert") {
     const outcome = await send(`/api/v1/changes/${change}/revert`, { statement: words, force: Boolean(force), ...signed });
     if (!outcome.done && outcome.code !== "held") throw new Error(outcome.why || outcome.code);
+    return;
+  }
+  if (what === "break-glass") {
+    await send("/api/v1/break-glass", { statement: words, ...signed });
     return;
   }
   await send(`/api/v1/changes/${change}/approvals`, { statement: words, ...signed });

@@ -108,7 +108,7 @@ async def _page(visit: Visit, *, reveal: bool = False) -> Answer:
         return conflict_of_interest(me, tx.agent(change.agent), tx.grants(), change)
 
     conflict = await visit.runtime.store.read(read)
-    effects = change.measurement.effects
+    effects, open_now = change.measurement.effects, change.state in OPEN
     return Html(
         "change.html",
         {
@@ -120,10 +120,11 @@ async def _page(visit: Visit, *, reveal: bool = False) -> Answer:
             "conflict": conflict,
             "odd": [o for text in (*(view.statements or ()), change.reason) for o in oddities(text)],
             "spoken": any(a.statement.person == me for a in view.approvals),
-            "open": change.state in OPEN,
+            "open": open_now,
             "revertible": MACHINE.allows(change.state, E.REVERT),
             "remedies": approval.remedies(change),
             "beside": _beside(view),
+            "glass": open_now and me in visit.runtime.terms.break_glass.people and not conflict,
             "mine": any(
                 a.statement.person == me and a.statement.verdict is Verdict.APPROVE for a in view.approvals
             ),
@@ -148,12 +149,14 @@ async def sign(visit: Visit) -> Answer:
     )
     service, me = visit.runtime.changes, visit.person
     force = bool(visit.form.get("force"))
-    if what == "revert":
+    if what == "break-glass":
+        words, plan = await visit.runtime.break_glass.statement(me, reason, change=change_id), None
+    elif what == "revert":
         words = await service.revert_statement(change_id, me, force=force, reason=reason)
         plan = await service.revert_plan(change_id, force=force)
     else:
         if what not in ("approve", "deny"):
-            raise Refusal("invalid", "approve, deny or revert")
+            raise Refusal("invalid", "approve, deny, revert or break-glass")
         if what == "deny" and not reason:
             raise Rejected("say why: the agent is told")
         words, plan = await service.statement(change_id, me, Verdict(what), reason), None
@@ -212,6 +215,14 @@ async def withdrawn(visit: Visit) -> Answer:
         _id(visit), visit.form.get("reason", "").strip()[:500] or "withdrawn", by=visit.by
     )
     return GoTo(f"/console/changes/{change.id}")
+
+
+async def reviewed(visit: Visit) -> Answer:
+    """Say what one thinks of somebody else's break-glass."""
+    await visit.runtime.break_glass.review(
+        visit.path["id"], visit.person, visit.form.get("sentence", ""), by=visit.by
+    )
+    return GoTo("/console/")
 
 
 def _of(answer: Permitted | Held, visit: Visit) -> str:

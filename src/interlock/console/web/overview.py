@@ -8,6 +8,7 @@ from interlock.console.web import chart, words
 from interlock.console.web.views import agents
 from interlock.console.web.visit import Answer, Html, Visit
 from interlock.model.base import Value
+from interlock.model.break_glass import BreakGlass
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import ACTIVITY_SLICE, Activity, Change, ChangeFilter, ChangeState, Listing
 from interlock.model.usage import Asking
@@ -32,13 +33,29 @@ async def shown(visit: Visit) -> Answer:
 
     def read(
         tx: ReadTx,
-    ) -> tuple[datetime, Listing, Sequence[Activity], Sequence[Breaker], Sequence[Change], Sequence[Asking]]:
+    ) -> tuple[
+        datetime,
+        Listing,
+        Sequence[Activity],
+        Sequence[Breaker],
+        Sequence[Change],
+        Sequence[Asking],
+        Sequence[BreakGlass],
+    ]:
         since = _whole(tx.now() - WINDOW)
         waiting = tx.listing(ChangeFilter(states=_WAITING, limit=_SHOWN))
         lately = tx.listing(ChangeFilter(since=since, limit=_SHOWN)).changes
-        return since, waiting, tx.activity(since, WINDOW / SLICES), tx.breakers(), lately, tx.asking(since)
+        return (
+            since,
+            waiting,
+            tx.activity(since, WINDOW / SLICES),
+            tx.breakers(),
+            lately,
+            tx.asking(since),
+            tx.break_glasses(),
+        )
 
-    since, waiting, activity, breakers, lately, asking = await visit.runtime.store.read(read)
+    since, waiting, activity, breakers, lately, asking, glasses = await visit.runtime.store.read(read)
     states: Counter[ChangeState] = Counter()
     for part in activity:
         states[part.state] += part.changes
@@ -51,6 +68,8 @@ async def shown(visit: Visit) -> Answer:
             "states": sorted(states.items(), key=lambda item: -item[1]),
             "total": states.total(),
             "open": [b for b in breakers if b.frozen or b.state is not BreakerState.CLOSED],
+            "glasses": [glass for glass in glasses if not glass.reviewed_by],
+            "me": visit.person,
             "chart": chart.timeline(activity, since, WINDOW, SLICES),
             "legend": words.legend(),
             "active": _active(asking, agents.connected(visit)),

@@ -24,6 +24,7 @@ PAGES: tuple[Page, ...] = (
     Page(method="POST", path=f"{C}/changes/{{id}}/sample", handler=changes.revealed),
     Page(method="POST", path=f"{C}/changes/{{id}}/apply", handler=changes.applied),
     Page(method="POST", path=f"{C}/changes/{{id}}/withdraw", handler=changes.withdrawn),
+    Page(method="POST", path=f"{C}/break-glass/{{id}}/review", handler=changes.reviewed),
     Page(path=f"{C}/agents", handler=agents.listed),
     Page(path=f"{C}/agents/{{name}}", handler=agents.shown),
     Page(method="POST", path=f"{C}/agents/{{name}}/disable", handler=agents.disabled),

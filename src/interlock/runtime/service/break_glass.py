@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from interlock.control import break_glass as words_of
 from interlock.model.break_glass import BreakGlass
-from interlock.model.change import Approval, Change, Statement
+from interlock.model.change import Approval, Assertion, Change, Statement
 from interlock.model.decision import Target
 from interlock.model.errors import NotFound, Rejected, Unavailable
 from interlock.pipeline import break_glass
@@ -13,7 +13,7 @@ from interlock.pipeline.records import found
 from interlock.runtime import announce
 from interlock.runtime.core import Core
 from interlock.runtime.gate import TargetGate
-from interlock.runtime.service.changes import signed
+from interlock.runtime.service.changes import Changes, signed, use_passkey
 from interlock.runtime.service.names import sentence
 from interlock.sdk.ports import ReadTx, Tx
 
@@ -21,8 +21,8 @@ from interlock.sdk.ports import ReadTx, Tx
 class BreakGlasses:
     """The service. `gates` are the targets that this process serves."""
 
-    def __init__(self, core: Core, gates: Mapping[str, TargetGate]) -> None:
-        self._core, self._gates = core, gates
+    def __init__(self, core: Core, gates: Mapping[str, TargetGate], changes: Changes) -> None:
+        self._core, self._gates, self._changes = core, gates, changes
 
     async def list(self) -> Sequence[BreakGlass]:
         """Those that nobody has reviewed first, then the newest."""
@@ -60,13 +60,20 @@ class BreakGlasses:
 
         return await self._core.store.read(read)
 
-    async def use(self, words: Statement, signature: str) -> tuple[BreakGlass, Change | None]:
-        """Break the glass. Everyone is told. Raises Rejected with the reason when the words do not hold."""
+    async def use(
+        self, words: Statement, signature: str, assertion: Assertion | None = None
+    ) -> tuple[BreakGlass, Change | None]:
+        """Break the glass. Everyone is told. Raises Rejected with the reason when the words do not hold. A passkey signs for one
+        change, whose text is on screen; for a target a signing key does."""
+        if assertion is not None and not words.change:
+            raise Rejected("for a whole target sign with a key, on the command line")
+        await self._changes.was_shown(words, assertion)
         terms = self._core.terms
         protected = None if words.change else self._target(words.target)
 
         def work(tx: Tx) -> tuple[BreakGlass, Change | None]:
-            approval = signed(tx, words, signature)
+            approval = signed(tx, words, signature, assertion)
+            use_passkey(tx, words, assertion)
             if protected is None:
                 return break_glass.of_change(tx, approval, terms)
             return break_glass.of_target(tx, approval, protected, terms), None
@@ -92,7 +99,7 @@ class BreakGlasses:
         """Somebody else says what they think of it: by a signature of their own, or else `by` must be themself (`person/NAME`).
         Raises NotFound, Rejected."""
         said, terms = sentence(text, "a review"), self._core.terms
-        if words is None and by != f"person/{person}":
+        if words is None and by not in (f"person/{person}", f"session/{person}"):
             raise Rejected("the review needs the reviewer's own signature")
         if words is not None and (words.person, words.reason) != (person, said):
             raise Rejected("the signature is of somebody else, or about another sentence")

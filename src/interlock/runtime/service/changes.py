@@ -148,11 +148,11 @@ class Changes:
     async def speak(self, words: Statement, signature: str, assertion: Assertion | None = None) -> Spoken:
         """Give a signed approval or denial. Raises Rejected with the reason when it does not hold or cannot count; that is recorded
         as well."""
-        await self._shown(words, assertion)
+        await self.was_shown(words, assertion)
 
         def work(tx: Tx) -> Spoken:
             spoken = approve.speak(tx, signed(tx, words, signature, assertion), self._core.terms)
-            _use_passkey(tx, words, assertion)
+            use_passkey(tx, words, assertion)
             return spoken if self._office is None else self._office.follow(tx, spoken)
 
         try:
@@ -164,8 +164,8 @@ class Changes:
         self._core.watch.moved(spoken.change)
         return spoken if self._office is None else await self._office.followed(spoken)
 
-    async def _shown(self, words: Statement, assertion: Assertion | None) -> None:
-        """With a passkey people sign what a page showed them: it must be what this change's text is, made anew."""
+    async def was_shown(self, words: Statement, assertion: Assertion | None) -> None:
+        """With a passkey people sign what a page showed them: it must be what this change's text is, made anew. Raises Rejected."""
         if assertion is None and words.shown is msgspec.UNSET:
             return
         view = await self.show(words.change)
@@ -236,7 +236,7 @@ class Changes:
         self, words: Statement, signature: str, assertion: Assertion | None = None, *, force: bool = False
     ) -> Answer:
         """Undo an applied change on a person's signed wish. Raises Rejected (no before-image, bad signature)."""
-        await self._shown(words, assertion)
+        await self.was_shown(words, assertion)
 
         def read(tx: ReadTx) -> tuple[Change, Approval]:
             change = found(tx, words.change)
@@ -245,7 +245,7 @@ class Changes:
 
         original, wish = await self._core.store.read(read)
         if assertion is not None:
-            await self._core.store.transact(lambda tx: _use_passkey(tx, words, assertion))
+            await self._core.store.transact(lambda tx: use_passkey(tx, words, assertion))
         return await self._revert(self._gate(original.target), original, wish, force, None)
 
     async def revert_plan(self, change_id: str, *, force: bool = False) -> RevertPlan:
@@ -333,7 +333,7 @@ def signed(tx: ReadTx, words: Statement, signature: str, assertion: Assertion | 
     return Approval(words, signature, key, tx.now(), assertion)
 
 
-def _use_passkey(tx: Tx, words: Statement, assertion: Assertion | None) -> None:
+def use_passkey(tx: Tx, words: Statement, assertion: Assertion | None) -> None:
     """A passkey that counts must have counted on: otherwise the signature is an old one."""
     person = tx.person(words.person)
     if assertion is None or person is None or (key := person.passkey(assertion.credential)) is None:
