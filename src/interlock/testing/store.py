@@ -85,7 +85,7 @@ class FakeReadTx(DecidingReads, QueueReads, UsageReads):
         return self._t.changes.get(change_id)
 
     def changes(self, which: ChangeFilter) -> Sequence[Change]:
-        return self.listing(which).changes
+        return list(self.listing(which).changes)
 
     def listing(self, which: ChangeFilter) -> Listing:
         newest = sorted(self._t.changes.values(), key=lambda c: c.id, reverse=True)

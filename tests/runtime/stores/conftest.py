@@ -12,6 +12,7 @@ import pytest
 from interlock.runtime.crypto import MasterKey
 from interlock.runtime.stores import SqlStore, open_store
 from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.store import FakeStore
 
 MASTER = MasterKey(bytes(range(32)))
 ORIGIN = "interlock.example/test"
@@ -110,6 +111,15 @@ def _database(cluster: PgCluster) -> Iterator[Backend]:
     yield place
     place.close()
     database.drop()
+
+
+@pytest.fixture(params=["sqlite", "pg18", "pg15", "fake"])
+def any_store(request: pytest.FixtureRequest) -> Any:
+    """A new store of each kind in turn; the enforcing fake promises the same as the others."""
+    if request.param == "fake":
+        return FakeStore()
+    place: Backend = request.getfixturevalue(f"{request.param}_place")
+    return place.open()
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ async def shown(visit: Visit) -> Answer:
         Sequence[Asking],
         Sequence[BreakGlass],
     ]:
-        since = _whole(tx.now() - WINDOW)
+        since = _next_slice(tx.now() - WINDOW)
         waiting = tx.listing(ChangeFilter(states=_WAITING, limit=_SHOWN))
         lately = tx.listing(ChangeFilter(since=since, limit=_SHOWN)).changes
         return (
@@ -85,6 +85,6 @@ def _active(asking: Sequence[Asking], sessions: Mapping[str, int]) -> list[Activ
     return asked + [Active(name, 0, None, sessions[name]) for name in silent]
 
 
-def _whole(at: datetime) -> datetime:
-    """The beginning of the slice of activity that a time is in."""
-    return at - (at - datetime.min.replace(tzinfo=UTC)) % ACTIVITY_SLICE
+def _next_slice(at: datetime) -> datetime:
+    """The beginning of the next slice of activity: from there on it is counted exactly."""
+    return at - (at - datetime.min.replace(tzinfo=UTC)) % ACTIVITY_SLICE + ACTIVITY_SLICE
