@@ -182,8 +182,15 @@ def anyio_backend() -> str:
 async def api(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Api]:
     """`ann`, `bob` and `adm` are people (the last an admin), `olga` owns the agents `fixer` and `other`. Given indirectly, it is
     another configuration."""
-    (tmp_path / "interlock.yaml").write_text(getattr(request, "param", CONFIG))
-    config = load(tmp_path / "interlock.yaml")
+    async with installed(tmp_path, getattr(request, "param", CONFIG)) as made:
+        yield made
+
+
+@asynccontextmanager
+async def installed(folder: Path, text: str) -> AsyncIterator[Api]:
+    """What `api` is, with that configuration."""
+    (folder / "interlock.yaml").write_text(text)
+    config = load(folder / "interlock.yaml")
     store = open_configured(config, create=True)
     toy = ToyTarget(ROWS)
     connector = Reachable({"shop": toy})

@@ -24,6 +24,7 @@ from interlock.control.passkey import to_base64url
 from interlock.model.base import Value
 from interlock.model.change import ChangeState
 from interlock.model.message import Event, Message, MessageState
+from interlock.model.proposal import LinkLogin
 from interlock.runtime.service.insight import Insight
 from interlock.sdk.connector import Held, Permitted
 from interlock.testing.signing import key_of, public_key_of
@@ -77,6 +78,7 @@ TABLE = """
     listEnrolments       401        404    404    yes     yes       yes    yes
     confirmPerson        401        404    404    403     403       yes    yes
     revokePasskey        401        404    404    yes     yes       yes    yes
+    unlinkPerson         401        404    404    yes     yes       yes    yes
     setGroups            401        404    404    403     403       yes    yes
     recoverPerson        401        404    404    403     403       yes    yes
     giveAgent            401        404    404    403     403       yes    yes
@@ -290,6 +292,14 @@ async def some_passkey(api: Api, person: str) -> Ask:
     return Ask({"name": name, "id": to_base64url(key.id)})
 
 
+async def some_login(api: Api, person: str) -> Ask:
+    """Of somebody who has a login at a provider."""
+    name = f"p{next(_numbers)}"
+    wanted = LinkLogin(name, ("dev",), "https://login.example", name)
+    await api.runtime.governance.want(api.runtime.core, wanted, "uid/0")
+    return Ask({"name": name}, body={"sub": name})
+
+
 async def other_groups(api: Api, person: str) -> Ask:
     return Ask((await some_person(api, person)).path, body={"groups": ["dba"]})
 
@@ -358,6 +368,7 @@ REQUESTS: Mapping[str, Make] = {
     "invitePerson": fixed(path={"name": "newcomer"}, body={"groups": ["dev"]}),
     "confirmPerson": enrolment,
     "revokePasskey": some_passkey,
+    "unlinkPerson": some_login,
     "setGroups": other_groups,
     "recoverPerson": other_key,
     "giveAgent": other_owner,

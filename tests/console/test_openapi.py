@@ -19,6 +19,7 @@ from interlock.console.problems import CODES
 from interlock.console.routes import OPERATIONS
 from interlock.control.passkey import to_base64url
 from interlock.model.message import Event, Message, MessageState
+from interlock.model.proposal import LinkLogin
 from interlock.runtime.service.insight import Insight
 from interlock.testing.signing import key_of, public_key_of
 
@@ -216,6 +217,12 @@ async def revoke_passkey(api: Api) -> httpx.Response:
     return await api.admin.delete(f"/api/v1/people/new/passkeys/{to_base64url(key.id)}")
 
 
+async def unlink(api: Api) -> httpx.Response:
+    wanted = LinkLogin("new", ("sre",), "https://login.example", "248289761001")
+    await api.runtime.governance.want(api.runtime.core, wanted, "uid/0")
+    return await api.admin.post("/api/v1/people/new/unlink", json={"sub": "248289761001"})
+
+
 async def glass_words(api: Api) -> httpx.Response:
     change = await api.held()
     query = {"person": "adm", "reason": "fire", "change": change.id, "nonce": "n" * 32}
@@ -338,6 +345,7 @@ CASES: dict[str, tuple[Ask, int]] = {
     "listEnrolments": (list_enrolments, 200),
     "confirmPerson": (confirm_person, 200),
     "revokePasskey": (revoke_passkey, 200),
+    "unlinkPerson": (unlink, 200),
     "disablePerson": (post("/api/v1/people/bob/disable", {}), 200),
     "listAgents": (get("/api/v1/agents"), 200),
     "addAgent": (post("/api/v1/agents", {"name": "new", "owner": "olga"}), 201),
@@ -398,7 +406,7 @@ async def test_what_loosens_is_answered_with_a_proposal(api: Api, op_id: str) ->
 def test_everything_that_loosens_says_so() -> None:
     assert set(LOOSENING) == {
         "addPerson", "addAgent", "addGrant", "moveBreaker", "thaw", "unprotectTables", "emptyTrash",
-        "setGroups", "recoverPerson", "giveAgent",
+        "setGroups", "recoverPerson", "giveAgent", "confirmPerson",
     }  # fmt: skip
 
 

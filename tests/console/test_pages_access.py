@@ -39,12 +39,15 @@ ROWS: dict[Key, Row] = {
     ("GET", f"{C}/login"): Row(OK, OK, anyone=OK),
     ("POST", f"{C}/login/options"): Row(OK, OK, data={}, anyone=OK),
     ("POST", f"{C}/login/answer"): Row(400, 400, data={}, anyone=400),
+    ("GET", f"{C}/login/oidc"): Row(404, 404, anyone=404),
+    ("GET", f"{C}/login/oidc/answer"): Row(404, 404, anyone=404),
     ("POST", f"{C}/logout"): Row(GO, GO, fields={}),
     ("GET", f"{C}/enrol"): Row(OK, OK, anyone=OK),
     ("POST", f"{C}/enrol/options"): Row(422, 422, data={"secret": "x"}, anyone=422),
     ("POST", f"{C}/enrol/answer"): Row(
         422, 422, data={"secret": "x", "label": "", "credential": {}}, anyone=422
     ),
+    ("POST", f"{C}/enrol/oidc"): Row(404, 404, data={"secret": "x"}, anyone=404),
     ("GET", f"{C}/changes"): Row(OK, OK),
     ("GET", f"{C}/changes/{{id}}"): Row(OK, OK, f"{C}/changes/CHANGE"),
     ("POST", f"{C}/changes/{{id}}/sign"): Row(
@@ -93,7 +96,7 @@ ROWS: dict[Key, Row] = {
     ("GET", f"{C}/ledger"): Row(OK, OK),
     ("GET", f"{C}/ledger/{{number}}"): Row(OK, OK, f"{C}/ledger/3"),
 }
-"""A row for each page."""
+"""A row for each page. There is no login provider here: `tests/console/oidc` is about that."""
 
 LOOSENING = {f"{C}/people/{{name}}/confirm", f"{C}/invitations", f"{C}/environments/{{name}}/thaw"}
 KEYS = sorted(ROWS)

@@ -88,6 +88,8 @@ setup.postgres.command("unprotect")(protect.unprotect)
 principals.people.command("invite")(enrolling.invite_person)
 principals.people.command("confirm")(enrolling.confirm_person)
 principals.people.command("revoke-passkey")(enrolling.revoke_passkey)
+principals.people.command("unlink")(enrolling.unlink_login)
+principals.people.command("waiting")(enrolling.list_waiting)
 principals.agents.command("aws-env")(environments.aws_env)
 for name, group in {
     "postgres": setup.postgres,

@@ -9,7 +9,7 @@ import msgspec
 from starlette.requests import Request
 
 from interlock.console import httpsig
-from interlock.console.callers import ByKey, BySession, ByToken, Caller, Local, Nobody
+from interlock.console.callers import ByKey, BySession, ByToken, Caller, Local, Nobody, weak
 from interlock.console.httpsig import BadSignature, Signed
 from interlock.console.operations import Access
 from interlock.console.problems import Refusal
@@ -17,7 +17,7 @@ from interlock.control.passkey import Site
 from interlock.model.base import Value
 from interlock.model.errors import Unavailable
 from interlock.model.people import Agent, Person
-from interlock.runtime.service.entrance import Present
+from interlock.runtime.service.entrance import PASSKEY, Present
 from interlock.sdk.ports import Store, Tx
 
 ADMIN_GROUP = "admin"
@@ -96,7 +96,9 @@ class Doorkeeper:
             return Nobody()
         if request.method not in _SAFE:
             own_origin(request, self._site)
-        return BySession(found.person.name, ADMIN_GROUP in found.person.groups, found.session.token)
+        person, session = found.person, found.session
+        passkey = session.how == PASSKEY
+        return BySession(person.name, passkey and ADMIN_GROUP in person.groups, session.token, passkey)
 
     async def _agent(self, authorization: str) -> Agent:
         scheme, _, token = authorization.partition(" ")
@@ -169,6 +171,15 @@ def admit(caller: Caller, access: Access) -> None:
             assert_never(caller)
     if not allowed:
         raise Refusal("not_found")
+
+
+NEEDS_PASSKEY = "this needs a passkey: log in with yours"
+
+
+def strong_enough(caller: Caller, method: str, *, light: bool) -> None:
+    """Raise Refusal when the caller logged in without a passkey, and what they ask for is more than looking and not `light`."""
+    if weak(caller) and method not in _SAFE and not light:
+        raise Refusal("forbidden", NEEDS_PASSKEY)
 
 
 def _single(request: Request) -> dict[str, str]:

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from interlock.console import problems, web
-from interlock.console.access import Doorkeeper, admit
+from interlock.console.access import Doorkeeper, admit, strong_enough
 from interlock.console.handlers.governing import held
 from interlock.console.metrics import Metrics
 from interlock.console.operations import Access, Call, Operation, Raw
@@ -122,6 +122,7 @@ class _Resource:
         # Who may not know the resource learns nothing of its methods either.
         known = operation or next(iter(self.methods.values()))
         admit(caller, self._access(known))
+        strong_enough(caller, request.method, light=known.light)
         if operation is None:
             raise Refusal("method_not_allowed", headers={"Allow": ", ".join(sorted(self.methods))})
         query = _query(request, operation)

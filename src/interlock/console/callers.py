@@ -19,11 +19,13 @@ class ByKey(Value, frozen=True, tag=True):
 
 
 class BySession(Value, frozen=True, tag=True):
-    """A person at a browser, logged in with a passkey. `token` is what their forms must carry."""
+    """A person at a browser. `token` is what their forms must carry. `passkey` tells whether they logged in with one: whom the
+    login provider let in looks, tightens and comments, and is no admin."""
 
     person: str
     admin: bool = False
     token: str = ""
+    passkey: bool = True
 
 
 class ByToken(Value, frozen=True, tag=True):
@@ -37,6 +39,11 @@ class Nobody(Value, frozen=True, tag=True):
 
 
 Caller: TypeAlias = Local | ByKey | BySession | ByToken | Nobody
+
+
+def weak(caller: Caller) -> bool:
+    """Whether the caller needs a passkey for what neither tightens nor carries a signature of its own."""
+    return isinstance(caller, BySession) and not caller.passkey
 
 
 def name_of(caller: Caller) -> str:

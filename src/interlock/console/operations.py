@@ -13,6 +13,8 @@ from interlock.runtime.runtime import Runtime
 
 Q = TypeVar("Q")
 B = TypeVar("B")
+V1 = "/api/v1"
+"""Where the operations for people are."""
 
 
 class Access(enum.Enum):
@@ -81,6 +83,8 @@ class Operation(Value, frozen=True, kw_only=True):
     tag: str = ""
     proposes: bool = False
     """Whether it loosens: in governed mode it may be held for admins, which is answered with 202 and a `schemas_governed.Held`."""
+    light: bool = False
+    """Whether it only tightens, comments, or carries its own signature: a session that began without a passkey suffices."""
     also: tuple[int, ...] = ()
     """Statuses beyond the usual ones that answer with the same schema (health: 503)."""
 

@@ -7,17 +7,16 @@ from interlock.console.handlers import (
     deciding,
     insight,
     ledger,
-    principals,
     protection,
     status,
     switches,
     trash,
 )
 from interlock.console.health import Health, Targets
-from interlock.console.operations import Access, Operation
+from interlock.console.operations import V1, Access, Operation
 from interlock.console.routes_deciding import BREAK_GLASS, GOVERNING, MESSAGES
+from interlock.console.routes_people import PEOPLE
 from interlock.console.schemas import (
-    Agents,
     Breakers,
     ChangeDetail,
     ChangePage,
@@ -27,20 +26,14 @@ from interlock.console.schemas import (
     Empty,
     EntryQuery,
     Findings,
-    Grants,
     LedgerEntries,
     LedgerHead,
     Move,
-    NewAgent,
-    NewGrant,
-    NewPerson,
-    NewToken,
     Outcome,
     OwnChange,
     OwnChangeQuery,
     OwnChanges,
     OwnQuery,
-    People,
     ProofQuery,
     Reason,
     ReportQuery,
@@ -56,17 +49,14 @@ from interlock.console.schemas_deciding import (
     Unapproval,
 )
 from interlock.console.schemas_insight import Timeline
-from interlock.console.schemas_people import Confirmation, Enrolments, Invited, NewInvitation
 from interlock.console.schemas_targets import EmptyTrash, ProtectedTables, Tables, TrashList, TrashQuery
 from interlock.model.breaker import Breaker
 from interlock.model.change import Comment
-from interlock.model.people import Agent, Grant, Person
 from interlock.runtime.service.insight import SampleView
 from interlock.runtime.service.report import Report
 from interlock.runtime.service.reverting import RevertPlan
 
 PUBLIC, AGENT, PERSON, ADMIN = Access.PUBLIC, Access.AGENT, Access.PERSON, Access.ADMIN
-V1 = "/api/v1"
 
 _STATUS = (
     Operation(
@@ -123,12 +113,12 @@ _CHANGES = (
     ),
     Operation(
         id="speak", method="POST", path=f"{V1}/changes/{{id}}/approvals", access=PERSON, tag="changes", body=Signed,
-        answer=ChangeDetail, summary="Give a signed approval or denial", handler=changes.spoken,
+        answer=ChangeDetail, summary="Give a signed approval or denial", handler=changes.spoken, light=True,
     ),
     Operation(
         id="takeBackApproval", method="POST", path=f"{V1}/changes/{{id}}/approvals/withdraw", access=PERSON, tag="changes",
         body=Unapproval, answer=ChangeDetail, summary="Take one's own approval back before it is used",
-        handler=deciding.taken_back,
+        handler=deciding.taken_back, light=True,
     ),
     Operation(
         id="listComments", method="GET", path=f"{V1}/changes/{{id}}/comments", access=PERSON, tag="changes", answer=Comments,
@@ -136,7 +126,7 @@ _CHANGES = (
     ),
     Operation(
         id="addComment", method="POST", path=f"{V1}/changes/{{id}}/comments", access=PERSON, tag="changes", body=NewComment,
-        answer=Comment, status=201, summary="Write something beside a change", handler=deciding.commented,
+        answer=Comment, status=201, summary="Write something beside a change", handler=deciding.commented, light=True,
     ),
     Operation(
         id="applyChange", method="POST", path=f"{V1}/changes/{{id}}/apply", access=PERSON, tag="changes", body=Empty,
@@ -144,6 +134,7 @@ _CHANGES = (
     ),
     Operation(
         id="withdrawChange", method="POST", path=f"{V1}/changes/{{id}}/withdraw", access=PERSON, tag="changes", body=Reason,
+        light=True,
         answer=ChangeDetail, summary="Take back an open change: nobody can approve or use it any more", handler=changes.withdrawn,
     ),
     Operation(
@@ -152,7 +143,7 @@ _CHANGES = (
     ),
     Operation(
         id="revertChange", method="POST", path=f"{V1}/changes/{{id}}/revert", access=PERSON, tag="changes",
-        body=SignedRevert, answer=Outcome, summary="Undo an applied change", handler=changes.reverted,
+        body=SignedRevert, answer=Outcome, summary="Undo an applied change", handler=changes.reverted, light=True,
     ),
     Operation(
         id="getSample", method="GET", path=f"{V1}/changes/{{id}}/sample", access=PERSON, tag="changes", answer=SampleView,
@@ -168,70 +159,6 @@ _CHANGES = (
     ),
 )  # fmt: skip
 
-_PRINCIPALS = (
-    Operation(
-        id="listPeople", method="GET", path=f"{V1}/people", access=PERSON, tag="people", answer=People,
-        summary="All people", handler=principals.people,
-    ),
-    Operation(
-        id="addPerson", method="POST", path=f"{V1}/people", access=ADMIN, tag="people", body=NewPerson, answer=Person,
-        status=201, proposes=True,
-        summary="Enrol a person", handler=principals.add_person,
-    ),
-    Operation(
-        id="disablePerson", method="POST", path=f"{V1}/people/{{name}}/disable", access=PERSON, tag="people", body=Empty,
-        answer=Person, summary="Disable a person", handler=principals.disable_person,
-    ),
-    Operation(
-        id="invitePerson", method="POST", path=f"{V1}/people/{{name}}/invitation", access=ADMIN, tag="people",
-        body=NewInvitation, answer=Invited, status=201, summary="A link with which somebody makes a passkey",
-        handler=principals.invite,
-    ),
-    Operation(
-        id="listEnrolments", method="GET", path=f"{V1}/enrolments", access=PERSON, tag="people", answer=Enrolments,
-        summary="Passkeys that wait to be confirmed", handler=principals.enrolments,
-    ),
-    Operation(
-        id="confirmPerson", method="POST", path=f"{V1}/people/{{name}}/confirm", access=ADMIN, tag="people",
-        body=Confirmation, answer=Person, summary="Let a passkey count, by the code that its maker saw",
-        handler=principals.confirm,
-    ),
-    Operation(
-        id="revokePasskey", method="DELETE", path=f"{V1}/people/{{name}}/passkeys/{{id}}", access=PERSON, tag="people",
-        answer=Person, summary="A passkey counts no more, at once", handler=principals.revoke_passkey,
-    ),
-    Operation(
-        id="listAgents", method="GET", path=f"{V1}/agents", access=PERSON, tag="agents", answer=Agents,
-        summary="All agents", handler=principals.agents,
-    ),
-    Operation(
-        id="addAgent", method="POST", path=f"{V1}/agents", access=ADMIN, tag="agents", body=NewAgent, answer=NewToken,
-        status=201, proposes=True,
-        summary="Add an agent; its token is in the answer and nowhere else", handler=principals.add_agent,
-    ),
-    Operation(
-        id="rotateAgent", method="POST", path=f"{V1}/agents/{{name}}/rotate", access=ADMIN, tag="agents", body=Empty,
-        answer=NewToken, summary="Give an agent a new token", handler=principals.rotate_agent,
-    ),
-    Operation(
-        id="disableAgent", method="POST", path=f"{V1}/agents/{{name}}/disable", access=PERSON, tag="agents", body=Empty,
-        answer=Agent, summary="Disable an agent at once", handler=principals.disable_agent,
-    ),
-    Operation(
-        id="listGrants", method="GET", path=f"{V1}/grants", access=PERSON, tag="grants", answer=Grants,
-        summary="All grants", handler=principals.grants,
-    ),
-    Operation(
-        id="addGrant", method="POST", path=f"{V1}/grants", access=ADMIN, tag="grants", body=NewGrant, answer=Grant,
-        status=201, proposes=True,
-        summary="Give a grant", handler=principals.add_grant,
-    ),
-    Operation(
-        id="revokeGrant", method="DELETE", path=f"{V1}/grants/{{id}}", access=PERSON, tag="grants", answer=Grant,
-        summary="Revoke a grant at once", handler=principals.revoke_grant,
-    ),
-)  # fmt: skip
-
 _SWITCHES = (
     Operation(
         id="listBreakers", method="GET", path=f"{V1}/breakers", access=PERSON, tag="breakers", answer=Breakers,
@@ -239,12 +166,12 @@ _SWITCHES = (
     ),
     Operation(
         id="moveBreaker", method="POST", path=f"{V1}/breakers", access=PERSON, tag="breakers", body=Move, answer=Breaker,
-        proposes=True,
+        proposes=True, light=True,
         summary="Open a breaker, or reset it by one step", handler=switches.move,
     ),
     Operation(
         id="freeze", method="POST", path=f"{V1}/environments/{{name}}/freeze", access=PERSON, tag="breakers", body=Reason,
-        answer=Breaker, summary="Freeze an environment", handler=switches.freeze,
+        answer=Breaker, summary="Freeze an environment", handler=switches.freeze, light=True,
     ),
     Operation(
         id="thaw", method="POST", path=f"{V1}/environments/{{name}}/thaw", access=PERSON, tag="breakers", body=Reason,
@@ -304,6 +231,6 @@ _LEDGER = (
 )  # fmt: skip
 
 OPERATIONS: tuple[Operation, ...] = (
-    *_STATUS, *_CHANGES, *BREAK_GLASS, *_PRINCIPALS, *_SWITCHES, *_TABLES, *GOVERNING, *_LEDGER, *MESSAGES
+    *_STATUS, *_CHANGES, *BREAK_GLASS, *PEOPLE, *_SWITCHES, *_TABLES, *GOVERNING, *_LEDGER, *MESSAGES
 )  # fmt: skip
 """Every operation there is."""

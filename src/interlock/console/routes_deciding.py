@@ -5,7 +5,7 @@ from interlock.console.handlers import (
     governing,
     messages,
 )
-from interlock.console.operations import Access, Operation
+from interlock.console.operations import V1, Access, Operation
 from interlock.console.schemas import (
     Empty,
     Reason,
@@ -36,7 +36,6 @@ from interlock.model.proposal import Founded
 from interlock.runtime.notify.states import Tried
 
 PERSON, ADMIN = Access.PERSON, Access.ADMIN
-V1 = "/api/v1"
 
 BREAK_GLASS = (
     Operation(
@@ -51,6 +50,7 @@ BREAK_GLASS = (
     Operation(
         id="breakGlass", method="POST", path=f"{V1}/break-glass", access=PERSON, tag="break-glass", body=Signed, answer=BreakGlass,
         status=201, summary="Stand alone for a quorum, for one change or for a short time on one target", handler=break_glass.used,
+        light=True,
     ),
     Operation(
         id="getBreakGlass", method="GET", path=f"{V1}/break-glass/{{id}}", access=PERSON, tag="break-glass", answer=BreakGlass,
@@ -59,7 +59,7 @@ BREAK_GLASS = (
     Operation(
         id="reviewBreakGlass", method="POST", path=f"{V1}/break-glass/{{id}}/review", access=PERSON, tag="break-glass",
         body=SignedReview, answer=BreakGlass, summary="Say what one thinks of somebody else's use of break-glass",
-        handler=break_glass.reviewed,
+        handler=break_glass.reviewed, light=True,
     ),
 )  # fmt: skip
 

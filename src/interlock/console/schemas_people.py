@@ -19,22 +19,33 @@ class Invited(Value, frozen=True):
 
 
 class WaitingEnrolment(Value, frozen=True):
-    """A passkey that waits to be confirmed. Its code is only known to who made it."""
+    """A passkey, or with `login` a login at the provider, that waits to be confirmed. Its code is only known to who made it.
+    `person` is empty for who was not invited; `label` is then what the provider calls them, and `named` the groups that it says
+    they are in."""
 
     person: str
     label: str
     at: datetime
     groups: tuple[str, ...] = ()
     invited_by: str = ""
+    login: str = ""
+    named: tuple[str, ...] = ()
 
 
 class Enrolments(Value, frozen=True):
-    """Passkeys that wait to be confirmed."""
+    """Passkeys and logins that wait to be confirmed."""
 
     enrolments: tuple[WaitingEnrolment, ...]
 
 
 class Confirmation(Value, frozen=True):
-    """The code that the person saw."""
+    """The code that the person saw; and for a login that nobody invited, the groups of the person whom it becomes."""
 
     code: str
+    groups: tuple[str, ...] = ()
+
+
+class Unlink(Value, frozen=True):
+    """A login at the provider, by what that calls it (its claim `sub`)."""
+
+    sub: str

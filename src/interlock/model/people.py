@@ -5,7 +5,7 @@ import enum
 import hmac
 from datetime import datetime
 
-from interlock.model.base import Value
+from interlock.model.base import Value, digest_of
 from interlock.model.operation import Action
 
 
@@ -58,12 +58,28 @@ class Passkey(Value, frozen=True):
     revoked_at: datetime | None = None
 
 
+class Subject(Value, frozen=True):
+    """A login at an OpenID provider: `sub` is unique at `issuer`, case-sensitive, and never given to somebody else (OpenID Connect
+    Core 1.0, section 2). It lets its person look and tighten, and signs nothing."""
+
+    issuer: str
+    sub: str
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+    @property
+    def digest(self) -> str:
+        """How records name it: SHA-256 (hex). Some providers use e-mail addresses."""
+        return digest_of([self.issuer, self.sub])
+
+
 class Person(Value, frozen=True):
     """A human principal. `public_key` is an Ed25519 key as made by `interlock keys new`: 32 bytes in base64; empty for who signs
     with passkeys only.
 
     Before `counts_from` nothing that they approve counts in a strict environment (None: at once); `disabled_at` is when they were
-    disabled, for people that were disabled since that is kept.
+    disabled, for people that were disabled since that is kept. `withheld` are groups that they were given and that their login
+    provider did not name last time: until it does, they are not in them.
     """
 
     name: str
@@ -74,6 +90,8 @@ class Person(Value, frozen=True):
     counts_from: datetime | None = None
     disabled_at: datetime | None = None
     passkeys: tuple[Passkey, ...] = ()
+    subjects: tuple[Subject, ...] = ()
+    withheld: tuple[str, ...] = ()
 
     @property
     def keys(self) -> frozenset[str]:
@@ -84,6 +102,10 @@ class Person(Value, frozen=True):
         """The passkey of that credential id, if it is not revoked."""
         return next((k for k in self.passkeys if k.id == credential and k.revoked_at is None), None)
 
+    def had(self, issuer: str, sub: str) -> Subject | None:
+        """That login, if it is or ever was theirs."""
+        return next((s for s in self.subjects if (s.issuer, s.sub) == (issuer, sub)), None)
+
 
 class TicketKind(enum.Enum):
     """What a ticket lets its holder do."""
@@ -93,6 +115,7 @@ class TicketKind(enum.Enum):
     INVITATION = "invitation"
     REGISTRATION = "registration"
     ENROLMENT = "enrolment"
+    LINK = "link"
 
 
 class Ticket(Value, frozen=True):

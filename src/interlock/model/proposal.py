@@ -31,6 +31,15 @@ class AddPasskey(Value, frozen=True, tag="confirm person"):
     sign_count: int = 0
 
 
+class LinkLogin(Value, frozen=True, tag="confirm login of person"):
+    """Let a login at the provider count: as somebody new with `groups`, as somebody enrolled without."""
+
+    name: str
+    groups: tuple[str, ...]
+    issuer: str
+    sub: str
+
+
 class SetGroups(Value, frozen=True, tag="change groups of person"):
     """Give someone other groups."""
 
@@ -121,6 +130,7 @@ class EndGoverned(Value, frozen=True, tag="end governed mode"):
 Wanted: TypeAlias = (
     AddPerson
     | AddPasskey
+    | LinkLogin
     | SetGroups
     | Recover
     | AddAgent
@@ -185,6 +195,7 @@ def subject_of(wanted: Wanted) -> str:
         case (
             AddPerson(name)
             | AddPasskey(name)
+            | LinkLogin(name)
             | SetGroups(name)
             | Recover(name)
             | AddAgent(name)

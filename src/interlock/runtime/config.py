@@ -22,6 +22,8 @@ from interlock.runtime.addresses import is_loopback as is_loopback
 from interlock.runtime.identity import Identity
 from interlock.runtime.notify import config as notify
 from interlock.runtime.notify.config import ChannelConfig
+from interlock.runtime.oidc import settings as oidc
+from interlock.runtime.oidc.settings import Oidc
 from interlock.runtime.yaml_source import Key, Source
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -122,6 +124,7 @@ class Config(msgspec.Struct, frozen=True):
     witness: tuple[FileWitness | HttpWitness, ...]
     origin: str
     master_key: secrets.Secret | None
+    oidc: Oidc | None
     source: Source
     identity: Identity = Identity()
     approved: Approved | None = None
@@ -149,6 +152,7 @@ TOP = (
     "store", "state_dir", "api", "environments", "targets", "quorums", "policies", "guardrails", "limits", "budgets",
     "reviews", "break_glass", "retention", "notify", "witness", "origin", "master_key", "people", "agent_uids", "socket_uids",
     "samples",
+    "oidc",
 )  # fmt: skip
 
 
@@ -171,11 +175,12 @@ def build(source: Source, path: Path) -> Config:
     guardrails = _one_of(source, top.get("guardrails", "default"), ("default", "none"), ("guardrails",))
     limits = _limits(source, top.get("limits"))
     known_quorums = _quorums(source, top)
+    api = _api(source, top.get("api"), folder)
     return Config(
         file=path,
         store=_store(source, top["store"], folder),
         state_dir=folder / _text(source, top.get("state_dir", "var"), ("state_dir",)),
-        api=_api(source, top.get("api"), folder),
+        api=api,
         environments=environments,
         targets=_targets(source, top["targets"], environments, folder),
         quorums=known_quorums,
@@ -196,6 +201,7 @@ def build(source: Source, path: Path) -> Config:
         master_key=_secret(source, top["master_key"], folder, ("master_key",))
         if "master_key" in top
         else None,
+        oidc=oidc.read(source, top.get("oidc"), folder, api.public_url),
         source=source,
         identity=identity.read(source, top),
         reveal=_reveal(source, top.get("samples")),

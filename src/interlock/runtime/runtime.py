@@ -27,6 +27,7 @@ from interlock.runtime.governing import admins
 from interlock.runtime.governing.service import Governing
 from interlock.runtime.notify.office import Job, Office
 from interlock.runtime.notify.words import Words
+from interlock.runtime.oidc.login import OidcLogin
 from interlock.runtime.policies import Policies
 from interlock.runtime.service.break_glass import BreakGlasses
 from interlock.runtime.service.changes import Changes
@@ -121,6 +122,7 @@ class Runtime:
         self.grants = Grants(self.core, self.governance, self._is_strict)
         self.entrance = Entrance(self.core, store)
         self.enrolments = Enrolments(self.core, self.governance, self.entrance)
+        self.oidc = OidcLogin(self.core, store, self.entrance, config.oidc) if config.oidc else None
         gates = {name: t.gate for name, t in self.targets.items()}
         self.changes = Changes(self.core, gates, self.governing.office)
         self.break_glass = BreakGlasses(self.core, gates, self.changes)
@@ -246,6 +248,8 @@ class Runtime:
             ticker.cancel()
         await asyncio.gather(*self._tickers, return_exceptions=True)
         await self.core.refusals.flush()
+        if self.oidc is not None:
+            self.oidc.provider.close()
         await tickers.once("notify", self.office.finish)
         await tickers.once("sign", self.sign)
         await tickers.once("witness", self.witnesses.push)
@@ -383,4 +387,11 @@ def _config_entry(config: Config) -> dict[str, Json]:
         "limits": to_json(config.limits),
         "budgets": None if config.budgets is None else to_json(config.budgets),
     }
+    if config.oidc is not None:
+        decides["oidc"] = [
+            config.oidc.issuer,
+            config.oidc.groups_claim,
+            config.oidc.groups,
+            config.oidc.trust_groups,
+        ]
     return {"digest": digest_of(decides), "guardrails": config.guardrails, "targets": len(config.targets)}

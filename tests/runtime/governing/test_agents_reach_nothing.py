@@ -29,6 +29,7 @@ BODIES: dict[str, Any] = {
     "setGroups": {"groups": ["admin"]},
     "recoverPerson": {"public_key": public_key_of("mallory")},
     "giveAgent": {"owner": "sam"},
+    "confirmPerson": {"code": "AAAA-AAAA"},
     "addPerson": {"name": "mallory", "groups": ["admin"], "public_key": public_key_of("mallory")},
     "addAgent": {"name": "mallory", "owner": "olga"},
     "addGrant": {"agent": "fixer", "target": "shop", "actions": ["delete"], "seconds": 3600},
@@ -117,7 +118,8 @@ async def test_the_socket_reads_tightens_and_proposes_only(governed: House) -> N
             path = path.replace("{name}", of.get(op.id, "sam"))
             body = BODIES.get(op.id, {})
             sent = await client.request(op.method, path, json=body if op.body else None)
-            wanted = {"emptyTrash": 200, "proposals": 200, "proposeConfig": 422}.get(op.id, 202)
+            others = {"emptyTrash": 200, "proposals": 200, "proposeConfig": 422, "confirmPerson": 422}
+            wanted = others.get(op.id, 202)
             assert sent.status_code == wanted, (op.id, sent.text)
             assert await decides(governed) == before, op.id
 

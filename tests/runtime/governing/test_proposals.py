@@ -13,11 +13,13 @@ from interlock.control.machine import IllegalMove
 from interlock.model.breaker import BreakerState
 from interlock.model.change import ChangeState, Verdict
 from interlock.model.errors import NotFound, Rejected, Unavailable
+from interlock.model.people import Subject
 from interlock.model.proposal import INTERLOCK
 from interlock.pipeline.expire import expire_all
 from interlock.runtime.config import load
 from interlock.runtime.governance import Proposed
 from interlock.runtime.governing import deciding, record
+from interlock.runtime.oidc import links
 from interlock.sdk.connector import Permitted, TrashItem
 from interlock.sdk.ports import Tx
 from interlock.testing import signing
@@ -36,6 +38,16 @@ async def _opened(house: House) -> None:
     await house.runtime.switches.open("global", "incident", by=SOCKET)
 
 
+async def _logged_in_at_the_provider(house: House) -> None:
+    """By an invitation of sam."""
+
+    def work(tx: Tx) -> None:
+        subject = Subject("https://login.example", "248289761001", tx.now())
+        links.wait(tx, links.Link(subject, "AAAA-AAAA", "sam"))
+
+    await house.runtime.store.transact(work)
+
+
 async def _nothing(house: House) -> None:
     return
 
@@ -44,6 +56,10 @@ LOOSENING: dict[str, tuple[Callable[[House], Any], Ask]] = {
     "add person": (_nothing, lambda h, by: h.runtime.people.add("new", ["sre"], NEW, by=by)),
     "change groups": (_nothing, lambda h, by: h.runtime.people.set_groups("sam", ["sre", "dba"], by=by)),
     "recover": (_nothing, lambda h, by: h.runtime.people.recover("sam", NEW, by=by)),
+    "confirm login": (
+        _logged_in_at_the_provider,
+        lambda h, by: h.runtime.enrolments.confirm("sam", "AAAA-AAAA", by=by),
+    ),
     "add agent": (_nothing, lambda h, by: h.runtime.agents.add("helper", "olga", by=by)),
     "change owner": (_nothing, lambda h, by: h.runtime.agents.give_to("fixer", "sam", by=by)),
     "add grant": (_nothing, lambda h, by: h.grant("fixer", "shop", by=by)),

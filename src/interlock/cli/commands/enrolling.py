@@ -1,4 +1,4 @@
-"""Enrolling people by links, for passkeys."""
+"""Enrolling people by links, for passkeys and logins at a provider."""
 
 from typing import Annotated
 from urllib.parse import quote
@@ -8,7 +8,7 @@ import typer
 from interlock.cli import out
 from interlock.cli.commands.principals import Name, passkeys
 from interlock.cli.options import As, Config, Json, Key, Url, connect
-from interlock.console.schemas_people import Confirmation, Invited, NewInvitation
+from interlock.console.schemas_people import Confirmation, Enrolments, Invited, NewInvitation, Unlink
 from interlock.model.people import Person
 
 
@@ -40,14 +40,23 @@ def invite_person(
 def confirm_person(
     name: Name,
     code: Annotated[str, typer.Argument(metavar="CODE", help="The code that they saw, told by themselves.")],
+    group: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--group",
+            metavar="G",
+            help="For a login that nobody invited: a group of theirs (may be repeated).",
+        ),
+    ] = None,
     config: Config = None,
     url: Url = "",
     as_: As = "",
     key: Key = None,
     json: Json = False,
 ) -> None:
-    """Let the passkey that somebody made by a link count."""
-    person = connect(config, url, as_, key).post(address(name, "confirm"), Person, Confirmation(code))
+    """Let the passkey that somebody made by a link count, or their login at the provider."""
+    told = Confirmation(code, tuple(group or ()))
+    person = connect(config, url, as_, key).post(address(name, "confirm"), Person, told)
     if json:
         out.json(person)
     else:
@@ -72,6 +81,39 @@ def revoke_passkey(
         out.json(person)
     else:
         out.say(f"{person.name} has {passkeys(person)} passkeys left.")
+
+
+def unlink_login(
+    name: Name,
+    sub: Annotated[str, typer.Argument(metavar="SUB", help="As `interlock people list --json` shows it.")],
+    config: Config = None,
+    url: Url = "",
+    as_: As = "",
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """A login at the provider lets nobody in any more, at once; their sessions in the console end."""
+    person = connect(config, url, as_, key).post(address(name, "unlink"), Person, Unlink(sub))
+    if json:
+        out.json(person)
+    else:
+        left = sum(each.revoked_at is None for each in person.subjects)
+        out.say(f"{person.name} has {left} logins left.")
+
+
+def list_waiting(
+    config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
+) -> None:
+    """List passkeys and logins that wait to be confirmed, without their codes."""
+    found = connect(config, url, as_, key).get("/api/v1/enrolments", Enrolments)
+    if json:
+        out.json(found)
+        return
+    rows = [
+        (e.person, "login" if e.login else "passkey", e.label, ", ".join(e.groups or e.named), e.at)
+        for e in found.enrolments
+    ]
+    out.print_table(out.table("", ("person", "what", "is called", "groups", "since"), rows))
 
 
 def address(name: str, what: str) -> str:

@@ -20,6 +20,7 @@ from interlock.console.schemas_people import (
     Enrolments,
     Invited,
     NewInvitation,
+    Unlink,
     WaitingEnrolment,
 )
 from interlock.model.people import Agent, Grant, Person
@@ -51,21 +52,30 @@ async def invite(call: Call[Nothing, NewInvitation]) -> Invited:
 
 
 async def enrolments(call: Call[Nothing, None]) -> Enrolments:
-    """Passkeys that nobody has confirmed yet."""
+    """Passkeys and logins that nobody has confirmed yet."""
     found = await call.runtime.enrolments.waiting()
-    return Enrolments(
-        tuple(
-            WaitingEnrolment(
-                e.invitation.person, e.key.label, e.key.created_at, e.invitation.groups, e.invitation.by
-            )
-            for e in found
+    keys = (
+        WaitingEnrolment(
+            e.invitation.person, e.key.label, e.key.created_at, e.invitation.groups, e.invitation.by
         )
+        for e in found
     )
+    logins = (
+        WaitingEnrolment(w.person, w.calls, w.subject.created_at, w.groups, w.by, w.subject.digest, w.named)
+        for w in await call.runtime.enrolments.logins()
+    )
+    return Enrolments((*keys, *logins))
 
 
 async def confirm(call: Call[Nothing, Confirmation]) -> Person:
     """Let an enrolment count: whoever confirms was told the code by the person."""
-    return await call.runtime.enrolments.confirm(call.path["name"], call.body.code, by=name_of(call.caller))
+    told, by = call.body, name_of(call.caller)
+    return await call.runtime.enrolments.confirm(call.path["name"], told.code, told.groups, by=by)
+
+
+async def unlink(call: Call[Nothing, Unlink]) -> Person:
+    """A login lets nobody in any more, at once."""
+    return await call.runtime.enrolments.unlink(call.path["name"], call.body.sub, by=name_of(call.caller))
 
 
 async def revoke_passkey(call: Call[Nothing, None]) -> Person:

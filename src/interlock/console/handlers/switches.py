@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from interlock.console.access import strong_enough
 from interlock.console.callers import name_of
 from interlock.console.operations import Call, Nothing
 from interlock.console.schemas import BreakerMove, Breakers, Move, Reason
@@ -20,6 +21,7 @@ async def move(call: Call[Nothing, Move]) -> Breaker:
         case BreakerMove.OPEN:
             return await switches.open(asked.scope, asked.reason, by=by)
         case BreakerMove.RESET:
+            strong_enough(call.caller, "POST", light=False)
             return await switches.reset(asked.scope, asked.reason, by=by)
         case _:
             assert_never(asked.move)

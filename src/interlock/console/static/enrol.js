@@ -26,6 +26,21 @@ async function make(label) {
   return send("/console/enrol/answer", { secret, label, credential });
 }
 
+const provider = document.getElementById("provider");
+if (provider && secret) {
+  provider.disabled = false;
+  provider.addEventListener("click", async () => {
+    provider.disabled = true;
+    said.textContent = "";
+    try {
+      location.assign((await send("/console/enrol/oidc", { secret })).address);
+    } catch (error) {
+      said.textContent = sentence(error);
+      provider.disabled = false;
+    }
+  });
+}
+
 if (form) {
   const button = form.querySelector("button");
   if (secret) button.disabled = false;

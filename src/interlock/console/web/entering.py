@@ -33,7 +33,8 @@ class Secret(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def login(visit: Visit) -> Answer:
     """The way in. Back to `to` afterwards, which is a path of the console's."""
     why = "" if visit.runtime.terms.site is not None else NO_SITE
-    return Html("login.html", {"to": own_path(visit.query.get("to", "")), "why": why})
+    provider = visit.runtime.oidc.name if visit.runtime.oidc else ""
+    return Html("login.html", {"to": own_path(visit.query.get("to", "")), "why": why, "provider": provider})
 
 
 def own_path(text: str) -> str:
@@ -63,7 +64,8 @@ async def logout(visit: Visit) -> Answer:
 async def enrol(visit: Visit) -> Answer:
     """The page behind an enrolment link. Its secret stands behind `#`, and does not come here before the person acts."""
     why = "" if visit.runtime.terms.site is not None else NO_SITE
-    return Html("enrol.html", {"why": why})
+    provider = visit.runtime.oidc.name if visit.runtime.oidc else ""
+    return Html("enrol.html", {"why": why, "provider": provider})
 
 
 async def enrol_options(visit: Visit) -> Answer:

@@ -12,15 +12,18 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from interlock.console import problems
-from interlock.console.access import COOKIE, Doorkeeper, own_origin
+from interlock.console.access import COOKIE, Doorkeeper, own_origin, strong_enough
 from interlock.console.callers import BySession, Nobody
 from interlock.console.problems import KNOWN, Refusal
 from interlock.console.web.events import Events
 from interlock.console.web.render import Renderer, Static
-from interlock.console.web.visit import Answer, Data, GoTo, Html, Page, Visit, Who
+from interlock.console.web.visit import Answer, Away, Data, GoTo, Html, Page, Visit, Who
+from interlock.runtime.oidc.login import WITHIN
 from interlock.runtime.runtime import Runtime
 
 HOME = "/console/"
+BEGUN = "__Host-interlock-login"
+"""The cookie of a login that went to the login provider, for as long as it may take."""
 MAX_FORM = 64 * 1024
 """Longest form or script's message in bytes."""
 MOST_FIELDS = 100
@@ -105,10 +108,11 @@ class Frame:
             return RedirectResponse(f"/console/login?to={quote(request.url.path, safe='/')}", 303)
         if page.who is Who.ADMIN and not (isinstance(caller, BySession) and caller.admin):
             raise Refusal("forbidden", "only people of the group 'admin' may do this")
+        strong_enough(caller, page.method, light=page.light or page.who is Who.ANYONE)
         form = await self._form(request, page, caller) if page.method == "POST" else {}
-        visit = Visit(
-            self._runtime, caller, request.path_params, _once(request.query_params.multi_items()), form
-        )
+        query = _once(request.query_params.multi_items())
+        begun = request.cookies.get(BEGUN, "")
+        visit = Visit(self._runtime, caller, request.path_params, query, form, begun)
         return self._respond(visit, await page.handler(visit))
 
     async def _form(self, request: Request, page: Page, caller: BySession | Nobody) -> Mapping[str, Any]:
@@ -133,13 +137,15 @@ class Frame:
     def _respond(self, visit: Visit, answer: Answer) -> Response:
         match answer:
             case Html():
-                return self._renderer.page(answer, visit)
+                page = _with_cookie(self._renderer.page(answer, visit), answer.cookie)
+                return _with_begun(page, answer.begun)
+            case Away(address, begun):
+                return _with_begun(RedirectResponse(address, 303), begun)
             case GoTo(address, cookie):
                 return _with_cookie(RedirectResponse(address, 303), cookie)
-            case Data(value, cookie):
-                return _with_cookie(
-                    Response(msgspec.json.encode(value), media_type="application/json"), cookie
-                )
+            case Data(value, cookie, begun):
+                told = Response(msgspec.json.encode(value), media_type="application/json")
+                return _with_begun(_with_cookie(told, cookie), begun)
             case _:
                 assert_never(answer)
 
@@ -171,6 +177,15 @@ def _fields(body: bytes) -> dict[str, str]:
     except ValueError:
         raise Refusal("invalid", f"at most {MOST_FIELDS} fields, please") from None
     return _once(pairs)
+
+
+def _with_begun(response: Response, kept: str | None) -> Response:
+    """The provider's site sends the browser back here: a cookie that is `strict` would not come along."""
+    if kept:
+        response.set_cookie(BEGUN, kept, path="/", max_age=WITHIN, secure=True, httponly=True, samesite="lax")
+    elif kept is not None:
+        response.delete_cookie(BEGUN, path="/", secure=True, httponly=True, samesite="lax")
+    return response
 
 
 def _once(pairs: list[tuple[str, str]]) -> dict[str, str]:

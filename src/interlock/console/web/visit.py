@@ -28,9 +28,12 @@ class Visit:
         path: Mapping[str, str],
         query: Mapping[str, str],
         form: Mapping[str, str],
+        begun: str = "",
     ) -> None:
         self.runtime, self.caller = runtime, caller
         self.path, self.query, self.form = path, query, form
+        self.begun = begun
+        """What the browser keeps of a login that went to the login provider."""
 
     @property
     def person(self) -> str:
@@ -51,6 +54,10 @@ class Html(Value, frozen=True):
     template: str
     shown: dict[str, Any]
     status: int = 200
+    cookie: str | None = None
+    """As for `GoTo`."""
+    begun: str | None = None
+    """What to keep of a login that goes to the login provider; empty to forget it."""
 
 
 class GoTo(Value, frozen=True):
@@ -61,14 +68,22 @@ class GoTo(Value, frozen=True):
     """A session's secret to keep; empty to forget it."""
 
 
+class Away(Value, frozen=True):
+    """The page of the configured login provider (303), and no other site's."""
+
+    address: str
+    begun: str
+
+
 class Data(Value, frozen=True):
     """JSON for a script of ours."""
 
     value: Any
     cookie: str | None = None
+    begun: str | None = None
 
 
-Answer: TypeAlias = Html | GoTo | Data
+Answer: TypeAlias = Html | GoTo | Away | Data
 Handler: TypeAlias = Callable[[Visit], Awaitable[Answer]]
 
 
@@ -80,3 +95,5 @@ class Page(Value, frozen=True, kw_only=True):
     who: Who = Who.PERSON
     handler: Handler
     json: bool = False
+    light: bool = False
+    """As `operations.Operation.light`: for who logged in without a passkey as well."""

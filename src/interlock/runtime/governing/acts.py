@@ -10,7 +10,7 @@ from interlock.control import breaker
 from interlock.model.base import Json, canonical
 from interlock.model.breaker import Breaker
 from interlock.model.errors import Misconfigured, NotFound, Rejected
-from interlock.model.people import Agent, Grant, Passkey, Person
+from interlock.model.people import Agent, Grant, Passkey, Person, Subject
 from interlock.model.proposal import (
     AddAgent,
     AddGrant,
@@ -19,6 +19,7 @@ from interlock.model.proposal import (
     EmptyTrash,
     EndGoverned,
     GiveAgent,
+    LinkLogin,
     Recover,
     ResetBreaker,
     SetGroups,
@@ -57,6 +58,8 @@ def enact(tx: Tx, wanted: Wanted, by: str, terms: Terms) -> Enacted:
             return _add_person(tx, wanted, by, terms)
         case AddPasskey():
             return _add_passkey(tx, wanted, by, terms)
+        case LinkLogin():
+            return _link_login(tx, wanted, by, terms)
         case SetGroups():
             return _set_groups(tx, wanted, by)
         case Recover():
@@ -134,9 +137,31 @@ def _add_passkey(tx: Tx, wanted: AddPasskey, by: str, terms: Terms) -> Person:
     return put_person(tx, made, "passkey added" if known else "added", by, passkey=key.id)
 
 
+def _link_login(tx: Tx, wanted: LinkLogin, by: str, terms: Terms) -> Person:
+    """As for a passkey. A login lets nobody approve."""
+    if person_of(by) == wanted.name:
+        raise Rejected(f"somebody else must confirm {wanted.name}")
+    name(wanted.name, "a person")
+    known = tx.person(wanted.name)
+    if known is None and not wanted.groups:
+        raise Rejected(f"{wanted.name} is not enrolled any more")
+    if known is not None and (wanted.groups or known.disabled):
+        raise Rejected(f"{wanted.name} is {'disabled' if known.disabled else 'enrolled already'}")
+    keys.require_free_login(tx, wanted.name, wanted.issuer, wanted.sub)
+    made = known or Person(
+        wanted.name, groups_of(wanted.groups), "", tx.now(), counts_from=terms.counts_from(tx.now())
+    )
+    subject = Subject(wanted.issuer, wanted.sub, tx.now())
+    others = tuple(s for s in made.subjects if s.digest != subject.digest)
+    if sum(each.revoked_at is None for each in others) >= keys.MOST_LOGINS:
+        raise Rejected(f"{wanted.name} has {keys.MOST_LOGINS} logins: unlink one first")
+    made = msgspec.structs.replace(made, subjects=(*others, subject))
+    return put_person(tx, made, "login added" if known else "added", by, login=subject.digest)
+
+
 def _set_groups(tx: Tx, wanted: SetGroups, by: str) -> Person:
     known = existing(tx.person(wanted.name), f"person {wanted.name}")
-    made = msgspec.structs.replace(known, groups=groups_of(wanted.groups))
+    made = msgspec.structs.replace(known, groups=groups_of(wanted.groups), withheld=())
     if governed(tx) and is_admin(known) and not is_admin(made):
         leave_admins(tx, known.name, 2)
     return put_person(tx, made, "groups", by)
@@ -167,6 +192,7 @@ def put_person(tx: Tx, made: Person, what: str, by: str, **more: Json) -> Person
     """Store a person, and record it: with every key that signs for them, so that the log alone tells whose a signature is."""
     tx.put_person(made)
     passkeys = [key.public_key for key in made.passkeys if key.revoked_at is None]
+    logins = [subject.digest for subject in made.subjects if subject.revoked_at is None]
     body: dict[str, Json] = {
         "person": made.name,
         "groups": list(made.groups),
@@ -174,6 +200,8 @@ def put_person(tx: Tx, made: Person, what: str, by: str, **more: Json) -> Person
         "what": what,
         "by": by,
         **({"passkeys": passkeys} if passkeys else {}),
+        **({"logins": logins} if logins else {}),
+        **({"withheld": list(made.withheld)} if made.withheld else {}),
         **more,
     }
     tx.append("person", body)

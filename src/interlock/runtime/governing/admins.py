@@ -19,6 +19,7 @@ from interlock.model.proposal import (
     AddPasskey,
     AddPerson,
     GiveAgent,
+    LinkLogin,
     Recover,
     SetGroups,
     Wanted,
@@ -74,7 +75,7 @@ def _name(count: int, whole: Quorum) -> str:
 
 def _about(tx: ReadTx, wanted: Wanted) -> str:
     match wanted:
-        case AddPerson(name) | AddPasskey(name) | SetGroups(name) | Recover(name):
+        case AddPerson(name) | AddPasskey(name) | LinkLogin(name) | SetGroups(name) | Recover(name):
             return name
         case AddAgent(_, owner) | GiveAgent(_, owner):
             return owner

@@ -80,7 +80,7 @@ def _admin(tx: ReadTx, founder: Founder) -> Person:
             f"{founder.name} is enrolled already, {'but disabled' if known.disabled else 'with another key'}"
         )
     groups = tuple(dict.fromkeys((*known.groups, ADMIN)))
-    return msgspec.structs.replace(known, groups=groups, counts_from=None)
+    return msgspec.structs.replace(known, groups=groups, withheld=(), counts_from=None)
 
 
 def _no_others(tx: ReadTx, named: set[str]) -> None:

@@ -19,6 +19,7 @@ from interlock.model.proposal import (
     EndGoverned,
     GiveAgent,
     Line,
+    LinkLogin,
     Recover,
     ResetBreaker,
     SetGroups,
@@ -50,6 +51,10 @@ def _lines(tx: ReadTx, wanted: Wanted) -> Iterator[Line]:
             new = f"in {_list(groups)}, " if groups else ""
             kind = K.CREATED if groups else K.PERMISSION
             yield Line("person", name, kind, "", f"{new}with the passkey {credential} ({wanted.label})")
+        case LinkLogin(name, groups, issuer, sub):
+            new = f"in {_list(groups)}, " if groups else ""
+            kind = K.CREATED if groups else K.PERMISSION
+            yield Line("person", name, kind, "", f"{new}with the login {sub!r} at {issuer}")
         case SetGroups(name, groups):
             known = existing(tx.person(name), f"person {name}")
             yield Line("person", name, K.PERMISSION, f"in {_list(known.groups)}", f"in {_list(groups)}")

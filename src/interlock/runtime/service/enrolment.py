@@ -18,11 +18,12 @@ from interlock.model.base import Value
 from interlock.model.errors import NotFound, Rejected
 from interlock.model.ids import ALPHABET
 from interlock.model.people import Passkey, Person, Ticket, TicketKind
-from interlock.model.proposal import AddPasskey
+from interlock.model.proposal import AddPasskey, LinkLogin
 from interlock.runtime import announce
 from interlock.runtime.core import Core
 from interlock.runtime.governance import Governance, Proposed
 from interlock.runtime.governing import acts
+from interlock.runtime.oidc import links
 from interlock.runtime.service import keys
 from interlock.runtime.service.entrance import Entrance, digest_of
 from interlock.runtime.service.names import name
@@ -143,11 +144,10 @@ class Enrolments:
         found = await self._core.store.read(lambda tx: tx.tickets(TicketKind.ENROLMENT))
         return [msgspec.json.decode(ticket.data, type=Enrolment) for ticket in found]
 
-    async def confirm(self, person: str, code: str, *, by: str) -> Person:
-        """Make an enrolment count. Never by the person themself. Raises Rejected, NotFound; Proposed when admins must agree."""
-        ticket, waits = await self._core.store.read(lambda tx: _enrolment(tx, person, code))
-        key, groups = waits.key, waits.invitation.groups
-        wanted = AddPasskey(person, groups, key.id, key.public_key, key.label, key.sign_count)
+    async def confirm(self, person: str, code: str, groups: Sequence[str] = (), *, by: str) -> Person:
+        """Make an enrolment count: of a passkey, or of a login at the provider (`runtime.oidc.links`), which gets `groups` when it
+        makes somebody new. Never by the person themself. Raises Rejected, NotFound; Proposed when admins must agree."""
+        ticket, wanted = await self._core.store.read(lambda tx: _confirmed(tx, person, code, tuple(groups)))
 
         def once(tx: Tx) -> None:
             if not tx.drop_ticket(ticket.digest):
@@ -161,6 +161,17 @@ class Enrolments:
         assert isinstance(made, Person)
         announce.principal("confirmed", made, by)
         return made
+
+    async def unlink(self, person: str, sub: str, *, by: str) -> Person:
+        """A login at the provider lets nobody in any more; sessions of its person end. Works at once, in every mode."""
+        made = await self._core.store.transact(lambda tx: links.unlink(tx, person, sub, by=by))
+        await self._core.directory.refresh()
+        announce.principal("login_removed", made, by)
+        return made
+
+    async def logins(self) -> Sequence[links.Link]:
+        """Logins at the provider that nobody has confirmed yet."""
+        return await self._core.store.read(links.waiting)
 
     async def revoke(self, person: str, credential: str, *, by: str) -> Person:
         """A passkey counts no more, nor does what it signed; sessions of its person end. Works at once, in every mode."""
@@ -193,6 +204,19 @@ def _invitation(tx: ReadTx, secret: str) -> Invitation:
     if ticket is None:
         raise Rejected("this link was used, or is older than a quarter of an hour: ask for another")
     return msgspec.json.decode(ticket.data, type=Invitation)
+
+
+def _confirmed(
+    tx: ReadTx, person: str, code: str, groups: tuple[str, ...]
+) -> tuple[Ticket, AddPasskey | LinkLogin]:
+    """What is confirmed, and what that means."""
+    if (linked := links.confirmed(tx, person, code, groups)) is not None:
+        return linked
+    if groups:
+        raise Rejected("the invitation says which groups they are in")
+    ticket, waits = _enrolment(tx, person, code)
+    key, given = waits.key, waits.invitation.groups
+    return ticket, AddPasskey(person, given, key.id, key.public_key, key.label, key.sign_count)
 
 
 def _enrolment(tx: ReadTx, person: str, code: str) -> tuple[Ticket, Enrolment]:

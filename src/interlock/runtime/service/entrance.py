@@ -33,16 +33,20 @@ ANSWERED_WITHIN = timedelta(minutes=5)
 _NOTED = timedelta(minutes=1)
 """How often it is written down that a session is used."""
 _LABEL = "login-challenge"
+PASSKEY, OIDC = "passkey", "oidc"
+"""What a session begins with."""
 NO_SITE = "passkeys need the console at a name with TLS, or at localhost: set api.public_url (browsers allow them nowhere else)"
 
 
 class Session(Value, frozen=True):
-    """A person at a browser. `token` is what forms carry against forgery, `seen_at` when they were last there."""
+    """A person at a browser. `token` is what forms carry against forgery, `seen_at` when they were last there, `how` what it began
+    with: a passkey, or the login provider's word (`OIDC`)."""
 
     person: str
     token: str
     began_at: datetime
     seen_at: datetime
+    how: str = PASSKEY
 
 
 class Present(Value, frozen=True):
@@ -108,12 +112,12 @@ class Entrance:
                 except NotAccepted as error:
                     why = str(error)
             if why:
-                tx.append("login", {"person": person.name, "how": "passkey", "done": False, "why": why})
+                tx.append("login", {"person": person.name, "how": PASSKEY, "done": False, "why": why})
                 return why
             used(tx, person, key, count)
             session = Session(person.name, token, tx.now(), tx.now())
             put_session(tx, secret, session)
-            tx.append("login", {"person": person.name, "how": "passkey", "done": True, "why": ""})
+            tx.append("login", {"person": person.name, "how": PASSKEY, "done": True, "why": ""})
             return session
 
         found = await self._store.transact(work)

@@ -6,6 +6,7 @@ import base64
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from interlock.model.errors import Rejected
+from interlock.model.people import Person, Subject
 from interlock.sdk.ports import ReadTx
 
 
@@ -52,3 +53,23 @@ def require_free_passkey(tx: ReadTx, person: str, credential: str, public_key: s
     require_free(tx, person, public_key)
     if any(credential == key.id for other in tx.people() for key in other.passkeys):
         raise Rejected("this passkey is enrolled already")
+
+
+MOST_LOGINS = 5
+"""Most logins of one person, at a provider, that count at a time."""
+
+
+def holder(tx: ReadTx, issuer: str, sub: str) -> tuple[Person, Subject] | None:
+    """Whose login it is, or ever was. Compared exactly: it is the provider that says what is the same (OpenID Connect Core 1.0,
+    section 5.7)."""
+    for person in tx.people():
+        if (subject := person.had(issuer, sub)) is not None:
+            return person, subject
+    return None
+
+
+def require_free_login(tx: ReadTx, person: str, issuer: str, sub: str) -> None:
+    """Raises Rejected when the login is someone else's or ever was, or counts for them already."""
+    found = holder(tx, issuer, sub)
+    if found is not None and (found[0].name != person or found[1].revoked_at is None):
+        raise Rejected("this login is enrolled already")
