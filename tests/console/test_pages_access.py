@@ -53,6 +53,11 @@ ROWS: dict[Key, Row] = {
     ("POST", f"{C}/changes/{{id}}/sign"): Row(
         OK, OK, f"{C}/changes/CHANGE/sign", fields={"what": "deny", "reason": "no"}
     ),
+    ("POST", f"{C}/changes/{{id}}/opened"): Row(OK, OK, f"{C}/changes/CHANGE/opened", data={}),
+    ("POST", f"{C}/changes/{{id}}/take-back"): Row(422, 422, f"{C}/changes/CHANGE/take-back", fields={}),
+    ("POST", f"{C}/changes/{{id}}/comment"): Row(
+        GO, GO, f"{C}/changes/CHANGE/comment", fields={"text": "why now?"}
+    ),
     ("POST", f"{C}/changes/{{id}}/apply"): Row(422, 422, f"{C}/changes/CHANGE/apply", fields={}),
     ("POST", f"{C}/changes/{{id}}/withdraw"): Row(GO, GO, f"{C}/changes/CHANGE/withdraw", fields={}),
     # By default the configuration names nobody who may see values.

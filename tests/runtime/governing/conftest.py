@@ -123,8 +123,9 @@ class House:
         return found.value.change
 
     async def speak(self, change: Change, person: str, verdict: Verdict = Verdict.APPROVE) -> Change:
-        """A signed word. Raises Rejected."""
+        """A signed word, of somebody who has looked. Raises Rejected."""
         service = self.runtime.changes
+        await service.opened(change.id, person)
         words = await service.statement(change.id, person, verdict)
         signed = signing.signed(words, self.runtime.core.directory.now())
         return (await service.speak(words, signed.signature)).change
