@@ -63,11 +63,6 @@ ROWS: dict[Key, Row] = {
     # By default the configuration names nobody who may see values.
     ("GET", f"{C}/changes/{{id}}/sample"): Row(GO, GO, f"{C}/changes/CHANGE/sample"),
     ("POST", f"{C}/changes/{{id}}/sample"): Row(403, 403, f"{C}/changes/CHANGE/sample", fields={}),
-    ("POST", f"{C}/changes/{{id}}/opened"): Row(OK, OK, f"{C}/changes/CHANGE/opened", data={}),
-    ("POST", f"{C}/changes/{{id}}/take-back"): Row(422, 422, f"{C}/changes/CHANGE/take-back", fields={}),
-    ("POST", f"{C}/changes/{{id}}/comment"): Row(
-        GO, GO, f"{C}/changes/CHANGE/comment", fields={"text": "is there a backup?"}
-    ),
     ("POST", f"{C}/break-glass/{{id}}/review"): Row(
         404, 404, f"{C}/break-glass/BRK-000000000000/review", fields={"sentence": "it was right"}
     ),
