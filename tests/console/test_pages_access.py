@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from tests.console.conftest import Api, bearer, enrol, enrolled, logged_in, site_of
 from tests.console.visitors import Visitor, main_of, visitor
 
 from interlock.console.web.pages import PAGES
 from interlock.console.web.visit import Page, Who
+from interlock.model.people import Person, Subject
+from interlock.runtime.oidc import links
+from interlock.sdk.ports import Tx
 
 pytestmark = pytest.mark.anyio
 
@@ -79,6 +83,10 @@ ROWS: dict[Key, Row] = {
     ("POST", f"{C}/people/{{name}}/confirm"): Row(
         403, GO, f"{C}/people/zoe/confirm", fields={"code": "CODE"}
     ),
+    ("POST", f"{C}/people/{{name}}/unlink"): Row(GO, GO, f"{C}/people/emil/unlink", fields={"sub": "7"}),
+    ("POST", f"{C}/confirmations"): Row(
+        403, GO, fields={"person": "fay", "groups": "sre", "code": "LOGINCODE"}
+    ),
     ("POST", f"{C}/invitations"): Row(403, OK, fields={"person": "new", "groups": "sre"}),
     ("GET", f"{C}/targets"): Row(OK, OK),
     ("GET", f"{C}/doctor"): Row(OK, OK),
@@ -98,7 +106,12 @@ ROWS: dict[Key, Row] = {
 }
 """A row for each page. There is no login provider here: `tests/console/oidc` is about that."""
 
-LOOSENING = {f"{C}/people/{{name}}/confirm", f"{C}/invitations", f"{C}/environments/{{name}}/thaw"}
+LOOSENING = {
+    f"{C}/people/{{name}}/confirm",
+    f"{C}/confirmations",
+    f"{C}/invitations",
+    f"{C}/environments/{{name}}/thaw",
+}
 KEYS = sorted(ROWS)
 
 
@@ -136,7 +149,21 @@ class Scene:
         emil = await self.api.runtime.store.read(lambda tx: tx.person("emil"))
         assert emil is not None
         self.names["PASSKEY"] = emil.passkeys[0].id
+        self.names["LOGINCODE"] = await self.login_that_waits(emil)
         self.names["CODE"] = (await enrol(self.api, "zoe", "sre")).code
+
+    async def login_that_waits(self, emil: Person) -> str:
+        """The code of one; another is `emil`'s."""
+        at = self.api.runtime.core.directory.now()
+        his, new = (Subject("https://login.example", sub, at) for sub in ("7", "8"))
+        link = links.Link(new, links.new_code())
+
+        def work(tx: Tx) -> None:
+            tx.put_person(msgspec.structs.replace(emil, subjects=(his,)))
+            links.wait(tx, link)
+
+        await self.api.runtime.store.transact(work)
+        return link.code
 
     def named(self, text: str) -> str:
         for name, value in self.names.items():

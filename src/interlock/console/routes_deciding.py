@@ -59,7 +59,7 @@ BREAK_GLASS = (
     Operation(
         id="reviewBreakGlass", method="POST", path=f"{V1}/break-glass/{{id}}/review", access=PERSON, tag="break-glass",
         body=SignedReview, answer=BreakGlass, summary="Say what one thinks of somebody else's use of break-glass",
-        handler=break_glass.reviewed, light=True,
+        handler=break_glass.reviewed,
     ),
 )  # fmt: skip
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
 import pytest
-from tests.console.conftest import CONFIG, ORIGIN, Api, installed
+from tests.console.conftest import CONFIG, ORIGIN, Api, enrolled, installed, logged_in
 from tests.console.oidc.conftest import Browser, code_of, entries, follow, known, linked, person
 from tests.console.oidc.provider import Key, Provider
 
@@ -293,6 +293,31 @@ async def test_who_is_enrolled_links_theirs_by_an_invitation(
     assert (made["groups"], [s["sub"] for s in made["subjects"]]) == (["sre"], ["0815"])
     await browser.login()
     assert "ann" in (await browser.get("/console/")).text
+
+
+async def test_an_admin_confirms_and_removes_a_login_on_the_pages(
+    api: Api, provider: Provider, browser: Browser
+) -> None:
+    provider.claims["preferred_username"] = "<b>dora</b>"
+    code = code_of(await browser.login())
+    admin = Browser(api)
+    cookie = (await logged_in(api, await enrolled(api, "root", "admin")))["cookie"]
+    admin.cookies[COOKIE] = cookie.partition("=")[2]
+    page = await admin.get("/console/people")
+    assert "Somebody nobody invited logged in" in page.text
+    assert "<b>dora" not in page.text
+    token = re.search(r'name="token" value="([^"]+)"', page.text)
+    assert token
+    form = {"token": token[1], "person": "dora", "groups": "sre, dba", "code": code}
+    told = await admin.ask("POST", "/console/confirmations", data=form)
+    assert (told.status_code, told.headers.get("location")) == (303, "/console/people/dora")
+    assert (await person(api, "dora")).groups == ("sre", "dba")
+    await browser.login()
+    assert browser.is_in
+    assert "0815" in (await admin.get("/console/people/dora")).text
+    told = await admin.ask("POST", "/console/people/dora/unlink", data={"token": token[1], "sub": "0815"})
+    assert told.status_code == 303
+    assert (await browser.get("/console/")).status_code == 303
 
 
 async def test_an_invitation_of_somebody_new(api: Api, browser: Browser) -> None:

@@ -27,7 +27,7 @@ PAGES: tuple[Page, ...] = (
     Page(method="POST", path=f"{C}/changes/{{id}}/sample", handler=changes.revealed),
     Page(method="POST", path=f"{C}/changes/{{id}}/apply", handler=changes.applied),
     Page(method="POST", path=f"{C}/changes/{{id}}/withdraw", handler=changes.withdrawn, light=True),
-    Page(method="POST", path=f"{C}/break-glass/{{id}}/review", handler=changes.reviewed, light=True),
+    Page(method="POST", path=f"{C}/break-glass/{{id}}/review", handler=changes.reviewed),
     Page(path=f"{C}/agents", handler=agents.listed),
     Page(path=f"{C}/agents/{{name}}", handler=agents.shown),
     Page(method="POST", path=f"{C}/agents/{{name}}/disable", handler=agents.disabled, light=True),
@@ -39,6 +39,8 @@ PAGES: tuple[Page, ...] = (
         method="POST", path=f"{C}/people/{{name}}/passkeys/{{id}}/revoke", handler=people.revoked, light=True
     ),
     Page(method="POST", path=f"{C}/people/{{name}}/confirm", who=Who.ADMIN, handler=people.confirmed),
+    Page(method="POST", path=f"{C}/people/{{name}}/unlink", handler=people.unlinked, light=True),
+    Page(method="POST", path=f"{C}/confirmations", who=Who.ADMIN, handler=people.linked),
     Page(method="POST", path=f"{C}/invitations", who=Who.ADMIN, handler=people.invited),
     Page(path=f"{C}/targets", handler=targets.listed),
     Page(path=f"{C}/doctor", handler=targets.doctor),

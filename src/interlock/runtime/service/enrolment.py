@@ -212,9 +212,9 @@ def _confirmed(
     """What is confirmed, and what that means."""
     if (linked := links.confirmed(tx, person, code, groups)) is not None:
         return linked
+    ticket, waits = _enrolment(tx, person, code)
     if groups:
         raise Rejected("the invitation says which groups they are in")
-    ticket, waits = _enrolment(tx, person, code)
     key, given = waits.key, waits.invitation.groups
     return ticket, AddPasskey(person, given, key.id, key.public_key, key.label, key.sign_count)
 

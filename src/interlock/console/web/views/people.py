@@ -11,6 +11,7 @@ from interlock.console.web.visit import Answer, GoTo, Html, Visit
 from interlock.model.base import Value
 from interlock.model.errors import NotFound, Rejected
 from interlock.model.people import Agent, Grant, Person, TicketKind
+from interlock.runtime.oidc import links
 from interlock.runtime.service.enrolment import Enrolment
 from interlock.runtime.service.entrance import NO_SITE
 from interlock.sdk.ports import ReadTx
@@ -33,10 +34,10 @@ def _row(person: Person) -> Row:
 async def listed(visit: Visit) -> Answer:
     """Everyone, and who waits to be confirmed."""
 
-    def read(tx: ReadTx) -> tuple[Sequence[Person], Sequence[Enrolment]]:
-        return tx.people(), _waiting(tx)
+    def read(tx: ReadTx) -> tuple[Sequence[Person], Sequence[Enrolment], Sequence[links.Link]]:
+        return tx.people(), _waiting(tx), links.waiting(tx)
 
-    people, waiting = await visit.runtime.store.read(read)
+    people, waiting, logins = await visit.runtime.store.read(read)
     quorums = visit.runtime.terms.quorums.values()
     groups = {"admin", *(q.group for q in quorums), *(group for p in people for group in p.groups)}
     return Html(
@@ -44,6 +45,7 @@ async def listed(visit: Visit) -> Answer:
         {
             "rows": sorted(map(_row, people), key=lambda row: (row.person.disabled, row.person.name)),
             "waiting": waiting,
+            "logins": logins,
             "groups": sorted(groups),
             "why": "" if visit.runtime.terms.site is not None else NO_SITE,
         },
@@ -115,6 +117,21 @@ async def confirmed(visit: Visit) -> Answer:
     """Let a passkey count, by the code that its maker told."""
     code = visit.form.get("code", "")
     person = await visit.runtime.enrolments.confirm(visit.path["name"], code, by=visit.by)
+    return GoTo(_address(person.name))
+
+
+async def linked(visit: Visit) -> Answer:
+    """Let a login at the provider count, as somebody new or as somebody's who was invited."""
+    groups = [group for group in re.split(r"[\s,]+", visit.form.get("groups", "")) if group]
+    name, code = visit.form.get("person", "").strip(), visit.form.get("code", "")
+    person = await visit.runtime.enrolments.confirm(name, code, groups, by=visit.by)
+    return GoTo(_address(person.name))
+
+
+async def unlinked(visit: Visit) -> Answer:
+    """A login lets nobody in any more, and the sessions of its person end: one's own as well."""
+    sub = visit.form.get("sub", "")
+    person = await visit.runtime.enrolments.unlink(visit.path["name"], sub, by=visit.by)
     return GoTo(_address(person.name))
 
 
