@@ -141,7 +141,7 @@ def test_read_that_writes_is_run_again_through_the_gate(unwatched: Gateway) -> N
         with fails(HELD):
             agent.execute("SELECT a FROM look", prepare=True)
         assert unwatched.database.psql("SELECT count(*) FROM ten") == [(10,)]
-        unwatched.deny(unwatched.held().id)
+        unwatched.withdraw(unwatched.held().id)
         turn(unwatched, "UPDATE ten SET b = NULL WHERE a = 1")
         assert agent.execute("SELECT a FROM look").fetchone() == (1,)
         assert unwatched.database.psql("SELECT b FROM ten WHERE a = 1") == [(None,)]
@@ -395,7 +395,7 @@ def test_truncate_is_seen(shop: Shop) -> None:
                 with fails(HELD):
                     agent.execute(sql.encode())
                 agent_id = shop.held().id
-                shop.gateway.deny(agent_id)
+                shop.gateway.withdraw(agent_id)
         assert shop.counts()["ten"] == 10
         assert (shop.count("customers"), shop.count("few")) == (100, 1)
     finally:
@@ -437,7 +437,7 @@ def test_dynamic_statements_are_measured_or_held(shop: Shop) -> None:
                 with fails(HELD, FORBIDDEN):
                     agent.execute(sql.encode())
                 for waiting in shop.changes(ChangeState.HELD):
-                    shop.gateway.deny(waiting.id)
+                    shop.gateway.withdraw(waiting.id)
         assert shop.count("ten") == 10
     finally:
         shop.make("DROP FUNCTION run")
@@ -556,7 +556,7 @@ def test_no_completion_before_the_decision(shop: Shop) -> None:
             assert newest not in said, (name, said)
             assert any(line.startswith(f"ERROR {HELD}") for line in said), (name, said)
             assert said[-1] == "Z I"
-            shop.gateway.deny(shop.held().id)
+            shop.gateway.withdraw(shop.held().id)
     done = shop.psql("-c", "DELETE FROM ten")
     assert done.returncode == 1
     assert "DELETE" not in done.stdout
@@ -688,7 +688,7 @@ def test_what_no_rollback_undoes_does_not_run(shop: Shop, tmp_path: Path) -> Non
                 with fails(HELD, FORBIDDEN):
                     agent.execute(sql.encode())
                 for waiting in shop.changes(ChangeState.HELD):
-                    shop.gateway.deny(waiting.id)
+                    shop.gateway.withdraw(waiting.id)
         assert bystander.execute("SELECT 1").fetchone() == (1,)
     assert list(tmp_path.iterdir()) == []
     assert shop.database.psql("SELECT count(*) FROM pg_replication_slots") == [(0,)]
@@ -762,7 +762,7 @@ def test_own_role_cannot_be_changed(shop: Shop) -> None:
             with fails(FORBIDDEN, HELD):
                 agent.execute(sql.encode())
             for waiting in shop.changes(ChangeState.HELD):
-                shop.gateway.deny(waiting.id)
+                shop.gateway.withdraw(waiting.id)
         for sql in (
             f"ALTER ROLE {ROLES.upstream} PASSWORD 'mine now'",
             "ALTER ROLE CURRENT_USER SET work_mem = '1MB'",

@@ -197,6 +197,10 @@ class ServedGateway:
             change = self.run(self._speak(change_id, person, Verdict.APPROVE))
         return change
 
+    def withdraw(self, change_id: str) -> Change:
+        """Give an open change up. The same content may be asked for again at once: a denial would answer it."""
+        return self.run(self.runtime.changes.withdraw(change_id, "given up", by=BY))
+
     def deny(self, change_id: str, person: str = "ann", *, reason: str = "") -> Change:
         return self.run(self._speak(change_id, person, Verdict.DENY, reason))
 

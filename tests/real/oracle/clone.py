@@ -128,7 +128,7 @@ class Clones:
             found.outcome = _outcome(states, changes)
         for change in changes:
             if change.state is ChangeState.HELD:
-                gateway.deny(change.id)
+                gateway.withdraw(change.id)
         return changes
 
     def _held(self, changes: list[Change], really: Difference, found: Found) -> None:
