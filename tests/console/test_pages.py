@@ -193,7 +193,7 @@ async def test_an_environment_is_frozen_by_anybody_and_thawed_by_admins(api: Api
     answer = await dora.post("/console/environments/production/freeze", reason="look <first>")
     assert (answer.status_code, answer.headers["location"]) == (303, "/console/targets")
     page = await dora.read("/console/targets")
-    assert "by person/dora: look &lt;first&gt;" in main_of(page)
+    assert "by dora: look &lt;first&gt;" in main_of(page)
     assert "/thaw" not in page
     assert (await dora.post("/console/environments/production/thaw")).status_code == 403
     assert "/thaw" in await root.read("/console/targets")

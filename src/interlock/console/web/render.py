@@ -19,6 +19,7 @@ from interlock.model.visible import MARK, visible
 from interlock.model.words import effect_words, remedy_words, verb_of
 from interlock.runtime.governance import TRY_OUT
 from interlock.runtime.runtime import Runtime
+from interlock.runtime.service.names import person_of
 
 MEDIA = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
@@ -41,6 +42,7 @@ class Renderer:
             "plain": shown,
             "effect": effect_words,
             "verb": verb_of,
+            "who": person_of,
             "resource": lambda r: f"{r.kind} {r.name}".strip(),
             "decided": words.decision_words,
             "remedies": remedy_words,

@@ -50,9 +50,9 @@ def require_free(tx: ReadTx, person: str, public_key: str) -> None:
 
 def require_free_passkey(tx: ReadTx, person: str, credential: str, public_key: str) -> None:
     """The same of a passkey, which nobody may enrol twice either."""
-    require_free(tx, person, public_key)
     if any(credential == key.id for other in tx.people() for key in other.passkeys):
         raise Rejected("this passkey is enrolled already")
+    require_free(tx, person, public_key)
 
 
 MOST_LOGINS = 5
