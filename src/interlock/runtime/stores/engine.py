@@ -127,6 +127,11 @@ def _postgres_setup(lock_timeout: float) -> Any:
         "statement_timeout": str(milliseconds * 4),
         # A replica that froze inside a transaction must not stop the others for good.
         "idle_in_transaction_session_timeout": str(milliseconds * 4),
+        # Lists go by indexes that have their order (`listing`). A planner that believes in sorting instead reads all that an agent
+        # ever did, and where it cannot but sort, the price it then sees must not make it compile.
+        "enable_sort": "off",
+        "enable_incremental_sort": "off",
+        "jit": "off",
     }
 
     def setup(connection: Any, _record: object) -> None:

@@ -75,8 +75,9 @@ class Stretch:
     def of(self, *columns: Any) -> Select[Any]:
         """The columns of these rows.
 
-        Pairs are compared, and sorted by: only that index can give them. With a plain `column = value ORDER BY id`, PostgreSQL
-        may walk the primary key instead, as far as the next row that fits: that is bounded by nothing.
+        Pairs are compared, and ordered by: only that index can give them without a sort (and `engine` turns sorts off). With a
+        plain `column = value ORDER BY id`, PostgreSQL may walk the primary key instead, as far as the next row that fits: that is
+        bounded by nothing.
         """
         ident = _TABLE.c.id
         if self.condition is None:
