@@ -1,5 +1,6 @@
 """`interlock wait`, as scripts use it: its exit status, both ways to the server, and a server that goes away meanwhile."""
 
+import itertools
 import json
 import os
 import re
@@ -13,6 +14,9 @@ from tests.cli.conftest import CONFIG, Place, _clean, free_port
 
 from interlock.cli.commands import waiting
 from interlock.model.change import ChangeState
+
+
+_NUMBERS = itertools.count()
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +33,8 @@ def place(furnished: Place, token: str) -> Iterator[Place]:
 
 
 def held(place: Place, row: str = "row/01") -> str:
-    change = place.send(["delete_like", row])
+    # Another content each time: one that was denied is answered with the denial.
+    change = place.send(["delete_like", row], ["put", "row/0299", f"held {next(_NUMBERS)}"])
     assert place.ok("show", change, "--json").json["change"]["state"] == "held"
     return change
 
