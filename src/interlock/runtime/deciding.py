@@ -32,7 +32,7 @@ def break_glass(source: Source, value: object) -> Rules:
     """Who may break the glass: nobody unless they are named. Raises Misconfigured."""
     at: Key = ("break_glass",)
     keys = source.mapping(value, at)
-    source.known(keys, Rules.__struct_fields__, at)
+    source.known(keys, ("people", "minutes"), at)
     people = keys.get("people", [])
     if not isinstance(people, list) or not all(isinstance(name, str) and name for name in people):
         raise source.wrong((*at, "people"), "expected a list of names of people")
