@@ -115,7 +115,7 @@ def test_nobody_may_break_the_glass_unless_they_are_named() -> None:
             "break_glass: {people: [ana], minutes: 241}",
             "break_glass.minutes: the glass stays broken for 240 minutes",
         ),
-        ("break_glass: {person: ana}", "break_glass.person: unknown key; did you mean 'people'?"),
+        ("break_glass: {peple: ana}", "break_glass.peple: unknown key; did you mean 'people'?"),
     ],
 )
 def test_mistakes_in_break_glass_are_named(text: str, said: str) -> None:
