@@ -15,7 +15,6 @@ from tests.cli.conftest import CONFIG, Place, _clean, free_port
 from interlock.cli.commands import waiting
 from interlock.model.change import ChangeState
 
-
 _NUMBERS = itertools.count()
 
 
