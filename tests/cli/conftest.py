@@ -174,9 +174,17 @@ def place(tmp_path: Path) -> Place:
 
 
 @pytest.fixture(scope="module")
-def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """A running server with `ann`, `bob`, `cho` (sre), `olga` (sre, owner of `fixer` and `other`) and `adm` (admin)."""
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """What `furnished` is, for all tests of a module."""
     yield from _furnished(tmp_path_factory.mktemp("place"))
+
+
+@pytest.fixture
+def furnished(running: Place) -> Place:
+    """A running server with `ann`, `bob`, `cho` (sre), `olga` (sre, owner of `fixer` and `other`) and `adm` (admin); all rows are
+    there and nothing is open, whatever other tests left."""
+    running.ask("anew")
+    return running
 
 
 @pytest.fixture

@@ -18,13 +18,6 @@ def held(place: Place, reason: str = "") -> str:
     return place.send(["delete_like", "row/01"], ["put", f"new/{number}", "x"], reason=reason)
 
 
-@pytest.fixture(autouse=True)
-def _no_leftovers(furnished: Place) -> None:
-    """An agent may have five changes open."""
-    for change in furnished.ok("changes", "--state", "held", "--state", "approved", "--json").json["changes"]:
-        furnished.ok("deny", change["id"], *furnished.signing("cho"), "--yes", "--json")
-
-
 def test_two_people_approve_and_it_is_applied_and_reverted(furnished: Place) -> None:
     before = furnished.ask("rows")
     change = held(furnished, "tidy up")

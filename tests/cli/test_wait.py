@@ -19,8 +19,8 @@ _NUMBERS = itertools.count()
 
 
 @pytest.fixture(scope="module")
-def token(furnished: Place) -> str:
-    return str(furnished.ok("agents", "rotate", "fixer", "--json").json["token"])
+def token(running: Place) -> str:
+    return str(running.ok("agents", "rotate", "fixer", "--json").json["token"])
 
 
 @pytest.fixture

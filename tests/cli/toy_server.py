@@ -9,6 +9,7 @@ from typing import Any
 
 from interlock.console.app import doors
 from interlock.control import outbox
+from interlock.model.change import ChangeFilter, ChangeState
 from interlock.model.message import Event, Message
 from interlock.runtime import log
 from interlock.runtime.config import load
@@ -50,6 +51,12 @@ async def _do(server: Server, toy: ToyTarget, asked: Any) -> Any:
         await server.runtime.sign()
         return None
     runtime = server.runtime
+    if asked == "anew":
+        toy.rows = dict(ROWS)
+        open_ones = ChangeFilter(states=(ChangeState.HELD, ChangeState.APPROVED))
+        for change in await runtime.changes.list(open_ones):
+            await runtime.changes.withdraw(change.id, "the next test begins", by=f"agent/{change.agent}")
+        return None
     if "given_up" in asked:
         await runtime.store.transact(lambda tx: tx.add_message(_given_up(asked["given_up"], tx)))
         return None

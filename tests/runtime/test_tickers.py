@@ -50,6 +50,8 @@ def test_a_cancellation_at_the_moment_of_waking_is_not_lost(turns: int) -> None:
 
 
 def test_a_chore_that_fails_is_logged_and_comes_back() -> None:
+    """It wakes itself each time, and waits for nothing: the others get their turn all the same."""
+
     async def work() -> None:
         wake, done = asyncio.Event(), asyncio.Event()
         calls = 0
@@ -71,5 +73,6 @@ def test_a_chore_that_fails_is_logged_and_comes_back() -> None:
 
     with capture_logs() as logs:
         asyncio.run(work())
-    assert [entry["event"] for entry in logs] == ["ticker.failed", "ticker.broke"]
-    assert "hunter2" not in repr(logs)
+    said = [entry for entry in logs if entry.get("ticker") == "chore"]  # other tests' gateways log too
+    assert [entry["event"] for entry in said] == ["ticker.failed", "ticker.broke"]
+    assert "hunter2" not in repr(said)

@@ -29,6 +29,8 @@ async def every(
                 await woken.wait()
         woken.clear()
         await once(name, work)
+        # Work that waits for nothing and wakes itself must not keep the loop from everything else.
+        await asyncio.sleep(0)
 
 
 async def once(name: str, work: Callable[[], Awaitable[object]]) -> None:

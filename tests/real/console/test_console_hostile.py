@@ -15,7 +15,7 @@ IMG = "<img src=x onerror=alert(1)>"
 SCRIPT = "</pre></main><script>window.pwned=1;alert(2)</script>"
 ATTRIBUTE = '" onfocus="alert(3)" autofocus x=\''
 LINK = "javascript:alert(4)"
-TEMPLATE = "{{7*7}}{%x%}${7*7}"
+TEMPLATE, WORKED_OUT = "{{7919*7907}}{%x%}${7919*7907}", "62615533"
 TABLE, COLUMN, OTHER = IMG, f"{LINK} {TEMPLATE}", '"><svg onload=alert(5)>'
 REASON = f"{IMG} {SCRIPT} {ATTRIBUTE} {LINK} {TEMPLATE}"
 NAMES = [IMG, SCRIPT, ATTRIBUTE, LINK, TEMPLATE, "a/b", "..", "a\nb", "\u202ebot"]
@@ -96,7 +96,7 @@ def test_the_change_shows_all_of_it_as_text(hostile: Hostile) -> None:
     text = hostile.text()
     for written in (f"table public.{IMG}", f"-- {SCRIPT}{IMG}", *REASON.split()):
         assert written in text, written
-    assert "49" not in text.partition("Record")[0].replace(hostile.held, "")
+    assert WORKED_OUT not in text
     hostile.person.go(f"/console/changes/{hostile.withdrawn}")
     assert f"note\n{REASON}" in hostile.text()
 

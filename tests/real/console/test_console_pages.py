@@ -12,7 +12,10 @@ from tests.real.console.stage import addresses, furnish
 
 from interlock.console.web.pages import PAGES
 
-READ = sorted({page.path for page in PAGES if page.method == "GET"})
+READ = sorted(
+    {page.path for page in PAGES if page.method == "GET" and not page.path.startswith("/console/login/oidc")}
+)
+"""What people look at; the pages of a login elsewhere are ways through (`test_console_oidc.py`)."""
 VIEWS: list[tuple[int, Literal["light", "dark"]]] = [
     (360, "light"), (360, "dark"), (1600, "light"), (1600, "dark"),
 ]  # fmt: skip
