@@ -23,6 +23,7 @@ environments: {{production: {{}}}}
 targets: {{shop: {{connector: toy, environment: production}}}}
 quorums: {{two-sre: {{count: 2, group: sre}}}}
 break_glass: {{people: [bob]}}
+breakers: "off"
 reviews: {{per_hour: 1000, median_s: 0, slowed_s: 0}}
 notify: [{{webhook: "http://127.0.0.1:9/", name: hook, secret: {{env: NOT_GIVEN}}, events: [break_glass]}}]
 """

@@ -221,6 +221,8 @@ def test_breakers_stop_and_go_back_by_steps(furnished: Place) -> None:
     first = furnished.ok("breaker", "list").out.splitlines()[1].split()
     assert first[:3] == ["agent/other", "open", "odd"]
     assert "probation" in furnished.ok("breaker", "reset", "agent/other", "--reason", "seen").out
+    assert "0 of 20" in furnished.no("breaker", "reset", "agent/other", "--reason", "fine").err
+    furnished.ask({"behaved_well": "agent/other"})
     assert "closed" in furnished.ok("breaker", "reset", "agent/other", "--reason", "fine").out
     assert furnished.ask(change)["answer"] == "permitted"
     furnished.no("breaker", "reset", "agent/other", "--reason", "again")

@@ -17,6 +17,7 @@ from interlock.runtime.opening import open_configured
 from interlock.runtime.serve import Server
 from interlock.sdk.connector import Answer, Listener, Permitted
 from interlock.sdk.ports import Tx
+from interlock.testing.store_signals import behaved_well
 from interlock.testing.toy import ToyConnector, ToyTarget, work_of
 
 ROWS = {f"row/{n:04d}": "old" for n in range(300)}
@@ -51,11 +52,14 @@ async def _do(server: Server, toy: ToyTarget, asked: Any) -> Any:
         await server.runtime.sign()
         return None
     runtime = server.runtime
+    if "behaved_well" in asked:
+        await runtime.store.transact(lambda tx: behaved_well(tx, asked["behaved_well"]))
+        return None
     if asked == "anew":
         toy.rows = dict(ROWS)
         open_ones = ChangeFilter(states=(ChangeState.HELD, ChangeState.APPROVED))
-        for change in await runtime.changes.list(open_ones):
-            await runtime.changes.withdraw(change.id, "the next test begins", by=f"agent/{change.agent}")
+        for left in await runtime.changes.list(open_ones):
+            await runtime.changes.withdraw(left.id, "the next test begins", by=f"agent/{left.agent}")
         return None
     if "given_up" in asked:
         await runtime.store.transact(lambda tx: tx.add_message(_given_up(asked["given_up"], tx)))

@@ -17,6 +17,7 @@ from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import Change, ChangeState, Measurement
 from interlock.model.decision import Permit
 from interlock.model.effect import Totals
+from interlock.model.errors import Rejected
 from interlock.model.message import MessageState
 from interlock.sdk.connector import Principal
 
@@ -118,6 +119,12 @@ def test_reset_goes_step_by_step() -> None:
     for expected in (BreakerState.PROBATION, BreakerState.CLOSED):
         row = breaker.move(row, breaker.next_reset(row), "ann", "", NOW)
         assert row.state is expected
+        for number in range(breaker.CLEAN):
+            with pytest.raises(
+                Rejected if row.state is BreakerState.PROBATION else IllegalMove, match=f"{number} of|"
+            ):
+                breaker.next_reset(row)
+            row = breaker.ended(breaker.begun(row, "CHG-1"), "CHG-1", well=True)
     with pytest.raises(IllegalMove):
         breaker.next_reset(row)
 

@@ -13,6 +13,7 @@ from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import ChangeState
 from interlock.model.errors import Unavailable
 from interlock.model.people import Agent, AgentCredential, Grant
+from interlock.pipeline.commands import Conclude
 from interlock.pipeline.records import conclude
 from interlock.runtime.core import YOUNG, beat
 from interlock.runtime.tickers import Chores
@@ -361,8 +362,8 @@ def test_contradictory_outcomes_are_seen_and_never_overwritten() -> None:
         assert answer.change is not None
         seen = await made.change(answer.change.id)
         with pytest.raises(Exception, match="says otherwise"):
-            made.store.now(lambda tx: conclude(tx, seen, Settled(False)))
-        made.store.now(lambda tx: conclude(tx, seen, Settled(True)))
+            made.store.now(lambda tx: conclude(tx, Conclude(seen, Settled(False)), made.core.terms))
+        made.store.now(lambda tx: conclude(tx, Conclude(seen, Settled(True)), made.core.terms))
         assert len(made.store.entries("outcome")) == 1
 
     asyncio.run(run())
@@ -380,7 +381,7 @@ def test_an_outcome_of_an_earlier_attempt_says_nothing_about_a_later_one() -> No
         second.gates["execute"] = asyncio.Event()
         task = asyncio.create_task(made.gate.admit(work_of(agent, MANY), second))  # type: ignore[arg-type]
         await second.reached["execute"].wait()
-        made.store.now(lambda tx: conclude(tx, earlier, Settled(False)))
+        made.store.now(lambda tx: conclude(tx, Conclude(earlier, Settled(False)), made.core.terms))
         assert (await made.change(change_id)).state is S.EXECUTING
         second.gates["execute"].set()
         assert isinstance(await task, Permitted)

@@ -22,6 +22,7 @@ from interlock.model.change import Change, ChangeState, Statement, Verdict
 from interlock.model.errors import InterlockError, NotFound, Rejected
 from interlock.model.operation import Action
 from interlock.model.people import Agent, Grant, Person
+from interlock.model.signal import Trip
 from interlock.runtime.core import Notifiers
 from interlock.runtime.service.break_glass import BreakGlasses
 from interlock.runtime.service.changes import Changes
@@ -53,6 +54,9 @@ class Told:
         self.broken.append((person, change, target))
 
     def breaker(self, row: Breaker, by: str) -> None:
+        pass
+
+    def tripped(self, trip: Trip) -> None:
         pass
 
 

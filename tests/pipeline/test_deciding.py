@@ -14,6 +14,7 @@ from interlock.model.breaker import Breaker
 from interlock.model.change import Approval, Change, ChangeState, Review, Verdict
 from interlock.model.errors import NotFound, Rejected
 from interlock.model.people import Part, Quorum, Wider
+from interlock.model.signal import Trip
 from interlock.pipeline import approve, comments, records
 from interlock.pipeline.approve import Spoken
 from interlock.pipeline.commands import RecordHold
@@ -517,6 +518,9 @@ class Told:
         pass
 
     def breaker(self, row: Breaker, by: str) -> None:
+        pass
+
+    def tripped(self, trip: Trip) -> None:
         pass
 
 

@@ -15,6 +15,7 @@ from interlock.model.change import ChangeState
 from interlock.model.errors import Rejected
 from interlock.testing.gateway import BY, Gateway, prepare
 from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.store_signals import behaved_well
 
 BREAKER = "IL003"
 CLIENTS = 8
@@ -117,8 +118,9 @@ def trip(scope: str) -> Callable[[Gateway], Callable[[], None]]:
         gateway.run(switches.open(scope, "too much", by=BY))
 
         def reset() -> None:
-            for _ in range(2):  # over probation
-                gateway.run(switches.reset(scope, by=BY))
+            gateway.run(switches.reset(scope, by=BY))  # to probation
+            gateway.run(gateway.runtime.store.transact(lambda tx: behaved_well(tx, scope)))
+            gateway.run(switches.reset(scope, by=BY))
 
         return reset
 
@@ -216,5 +218,6 @@ def test_only_its_scope_is_stopped_until_people_move_it_back(replicas: Replicas)
         with fails(BREAKER) as error:
             agent.execute("DELETE FROM tempting WHERE a = 1")
         assert "probation" in str(error.caught)
+        two.run(two.runtime.store.transact(lambda tx: behaved_well(tx, "agent/bot-2")))
         two.run(switches.reset("agent/bot-2", by="person/ann"))
         agent.execute("DELETE FROM tempting WHERE a = 1")

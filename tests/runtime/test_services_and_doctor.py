@@ -26,6 +26,7 @@ from interlock.runtime.service.principals import Agents, Grants, People, new_tok
 from interlock.runtime.service.switches import Switches
 from interlock.testing import signing
 from interlock.testing.installation import QUORUMS, Installation
+from interlock.testing.store_signals import behaved_well
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
 KEY = signing.public_key_of("new")
@@ -211,6 +212,9 @@ def test_switches() -> None:
         with pytest.raises(Rejected, match="someone else"):
             await s.switches.reset("agent/fixer", by="person/olga")
         assert (await s.switches.reset("agent/fixer", by="person/ann")).state is BreakerState.PROBATION
+        with pytest.raises(Rejected, match="0 of 20"):
+            await s.switches.reset("agent/fixer", by="person/ann")
+        s.made.store.now(lambda tx: behaved_well(tx, "agent/fixer"))
         assert (await s.switches.reset("agent/fixer", by="person/ann")).state is BreakerState.CLOSED
         assert [e.kind for e in s.made.store.entries()] == [
             "freeze",

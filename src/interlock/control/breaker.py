@@ -1,13 +1,17 @@
 """Breakers: admission switches. Opening is anyone's; only a person moves one back, over probation. No timer closes a breaker."""
 
 import enum
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
 
 from interlock.control.machine import Machine
+from interlock.control.signals.seen import groups
 from interlock.model.breaker import Breaker, BreakerState
+from interlock.model.change import Change
 from interlock.model.effect import Totals
+from interlock.model.errors import Rejected
 from interlock.sdk.connector import Principal
 
 S = BreakerState
@@ -55,20 +59,98 @@ def session(name: str) -> str:
     return f"session/{name}"
 
 
-def scopes_of(principal: Principal, target_name: str, environment_name: str) -> tuple[str, ...]:
+def group(name: str) -> str:
+    """The switch of a resource group, `TARGET/GROUP`."""
+    return f"group/{name}"
+
+
+def of_change(change_id: str) -> str:
+    return f"change/{change_id}"
+
+
+ON_DEMAND = ("group/", "change/")
+"""Switches that nobody makes beforehand: admission makes them, closed, when it asks for one the first time."""
+
+
+def made_on_demand(scope: str) -> bool:
+    return scope.startswith(ON_DEMAND)
+
+
+def scopes_of(
+    principal: Principal,
+    target_name: str,
+    environment_name: str,
+    touched: Iterable[str] = (),
+    uses: str = "",
+) -> tuple[str, ...]:
     """All switches on the way of a unit, sorted: the fixed order in which the store locks them. A principal without a session
-    (work that the server runs itself) has no session switch."""
+    (work that the server runs itself) has no session switch. `touched` are those of `signals.seen.groups`, `uses` the id of the
+    approved change that it is."""
     found = {GLOBAL, environment(environment_name), target(target_name), agent(principal.agent)}
+    found |= {group(name) for name in touched}
     if principal.session:
         found.add(session(principal.session))
+    if uses:
+        found.add(of_change(uses))
     return tuple(sorted(found))
+
+
+def scopes_of_change(change: Change) -> tuple[str, ...]:
+    """The same for a change; a revert passes all but the global one."""
+    if change.reverts:
+        return (GLOBAL,)
+    principal = Principal(change.agent, change.owner, change.session)
+    named = groups(change.target, change.operations, change.measurement.effects)
+    return scopes_of(principal, change.target, change.environment, named, change.id)
+
+
+CLEAN = 20
+"""How many units must have ended well on probation before a person may close a breaker."""
+
+PROBATION_SHARE = 10
+"""On probation budgets are a so-manieth part."""
+
+
+def trip(
+    breaker: Breaker, signal: str, agents: Iterable[str], by: str, reason: str, now: datetime
+) -> Breaker:
+    """The breaker after it opened by itself: by the work of these agents."""
+    opened = move(breaker, E.OPEN, by, reason, now)
+    return msgspec.structs.replace(
+        opened, signal=signal, agents=tuple(dict.fromkeys((*breaker.agents, *agents)))
+    )
+
+
+def begun(breaker: Breaker, change_id: str) -> Breaker:
+    """On probation: the one unit that is under way."""
+    return msgspec.structs.replace(breaker, trial=change_id)
+
+
+def ended(breaker: Breaker, change_id: str, well: bool) -> Breaker:
+    """On probation: a unit has ended."""
+    if breaker.trial != change_id:
+        return breaker
+    return msgspec.structs.replace(breaker, trial="", clean=breaker.clean + well)
+
+
+def first_stop(scopes: Iterable[str], rows: Iterable[Breaker], *, through_freeze: bool) -> Breaker | None:
+    """The first of these scopes that refuses: open, frozen, or without a row."""
+    found = {row.scope: row for row in rows}
+    for scope in scopes:
+        row = found.get(scope) or Breaker(scope, state=S.OPEN, reason="missing")
+        if (row.frozen and not through_freeze) or row.state is S.OPEN:
+            return row
+    return None
 
 
 def move(breaker: Breaker, event: BreakerEvent, by: str, reason: str, now: datetime) -> Breaker:
     """The breaker after an event; IllegalMove when its state has no such move."""
     state = MACHINE.after(breaker.state, event)
+    kept = {} if state is S.OPEN else {"clean": 0, "trial": ""}
+    if state is S.CLOSED:
+        kept |= {"signal": "", "agents": ()}
     return msgspec.structs.replace(
-        breaker, state=state, reason=reason, epoch=breaker.epoch + 1, moved_at=now, moved_by=by
+        breaker, state=state, reason=reason, epoch=breaker.epoch + 1, moved_at=now, moved_by=by, **kept
     )
 
 
@@ -80,9 +162,14 @@ def freeze(breaker: Breaker, frozen: bool, by: str, reason: str, now: datetime) 
 
 
 def next_reset(breaker: Breaker) -> BreakerEvent:
-    """The next step of a reset by a person: open → probation → closed. IllegalMove when it is closed."""
+    """The next step of a reset by a person: open → probation → closed. IllegalMove when it is
+    closed, Rejected while too little ended well on probation."""
     event = E.PROBE if breaker.state is S.OPEN else E.CLOSE
     MACHINE.after(breaker.state, event)
+    if event is E.CLOSE and breaker.clean < CLEAN:
+        raise Rejected(
+            f"{breaker.scope} is on probation: {breaker.clean} of {CLEAN} operations have ended well so far"
+        )
     return event
 
 

@@ -130,14 +130,29 @@ def hold(found: Sequence[Excess], budgets: Budgets) -> Hold:
     return Hold((budgets.remedy,), tuple(dict.fromkeys(e.reason for e in found)))
 
 
+NOVEL = "first-"
+"""How the reasons of a hold begin that is asked for because something is the first of its kind: `first-deleted-table`."""
+
+
+def first_of_its_kind(subjects: Sequence[str], quorum: str) -> Hold:
+    """The decision on a destruction that its agent never did before (`control.signals`)."""
+    return Hold((f"quorum:{quorum}",), tuple(NOVEL + "-".join(s.split()) for s in subjects[:10]))
+
+
+def first_words(agent: str, subjects: Sequence[str]) -> str:
+    """One sentence for agents and people."""
+    return f"{agent} never did this before: {', '.join(subjects[:3])}"
+
+
 def is_of_budget(decision: Decision) -> bool:
     """Whether it is a budget that asks for people."""
     return any(reason.startswith(PREFIX) for reason in decision.reasons)
 
 
 def lacks(decision: Decision, given: EvidenceHeld) -> bool:
-    """Whether a hold of a budget's is not lifted by what was given."""
-    if not is_of_budget(decision) or not isinstance(decision, Hold | Rehearse):
+    """Whether a hold beside policy (a budget's, or of the first of its kind) is not lifted by what was given."""
+    beside = any(reason.startswith((PREFIX, NOVEL)) for reason in decision.reasons)
+    if not beside or not isinstance(decision, Hold | Rehearse):
         return False
     have = {f"quorum:{name}" for name in given.quorums}
     return any(remedy not in have for remedy in decision.remedies)
@@ -193,6 +208,18 @@ def default(rows_deleted: int, rows_updated: int, quorum: str) -> Budgets:
     one = Amounts(DEFAULT_CREATED, rows_updated, rows_deleted, DEFAULT_OBJECTS)
     more = Amounts(*(getattr(one, f) * _TOGETHER for f in AMOUNTS))
     return Budgets(quorum, one, one, more, more)
+
+
+def part(budgets: Budgets | None, share: int) -> Budgets | None:
+    """Budgets of a so-manieth part."""
+    if budgets is None:
+        return None
+
+    def smaller(amounts: Amounts) -> Amounts:
+        return Amounts(*(getattr(amounts, field) // share for field in AMOUNTS))
+
+    scopes = {name: smaller(getattr(budgets, name)) for name in ("session", "agent", "owner", "table")}
+    return msgspec.structs.replace(budgets, **scopes)
 
 
 def replace(amounts: Amounts, given: Mapping[str, int]) -> Amounts:

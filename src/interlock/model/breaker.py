@@ -15,8 +15,10 @@ class BreakerState(enum.Enum):
 
 
 class Breaker(Value, frozen=True):
-    """One switch. `scope` is `global`, `environment/NAME`, `target/NAME`, `agent/NAME` or `session/ID`. `frozen` is the freeze of
-    an environment: independent of the state, so that a thaw does not close what tripped meanwhile. `epoch` grows with each move."""
+    """One switch. `scope` is `global`, `environment/NAME`, `target/NAME`, `group/TARGET/NAME`, `agent/NAME`, `session/ID` or
+    `change/ID`. `frozen` is the freeze of an environment: independent of the state, so that a thaw does not close what tripped
+    meanwhile. `epoch` grows with each move. `signal` is what opened it by itself, `agents` whose work that was. On probation
+    `clean` counts the units that ended well, and `trial` is the change that is under way: there is one at a time."""
 
     scope: str
     state: BreakerState = BreakerState.CLOSED
@@ -25,3 +27,19 @@ class Breaker(Value, frozen=True):
     epoch: int = 0
     moved_at: datetime | None = None
     moved_by: str = ""
+    signal: str = ""
+    agents: tuple[str, ...] = ()
+    clean: int = 0
+    trial: str = ""
+
+
+class Reserved(Value, frozen=True):
+    """What admission found: the rows of all scopes, locked, and the first that refuses."""
+
+    rows: tuple[Breaker, ...] = ()
+    stop: Breaker | None = None
+
+    @property
+    def epoch(self) -> int:
+        """Grows when any of them moves."""
+        return sum(row.epoch for row in self.rows)

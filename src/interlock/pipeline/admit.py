@@ -17,12 +17,13 @@ from interlock.model.base import Value
 from interlock.model.change import Change, ChangeState, Measurement
 from interlock.model.decision import Decision, EvidenceHeld, Forbid, Hold, Permit, Rehearse, Target
 from interlock.model.errors import Forbidden
+from interlock.model.signal import Facts
 from interlock.pipeline import commands as c
 from interlock.pipeline import questions
 from interlock.pipeline.commands import Basis, Steps, ask
 from interlock.pipeline.doubt import doubt, log_error
 from interlock.pipeline.finish import Begun, Going, Stop, abandon, begin, execute
-from interlock.pipeline.records import refused_as_denied
+from interlock.pipeline.records import NEVER, refused_as_denied
 from interlock.sdk.connector import Answer, Held, Permitted, Preview, Refused, Work
 
 
@@ -50,6 +51,7 @@ class Wait(Value, frozen=True):
     replaces: Change | None = None
     grown: tuple[str, ...] = ()
     note: str = ""
+    facts: Facts = Facts()
 
 
 class No(Value, frozen=True):
@@ -57,6 +59,7 @@ class No(Value, frozen=True):
 
     decision: Forbid
     measurement: Measurement | None = None
+    facts: Facts = Facts()
 
 
 Verdict: TypeAlias = Free | Go | Wait | No | Stop
@@ -88,7 +91,7 @@ def _judge(work: Work, target: Target, asked: Change | None) -> Steps[Verdict]:
     try:
         return (yield from _decide(work, target, asked))
     except Forbidden as error:
-        return No(Forbid(str(error), ("never",)))
+        return No(Forbid(str(error), (NEVER,)))
     except Exception as error:  # noqa: BLE001  # any error is doubt, and doubt means no
         return Stop((yield from doubt("decide", error)))
 
@@ -110,7 +113,7 @@ def _decide(work: Work, target: Target, asked: Change | None) -> Steps[Verdict]:
     second = yield from _decide_effects(work, target, measurement, EvidenceHeld())
     match second.decision:
         case Forbid():
-            return No(second.decision, measurement)
+            return No(second.decision, measurement, preview.facts)
         case Hold() | Rehearse() if target.observe and asked is None:
             return Go(second.decision, preview, second.basis, observed=True)
         case Permit() if asked is None:
@@ -153,7 +156,7 @@ def _people(work: Work, target: Target, preview: Preview, decision: Decision) ->
 
 def _unless_broken(work: Work, target: Target, preview: Preview, decision: Decision) -> Steps[Verdict]:
     """Not before people yet: it waits for them, unless somebody broke the glass for the target and policy lets it pass then."""
-    wait = Wait(decision, preview.measurement)
+    wait = Wait(decision, preview.measurement, facts=preview.facts)
     if not isinstance(decision, Hold):
         return wait
     glass = yield from ask(c.FindBreakGlass(work, target, decision))
@@ -183,16 +186,17 @@ def _use(work: Work, target: Target, preview: Preview, found: Change, decision: 
     decided = yield from _decide_effects(work, target, preview.measurement, evidence)
     match decided.decision:
         case Forbid():
-            return No(decided.decision, preview.measurement)
+            return No(decided.decision, preview.measurement, preview.facts)
         case Hold() | Rehearse():
             grown: tuple[str, ...] = ("the approvals given do not suffice (any more) for this effect",)
-            return Wait(needs, preview.measurement, found, grown)
+            return Wait(needs, preview.measurement, found, grown, facts=preview.facts)
         case Permit() if budget.lacks(needs, evidence):
-            return Wait(needs, preview.measurement, found, ("the approvals given have ended",))
+            ended = ("the approvals given have ended",)
+            return Wait(needs, preview.measurement, found, ended, facts=preview.facts)
         case Permit():
             grown = grown_beyond(found, target, preview.measurement)
             if grown:
-                return Wait(needs, preview.measurement, found, grown)
+                return Wait(needs, preview.measurement, found, grown, facts=preview.facts)
             return Go(decided.decision, preview, decided.basis, evidence, found)
         case _:
             assert_never(decided.decision)
@@ -275,7 +279,14 @@ def _is_denied(answer: Answer) -> bool:
 
 def _hold(work: Work, target: Target, wait: Wait) -> Steps[Answer]:
     command = c.RecordHold(
-        work, target, wait.decision, wait.measurement, wait.replaces, wait.grown, note=wait.note
+        work,
+        target,
+        wait.decision,
+        wait.measurement,
+        wait.replaces,
+        wait.grown,
+        note=wait.note,
+        facts=wait.facts,
     )
     answer = yield from ask(command)
     if isinstance(answer, Held) and not answer.again:
@@ -290,7 +301,7 @@ def _refuse(work: Work, target: Target, no: No) -> Steps[Answer]:
         yield from _note(work, target, "forbidden", no.decision.why, no.decision.reasons)
         return Refused("forbidden", no.decision.why)
     yield from ask(c.ChargePreview(work.principal.agent))
-    change = yield from ask(c.RecordRefusal(work, target, no.decision, no.measurement))
+    change = yield from ask(c.RecordRefusal(work, target, no.decision, no.measurement, no.facts))
     return Refused("forbidden", no.decision.why, change=change)
 
 

@@ -14,7 +14,8 @@ from interlock.model.errors import Rejected
 from interlock.model.people import Quorum
 from interlock.model.words import plain
 from interlock.pipeline import bodies, glass
-from interlock.pipeline.records import Terms, expired, found, tallies
+from interlock.pipeline.records import expired, found, tallies
+from interlock.pipeline.terms import Terms
 from interlock.sdk.ports import ReadTx, Tx
 
 

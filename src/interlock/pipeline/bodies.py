@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping
 from interlock.control import approval as approvals
 from interlock.model.base import Json, digest_of, to_json
 from interlock.model.break_glass import BreakGlass
+from interlock.model.breaker import Breaker
 from interlock.model.change import Approval, Change, Measurement, Review
 from interlock.model.decision import Decision, Forbid, Hold, Permit, Rehearse
 from interlock.model.effect import Effect, totals
 from interlock.model.operation import Operation
+from interlock.model.signal import Trip
 
 SHOWN = 60
 """Most effects, verbs or reasons that are written out; the digest covers all of them."""
@@ -195,3 +197,30 @@ def verbs(operations: Iterable[Operation]) -> dict[str, Json]:
 def _members(value: object) -> dict[str, int]:
     found = to_json(value)
     return found if isinstance(found, dict) else {}
+
+
+def switch(row: Breaker, by: str) -> dict[str, Json]:
+    """An entry `breaker` or `freeze`."""
+    return {
+        "scope": row.scope,
+        "state": row.state.value,
+        "frozen": row.frozen,
+        "reason": row.reason,
+        "epoch": row.epoch,
+        "by": by,
+    }
+
+
+def tripped(row: Breaker, trip: Trip) -> dict[str, Json]:
+    """An entry `breaker` of one that opened by itself, with the changes that led there."""
+    steps = [step.change for step in trip.steps if step.change]
+    return {
+        **switch(row, row.moved_by),
+        "signal": trip.signal.value,
+        "agent": trip.agent,
+        "session": trip.session,
+        "environment": trip.environment,
+        "target": trip.target,
+        "changes": list(dict.fromkeys(steps))[-SHOWN:],
+        "operations": len(trip.steps),
+    }

@@ -15,7 +15,8 @@ from interlock.model.decision import Target
 from interlock.model.errors import NotFound, Rejected
 from interlock.pipeline import bodies, glass
 from interlock.pipeline.intents import needed
-from interlock.pipeline.records import Terms, expired, found
+from interlock.pipeline.records import expired, found
+from interlock.pipeline.terms import Terms
 from interlock.sdk.ports import ReadTx, Tx
 
 PAGE = 200

@@ -14,6 +14,7 @@ from interlock.model.change import Approval, Change, Measurement
 from interlock.model.decision import Decision, EvidenceHeld, Hold, Target
 from interlock.model.effect import Totals
 from interlock.model.operation import Action, Operation, Resource
+from interlock.model.signal import Facts
 from interlock.sdk.connector import Held, Preview, Principal, Refused, Settled, Work
 
 R = TypeVar("R")
@@ -48,11 +49,10 @@ class Question(Value, frozen=True):
 
 class Basis(Value, frozen=True):
     """What a decision rested on: the store's revision, and the agent's grants that were live on the target. The intent checks
-    that they still are (a right revoked in between must not pass). `probation` tells that some breaker was on probation then."""
+    that they still are (a right revoked in between must not pass)."""
 
     revision: int
     grants: tuple[str, ...] = ()
-    probation: bool = False
 
 
 class Decided(Value, frozen=True):
@@ -125,7 +125,8 @@ class GatherEvidence(Command[EvidenceHeld], frozen=True):
 
 
 class OverBudget(Value, frozen=True):
-    """The reply to `Intend` when small changes add up to too much: nothing was recorded. `why` is a sentence for people."""
+    """The reply to `Intend` when people are needed for what policy permits: small changes add up to too much, or it is the first of
+    its kind. Nothing was recorded. `why` is a sentence for people."""
 
     decision: Hold
     why: str
@@ -201,6 +202,7 @@ class RecordHold(Command[Held | Refused], frozen=True):
     wish: Approval | None = None
     force: bool = False
     note: str = ""
+    facts: Facts = Facts()
 
 
 class RecordRefusal(Command[Change], frozen=True):
@@ -210,6 +212,7 @@ class RecordRefusal(Command[Change], frozen=True):
     target: Target
     decision: Decision
     measurement: Measurement
+    facts: Facts = Facts()
 
 
 class NoteRefusal(Command[None], frozen=True):

@@ -7,16 +7,17 @@ import msgspec
 from interlock.control import breaker, budget
 from interlock.control.approval import remedies
 from interlock.control.change import MACHINE, UNSETTLED, E, move
+from interlock.control.signals import seen
 from interlock.model import sample
+from interlock.model.breaker import Breaker, Reserved
 from interlock.model.change import Change, ChangeState
 from interlock.model.decision import Decision, EvidenceHeld, Permit
 from interlock.model.errors import Rejected
-from interlock.pipeline import bodies, glass
+from interlock.pipeline import bodies, glass, trips
 from interlock.pipeline import commands as c
 from interlock.pipeline.questions import totals_of
 from interlock.pipeline.records import (
     CONTENT,
-    Terms,
     accept_wish,
     draft,
     evidence,
@@ -25,57 +26,79 @@ from interlock.pipeline.records import (
     keep_image,
     keep_sample,
 )
+from interlock.pipeline.terms import Terms
 from interlock.sdk.connector import Preview, Refused, Work
 from interlock.sdk.ports import Tx
 
 
-def intend(tx: Tx, ask: c.Intend, terms: Terms) -> Change | Refused:
+def intend(tx: Tx, ask: c.Intend, terms: Terms, opened: trips.Found | None = None) -> Change | Refused:
     """`commands.Intend`. Breakers first: their rows stay locked to the end, so that what is read after them holds (P8). Raises
-    `budget.Exceeded`, which undoes what was spent."""
-    scopes = breaker.scopes_of(ask.work.principal, ask.target.name, ask.target.environment)
-    stop = _admitted(tx, ask, scopes, terms) or _still_allowed(tx, ask)
+    `budget.Exceeded` and `trips.Novel`, which undo what was spent."""
+    reserved = _reserve(tx, ask, terms)
+    stop = _stopped(tx, ask, reserved) or _still_allowed(tx, ask)
     if stop is not None:
         return stop
+    facts, track = ask.preview.facts, None
+    more = {"epoch": str(reserved.epoch), **trips.trials(reserved)}
     if ask.uses is not None:
-        change = _consume(tx, ask.uses, ask.evidence, terms)
-        if isinstance(change, Refused):
-            return change
+        consumed = _consume(tx, ask.uses, ask.evidence, terms)
+        if isinstance(consumed, Refused):
+            return consumed
+        change = consumed
+        trips.approved(tx, change, ask.work, ask.target, facts, terms)
     else:
         fresh = draft(ask.work, ask.target, ask.preview.measurement, ask.decision, tx)
         over = glass.over_target(tx, fresh, terms.break_glass, terms.origin) if ask.break_glass else None
         if ask.break_glass and over is None:
             return Refused("unavailable", "the break-glass on this target has just ended", retry=True)
         if over is None:
-            _spend(tx, ask, terms)
+            stop, track = trips.starting(
+                tx, ask.work, ask.target, ask.preview.measurement, facts, terms, opened
+            )
+            if stop is not None:
+                return stop
+            _spend(tx, ask, terms, reserved)
         else:
             fresh = msgspec.structs.replace(fresh, break_glass=over.id)
         observed = {"observed": "1"} if ask.observed else {}
-        change = tx.new_change(_executing(fresh, ask.preview, terms, observed))
+        change = tx.new_change(_executing(fresh, ask.preview, terms, {**observed, **more}))
+        trips.begun(tx, track, change)
         if over is not None:
             tx.append("break_glass", bodies.passed(change, over))
     if ask.observed:
         tx.append(
             "decision", {**bodies.asked(change), "decision": bodies.decision(ask.decision), "observed": True}
         )
-    return _begin(tx, change, ask.preview, ask.decision, ask.work, terms, ask.evidence)
+    trips.begin_trial(tx, reserved, change)
+    return _begin(tx, change, ask.preview, ask.decision, ask.work, terms, ask.evidence, more)
 
 
-def _admitted(tx: Tx, ask: c.Intend, scopes: tuple[str, ...], terms: Terms) -> Refused | None:
-    refused = tx.reserve(scopes)
-    if refused is not None and refused.frozen and _through_freeze(tx, ask, terms):
+def _reserve(tx: Tx, ask: c.Intend, terms: Terms) -> Reserved:
+    """All breakers on the way. Those that are made on demand are made, and asked for again: what is missing else refuses."""
+    groups = seen.groups(ask.target.name, ask.work.operations, ask.preview.measurement.effects)
+    uses = ask.uses.id if ask.uses is not None else ""
+    scopes = breaker.scopes_of(ask.work.principal, ask.target.name, ask.target.environment, groups, uses)
+    reserved = tx.reserve(scopes)
+    missing = set(scopes) - {row.scope for row in reserved.rows}
+    if made := sorted(filter(breaker.made_on_demand, missing)):
+        for scope in made:
+            tx.note_breaker(Breaker(scope, moved_at=tx.now(), moved_by="interlock"))
+        reserved = tx.reserve(scopes)
+    if reserved.stop is not None and reserved.stop.frozen and _through_freeze(tx, ask, terms):
         # The rows are locked already. What is open, or missing, refuses still.
-        refused = tx.reserve(scopes, through_freeze=True)
-    if refused is not None:
-        return _breaker(refused.scope, refused.frozen, refused.reason)
-    if not ask.basis.probation and tx.revision() == ask.basis.revision:
-        return None
-    for scope in scopes:
-        row = tx.breaker(scope)
-        if row is not None and row.state is breaker.S.PROBATION:
+        reserved = tx.reserve(scopes, through_freeze=True)
+    return reserved
+
+
+def _stopped(tx: Tx, ask: c.Intend, reserved: Reserved) -> Refused | None:
+    if reserved.stop is not None:
+        return _breaker(reserved.stop.scope, reserved.stop.frozen, reserved.stop.reason)
+    for row in reserved.rows:
+        if row.state is breaker.S.PROBATION:
             totals = totals_of(ask.work, ask.preview.measurement)
             if not breaker.passes_probation(totals):
-                return _breaker(scope, False, "on probation, only small revertible changes pass")
-    return None
+                return _breaker(row.scope, False, "on probation, only small revertible changes pass")
+    return trips.on_trial(tx, reserved)
 
 
 def _through_freeze(tx: Tx, ask: c.Intend, terms: Terms) -> bool:
@@ -85,9 +108,11 @@ def _through_freeze(tx: Tx, ask: c.Intend, terms: Terms) -> bool:
     return over is not None and change is not None and over.change == change.id
 
 
-def _spend(tx: Tx, ask: c.Intend, terms: Terms) -> None:
+def _spend(tx: Tx, ask: c.Intend, terms: Terms, reserved: Reserved) -> None:
     """Count what passes without people's approval. What was counted stays counted when the commit fails: doubt means no."""
-    budgets = terms.budgets
+    budgets = (
+        terms.budgets if not trips.trials(reserved) else budget.part(terms.budgets, breaker.PROBATION_SHARE)
+    )
     if budgets is None or not ask.target.strict:
         return
     spendings = budget.spendings(ask.work.principal, ask.target.name, ask.preview.measurement.effects)
@@ -144,14 +169,21 @@ def _executing(
 
 
 def _begin(
-    tx: Tx, change: Change, preview: Preview, final: Decision, work: Work, terms: Terms, given: EvidenceHeld
+    tx: Tx,
+    change: Change,
+    preview: Preview,
+    final: Decision,
+    work: Work,
+    terms: Terms,
+    given: EvidenceHeld,
+    more: Mapping[str, str] | None = None,
 ) -> Change:
     """Make the change executing, with all that recovery and a revert need (P6)."""
     payloads: dict[str, str] = {}
     if change.state is ChangeState.EXECUTING:
         payloads[CONTENT] = tx.put_payload(change.id, CONTENT, work.payload)
     else:
-        change = tx.save_change(_executing(change, preview, terms))
+        change = tx.save_change(_executing(change, preview, terms, more))
     payloads |= keep_image(tx, change, preview.undo)
     if preview.sample is not None:
         payloads |= keep_sample(
@@ -163,7 +195,7 @@ def _begin(
 
 def intend_revert(tx: Tx, ask: c.IntendRevert, terms: Terms) -> Change | Refused:
     """`commands.IntendRevert`. A revert passes every breaker but the global one."""
-    stop = tx.reserve((breaker.GLOBAL,))
+    stop = tx.reserve((breaker.GLOBAL,)).stop
     if stop is not None:
         return _breaker(stop.scope, stop.frozen, stop.reason)
     original = found(tx, ask.original.id)

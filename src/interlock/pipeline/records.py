@@ -3,56 +3,32 @@
 They are pure but for the transaction, may be run again, and take what they can't know (nonces, the gateway's name) as arguments.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
-from interlock.control import limits, quorum
+from interlock.control import budget, limits, quorum
 from interlock.control.approval import remedies, verify_revert
-from interlock.control.break_glass import Rules
-from interlock.control.budget import Budgets
 from interlock.control.change import MACHINE, OPEN, UNSETTLED, E, move, settled_event
-from interlock.control.haste import Reviews
-from interlock.control.passkey import Site
-from interlock.model.base import Value
 from interlock.model.beside import side_by_side
 from interlock.model.change import Approval, Change, ChangeState, Measurement
 from interlock.model.decision import Decision, EvidenceHeld, Target
 from interlock.model.errors import Conflict, NotFound, Rejected
-from interlock.model.people import Quorum
-from interlock.model.proposal import INTERLOCK
 from interlock.model.words import denial_words
-from interlock.pipeline import bodies, glass
+from interlock.pipeline import bodies, glass, trips
 from interlock.pipeline import commands as c
-from interlock.sdk.connector import Held, Refused, Settled, Work
+from interlock.pipeline.terms import Terms
+from interlock.sdk.connector import Held, Refused, Work
 from interlock.sdk.ports import ReadTx, Tx
 
 CONTENT = "content"
 """Name of the payload with the native record of a change."""
 
+NEVER = "never"
+"""The reason of what no policy is asked for, because nobody may do it."""
+
 SAMPLE = "sample"
 """Name of the payload with what people may be shown of its rows and definitions (`model.sample`)."""
-
-
-class Terms(Value, frozen=True):
-    """What records need to know of the installation: its quorums, the log's origin, this gateway's own name, its budgets, where
-    passkeys sign, how quickly people may approve, and who may break the glass."""
-
-    quorums: Mapping[str, Quorum]
-    origin: str
-    gateway: str = ""
-    budgets: Budgets | None = None
-    site: Site | None = None
-    reviews: Reviews = Reviews()
-    break_glass: Rules = Rules()
-    relaxed: frozenset[str] = frozenset()
-    """Environments that are not strict."""
-    admins: Mapping[str, Quorum] = {}  # msgspec copies mutable defaults
-    """The quorums of proposals."""
-
-    def of(self, change: Change) -> Mapping[str, Quorum]:
-        """The quorums that a change may wait for, by name."""
-        return self.admins if change.target == INTERLOCK else self.quorums
 
 
 def found(tx: ReadTx, change_id: str) -> Change:
@@ -159,7 +135,14 @@ def accept_wish(tx: Tx, wish: Approval | None, original: Change, force: bool, te
 # ---- held, refused --------------------------------------------------------------------------------------------------
 
 
-def hold(tx: Tx, ask: c.RecordHold, terms: Terms, nonce: str, sample: bytes = b"") -> Held | Refused:
+def hold(
+    tx: Tx,
+    ask: c.RecordHold,
+    terms: Terms,
+    nonce: str,
+    sample: bytes = b"",
+    opened: trips.Found | None = None,
+) -> Held | Refused:
     """`commands.RecordHold`. Held by someone else in the same moment: that change is the answer. `sample` is kept with it: the
     before-image is not, since nothing was done."""
     principal = ask.work.principal
@@ -192,6 +175,10 @@ def hold(tx: Tx, ask: c.RecordHold, terms: Terms, nonce: str, sample: bytes = b"
     payloads = {CONTENT: tx.put_payload(change.id, CONTENT, ask.work.payload)}
     payloads |= keep_sample(tx, change, sample)
     tx.append("change.held", bodies.held(change, payloads))
+    if not budget.is_of_budget(ask.decision):
+        trips.attempted(tx, change, ask.target, ask.facts, terms, opened)
+    if outgrown is not None:
+        trips.beyond(tx, outgrown, change, ask.grown, terms, opened)
     approved = outgrown.measurement.effects if outgrown else None
     beside = () if approved is None else side_by_side(approved, ask.measurement.effects)
     return Held(change, grown=ask.grown, beside=beside)
@@ -216,7 +203,7 @@ def _revert_fields(tx: Tx, ask: c.RecordHold, terms: Terms) -> dict[str, object]
     return {"requested_by": asker, "marker": {"force": "1"} if ask.force else {}}
 
 
-def refuse(tx: Tx, ask: c.RecordRefusal) -> Change:
+def refuse(tx: Tx, ask: c.RecordRefusal, terms: Terms, opened: trips.Found | None = None) -> Change:
     """`commands.RecordRefusal`."""
     fresh = draft(ask.work, ask.target, ask.measurement, ask.decision, tx)
     change = tx.new_change(move(fresh, E.REFUSE))
@@ -227,6 +214,8 @@ def refuse(tx: Tx, ask: c.RecordRefusal) -> Change:
     }
     payloads = {CONTENT: tx.put_payload(change.id, CONTENT, ask.work.payload)}
     tx.append("decision", {**body, "payloads": payloads})
+    never = NEVER in ask.decision.reasons
+    trips.attempted(tx, change, ask.target, ask.facts, terms, opened, forbidden=never)
     return change
 
 
@@ -267,9 +256,12 @@ def keep_sample(tx: Tx, change: Change, sample: bytes) -> dict[str, str]:
 # ---- the outcome ----------------------------------------------------------------------------------------------------
 
 
-def conclude(tx: Tx, seen: Change, settled: Settled, *, recovered: bool = False) -> Change:
+def conclude(
+    tx: Tx, ask: c.Conclude | c.ConcludeLater, terms: Terms, opened: trips.Found | None = None
+) -> Change:
     """`commands.Conclude`. The same outcome found out twice is recorded once; contradictory ones are a Conflict that people
     must see. `seen` names the attempt: what became of an earlier one says nothing about a later."""
+    seen, settled = ask.change, ask.settled
     change = found(tx, seen.id)
     if change.marker.get("undo") != seen.marker.get("undo"):
         return change
@@ -282,10 +274,12 @@ def conclude(tx: Tx, seen: Change, settled: Settled, *, recovered: bool = False)
         return change
     after = tx.save_change(move(change, event, note=bodies.cut(settled.note)))
     payloads = keep_image(tx, after, settled.undo, AFTERWARDS) if settled.committed else {}
-    kind = "recovery" if recovered else "outcome"
+    kind = "recovery" if isinstance(ask, c.Conclude) and ask.recovered else "outcome"
     tx.append(kind, bodies.outcome(after, settled.committed, payloads))
     if after.reverts and event is not E.DOUBT:
         _conclude_original(tx, after)
+    if event is not E.DOUBT:
+        trips.ended(tx, after, settled, terms, opened)
     return after
 
 

@@ -13,6 +13,7 @@ from interlock.model.break_glass import BreakGlass
 from interlock.model.breaker import Breaker
 from interlock.model.change import Change, ChangeState, Statement
 from interlock.model.people import Agent, Grant, Person
+from interlock.model.signal import Trip
 from interlock.model.words import effects_words
 
 _log = structlog.get_logger("interlock.changes")
@@ -88,6 +89,14 @@ def principal(what: str, who: Person | Agent | Grant, by: str) -> None:
 def breaker(row: Breaker, by: str) -> None:
     """A breaker moved, or an environment was frozen or thawed."""
     _log.warning("breaker.moved", scope=row.scope, state=row.state.value, frozen=row.frozen, by=by)
+
+
+def tripped(trip: Trip) -> None:
+    """A breaker opened by itself."""
+    _log.warning(
+        "breaker.tripped", scope=trip.scope, signal=trip.signal.value, agent=trip.agent, target=trip.target,
+        operations=len(trip.steps),
+    )  # fmt: skip
 
 
 def _about(change: Change) -> Mapping[str, str]:

@@ -12,11 +12,12 @@ import msgspec
 from interlock.control.break_glass import Rules
 from interlock.control.budget import Budgets
 from interlock.control.haste import Reviews
+from interlock.control.signals.thresholds import Signals
 from interlock.model.errors import Misconfigured
 from interlock.model.people import Quorum
 from interlock.model.proposal import INTERLOCK
 from interlock.policy.limits import Limits
-from interlock.runtime import budgets, deciding, durations, identity, quorums, secrets
+from interlock.runtime import budgets, deciding, durations, identity, quorums, secrets, signals
 from interlock.runtime.addresses import address as address
 from interlock.runtime.addresses import is_loopback as is_loopback
 from interlock.runtime.identity import Identity
@@ -116,6 +117,7 @@ class Config(msgspec.Struct, frozen=True):
     guardrails: Literal["default", "none"]
     limits: Limits
     budgets: Budgets | None
+    signals: Signals | None
     reviews: Reviews
     break_glass: Rules
     retention_payloads: timedelta
@@ -150,6 +152,7 @@ class Config(msgspec.Struct, frozen=True):
 
 TOP = (
     "store", "state_dir", "api", "environments", "targets", "quorums", "policies", "guardrails", "limits", "budgets",
+    "breakers",
     "reviews", "break_glass", "retention", "notify", "witness", "origin", "master_key", "people", "agent_uids", "socket_uids",
     "samples",
     "oidc",
@@ -188,6 +191,13 @@ def build(source: Source, path: Path) -> Config:
         guardrails=guardrails,
         limits=limits,
         budgets=budgets.read(source, top.get("budgets"), limits, guardrails, known_quorums),
+        signals=signals.read(
+            source,
+            top.get("breakers"),
+            {name: e.protection == "strict" for name, e in environments.items()},
+            known_quorums,
+            limits.quorum,
+        ),
         reviews=deciding.reviews(source, top.get("reviews")),
         break_glass=deciding.break_glass(source, top.get("break_glass")),
         retention_payloads=_length(source, retention.payloads, ("retention", "payloads")),

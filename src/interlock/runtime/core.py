@@ -2,18 +2,21 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
-from interlock.control import limits
-from interlock.model.breaker import Breaker
+from interlock.control import breaker, limits
+from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import Change
 from interlock.model.errors import InterlockError, Unavailable
-from interlock.pipeline.records import Terms
+from interlock.model.signal import Trip
+from interlock.pipeline.terms import Terms
+from interlock.pipeline.trips import Found
 from interlock.runtime import announce
 from interlock.runtime.directory import Directory
 from interlock.runtime.judge import Judge
@@ -25,6 +28,7 @@ from interlock.runtime.watch import Watch
 from interlock.sdk.connector import Live, ReadsText
 from interlock.sdk.ports import Notifier, ReadTx, Store, Tx
 
+T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
 HEARTBEAT = 5.0
@@ -32,6 +36,9 @@ HEARTBEAT = 5.0
 
 DEAD_AFTER = timedelta(seconds=30)
 """A gateway without a sign of life for that long is dead: others recover what it was executing."""
+
+TRIPS_KEPT = timedelta(days=90)
+"""How long it is kept what opened by itself, and why; the ledger keeps it for ever."""
 
 YOUNG = timedelta(seconds=30)
 """A change that this gateway itself moved within that time is not recovered: its pipeline may still be at work."""
@@ -79,6 +86,10 @@ class Notifiers:
         for notifier in self._all:
             notifier.breaker(row, by)
 
+    def tripped(self, trip: Trip) -> None:
+        for notifier in self._all:
+            notifier.tripped(trip)
+
 
 @dataclass
 class Core:
@@ -107,7 +118,7 @@ class Core:
     def __post_init__(self) -> None:
         self.judge = Judge(self.directory, self.policies)
         self.watch = Watch(self.store)
-        self.refusals = Refusals(self.store)
+        self.refusals = Refusals(self.watched, self.terms)
         self.tasks = Tasks()
         self.budgets = Budgets(self.directory)
         self.directory.on_change.append(self.policies.use_rights)
@@ -142,10 +153,49 @@ class Core:
             self.notifiers.break_glass(glass.person, change, glass.target, glass.until)
 
     async def forget_spent(self) -> None:
-        """Forget what was spent before the window began."""
-        if self.terms.budgets is not None:
-            before = self.directory.now() - 2 * self.terms.budgets.window
-            await self.store.transact(lambda tx: tx.forget_spent(before))
+        """Forget what was spent before the window began, and breakers that opened long ago."""
+        now, budgets = self.directory.now(), self.terms.budgets
+
+        def forget(tx: Tx) -> None:
+            tx.forget_trips(now - TRIPS_KEPT)
+            if budgets is not None:
+                tx.forget_spent(now - 2 * budgets.window)
+
+        await self.store.transact(forget)
+
+    async def watched(self, work: Callable[[Tx, Found], T], *, later: bool = False) -> T:
+        """A transaction in which breakers may open by themselves: people are told of those that did."""
+
+        def run(tx: Tx) -> tuple[T, Found]:
+            opened: Found = []  # anew each time that it is run
+            return work(tx, opened), opened
+
+        reply, opened = await self.store.transact(run, later=later)
+        for trip in opened:
+            announce.tripped(trip)
+            self.notifiers.tripped(trip)
+        if opened:
+            # The copy of this process is behind by half a second at most, and by nothing for what it says itself.
+            self.tasks.spawn(self._refresh(), "refresh")
+        return reply
+
+    async def _refresh(self) -> None:
+        try:
+            await self.directory.refresh()
+        except InterlockError as error:
+            _log.error("directory.refresh_failed", error=type(error).__name__, why=str(error))
+
+    def stopped(self, change: Change) -> str:
+        """Why a change whose intent is durable must not be executed any more: a breaker moved since it was admitted, as far as this
+        process knows, and refuses now. What nobody has heard of yet when the target is told is too late to be stopped."""
+        rows = self.directory.snapshot.breakers
+        known = [rows[scope] for scope in breaker.scopes_of_change(change) if scope in rows]
+        if sum(row.epoch for row in known) <= int(change.marker.get("epoch", "0")):
+            return ""
+        refuses = [row for row in known if row.frozen or row.state is BreakerState.OPEN]
+        return (
+            f"changes were stopped for {refuses[0].scope} just before it was carried out" if refuses else ""
+        )
 
     @property
     def halted(self) -> bool:

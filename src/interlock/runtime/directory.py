@@ -14,7 +14,7 @@ import structlog
 
 from interlock.model.base import Value
 from interlock.model.break_glass import BreakGlass
-from interlock.model.breaker import Breaker, BreakerState
+from interlock.model.breaker import Breaker
 from interlock.model.errors import InterlockError, Unavailable
 from interlock.model.people import Agent, AgentCredential, Grant, Person
 from interlock.sdk.ports import ReadTx, Store
@@ -39,10 +39,6 @@ class Snapshot(Value, frozen=True):
     breakers: Mapping[str, Breaker] = {}
     glasses: tuple[BreakGlass, ...] = ()
     in_force: Mapping[str, str] = {}
-
-    @property
-    def probation(self) -> bool:
-        return any(b.state is BreakerState.PROBATION for b in self.breakers.values())
 
     def live_grants(self, agent: str, target: str, now: datetime) -> tuple[Grant, ...]:
         """The agent's grants on the target that are neither revoked nor over."""

@@ -23,7 +23,8 @@ from interlock.runtime.core import Core
 from interlock.runtime.directory import Snapshot
 from interlock.runtime.drive import Drive, described
 from interlock.runtime.perform import Performer
-from interlock.sdk.connector import Answer, Principal, ReadsText, Refused, Unit, Work
+from interlock.runtime.refusals import Failure
+from interlock.sdk.connector import Answer, Cause, Principal, ReadsText, Refused, Unit, Work
 from interlock.sdk.ports import Tx
 
 _log = structlog.get_logger(__name__)
@@ -179,6 +180,10 @@ class TargetGate:
         self._core.refusals.note(
             c.NoteRefusal(principal, self.target, tuple(operations), "forbidden", why.why, why.reasons)
         )
+
+    def failed(self, principal: Principal, operations: Sequence[Operation], cause: Cause) -> None:
+        """See `sdk.connector.Gate`."""
+        self._core.refusals.failed(Failure(principal, self.target, tuple(operations), cause))
 
     def log(self, event: str, **fields: str | int | bool) -> None:
         """See `sdk.connector.Gate`."""

@@ -62,7 +62,7 @@ class Judge:
                 self._ask(principal, ask.target, q, now, ask.totals, ask.evidence) for q in ask.questions
             )
         grants = snapshot.live_grants(principal.agent, ask.target.name, now)
-        basis = c.Basis(snapshot.revision, tuple(sorted(g.id for g in grants)), snapshot.probation)
+        basis = c.Basis(snapshot.revision, tuple(sorted(g.id for g in grants)))
         return c.Decided(decision, basis)
 
     def _before(self, principal: Principal, target: Target, questions: tuple[c.Question, ...]) -> Decision:

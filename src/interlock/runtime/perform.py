@@ -10,12 +10,12 @@ from interlock.control import budget
 from interlock.model.change import Change, ChangeState, Measurement
 from interlock.model.decision import EvidenceHeld
 from interlock.model.errors import InterlockError, Unavailable
-from interlock.pipeline import break_glass, glass, intents, records
+from interlock.pipeline import break_glass, glass, intents, records, trips
 from interlock.pipeline import commands as c
 from interlock.runtime import announce, samples
 from interlock.runtime.core import Core, unsettled
 from interlock.runtime.drive import described
-from interlock.sdk.connector import Held, Preview, Refused, Settled, Unit
+from interlock.sdk.connector import Cause, Held, Preview, Refused, Settled, Unit
 from interlock.sdk.ports import ReadTx
 
 _log = structlog.get_logger(__name__)
@@ -72,8 +72,13 @@ class Performer:
         self._previewed = await self._at_hand().preview()
         return self._previewed
 
-    def _execute(self, _: c.Execute) -> Awaitable[Settled]:
-        return self._at_hand().execute()
+    async def _execute(self, _: c.Execute) -> Settled:
+        unit = self._at_hand()
+        why = self._core.stopped(self._begun) if self._begun is not None else ""
+        if why:
+            await unit.abandon()
+            return Settled(False, why, cause=Cause.TRANSIENT)
+        return await unit.execute()
 
     def _abandon(self, _: c.Abandon) -> Awaitable[None]:
         return self._at_hand().abandon()
@@ -126,11 +131,14 @@ class Performer:
             return Refused("breaker", "all changes are stopped by the halt file")
         terms = self._core.terms
         try:
-            reply = self._began(await self._core.store.transact(lambda tx: intents.intend(tx, ask, terms)))
+            reply = self._began(await self._core.watched(lambda tx, to: intents.intend(tx, ask, terms, to)))
         except budget.Exceeded as over:
             budgets = terms.budgets
             assert budgets is not None
             return c.OverBudget(budget.hold(over.excess, budgets), budget.words(over.excess, budgets))
+        except trips.Novel as new:
+            hold = budget.first_of_its_kind(new.subjects, new.quorum)
+            return c.OverBudget(hold, budget.first_words(ask.work.principal.agent, new.subjects))
         if ask.break_glass and isinstance(reply, Change):
             await self._core.tell_broken(reply)
         return reply
@@ -151,7 +159,7 @@ class Performer:
     async def _hold(self, ask: c.RecordHold) -> Held | Refused:
         terms, nonce = self._core.terms, secrets.token_hex(16)
         kept = await samples.of_hold(self._core, ask.target.name, self._previewed)
-        answer = await self._core.store.transact(lambda tx: records.hold(tx, ask, terms, nonce, kept))
+        answer = await self._core.watched(lambda tx, to: records.hold(tx, ask, terms, nonce, kept, to))
         if ask.replaces is not None:
             await self._moved(ask.replaces.id)
         if isinstance(answer, Held):
@@ -164,14 +172,14 @@ class Performer:
         self._core.watch.moved(await self._core.store.read(lambda tx: records.found(tx, change_id)))
 
     async def _refuse(self, ask: c.RecordRefusal) -> Change:
-        change = await self._core.store.transact(lambda tx: records.refuse(tx, ask))
+        change = await self._core.watched(lambda tx, to: records.refuse(tx, ask, self._core.terms, to))
         announce.refused(change)
         return change
 
     async def _conclude(self, ask: c.Conclude, *, later: bool = False) -> Change:
         try:
-            change = await self._core.store.transact(
-                lambda tx: records.conclude(tx, ask.change, ask.settled, recovered=ask.recovered), later=later
+            change = await self._core.watched(
+                lambda tx, to: records.conclude(tx, ask, self._core.terms, to), later=later
             )
         finally:
             # Without an outcome, recovery takes over from here.

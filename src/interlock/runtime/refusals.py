@@ -1,13 +1,20 @@
 """Refusals that happened before anything was measured: recorded soon, and counted together with their like, so that an agent that
 tries a hundred times a second does not fill the ledger."""
 
+from collections.abc import Awaitable, Callable
+
 import structlog
 
 from interlock.model.base import Json, Value
+from interlock.model.decision import Target
 from interlock.model.errors import InterlockError
-from interlock.pipeline import bodies
+from interlock.model.operation import Action, Operation
+from interlock.pipeline import bodies, trips
 from interlock.pipeline.commands import NoteRefusal
-from interlock.sdk.ports import Store, Tx
+from interlock.pipeline.terms import Terms
+from interlock.pipeline.trips import Found
+from interlock.sdk.connector import Cause, Principal
+from interlock.sdk.ports import Tx
 
 KINDS = 500
 """Most different refusals kept between two writes; what is beyond is counted without its details."""
@@ -27,12 +34,24 @@ class Refusal(Value, frozen=True):
     reasons: tuple[str, ...]
 
 
+class Failure(Value, frozen=True):
+    """Something of an agent's that failed before it became a change."""
+
+    principal: Principal
+    target: Target
+    operations: tuple[Operation, ...]
+    cause: Cause
+
+
 class Refusals:
     """Waiting refusals. `flush` makes them durable; they are kept while the store does not answer."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(
+        self, watched: Callable[[Callable[[Tx, Found], None]], Awaitable[None]], terms: Terms
+    ) -> None:
+        self._watched, self._terms = watched, terms
         self._counts: dict[Refusal, int] = {}
+        self._failures: list[Failure] = []
 
     def note(self, ask: NoteRefusal) -> None:
         """`commands.NoteRefusal`."""
@@ -44,16 +63,31 @@ class Refusals:
         if refusal not in self._counts and len(self._counts) >= KINDS:
             refusal = Refusal(p.agent, ask.target.name, "", ask.code, "many different refusals", (), ())
         self._counts[refusal] = self._counts.get(refusal, 0) + 1
+        if ask.code == "forbidden":
+            self.failed(Failure(p, ask.target, ask.operations, Cause.WORK))
+
+    def failed(self, failure: Failure) -> None:
+        """Something failed that no change came of. Reads are not counted: they pass whatever is open."""
+        if len(self._failures) < KINDS and any(o.action is not Action.READ for o in failure.operations):
+            self._failures.append(failure)
 
     async def flush(self) -> None:
         """Record what waits. A store that does not answer is logged, and tried again next time."""
         taken, self._counts = self._counts, {}
-        if not taken:
+        failures, self._failures = self._failures, []
+        if not taken and not failures:
             return
+
+        def record(tx: Tx, opened: Found) -> None:
+            _record(tx, taken)
+            for one in failures:
+                trips.failed(tx, one.principal, one.target, one.operations, one.cause, self._terms, opened)
+
         try:
-            await self._store.transact(lambda tx: _record(tx, taken))
+            await self._watched(record)
         except InterlockError as error:
             _log.error("refusals.not_recorded", waiting=len(taken), why=str(error))
+            self._failures = [*failures, *self._failures][:KINDS]
             for refusal, count in taken.items():
                 self._counts[refusal] = self._counts.get(refusal, 0) + count
 

@@ -16,7 +16,7 @@ from interlock.model.breaker import Breaker
 from interlock.model.decision import Target
 from interlock.model.errors import Misconfigured, NotFound
 from interlock.model.proposal import INTERLOCK
-from interlock.pipeline.records import Terms
+from interlock.pipeline.terms import Terms
 from interlock.runtime import config as configuration
 from interlock.runtime import connectors, secrets, tickers
 from interlock.runtime.config import Config
@@ -90,6 +90,7 @@ class Runtime:
             msgspec.structs.replace(config.break_glass, site=site),
             admins=admins.quorums(config.quorums),
             relaxed=frozenset(relaxed),
+            signals=config.signals,
         )
         policies = Policies(
             config.policies,
@@ -386,6 +387,7 @@ def _config_entry(config: Config) -> dict[str, Json]:
         "reveal": sorted(config.reveal),
         "limits": to_json(config.limits),
         "budgets": None if config.budgets is None else to_json(config.budgets),
+        "breakers": None if config.signals is None else to_json(config.signals),
     }
     if config.oidc is not None:
         decides["oidc"] = [

@@ -6,6 +6,7 @@ the configuration names it. The core never sees the native protocol; the connect
     client bytes → Session (the connector's) → Gate (the core's) → Unit (the connector's, driven by the pipeline)
 """
 
+import enum
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from interlock.model.decision import Decision, Forbid, Target
 from interlock.model.operation import Operation
 from interlock.model.people import AgentCredential
 from interlock.model.sample import Sample
+from interlock.model.signal import Facts
 
 TlsContext: TypeAlias = ssl.SSLContext
 """How TLS is spoken on a connection."""
@@ -58,23 +60,35 @@ class Preview(Value, frozen=True):
     encoding, empty when nothing can be undone. `marker` is what `Live.settle` needs to learn the outcome after a crash;
     `partly` in the marker of a revert says that it leaves something as it is. `conflicts` are rows that others touched
     since (of a forced revert). `sample` is what people may be shown of it, when the before-image does not tell
-    (`Samples`)."""
+    (`Samples`). `facts` are what breakers are told beside the effects."""
 
     measurement: Measurement
     undo: tuple[bytes, ...] = ()
     marker: dict[str, str] = {}  # noqa: RUF012  # msgspec copies mutable defaults
     conflicts: tuple[RowConflict, ...] = ()
     sample: Sample | None = None
+    facts: Facts = Facts()
+
+
+class Cause(enum.Enum):
+    """Whose fault it is that an execution failed. `EXPECTED` are errors that honest work meets (there is no such thing, there is
+    one already), `TRANSIENT` those that say "try again" (throttled, serialisation failures, a target that is down): neither
+    counts as a failing agent's."""
+
+    WORK = "work"
+    EXPECTED = "expected"
+    TRANSIENT = "transient"
 
 
 class Settled(Value, frozen=True):
     """What became of an execution: True committed, False proven not committed, None not known (`in_doubt`). `note` is one
     sentence, without row values. `undo` completes the before-image with what only the target's answer tells (the id of what was
-    made): more parts, which a revert is given after those of the preview."""
+    made): more parts, which a revert is given after those of the preview. `cause` is whose fault a failure is."""
 
     committed: bool | None
     note: str = ""
     undo: tuple[bytes, ...] = ()
+    cause: Cause = Cause.WORK
 
 
 class Unit(Protocol):
@@ -164,6 +178,10 @@ class Gate(Protocol):
     def link(self, change: str) -> str:
         """The address at which the agent reads, with its token, what becomes of a change; for every answer that names one. Empty
         when the installation has no public address."""
+
+    def failed(self, principal: Principal, operations: Sequence[Operation], cause: Cause) -> None:
+        """Something that was let through to the target ended in an error there, before any unit came of it (a statement of a
+        transaction that was never committed): signals count it. Returns at once."""
 
     def refused(self, principal: Principal, operations: Sequence[Operation], why: Forbid) -> None:
         """Record a refusal that ended before `admit` (queued, durable soon)."""

@@ -10,11 +10,12 @@ from typing import Protocol, TypeVar
 
 from interlock.model.base import Json
 from interlock.model.break_glass import BreakGlass
-from interlock.model.breaker import Breaker
+from interlock.model.breaker import Breaker, Reserved
 from interlock.model.budget import Amounts, Spending
 from interlock.model.change import Activity, Approval, Change, ChangeFilter, Listing, Review, TakenBack
 from interlock.model.message import Message, MessageFilter
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket, TicketKind
+from interlock.model.signal import Track, Trip, TripFilter
 from interlock.model.usage import AgentUse, Asking
 
 T = TypeVar("T")
@@ -103,6 +104,13 @@ class ReadTx(Protocol):
 
     def breakers(self) -> Sequence[Breaker]: ...
     def breaker(self, scope: str) -> Breaker | None: ...
+    def track(self, agent: str) -> Track | None:
+        """What the agent left behind, for signals; None when nothing is known of it yet. After `reserve` of the agent's breaker it
+        takes no statement of its own."""
+
+    def trips(self, which: TripFilter) -> Sequence[Trip]:
+        """Breakers that opened by themselves, newest first; at most 1,000."""
+
     def meta(self, key: str) -> str | None: ...
     def message(self, message_id: str) -> Message | None: ...
     def messages(self, which: MessageFilter) -> Sequence[Message]:
@@ -165,8 +173,17 @@ class Tx(ReadTx, Protocol):
 
     def put_grant(self, grant: Grant) -> None: ...
     def put_breaker(self, breaker: Breaker) -> None: ...
+    def note_breaker(self, breaker: Breaker) -> None:
+        """Store what a breaker counts on probation. Its state, freeze and epoch are what they were: `revision` stays."""
+
     def drop_breaker(self, scope: str) -> None:
         """Forget a session's switch when the session has ended."""
+
+    def put_track(self, agent: str, track: Track) -> None:
+        """Store it beside the agent's breaker, which must be there; `revision` stays."""
+
+    def add_trip(self, trip: Trip) -> None: ...
+    def forget_trips(self, before: datetime) -> None: ...
 
     def put_meta(self, key: str, value: str) -> None: ...
 
@@ -194,10 +211,11 @@ class Tx(ReadTx, Protocol):
     def drop_in_force(self) -> None:
         """Forget all of it: the installation is in try-out mode again."""
 
-    def reserve(self, scopes: Sequence[str], *, through_freeze: bool = False) -> Breaker | None:
+    def reserve(self, scopes: Sequence[str], *, through_freeze: bool = False) -> Reserved:
         """Breaker admission (P8): read the rows of all scopes locked against a concurrent move (`FOR SHARE`, in the order of the
-        sorted scopes) until this transaction ends. None = admitted; else the first that refuses (a missing row is returned as
-        an open breaker with the reason "missing"). A freeze refuses as well, but not with `through_freeze` (break-glass)."""
+        sorted scopes) until this transaction ends. Admitted when nothing stops; else `stop` is the first that refuses (a missing
+        row is returned as an open breaker with the reason "missing"). A freeze refuses as well, but not with `through_freeze`
+        (break-glass)."""
 
     def spend(self, spendings: Sequence[Spending], at: datetime, since: datetime) -> Sequence[Amounts]:
         """Add to the counters of the slice of time that begins `at`; returns for each what it shows from `since` on, this
@@ -242,3 +260,6 @@ class Notifier(Protocol):
 
     def breaker(self, row: Breaker, by: str) -> None:
         """A breaker moved, or an environment was frozen or thawed."""
+
+    def tripped(self, trip: Trip) -> None:
+        """A breaker opened by itself."""

@@ -16,7 +16,8 @@ from interlock.model.operation import Action
 from interlock.model.people import Agent, AgentCredential, Grant, Quorum
 from interlock.pipeline.approve import Spoken, opened
 from interlock.pipeline.approve import speak as give
-from interlock.pipeline.records import Terms, found
+from interlock.pipeline.records import found
+from interlock.pipeline.terms import Terms
 from interlock.runtime.core import Core
 from interlock.runtime.directory import Directory
 from interlock.runtime.gate import TargetGate

@@ -19,7 +19,7 @@ import msgspec
 from interlock.ledger import entry
 from interlock.model import ids
 from interlock.model.base import Json
-from interlock.model.breaker import Breaker, BreakerState
+from interlock.model.breaker import Breaker
 from interlock.model.budget import Amounts, Spending
 from interlock.model.change import (
     Approval,
@@ -31,8 +31,10 @@ from interlock.model.change import (
 from interlock.model.errors import Conflict, NotFound, Rejected, Unavailable
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket, TicketKind
 from interlock.model.search import found_by
+from interlock.model.signal import Track, Trip
 from interlock.testing.store_deciding import Decided, DecidingReads, DecidingWrites
 from interlock.testing.store_messages import Queued, QueueReads, QueueWrites
+from interlock.testing.store_signals import SignalReads, SignalWrites
 from interlock.testing.store_usage import UsageReads
 
 T = TypeVar("T")
@@ -57,6 +59,8 @@ class Tables(Decided, Queued):
     spent: dict[tuple[str, str, datetime], Amounts] = field(default_factory=dict)
     entries: list[bytes] = field(default_factory=list)
     in_force: dict[str, bytes] = field(default_factory=dict)
+    tracks: dict[str, Track] = field(default_factory=dict)
+    trips: list[Trip] = field(default_factory=list)
     revision: int = 0
 
     def snapshot(self) -> "Tables":
@@ -69,7 +73,7 @@ class Tables(Decided, Queued):
         return made
 
 
-class FakeReadTx(DecidingReads, QueueReads, UsageReads):
+class FakeReadTx(DecidingReads, QueueReads, UsageReads, SignalReads):
     """`sdk.ports.ReadTx` over a snapshot."""
 
     _t: Tables
@@ -190,7 +194,7 @@ class FakeReadTx(DecidingReads, QueueReads, UsageReads):
         return [(n, self._t.entries[n]) for n in numbers[-limit:]]
 
 
-class FakeTx(DecidingWrites, QueueWrites, FakeReadTx):
+class FakeTx(DecidingWrites, QueueWrites, SignalWrites, FakeReadTx):
     """`sdk.ports.Tx`."""
 
     def append(self, kind: str, body: Mapping[str, Json]) -> int:
@@ -219,8 +223,9 @@ class FakeTx(DecidingWrites, QueueWrites, FakeReadTx):
 
     def _keep(self, change: Change) -> Change:
         # Through JSON, as a real store does: what cannot be stored must not pass a test.
-        self._t.changes[change.id] = msgspec.json.decode(msgspec.json.encode(change), type=Change)
-        return self._t.changes[change.id]
+        kept = msgspec.json.decode(msgspec.json.encode(change), type=Change)
+        self._t.changes[change.id] = kept
+        return kept
 
     def add_approval(self, change_id: str, approval: Approval) -> None:
         given = self._t.approvals.setdefault(change_id, [])
@@ -281,13 +286,6 @@ class FakeTx(DecidingWrites, QueueWrites, FakeReadTx):
     def drop_in_force(self) -> None:
         self._t.in_force.clear()
         self._t.revision += 1
-
-    def reserve(self, scopes: Sequence[str], *, through_freeze: bool = False) -> Breaker | None:
-        for scope in sorted(set(scopes)) or [""]:
-            row = self._t.breakers.get(scope) or Breaker(scope, state=BreakerState.OPEN, reason="missing")
-            if (row.frozen and not through_freeze) or row.state is BreakerState.OPEN:
-                return row
-        return None
 
     def spend(self, spendings: Sequence[Spending], at: datetime, since: datetime) -> Sequence[Amounts]:
         spent = self._t.spent

@@ -136,7 +136,7 @@ def test_a_reservation_passes_a_freeze_only_where_it_may_and_never_an_open_break
     place.transact(fill)
 
     def refusing(*scopes: str, through: bool) -> str:
-        row = place.transact(lambda tx: tx.reserve(scopes, through_freeze=through))
+        row = place.transact(lambda tx: tx.reserve(scopes, through_freeze=through).stop)
         return row.scope if row is not None else ""
 
     assert refusing("closed", "frozen", through=True) == ""

@@ -219,7 +219,7 @@ def test_admission_refuses_at_the_first_open_or_frozen_breaker(
     store: SqlStore, rows: list[Breaker], scopes: list[str], refusing: str | None
 ) -> None:
     transact(store, each(*(partial(SqlTx.put_breaker, breaker=row) for row in rows)))
-    refused = transact(store, lambda tx: tx.reserve(scopes))
+    refused = transact(store, lambda tx: tx.reserve(scopes).stop)
     assert (refused and refused.scope) == refusing
     assert refused is None or refused in rows
     assert read(store, lambda tx: tx.breakers()) == sorted(rows, key=lambda b: b.scope)
@@ -228,7 +228,7 @@ def test_admission_refuses_at_the_first_open_or_frozen_breaker(
 @pytest.mark.parametrize("scopes", [["global", "agent/a"], ["agent/a"], []])
 def test_a_missing_breaker_refuses(store: SqlStore, scopes: list[str]) -> None:
     transact(store, lambda tx: tx.put_breaker(Breaker("global")))
-    refused = transact(store, lambda tx: tx.reserve(scopes))
+    refused = transact(store, lambda tx: tx.reserve(scopes).stop)
     assert refused is not None
     assert (refused.state, refused.reason) == (OPEN, "missing")
 

@@ -277,7 +277,7 @@ def test_after_a_trip_has_committed_no_replica_admits(backend: Backend) -> None:
     transact(replicas[0], lambda tx: tx.put_breaker(Breaker("global")))
 
     def admit(tx: SqlTx) -> int:
-        if (refused := tx.reserve(["global"])) is not None:
+        if (refused := tx.reserve(["global"]).stop) is not None:
             raise Rejected(refused.scope)
         return tx.append("intent", {})
 
@@ -306,7 +306,7 @@ def test_an_open_reservation_keeps_a_trip_of_another_replica_waiting(backend: Ba
     reserved, tripping = threading.Event(), threading.Event()
 
     def admit(tx: SqlTx) -> None:
-        assert tx.reserve(["global"]) is None
+        assert tx.reserve(["global"]).stop is None
         reserved.set()
         tripping.wait(30)
         order.append(tx.append("intent", {}))
@@ -323,7 +323,7 @@ def test_an_open_reservation_keeps_a_trip_of_another_replica_waiting(backend: Ba
         admitting.result(30)
         moving.result(30)
     assert order == [1, 2]
-    refused = transact(two, lambda tx: tx.reserve(["global"]))
+    refused = transact(two, lambda tx: tx.reserve(["global"]).stop)
     assert refused is not None
     assert refused.state is BreakerState.OPEN
 

@@ -7,6 +7,7 @@ from typing import TypeAlias, TypeVar, assert_never
 import msgspec
 
 from interlock.control import breaker
+from interlock.control.signals import judge
 from interlock.model.base import Json, canonical
 from interlock.model.breaker import Breaker
 from interlock.model.errors import Misconfigured, NotFound, Rejected
@@ -30,6 +31,7 @@ from interlock.model.proposal import (
     Wanted,
     words_of,
 )
+from interlock.pipeline import bodies
 from interlock.policy import grants as compiled
 from interlock.runtime.service import keys
 from interlock.runtime.service.names import name, person_of
@@ -315,9 +317,19 @@ def _thaw(tx: Tx, wanted: Thaw, by: str) -> Breaker:
 
 def _reset(tx: Tx, wanted: ResetBreaker, by: str) -> Breaker:
     row = switch(tx, wanted.scope)
-    _not_by_owner(tx, wanted.scope, by)
+    _not_by_owner(tx, row, by)
     moved = breaker.move(row, breaker.next_reset(row), by, wanted.reason or "reset", tx.now())
+    _forgive(tx, row)
     return put_switch(tx, moved, "breaker", by)
+
+
+def _forgive(tx: Tx, row: Breaker) -> None:
+    """What led there counts no more: somebody has looked at it, and the next signal is to be one of what comes."""
+    kind, _, name = row.scope.partition("/")
+    for agent in {*row.agents, *([name] if kind == "agent" else [])}:
+        track = tx.track(agent)
+        if track is not None:
+            tx.put_track(agent, judge.forgiven(track, name if kind == "session" else ""))
 
 
 def switch(tx: ReadTx, scope: str) -> Breaker:
@@ -331,23 +343,19 @@ def switch(tx: ReadTx, scope: str) -> Breaker:
 def put_switch(tx: Tx, moved: Breaker, kind: str, by: str) -> Breaker:
     """Store a moved switch, and record it."""
     tx.put_breaker(moved)
-    body: dict[str, Json] = {
-        "scope": moved.scope,
-        "state": moved.state.value,
-        "frozen": moved.frozen,
-        "reason": moved.reason,
-        "epoch": moved.epoch,
-        "by": by,
-    }
-    tx.append(kind, body)
+    tx.append(kind, bodies.switch(moved, by))
     return moved
 
 
-def _not_by_owner(tx: ReadTx, scope: str, by: str) -> None:
-    kind, _, agent_name = scope.partition("/")
-    agent = tx.agent(agent_name) if kind == "agent" else None
-    if agent is not None and person_of(by) in (agent.owner, agent.name, *agent.past_owners):
-        raise Rejected(f"{person_of(by)} owns {agent.name}: someone else must reset its breaker")
+def _not_by_owner(tx: ReadTx, row: Breaker, by: str) -> None:
+    """Whoever answers for an agent does not put back what stopped it: for scopes wider than a session."""
+    kind, _, name = row.scope.partition("/")
+    if kind == "session":
+        return
+    for agent_name in {*row.agents, *([name] if kind == "agent" else [])}:
+        agent = tx.agent(agent_name)
+        if agent is not None and person_of(by) in (agent.owner, agent.name, *agent.past_owners):
+            raise Rejected(f"{person_of(by)} owns {agent.name}: someone else must reset {row.scope}")
 
 
 def existing(found: T | None, what: str) -> T:

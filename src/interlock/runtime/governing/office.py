@@ -31,6 +31,7 @@ from interlock.model.proposal import (
     words_of,
 )
 from interlock.pipeline import bodies, records
+from interlock.pipeline import commands as c
 from interlock.pipeline.approve import Spoken
 from interlock.pipeline.records import CONTENT
 from interlock.runtime import announce, governance
@@ -219,7 +220,9 @@ class Office:
             settled = await self.settle(change)
         finally:
             self._core.executing.discard(change.id)
-        after = await self._core.store.transact(lambda tx: records.conclude(tx, change, settled))
+        after = await self._core.store.transact(
+            lambda tx: records.conclude(tx, c.Conclude(change, settled), self._core.terms)
+        )
         self._core.watch.moved(after)
         return after
 

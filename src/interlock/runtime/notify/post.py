@@ -18,6 +18,7 @@ from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import Change, ChangeFilter, ChangeState
 from interlock.model.errors import InterlockError
 from interlock.model.message import Message, MessageFilter, MessageState
+from interlock.model.signal import Signal, Trip
 from interlock.runtime.drive import described
 from interlock.runtime.notify.config import ChannelConfig
 from interlock.runtime.notify.words import Note, Words, event_of
@@ -75,6 +76,10 @@ class Post:
 
     def breaker(self, row: Breaker, by: str) -> None:
         self._say(lambda: self.words.breaker(row, by, self._environment_of(row.scope)))
+
+    def tripped(self, trip: Trip) -> None:
+        agents = (trip.agent,)
+        self._say(lambda: self.words.tripped(trip.scope, trip.epoch, trip.signal, agents, trip.environment))
 
     def _say(self, saying: Saying) -> None:
         if self._channels:
@@ -138,8 +143,11 @@ class Post:
             if note is not None:
                 yield note
         for row in tx.breakers():
-            if row.frozen or row.state is not BreakerState.CLOSED:
-                yield self.words.breaker(row, row.moved_by, self._environment_of(row.scope))
+            environment = self._environment_of(row.scope)
+            if row.signal and row.state is BreakerState.OPEN:
+                yield self.words.tripped(row.scope, row.epoch, Signal(row.signal), row.agents, environment)
+            elif row.frozen or row.state is not BreakerState.CLOSED:
+                yield self.words.breaker(row, row.moved_by, environment)
 
     async def tidy(self) -> None:
         """Forget what was delivered long ago, and give up what nobody delivers."""

@@ -16,6 +16,7 @@ from interlock.model.effect import ChangeKind, Effect, Evidence, totals
 from interlock.model.message import Event, Message
 from interlock.model.operation import Action, Operation, Resource
 from interlock.model.people import Quorum
+from interlock.model.signal import Signal
 from interlock.model.words import gravest_first
 from interlock.runtime.notify.plain import name
 
@@ -150,6 +151,23 @@ class Words:
         }  # fmt: skip
         return Note(Event.BREAKER, f"breaker/{row.scope}/{row.epoch}", what, self.console, data, environment)
 
+    def tripped(
+        self, scope: str, epoch: int, signal: Signal, agents: Sequence[str], environment: str
+    ) -> Note:
+        """A breaker opened by itself: why, and who can put it back. Urgent: somebody is to look at it now."""
+        kind = scope.partition("/")[0]
+        who = "anybody who may" if kind == "session" else "somebody who does not own the agent"
+        of = f" (agent {' and '.join(map(name, agents))})" if agents else ""
+        text = (
+            f"The breaker {name(scope)} has opened by itself{of}: {_SIGNALS[signal]} - {who} can put it back"
+        )
+        data: dict[str, Json] = {
+            "scope": scope, "state": "open", "frozen": False, "epoch": epoch, "by": "interlock",
+            "agents": list(agents), "signal": signal.value,
+        }  # fmt: skip
+        link = f"{self.console}/breakers"
+        return Note(Event.BREAKER, f"breaker/{scope}/{epoch}", text, link, data, environment, urgent=True)
+
     def test(self, by: str, channel: str, key: str) -> Note:
         """A person tries a channel."""
         text = f"A test of the channel {name(channel)}, by {name(by)}"
@@ -171,6 +189,26 @@ class Words:
         told = [{"id": m.id, "event": m.event.value, "text": m.text} for m in messages[:most]]
         return "\n".join(lines), {"count": number, "counts": counts, "first": told}
 
+
+_SIGNALS = {
+    Signal.DESTRUCTIVE: "too many destructive operations",
+    Signal.BEYOND_APPROVED: "more would have been done than was approved",
+    Signal.GROUP_SHARE: "too large a part of a group would be gone",
+    Signal.LAST_MEMBER: "the last member of a group would be gone",
+    Signal.SWEEPING: "a selector reaches everything",
+    Signal.GROUPS_DELETED: "deletions in too many groups",
+    Signal.GROUPS_WRITTEN: "writes in too many groups",
+    Signal.NOVEL: "several kinds of destruction that are new",
+    Signal.SAME_FAILURE: "the same failed again and again",
+    Signal.ERRORS: "most of the last changes failed",
+    Signal.RECREATED: "something was deleted and made again",
+    Signal.GUARD: "backup, audit, replication, rights or Interlock itself was touched",
+    Signal.HEALTH: "the target's health fails after its changes",
+    Signal.SESSIONS_TRIPPED: "several sessions were stopped within an hour",
+    Signal.AGENTS_TRIPPED: "several agents were stopped within an hour",
+    Signal.PROBATION: "a signal while it was on probation",
+}
+"""Why, without the names that an agent chose: those are in the console."""
 
 _HEADS = {
     ChangeState.APPROVED: "Approved",

@@ -77,10 +77,13 @@ def by_content(*states: ChangeState) -> Select[Any]:
 
 @_once
 def locked_breakers(number: int) -> Select[Any]:
-    """The breakers of that many scopes (parameters ``scope_0`` …), in fixed order, locked against moves."""
-    table = schema.breakers
+    """The breakers of that many scopes (parameters ``scope_0`` …), in fixed order, locked against moves; with the tracks of agents
+    among them, which cost no statement of their own that way."""
+    table, tracks = schema.breakers, schema.tracks
     wanted = or_(*(table.c.scope == bindparam(f"scope_{n}") for n in range(number)))
-    return select(table.c.doc).where(wanted).order_by(table.c.scope).with_for_update(read=True)
+    both = table.outerjoin(tracks, tracks.c.scope == table.c.scope)
+    query = select(table.c.doc, table.c.scope, tracks.c.doc).select_from(both).where(wanted)
+    return query.order_by(table.c.scope).with_for_update(read=True, of=table)
 
 
 @_once

@@ -104,6 +104,12 @@ def _entries_of_changes(connection: Connection) -> None:
         start = rows[-1][0] + 1
 
 
+def _signals(connection: Connection) -> None:
+    """Version 9: what agents left behind, and breakers that opened by themselves."""
+    schema.tracks.create(connection)
+    schema.trips.create(connection)
+
+
 _AT_ONCE: Final = 2_000
 """Entries that a migration reads at a time."""
 
@@ -116,6 +122,8 @@ _LATER: Final = (
     schema.changes,
     schema.activity,
     schema.ledger_changes,
+    schema.tracks,
+    schema.trips,
 )
 """Tables that a later version added, or made anew."""
 
@@ -128,6 +136,7 @@ MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (
     _governed,
     listed.upgrade,
     _entries_of_changes,
+    _signals,
 )
 VERSION: Final = len(MIGRATIONS)
 

@@ -28,10 +28,11 @@ from interlock.model.change import (
 from interlock.model.errors import NotFound, Unavailable
 from interlock.model.message import Message, MessageFilter
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket, TicketKind
+from interlock.model.signal import Track, Trip, TripFilter
 from interlock.model.usage import AgentUse, Asking
 from interlock.runtime import crypto
 from interlock.runtime.crypto import CannotOpen, MasterKey
-from interlock.runtime.stores import built, listing, messages, schema, usage
+from interlock.runtime.stores import built, listing, messages, schema, tracks, usage
 from interlock.runtime.stores.ledger_rows import Runner
 from interlock.runtime.stores.listed import SLICE_MS
 from interlock.runtime.stores.times import from_milliseconds, milliseconds
@@ -267,6 +268,12 @@ class SqlReadTx:
 
     def breaker(self, scope: str) -> Breaker | None:
         return self._one(Breaker, select(schema.breakers.c.doc).where(schema.breakers.c.scope == scope))
+
+    def track(self, agent: str) -> Track | None:
+        return tracks.track(self.runner, agent)
+
+    def trips(self, which: TripFilter) -> Sequence[Trip]:
+        return tracks.trips(self.runner, which)
 
     def meta(self, key: str) -> str | None:
         value: str | None = self._scalar(select(schema.meta.c.value).where(schema.meta.c.key == key))

@@ -163,6 +163,24 @@ breakers = Table(
     "breakers", metadata, Column("scope", Text, primary_key=True), Column("doc", Text, nullable=False)
 )
 
+tracks = Table(
+    "tracks", metadata, Column("scope", Text, primary_key=True), Column("doc", Text, nullable=False)
+)
+"""What agents left behind lately, by the scope of their breaker: admission reads it with the breaker, in one statement."""
+
+trips = Table(
+    "trips",
+    metadata,
+    Column("number", _AutoNumber, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("doc", Text, nullable=False),
+    Index("trips_by_time", "at"),
+    Index("trips_by_scope", "scope", "at"),
+    Index("trips_by_environment", "environment", "at"),
+)
+
 in_force = Table(
     "in_force",
     metadata,

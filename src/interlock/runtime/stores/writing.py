@@ -11,22 +11,25 @@ from typing import Any
 import msgspec
 from sqlalchemy import Table, delete, insert, select, update
 
+from interlock.control.breaker import agent as breaker_of
+from interlock.control.breaker import first_stop
 from interlock.ledger import entry
 from interlock.ledger.entry import Entry, EntryError
 from interlock.ledger.merkle import Frontier
 from interlock.model import ids
 from interlock.model.base import Json, Value
 from interlock.model.break_glass import BreakGlass
-from interlock.model.breaker import Breaker, BreakerState
+from interlock.model.breaker import Breaker, Reserved
 from interlock.model.budget import AMOUNTS, Amounts, Spending
 from interlock.model.change import Approval, Change, Review, TakenBack
 from interlock.model.errors import Conflict, NotFound, Rejected
 from interlock.model.message import Message
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket
 from interlock.model.search import words_of
+from interlock.model.signal import Track, Trip
 from interlock.runtime import crypto
 from interlock.runtime.crypto import MasterKey
-from interlock.runtime.stores import built, mention, messages, schema
+from interlock.runtime.stores import built, mention, messages, schema, tracks
 from interlock.runtime.stores.ledger_rows import Runner
 from interlock.runtime.stores.reading import SqlReadTx, key_label, payload_label, signing_label
 from interlock.runtime.stores.times import milliseconds
@@ -56,6 +59,7 @@ class SqlTx(SqlReadTx):
         super().__init__(runner, clock, master)
         self._dialect = dialect
         self._revision: int | None = None
+        self._tracks: dict[str, Track | None] = {}
         # Of changes whose key has been looked for; None when there was none.
         self._data_keys: dict[str, bytes | None] = {}
         self._first = first
@@ -205,6 +209,9 @@ class SqlTx(SqlReadTx):
         self._put(schema.breakers, scope=breaker.scope, doc=_encode(breaker))
         self._revise()
 
+    def note_breaker(self, breaker: Breaker) -> None:
+        self._put(schema.breakers, scope=breaker.scope, doc=_encode(breaker))
+
     def drop_breaker(self, scope: str) -> None:
         self.runner.write(delete(schema.breakers).where(schema.breakers.c.scope == scope))
         self._revise()
@@ -222,18 +229,31 @@ class SqlTx(SqlReadTx):
         self.runner.write(delete(schema.in_force))
         self._revise()
 
-    def reserve(self, scopes: Sequence[str], *, through_freeze: bool = False) -> Breaker | None:
+    def reserve(self, scopes: Sequence[str], *, through_freeze: bool = False) -> Reserved:
         wanted = sorted(set(scopes)) or [""]  # asking for nothing admits nothing
         # FOR SHARE reads what is committed once a concurrent move has ended, and keeps the next one waiting until this
         # transaction ends (P8). On SQLite the write lock that is held already does the same.
         scopes_given = {f"scope_{place}": scope for place, scope in enumerate(wanted)}
-        rows_read = self._all(Breaker, built.locked_breakers(len(wanted)), **scopes_given)
-        found = {b.scope: b for b in rows_read}
-        rows = (found.get(s) or Breaker(s, state=BreakerState.OPEN, reason="missing") for s in wanted)
-        return next(
-            (row for row in rows if (row.frozen and not through_freeze) or row.state is BreakerState.OPEN),
-            None,
-        )
+        found = self.runner.execute(built.locked_breakers(len(wanted)), scopes_given)
+        rows = tuple(msgspec.json.decode(doc, type=Breaker) for doc, _, _ in found)
+        for _, scope, doc in found:
+            self._tracks[scope] = tracks.decoded(doc)
+        return Reserved(rows, first_stop(wanted, rows, through_freeze=through_freeze))
+
+    def track(self, agent: str) -> Track | None:
+        scope = breaker_of(agent)
+        return self._tracks[scope] if scope in self._tracks else super().track(agent)
+
+    def put_track(self, agent: str, track: Track) -> None:
+        scope = breaker_of(agent)
+        self._put(schema.tracks, scope=scope, doc=_encode(track))
+        self._tracks[scope] = track
+
+    def add_trip(self, trip: Trip) -> None:
+        tracks.add(self.runner, trip)
+
+    def forget_trips(self, before: datetime) -> None:
+        tracks.forget(self.runner, before)
 
     def spend(self, spendings: Sequence[Spending], at: datetime, since: datetime) -> Sequence[Amounts]:
         found: dict[str, Amounts] = {}

@@ -1,0 +1,324 @@
+"""What follows from a unit, and from what its agent left behind lately.
+
+Three occasions: a unit is about to execute (`starting`), people are asked or policy forbids it (`attempted`), or it has ended
+(`ended`). Each returns the agent's track as it is from then on, and what opens. Opening by itself goes up to the agent; the scope
+of an environment opens only when several agents tripped in it (`escalate`) or the target's health says so.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import msgspec
+
+from interlock.control import breaker
+from interlock.control.signals.seen import Seen
+from interlock.control.signals.thresholds import (
+    DAY,
+    HOUR,
+    MINUTE,
+    MOST_OUTCOMES,
+    TEN_MINUTES,
+    Most,
+    Thresholds,
+)
+from interlock.model.base import Value
+from interlock.model.signal import Mark, Outcome, Removed, Result, Signal, Track
+
+T = TypeVar("T")
+MOST_MARKS = 64
+MOST_NAMES = 256
+"""Most marks and names that a track keeps of each kind; the oldest are forgotten first."""
+
+FRESH_ENOUGH = timedelta(seconds=30)
+"""A group that was written so lately is not noted again: honest work of one kind writes no track at all."""
+
+
+class Opening(Value, frozen=True):
+    """A breaker that opens, why, and the operations that led there."""
+
+    signal: Signal
+    scope: str
+    words: str
+    steps: tuple[Mark, ...] = ()
+
+
+class Judged(Value, frozen=True):
+    """`refuses` is why the unit alone is refused, `novel` what it would be the first of its kind by: people are asked then."""
+
+    track: Track
+    openings: tuple[Opening, ...] = ()
+    refuses: str = ""
+    novel: tuple[str, ...] = ()
+
+
+def starting(track: Track, unit: Seen, limits: Thresholds, *, asks: bool = True) -> Judged:
+    """A unit is about to execute without anybody's approval. `asks` says that people can be asked about what is the first of its
+    kind."""
+    mark = Mark(unit.at, unit.what, unit.session, unit.change)
+    after = _noted(track, unit, mark)
+    openings = [*_groups(after, unit, limits), *_share(after, unit, limits), *_recreated(after, unit, limits)]
+    if unit.destructive:
+        openings += [*_destructive(after, unit, limits), *_novel(track, after, unit, limits)]
+    if unit.guard and limits.guard:
+        openings.append(_guard(unit, mark))
+    refuses = _refused(after, unit, limits)
+    new = tuple(s for s in unit.subjects if s not in track.familiar) if unit.destructive else ()
+    if openings or refuses or (new and asks and limits.novel is not None):
+        # It does not execute: it leaves the marks of an attempt, and nothing that it did.
+        return Judged(
+            _attempt(track, unit, mark), tuple(openings), refuses, new if asks and not openings else ()
+        )
+    return Judged(_begun(after, unit))
+
+
+def approved(track: Track, unit: Seen) -> Track:
+    """A unit that people approved is about to execute: it makes its kind familiar, and spends nothing of the others."""
+    return _begun(track, unit)
+
+
+def attempted(track: Track, unit: Seen, limits: Thresholds, *, forbidden: bool = False) -> Judged:
+    """People are asked about a unit, or policy forbids it."""
+    mark = Mark(unit.at, unit.what, unit.session, unit.change)
+    after = _attempt(track, unit, mark)
+    openings = []
+    if unit.destructive:
+        openings += [*_destructive(after, unit, limits), *_novel(track, after, unit, limits)]
+    if forbidden and unit.guard and limits.guard:
+        openings.append(_guard(unit, mark))
+    return Judged(after, tuple(openings))
+
+
+def named(track: Track, change: str) -> Track:
+    """The track of a unit that has begun, with the id that its change was given."""
+    if not track.outcomes or track.outcomes[-1].change:
+        return track
+    last = msgspec.structs.replace(track.outcomes[-1], change=change)
+    return msgspec.structs.replace(track, outcomes=(*track.outcomes[:-1], last))
+
+
+def ended(track: Track, outcome: Outcome, limits: Thresholds) -> Judged:
+    """A unit ended. One that began well is corrected, by its change."""
+    kept = tuple(o for o in track.outcomes if not o.change or o.change != outcome.change)
+    after = msgspec.structs.replace(track, outcomes=(*kept, outcome)[-MOST_OUTCOMES:])
+    mine = [o for o in after.outcomes if o.session == outcome.session]
+    return Judged(after, (*_loop(mine, outcome, limits), *_errors(mine, outcome, limits)))
+
+
+def escalate(
+    track: Track, openings: Iterable[Opening], session: str, at: datetime, limits: Thresholds, agent: str
+) -> Judged:
+    """Sessions that tripped are counted, and open the agent when they are many."""
+    found = tuple(openings)
+    if not session or all(o.scope != breaker.session(session) for o in found):
+        return Judged(track, found)
+    tripped = _lately({**track.tripped, session: at}, at, HOUR)
+    track = msgspec.structs.replace(track, tripped=tripped)
+    wide = breaker.agent(agent)
+    if _reached(len(tripped), limits.sessions_tripped) and all(o.scope != wide for o in found):
+        why = f"{len(tripped)} sessions of {agent} were stopped within an hour"
+        found += (Opening(Signal.SESSIONS_TRIPPED, wide, why, _steps(track, HOUR, at)),)
+    return Judged(track, found)
+
+
+def forgiven(track: Track, session: str = "") -> Track:
+    """What stays when a person puts the breaker of an agent, or of one of its sessions, back: what it is used to."""
+    if not session:
+        return Track(familiar=track.familiar)
+    return msgspec.structs.replace(
+        track,
+        destructive=tuple(m for m in track.destructive if m.session != session),
+        outcomes=tuple(o for o in track.outcomes if o.session != session),
+        tripped={s: at for s, at in track.tripped.items() if s != session},
+        deleted_in={}, written_in={}, removed={}, gone={}, back={}, novel={},
+    )  # fmt: skip
+
+
+# ---- signals ---------------------------------------------------------------------------------------------------------
+
+
+def _destructive(track: Track, unit: Seen, limits: Thresholds) -> Iterator[Opening]:
+    """More and more: the session in a minute, the agent in ten minutes or a day."""
+    ways = (
+        (MINUTE, limits.destructive_minute, breaker.session(unit.session), "a minute"),
+        (TEN_MINUTES, limits.destructive_ten_minutes, breaker.agent(unit.agent), "ten minutes"),
+        (DAY, limits.destructive_day, breaker.agent(unit.agent), "a day"),
+    )
+    for window, most, scope, length in ways:
+        steps = _steps(track, window, unit.at)
+        if _exceeded(len(steps), most):
+            words = f"{len(steps)} destructive operations in {length}, and {most} may be"
+            # Work that the server runs itself has no session.
+            wide = scope if unit.session or window > MINUTE else breaker.agent(unit.agent)
+            yield Opening(Signal.DESTRUCTIVE, wide, words, steps)
+
+
+def _novel(before: Track, track: Track, unit: Seen, limits: Thresholds) -> Iterator[Opening]:
+    new = _lately(track.novel, unit.at, TEN_MINUTES)
+    if _reached(len(new), limits.novel) and len(new) > len(_lately(before.novel, unit.at, TEN_MINUTES)):
+        words = f"{len(new)} kinds of destruction in ten minutes that {unit.agent} never did before"
+        yield Opening(Signal.NOVEL, breaker.agent(unit.agent), words, _steps(track, TEN_MINUTES, unit.at))
+
+
+def _groups(track: Track, unit: Seen, limits: Thresholds) -> Iterator[Opening]:
+    steps = (Mark(unit.at, unit.what, unit.session, unit.change),)
+    deleted = _lately(track.deleted_in, unit.at, HOUR)
+    if unit.deleted_in and _exceeded(len(deleted), limits.groups_deleted_hour):
+        words = f"deletions in {len(deleted)} groups within an hour, and {limits.groups_deleted_hour} may be"
+        yield Opening(Signal.GROUPS_DELETED, breaker.agent(unit.agent), words, steps)
+    written = _lately(track.written_in, unit.at, TEN_MINUTES)
+    if unit.written_in and _exceeded(len(written), limits.groups_written_ten_minutes):
+        words = (
+            f"writes in {len(written)} groups within ten minutes,"
+            f" and {limits.groups_written_ten_minutes} may be"
+        )
+        yield Opening(Signal.GROUPS_WRITTEN, breaker.agent(unit.agent), words, steps)
+
+
+def _share(track: Track, unit: Seen, limits: Thresholds) -> Iterator[Opening]:
+    for name, _, _ in unit.removed:
+        lost = track.removed[name]
+        if limits.group_share is None or lost.size < limits.group_floor:
+            continue
+        if lost.count * 100 > limits.group_share * lost.size:
+            words = f"{lost.count} of {lost.size} members of {name} would be gone within a day"
+            steps = (*_steps(track, DAY, unit.at),) or (Mark(unit.at, unit.what, unit.session),)
+            yield Opening(Signal.GROUP_SHARE, breaker.group(name), words, steps)
+
+
+def _recreated(track: Track, unit: Seen, limits: Thresholds) -> Iterator[Opening]:
+    for name in unit.created:
+        times = len(track.back.get(name, ()))
+        most = limits.recreated_stateful if name in unit.stateful else limits.recreated
+        if times and _reached(times, most):
+            words = (
+                f"{name.partition('/')[2]} is made again {_times(times)} within ten minutes of its deletion"
+            )
+            scope = breaker.session(unit.session) if unit.session else breaker.agent(unit.agent)
+            yield Opening(Signal.RECREATED, scope, words, (Mark(unit.at, unit.what, unit.session),))
+
+
+def _guard(unit: Seen, mark: Mark) -> Opening:
+    words = f"it touches what guards the target, without anybody's approval: {unit.guard}"
+    return Opening(Signal.GUARD, breaker.agent(unit.agent), words, (mark,))
+
+
+def _refused(track: Track, unit: Seen, limits: Thresholds) -> str:
+    if unit.sweeping and limits.sweeping:
+        return f"it reaches more than it names: {unit.sweeping}"
+    for name, _, size in unit.removed:
+        lost = track.removed[name]
+        if limits.last_member and size > 0 and lost.count >= lost.size:
+            return f"it would take the last member of {name}"
+    return ""
+
+
+def _loop(mine: list[Outcome], outcome: Outcome, limits: Thresholds) -> Iterator[Opening]:
+    if outcome.result is Result.OK or limits.failures is None:
+        return
+    same = [o for o in mine if o.key == outcome.key][-limits.failures :]
+    if len(same) == limits.failures and all(o.result is not Result.OK for o in same):
+        words = f"the same failed {len(same)} times in a row: {outcome.what}"
+        yield Opening(Signal.SAME_FAILURE, breaker.session(outcome.session), words, _of(same))
+
+
+def _errors(mine: list[Outcome], outcome: Outcome, limits: Thresholds) -> Iterator[Opening]:
+    if outcome.result is not Result.FAILED or limits.errors is None:
+        return
+    last = [o for o in mine if o.result is not Result.EXCUSED][-limits.errors_of :]
+    failed = sum(o.result is Result.FAILED for o in last)
+    if len(last) == limits.errors_of and failed * 100 >= limits.errors * len(last):
+        words = f"{failed} of the last {len(last)} changes failed"
+        yield Opening(Signal.ERRORS, breaker.session(outcome.session), words, _of(last))
+
+
+# ---- the track -------------------------------------------------------------------------------------------------------
+
+
+def _noted(track: Track, unit: Seen, mark: Mark) -> Track:
+    """With all that the unit would do."""
+    at = unit.at
+    removed = {name: lost for name, lost in track.removed.items() if at - lost.since < DAY}
+    for name, count, size in unit.removed:
+        before = removed.get(name)
+        # Of how many: as many as there were when the first of them went.
+        base = Removed(0, size, at) if before is None else before
+        removed[name] = msgspec.structs.replace(base, count=base.count + count)
+    gone, back = _lately(track.gone, at, TEN_MINUTES), _back(track, at)
+    for name in unit.created:
+        if name in gone or name in unit.deleted:
+            back[name] = (*back.get(name, ()), at)[-MOST_OUTCOMES:]
+    return msgspec.structs.replace(
+        _attempt(track, unit, mark),
+        deleted_in=_with(_lately(track.deleted_in, at, HOUR), unit.deleted_in, at),
+        written_in=_with(_lately(track.written_in, at, TEN_MINUTES), unit.written_in, at),
+        removed=_newest(removed, lambda lost: lost.since),
+        gone=_with(gone, unit.deleted, at),
+        back=back,
+    )
+
+
+def _attempt(track: Track, unit: Seen, mark: Mark) -> Track:
+    """With the marks of having tried."""
+    if not unit.destructive:
+        return track
+    at = unit.at
+    lately = tuple(m for m in track.destructive if at - m.at < DAY)
+    new = tuple(s for s in unit.subjects if s not in track.familiar)
+    return msgspec.structs.replace(
+        track,
+        destructive=(*lately, mark)[-MOST_MARKS:],
+        novel={**dict.fromkeys(new, at), **_lately(track.novel, at, TEN_MINUTES)},
+    )
+
+
+def _begun(track: Track, unit: Seen) -> Track:
+    """It executes: it is taken to end well until it does not, and its kind is familiar from now on."""
+    mine = [o for o in track.outcomes if o.session == unit.session][-MOST_OUTCOMES // 2 :]
+    if len(mine) < MOST_OUTCOMES // 2 or any(o.result is not Result.OK for o in mine):
+        begun = Outcome(unit.at, unit.session, unit.key, Result.OK, unit.what, unit.change)
+        track = msgspec.structs.replace(track, outcomes=(*track.outcomes, begun)[-MOST_OUTCOMES:])
+    if unit.destructive and not set(unit.subjects) <= set(track.familiar):
+        known = tuple(s for s in track.familiar if s not in unit.subjects)
+        track = msgspec.structs.replace(track, familiar=(*known, *unit.subjects)[-MOST_NAMES:])
+    return track
+
+
+def _back(track: Track, at: datetime) -> dict[str, tuple[datetime, ...]]:
+    kept = {name: tuple(t for t in times if at - t < TEN_MINUTES) for name, times in track.back.items()}
+    return {name: times for name, times in kept.items() if times}
+
+
+def _with(known: dict[str, datetime], names: Iterable[str], at: datetime) -> dict[str, datetime]:
+    fresh = {n: at for n in names if n not in known or at - known[n] >= FRESH_ENOUGH}
+    return _newest({**known, **fresh}, lambda when: when) if fresh else known
+
+
+def _newest(found: Mapping[str, T], when: Callable[[T], datetime]) -> dict[str, T]:
+    if len(found) <= MOST_NAMES:
+        return dict(found)
+    return dict(sorted(found.items(), key=lambda item: when(item[1]))[-MOST_NAMES:])
+
+
+def _lately(found: Mapping[str, datetime], at: datetime, window: timedelta) -> dict[str, datetime]:
+    return {name: when for name, when in found.items() if at - when < window}
+
+
+def _steps(track: Track, window: timedelta, at: datetime) -> tuple[Mark, ...]:
+    return tuple(m for m in track.destructive if at - m.at < window)
+
+
+def _of(outcomes: Iterable[Outcome]) -> tuple[Mark, ...]:
+    return tuple(Mark(o.at, f"{o.what} ({o.result.value})", o.session, o.change) for o in outcomes)
+
+
+def _exceeded(number: int, most: Most) -> bool:
+    return most is not None and number > most
+
+
+def _reached(number: int, enough: Most) -> bool:
+    return enough is not None and number >= enough > 0
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"

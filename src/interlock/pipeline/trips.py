@@ -1,0 +1,329 @@
+"""Breakers that open by themselves: signals judged in the transactions that record what an agent does.
+
+All of these run inside the transaction of an intent, a hold, a refusal or an outcome, so that what opens there is open for whatever
+comes after it, on every replica (P8). `Found` collects what opened, for those who tell people.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from interlock.control import breaker
+from interlock.control.change import UNSETTLED
+from interlock.control.signals import judge
+from interlock.control.signals.judge import Judged, Opening
+from interlock.control.signals.seen import Seen, Who, seen
+from interlock.control.signals.thresholds import HOUR, Thresholds
+from interlock.control.usage import TOOK_EFFECT
+from interlock.model.breaker import Breaker, BreakerState, Reserved
+from interlock.model.change import Change, ChangeFilter, Measurement
+from interlock.model.decision import Target
+from interlock.model.errors import InterlockError
+from interlock.model.operation import Operation
+from interlock.model.signal import Facts, Outcome, Result, Signal, Track, Trip, TripFilter
+from interlock.pipeline import bodies
+from interlock.pipeline.terms import Terms
+from interlock.sdk.connector import Cause, Principal, Refused, Settled, Work
+from interlock.sdk.ports import ReadTx, Tx
+
+Found = list[Trip]
+"""What opened, for those who tell people; None: nobody is told."""
+
+PAST = 1000
+"""How many of an agent's changes are read to learn what it is used to, when nothing is known of it yet."""
+
+
+class Novel(InterlockError):
+    """Raised in the transaction of an intent, so that nothing of it is kept: people are asked about what is the first of its
+    kind."""
+
+    def __init__(self, subjects: Sequence[str], quorum: str) -> None:
+        super().__init__("the first of its kind")
+        self.subjects, self.quorum = tuple(subjects), quorum
+
+
+def limits_of(terms: Terms, target: Target, agent: str) -> Thresholds | None:
+    """The thresholds that hold for an agent on a target; None where nothing trips (a target that only observes)."""
+    if terms.signals is None or target.observe:
+        return None
+    return terms.signals.of(target.environment, agent)
+
+
+def starting(
+    tx: Tx,
+    work: Work,
+    target: Target,
+    measurement: Measurement,
+    facts: Facts,
+    terms: Terms,
+    found: Found | None,
+) -> tuple[Refused | None, Track | None]:
+    """A unit is about to execute without approval: why it may not, or the track to keep when it does (`begun`). Raises Novel."""
+    limits = limits_of(terms, target, work.principal.agent)
+    if limits is None:
+        return None, None
+    unit = _seen(tx, work.principal, target, work.operations, measurement, facts)
+    track = track_of(tx, unit.agent)
+    asks = terms.signals.quorum if terms.signals is not None else ""
+    judged = judge.starting(track, unit, limits, asks=bool(asks))
+    if judged.novel:
+        raise Novel(judged.novel, asks)
+    if not judged.openings and not judged.refuses:
+        return None, judged.track if judged.track != track else None
+    opened = _keep(tx, track, judged, unit, limits, found)
+    if judged.refuses and not opened:
+        return Refused("forbidden", judged.refuses), None
+    why = opened[0].words if opened else judged.openings[0].words
+    return Refused("breaker", f"changes are stopped for {_scope(opened, judged)}: {bodies.cut(why)}"), None
+
+
+def approved(tx: Tx, change: Change, work: Work, target: Target, facts: Facts, terms: Terms) -> None:
+    """People approved what is about to execute: it is familiar from now on, and counts for nothing else."""
+    if limits_of(terms, target, work.principal.agent) is None:
+        return
+    unit = _seen(tx, work.principal, target, work.operations, change.measurement, facts, change=change.id)
+    track = track_of(tx, unit.agent)
+    after = judge.approved(track, unit)
+    if after != track:
+        tx.put_track(unit.agent, after)
+
+
+def begun(tx: Tx, track: Track | None, change: Change) -> None:
+    """Keep the track of a unit that executes, now that its change has an id."""
+    if track is not None:
+        tx.put_track(change.agent, judge.named(track, change.id))
+
+
+def attempted(
+    tx: Tx,
+    change: Change,
+    target: Target,
+    facts: Facts,
+    terms: Terms,
+    found: Found | None,
+    *,
+    forbidden: bool = False,
+) -> None:
+    """People are asked about a change, or policy forbade it."""
+    limits = limits_of(terms, target, change.agent)
+    if limits is None or change.reverts:
+        return
+    who = Who(tx.now(), change.agent, change.session, change.environment, change.target)
+    effects = change.measurement.effects
+    unit = seen(who, change.operations, effects, facts, held=True, change=change.id)
+    track = track_of(tx, unit.agent)
+    _keep(tx, track, judge.attempted(track, unit, limits, forbidden=forbidden), unit, limits, found)
+
+
+def beyond(
+    tx: Tx, before: Change, change: Change, grown: Sequence[str], terms: Terms, found: Found | None
+) -> None:
+    """What ran as an approved change would have done more than was approved: nobody can use that approval any more."""
+    if terms.signals is None or terms.signals.of(change.environment, change.agent) is None:
+        return
+    words = f"{before.id} went beyond what was approved: {'; '.join(grown)}"
+    _open(tx, breaker.of_change(before.id), Signal.BEYOND_APPROVED, words, change, (), found)
+
+
+def ended(tx: Tx, change: Change, settled: Settled, terms: Terms, found: Found | None) -> None:
+    """A change has an outcome: units that fail are counted, and those that end well on probation."""
+    failed = settled.committed is False
+    _end_trial(tx, change, well=settled.committed is True)
+    target = Target(change.target, change.environment, change.fingerprint)
+    limits = None if terms.signals is None or change.reverts else limits_of(terms, target, change.agent)
+    if not failed or limits is None or settled.cause is Cause.TRANSIENT or not change.session:
+        return
+    unit = seen(
+        Who(tx.now(), change.agent, change.session, change.environment, change.target),
+        change.operations, change.measurement.effects, Facts(), change=change.id,
+    )  # fmt: skip
+    _failed(tx, unit, _RESULT[settled.cause], limits, found)
+
+
+def failed(
+    tx: Tx,
+    principal: Principal,
+    target: Target,
+    operations: Iterable[Operation],
+    cause: Cause,
+    terms: Terms,
+    found: Found | None,
+) -> None:
+    """Something failed that no change came of."""
+    limits = limits_of(terms, target, principal.agent)
+    if limits is None or cause is Cause.TRANSIENT or not principal.session:
+        return
+    unit = _seen(tx, principal, target, tuple(operations), Measurement(()), Facts())
+    _failed(tx, unit, _RESULT[cause], limits, found)
+
+
+_RESULT = {Cause.WORK: Result.FAILED, Cause.EXPECTED: Result.EXCUSED}
+
+
+def _failed(tx: Tx, unit: Seen, result: Result, limits: Thresholds, found: Found | None) -> None:
+    outcome = Outcome(unit.at, unit.session, unit.key, result, unit.what, unit.change)
+    track = track_of(tx, unit.agent)
+    _keep(tx, track, judge.ended(track, outcome, limits), unit, limits, found)
+
+
+# ---- probation -------------------------------------------------------------------------------------------------------
+
+TRIAL = "trial"
+"""The member of a change's marker that names the breakers on probation that it went through."""
+
+
+def on_trial(tx: Tx, reserved: Reserved) -> Refused | None:
+    """On probation one unit goes at a time."""
+    for row in _on_probation(reserved):
+        other = tx.change(row.trial) if row.trial else None
+        if other is not None and other.state in UNSETTLED:
+            why = f"{row.scope} is on probation, and {other.id} is under way: one at a time"
+            return Refused("breaker", why, retry=True)
+    return None
+
+
+def trials(reserved: Reserved) -> dict[str, str]:
+    """What the marker of a change says of the breakers on probation."""
+    scopes = ",".join(row.scope for row in _on_probation(reserved))
+    return {TRIAL: scopes} if scopes else {}
+
+
+def begin_trial(tx: Tx, reserved: Reserved, change: Change) -> None:
+    for row in _on_probation(reserved):
+        tx.note_breaker(breaker.begun(row, change.id))
+
+
+def _end_trial(tx: Tx, change: Change, *, well: bool) -> None:
+    for scope in filter(None, change.marker.get(TRIAL, "").split(",")):
+        row = tx.breaker(scope)
+        if row is not None and row.state is BreakerState.PROBATION:
+            tx.note_breaker(breaker.ended(row, change.id, well))
+
+
+def _on_probation(reserved: Reserved) -> list[Breaker]:
+    return [row for row in reserved.rows if row.state is BreakerState.PROBATION]
+
+
+# ---- how -------------------------------------------------------------------------------------------------------------
+
+
+def track_of(tx: ReadTx, agent: str) -> Track:
+    """What the agent left behind; at first, what its past changes make familiar."""
+    track = tx.track(agent)
+    return track if track is not None else learnt(tx, agent)
+
+
+def learnt(tx: ReadTx, agent: str) -> Track:
+    """The track of an agent that nothing is known of yet, from its changes that took effect."""
+    track = Track()
+    past = tx.changes(
+        ChangeFilter(states=tuple(sorted(TOOK_EFFECT, key=lambda s: s.value)), agent=agent, limit=PAST)
+    )
+    for change in reversed(past):
+        who = Who(change.requested_at, agent, change.session, change.environment, change.target)
+        unit = seen(who, change.operations, change.measurement.effects, Facts(), change=change.id)
+        track = judge.approved(track, unit)
+    return judge.forgiven(track)
+
+
+def _seen(
+    tx: ReadTx,
+    principal: Principal,
+    target: Target,
+    operations: Iterable[Operation],
+    measurement: Measurement,
+    facts: Facts,
+    *,
+    change: str = "",
+) -> Seen:
+    who = Who(tx.now(), principal.agent, principal.session, target.environment, target.name)
+    return seen(who, operations, measurement.effects, facts, change=change)
+
+
+def _keep(
+    tx: Tx, before: Track, judged: Judged, unit: Seen, limits: Thresholds, found: Found | None
+) -> tuple[Trip, ...]:
+    """Store the track, and open what is to be opened; returns what was not open before."""
+    wider = judge.escalate(
+        judged.track, _again(tx, judged.openings, unit), unit.session, unit.at, limits, unit.agent
+    )
+    if wider.track != before:
+        tx.put_track(unit.agent, wider.track)
+    opened = [t for o in wider.openings if (t := _open_for(tx, o, unit, found)) is not None]
+    if any(trip.scope == breaker.agent(unit.agent) for trip in opened):
+        opened += _agents(tx, unit, limits, found)
+    return tuple(opened)
+
+
+def _again(tx: ReadTx, openings: Sequence[Opening], unit: Seen) -> Iterable[Opening]:
+    """On probation any signal opens the breaker again, whatever it would have opened otherwise."""
+    yield from openings
+    if not openings:
+        return
+    principal = Principal(unit.agent, "", unit.session)
+    for scope in breaker.scopes_of(principal, unit.target, unit.environment):
+        row = tx.breaker(scope)
+        if (
+            row is not None
+            and row.state is BreakerState.PROBATION
+            and all(o.scope != scope for o in openings)
+        ):
+            yield Opening(Signal.PROBATION, scope, f"on probation: {openings[0].words}", openings[0].steps)
+
+
+def _agents(tx: Tx, unit: Seen, limits: Thresholds, found: Found | None) -> list[Trip]:
+    """Several agents stopped in one environment: it is stopped for all."""
+    if limits.agents_tripped is None:
+        return []
+    lately = tx.trips(TripFilter(environment=unit.environment, since=tx.now() - HOUR))
+    agents = sorted({t.agent for t in lately if t.scope == breaker.agent(t.agent)})
+    if len(agents) < limits.agents_tripped:
+        return []
+    words = (
+        f"{len(agents)} agents were stopped in {unit.environment} within an hour: {', '.join(agents[:10])}"
+    )
+    scope = breaker.environment(unit.environment)
+    opening = Opening(Signal.AGENTS_TRIPPED, scope, words)
+    trip = _open_for(tx, opening, unit, found, agents)
+    return [trip] if trip is not None else []
+
+
+def _open_for(
+    tx: Tx, opening: Opening, unit: Seen, found: Found | None, agents: Sequence[str] = ()
+) -> Trip | None:
+    trip = Trip(
+        unit.at, opening.scope, opening.signal, unit.agent, unit.session, unit.environment, unit.target,
+        bodies.cut(opening.words, 300), opening.steps,
+    )  # fmt: skip
+    return open_by_itself(tx, trip, agents or (unit.agent,), found)
+
+
+def _open(
+    tx: Tx, scope: str, signal: Signal, words: str, change: Change, agents: Sequence[str], found: Found | None
+) -> None:
+    trip = Trip(
+        tx.now(), scope, signal, change.agent, change.session, change.environment, change.target, bodies.cut(words, 300)
+    )  # fmt: skip
+    open_by_itself(tx, trip, agents or (change.agent,), found)
+
+
+def open_by_itself(tx: Tx, trip: Trip, agents: Sequence[str], found: Found | None) -> Trip | None:
+    """Open a breaker because of a signal, and record it; None when it is open already, or its session is over."""
+    row = tx.breaker(trip.scope)
+    if row is None and not breaker.made_on_demand(trip.scope):
+        return None
+    row = row or Breaker(trip.scope)
+    if row.state is BreakerState.OPEN:
+        return None
+    moved = breaker.trip(row, trip.signal.value, agents, "interlock", trip.words, tx.now())
+    trip = msgspec.structs.replace(trip, epoch=moved.epoch)
+    tx.put_breaker(moved)
+    tx.add_trip(trip)
+    tx.append("breaker", bodies.tripped(moved, trip))
+    if found is not None:
+        found.append(trip)
+    return trip
+
+
+def _scope(opened: Sequence[Trip], judged: Judged) -> str:
+    return opened[0].scope if opened else judged.openings[0].scope
