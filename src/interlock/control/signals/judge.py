@@ -154,9 +154,10 @@ def _destructive(track: Track, unit: Seen, limits: Thresholds) -> Iterator[Openi
 
 
 def _novel(before: Track, track: Track, unit: Seen, limits: Thresholds) -> Iterator[Opening]:
-    new = _lately(track.novel, unit.at, TEN_MINUTES)
-    if _reached(len(new), limits.novel) and len(new) > len(_lately(before.novel, unit.at, TEN_MINUTES)):
-        words = f"{len(new)} kinds of destruction in ten minutes that {unit.agent} never did before"
+    # By units: one that is new in several ways at once (a table with all that hangs on it) is one first.
+    new = len(set(_lately(track.novel, unit.at, TEN_MINUTES).values()))
+    if _reached(new, limits.novel) and new > len(set(_lately(before.novel, unit.at, TEN_MINUTES).values())):
+        words = f"{new} kinds of destruction in ten minutes that {unit.agent} never did before"
         yield Opening(Signal.NOVEL, breaker.agent(unit.agent), words, _steps(track, TEN_MINUTES, unit.at))
 
 
