@@ -6,10 +6,9 @@ from datetime import datetime
 
 import msgspec
 
+from interlock.control.limits import HELD_FOR
 from interlock.control.machine import Machine
-from interlock.control.signals.seen import groups
 from interlock.model.breaker import Breaker, BreakerState
-from interlock.model.change import Change
 from interlock.model.effect import Totals
 from interlock.model.errors import Rejected
 from interlock.sdk.connector import Principal
@@ -95,15 +94,6 @@ def scopes_of(
     return tuple(sorted(found))
 
 
-def scopes_of_change(change: Change) -> tuple[str, ...]:
-    """The same for a change; a revert passes all but the global one."""
-    if change.reverts:
-        return (GLOBAL,)
-    principal = Principal(change.agent, change.owner, change.session)
-    named = groups(change.target, change.operations, change.measurement.effects)
-    return scopes_of(principal, change.target, change.environment, named, change.id)
-
-
 CLEAN = 20
 """How many units must have ended well on probation before a person may close a breaker."""
 
@@ -143,6 +133,12 @@ def first_stop(scopes: Iterable[str], rows: Iterable[Breaker], *, through_freeze
     return None
 
 
+def is_over(breaker: Breaker, now: datetime) -> bool:
+    """Whether nothing can come through a switch any more: that of a change, long after it can have been used."""
+    made = breaker.moved_at
+    return breaker.scope.startswith(of_change("")) and made is not None and now - made > 2 * HELD_FOR
+
+
 def move(breaker: Breaker, event: BreakerEvent, by: str, reason: str, now: datetime) -> Breaker:
     """The breaker after an event; IllegalMove when its state has no such move."""
     state = MACHINE.after(breaker.state, event)
@@ -166,7 +162,8 @@ def next_reset(breaker: Breaker) -> BreakerEvent:
     closed, Rejected while too little ended well on probation."""
     event = E.PROBE if breaker.state is S.OPEN else E.CLOSE
     MACHINE.after(breaker.state, event)
-    if event is E.CLOSE and breaker.clean < CLEAN:
+    # The breaker of one change has nothing to prove itself with.
+    if event is E.CLOSE and breaker.clean < CLEAN and not breaker.scope.startswith(of_change("")):
         raise Rejected(
             f"{breaker.scope} is on probation: {breaker.clean} of {CLEAN} operations have ended well so far"
         )

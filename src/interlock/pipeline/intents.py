@@ -73,11 +73,16 @@ def intend(tx: Tx, ask: c.Intend, terms: Terms, opened: trips.Found | None = Non
     return _begin(tx, change, ask.preview, ask.decision, ask.work, terms, ask.evidence, more)
 
 
-def _reserve(tx: Tx, ask: c.Intend, terms: Terms) -> Reserved:
-    """All breakers on the way. Those that are made on demand are made, and asked for again: what is missing else refuses."""
+def scopes_of(ask: c.Intend) -> tuple[str, ...]:
+    """The breakers on the way of a unit. Work that the server runs itself is in no session, whoever's it was."""
     groups = seen.groups(ask.target.name, ask.work.operations, ask.preview.measurement.effects)
     uses = ask.uses.id if ask.uses is not None else ""
-    scopes = breaker.scopes_of(ask.work.principal, ask.target.name, ask.target.environment, groups, uses)
+    return breaker.scopes_of(ask.work.principal, ask.target.name, ask.target.environment, groups, uses)
+
+
+def _reserve(tx: Tx, ask: c.Intend, terms: Terms) -> Reserved:
+    """All breakers on the way. Those that are made on demand are made, and asked for again: what is missing else refuses."""
+    scopes = scopes_of(ask)
     reserved = tx.reserve(scopes)
     missing = set(scopes) - {row.scope for row in reserved.rows}
     if made := sorted(filter(breaker.made_on_demand, missing)):

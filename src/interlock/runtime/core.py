@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -152,12 +152,15 @@ class Core:
             announce.break_glass(glass, change)
             self.notifiers.break_glass(glass.person, change, glass.target, glass.until)
 
-    async def forget_spent(self) -> None:
+    async def forget(self) -> None:
         """Forget what was spent before the window began, and breakers that opened long ago."""
         now, budgets = self.directory.now(), self.terms.budgets
 
         def forget(tx: Tx) -> None:
             tx.forget_trips(now - TRIPS_KEPT)
+            for row in tx.breakers():
+                if breaker.is_over(row, now):
+                    tx.drop_breaker(row.scope)
             if budgets is not None:
                 tx.forget_spent(now - 2 * budgets.window)
 
@@ -185,11 +188,12 @@ class Core:
         except InterlockError as error:
             _log.error("directory.refresh_failed", error=type(error).__name__, why=str(error))
 
-    def stopped(self, change: Change) -> str:
+    def stopped(self, scopes: Sequence[str], change: Change) -> str:
         """Why a change whose intent is durable must not be executed any more: a breaker moved since it was admitted, as far as this
-        process knows, and refuses now. What nobody has heard of yet when the target is told is too late to be stopped."""
+        process knows, and refuses now; `scopes` are those that admitted it. What nobody has heard of yet when the target is told
+        is too late to be stopped."""
         rows = self.directory.snapshot.breakers
-        known = [rows[scope] for scope in breaker.scopes_of_change(change) if scope in rows]
+        known = [rows[scope] for scope in scopes if scope in rows]
         if sum(row.epoch for row in known) <= int(change.marker.get("epoch", "0")):
             return ""
         refuses = [row for row in known if row.frozen or row.state is BreakerState.OPEN]

@@ -28,6 +28,7 @@ class Performer:
         self._core, self._unit, self._starting = core, unit, starting
         self._begun: Change | None = None
         self._previewed: Preview | None = None
+        self._scopes: tuple[str, ...] = ()
         self._ways: dict[type[c.Command[Any]], Callable[[Any], Any | Awaitable[Any]]] = {
             c.Decide: core.judge.decide,
             c.MayPreview: lambda ask: core.budgets.may_preview(ask.agent),
@@ -74,7 +75,7 @@ class Performer:
 
     async def _execute(self, _: c.Execute) -> Settled:
         unit = self._at_hand()
-        why = self._core.stopped(self._begun) if self._begun is not None else ""
+        why = self._core.stopped(self._scopes, self._begun) if self._begun is not None else ""
         if why:
             await unit.abandon()
             return Settled(False, why, cause=Cause.TRANSIENT)
@@ -129,7 +130,7 @@ class Performer:
     async def _intend(self, ask: c.Intend) -> Change | Refused | c.OverBudget:
         if self._core.halted:
             return Refused("breaker", "all changes are stopped by the halt file")
-        terms = self._core.terms
+        terms, self._scopes = self._core.terms, intents.scopes_of(ask)
         try:
             reply = self._began(await self._core.watched(lambda tx, to: intents.intend(tx, ask, terms, to)))
         except budget.Exceeded as over:

@@ -302,7 +302,7 @@ class Runtime:
         before = self.core.directory.now() - self.config.retention_payloads
         while await self.store.destroy_payloads_before(before):
             pass
-        await self.core.forget_spent()
+        await self.core.forget()
         await self.entrance.forget()
         await self.office.post.tidy()
         await self.trash.expire(self.config.retention_trash)
