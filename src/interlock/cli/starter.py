@@ -43,6 +43,8 @@ guardrails: default                    # the shipped rules; their numbers, where
 # limits: {rows_deleted: 100, share_deleted: 10, rows_updated: 1000, share_updated: 30, quorum: two-sre}
 # Many small changes add up (docs/policy.md); what may pass in that time without people: budgets: none, or
 # budgets: {window: 1h, agent: {rows_deleted: 100}, owner: {rows_deleted: 200}}
+# Breakers open by themselves for an agent that runs away (docs/breakers.md); thresholds, where yours differ: breakers: off, or
+# breakers: {destructive_minute: 3, groups_written_ten_minutes: off, agents: {deployer: {destructive_day: 50}}}
 policies: policies/                    # your own rules beside them: *.cedar, and *.toml with test cases
 
 retention: {payloads: 30d, trash: 7d}
