@@ -89,6 +89,10 @@ ROWS: dict[Key, Row] = {
     ),
     ("POST", f"{C}/invitations"): Row(403, OK, fields={"person": "new", "groups": "sre"}),
     ("GET", f"{C}/targets"): Row(OK, OK),
+    # By the configuration of these tests, neither of them may break the glass.
+    ("POST", f"{C}/targets/{{name}}/break-glass"): Row(
+        422, 422, f"{C}/targets/shop/break-glass", fields={"reason": "the shop is down"}
+    ),
     ("GET", f"{C}/doctor"): Row(OK, OK),
     ("POST", f"{C}/environments/{{name}}/freeze"): Row(
         GO, GO, f"{C}/environments/staging/freeze", fields={"reason": "look"}

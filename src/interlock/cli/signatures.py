@@ -95,6 +95,8 @@ class SignatureCheck:
             return f"{who} is not valid"
         known = self._held.get(words.change)
         subject = digest_of({"break-glass": known[0]}) if known else words.subject
+        if not words.change:
+            subject = break_glass.subject_of_target(words.target, str(body.get("environment")))
         given = (words.purpose, words.origin, words.subject, body.get("person"), body.get("change"))
         if given != (break_glass.PURPOSE, self._origin, subject, words.person, words.change):
             return f"{who} is about something else"

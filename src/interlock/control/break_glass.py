@@ -39,6 +39,11 @@ def subject_of(change: Change) -> str:
     return digest_of({"break-glass": binding(change)})
 
 
+def subject_of_target(target: str, environment: str) -> str:
+    """`Statement.subject` of breaking the glass for a whole target."""
+    return digest_of({"break-glass": {"target": target, "environment": environment}})
+
+
 def for_change(
     change: Change, person: str, *, origin: str, expires: datetime, nonce: str, reason: str
 ) -> Statement:
@@ -61,7 +66,7 @@ def for_target(
     reason: str,
 ) -> Statement:
     """What a person signs to break the glass for a whole target."""
-    subject = digest_of({"break-glass": {"target": target, "environment": environment}})
+    subject = subject_of_target(target, environment)
     return _words(PURPOSE, target, fingerprint, subject, person, origin, expires, nonce, reason)
 
 

@@ -84,8 +84,8 @@ def barred(
     person: str, people: Mapping[str, Person], agent: Agent | None, grants: Sequence[Grant], change: Change
 ) -> str:
     """As `conflict_of_interest`, for whoever has the same key as well: an alias enrolled with the owner's key is the owner."""
-    own = people[person].public_key if person in people else ""
-    same = (p.name for p in people.values() if p.name == person or p.public_key == own)
+    known = people.get(person)
+    same = [person, *(p.name for p in people.values() if known is not None and p.is_like(known))]
     return next((why for p in same if (why := conflict_of_interest(p, agent, grants, change))), "")
 
 

@@ -39,6 +39,37 @@ def text_of(change: Change, statements: Sequence[str] | None, words: Statement) 
     return visible("\n".join(lines)) + "\n"
 
 
+def text_of_target(words: Statement, environment: str) -> str:
+    """The text for breaking the glass of a whole target: there is no change yet whose effect could be shown, and it says so.
+    `words.shown` is not part of it."""
+    lines = [
+        f"BREAK THE GLASS, ALONE, FOR EVERY CHANGE ON {words.target}",
+        *_who(words),
+        "",
+        "WHAT PASSES WITHOUT OTHERS, UNTIL THEN",
+        *_indented(
+            (
+                f"every change of any agent on {words.target} ({environment}) that would wait for people",
+                "nobody has seen yet what such a change would do; it spends no budget",
+            )
+        ),
+        "",
+        "LOST FOR GOOD",
+        *_indented(("whatever such a change destroys",)),
+        "",
+        "WHAT STAYS STOPPED",
+        *_indented(
+            (
+                f"changes in which {words.person} has an interest: of agents that they own, owned or gave a right",
+                "what policy forbids, what people have denied, a freeze, an open breaker, the halt file",
+            )
+        ),
+        "",
+        *_signed_for(words),
+    ]
+    return visible("\n".join(lines)) + "\n"
+
+
 def digest(text: str) -> str:
     """What a statement names the text by (`Statement.shown`): SHA-256 of its UTF-8, in hexadecimal."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -47,6 +78,10 @@ def digest(text: str) -> str:
 def _head(change: Change, words: Statement) -> Iterator[str]:
     verb = _VERBS.get(words.purpose) or words.verdict.value.upper()
     yield f"{verb} {change.id}"
+    yield from _who(words)
+
+
+def _who(words: Statement) -> Iterator[str]:
     yield f"as {words.person}, until {words.expires}"
     if words.reason:
         yield f"because: {words.reason}"
@@ -73,14 +108,18 @@ def _statements(statements: Sequence[str] | None) -> Iterator[str]:
 
 
 def _bound(change: Change, words: Statement) -> Iterator[str]:
+    waits = f"waits for {remedy_words(approval.remedies(change))}"
+    yield from _signed_for(words, f"content and effect {words.subject}", waits)
+
+
+def _signed_for(words: Statement, *more: str) -> Iterator[str]:
     yield "SIGNED FOR"
     yield from _indented(
         (
             f"purpose {words.purpose}, version {words.version}",
             f"log {words.origin}",
             f"target {words.target} = {words.fingerprint}",
-            f"content and effect {words.subject}",
-            f"waits for {remedy_words(approval.remedies(change))}",
+            *(more or (f"digest {words.subject}",)),
             f"nonce {words.nonce}",
         )
     )

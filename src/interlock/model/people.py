@@ -98,6 +98,10 @@ class Person(Value, frozen=True):
         """Every public key that was ever theirs: nobody else may have one of them."""
         return frozenset({self.public_key, *(key.public_key for key in self.passkeys)} - {""})
 
+    def is_like(self, other: "Person") -> bool:
+        """Whether it is the same person, by name or by a key that both have or had (P4)."""
+        return self.name == other.name or not self.keys.isdisjoint(other.keys)
+
     def passkey(self, credential: str) -> Passkey | None:
         """The passkey of that credential id, if it is not revoked."""
         return next((k for k in self.passkeys if k.id == credential and k.revoked_at is None), None)

@@ -122,7 +122,7 @@ def _may_not_review(tx: ReadTx, before: BreakGlass, name: str) -> str:
     if person is None or person.disabled:
         return "nobody of that name is enrolled, or they are disabled"
     for p in people.values():
-        if p.name != name and p.public_key != person.public_key:
+        if not p.is_like(person):
             continue
         if p.name == before.person:
             return "they broke it"
@@ -148,6 +148,7 @@ def changes_under(tx: ReadTx, made: BreakGlass) -> Iterator[Change]:
 def _words(approval: Approval) -> dict[str, Json]:
     """What an offline check of the signature needs."""
     return {
+        **({"assertion": to_json(approval.assertion)} if approval.assertion is not None else {}),
         "statement": to_json(approval.statement),
         "signature": approval.signature,
         "public_key": approval.public_key,

@@ -24,6 +24,8 @@ ARGUMENTS = (
 )  # fmt: skip
 SHOTS = os.environ.get("INTERLOCK_SCREENSHOTS")
 """A folder in which screenshots are kept, if given."""
+ALONE = "gloria"
+"""Who may break the glass."""
 
 
 def free_port() -> int:
@@ -125,7 +127,8 @@ def shown(pg18: PgCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     database = pg18.create_database(f"t_{secrets.token_hex(6)}")
     prepare(database, SETUP)
     database.psql(FILL)
-    gateway = Gateway(database, tmp_path_factory.mktemp("console"), top={"api": api})
+    top = {"api": api, "break_glass": {"people": [ALONE], "minutes": 10}}
+    gateway = Gateway(database, tmp_path_factory.mktemp("console"), top=top)
     gateway.make_app = doors()
     with gateway:
         yield gateway

@@ -5,7 +5,7 @@ import re
 import psycopg
 import pytest
 from playwright.sync_api import expect
-from tests.real.console.conftest import Console
+from tests.real.console.conftest import ALONE, Console
 from tests.real.console.stage import NIGHTLY, furnish
 
 from interlock.console.web.render import static_address
@@ -187,3 +187,41 @@ def test_an_entry_is_what_the_page_shows(console: Console) -> None:
         page.get_by_role("link", name="Download the proof").click()
     assert download.value.suggested_filename == "entry-3.proof"
     assert download.value.path().read_text("utf-8").startswith("c2sp.org/tlog-proof@v1")
+
+
+def test_one_breaks_the_glass_for_a_target_and_another_reviews_it(console: Console) -> None:
+    gateway = console.gateway
+    alone, dora = console.enrolled(ALONE, "oncall"), console.enrolled("daria", "sre")
+    expect(dora.go("/console/targets").get_by_text("Break the glass for")).to_have_count(0)
+    page = alone.go("/console/targets")
+    page.get_by_text(f"Break the glass for {gateway.target}").click()
+    page.get_by_role("textbox", name="Why it cannot wait").fill("orders are lost each minute")
+    alone.shot("glass_target")
+    page.get_by_role("button", name="Break the glass …").click()
+    expect(page.locator("#exact")).to_contain_text(f"FOR EVERY CHANGE ON {gateway.target}")
+    alone.shot("glass_sign")
+    alone.sign()
+    page.wait_for_url("**/console/targets")
+    stands = page.get_by_role("alert").filter(has_text="broke the glass")
+    expect(stands).to_contain_text("orders are lost each minute")
+    alone.shot("glass_broken")
+    with gateway.connect() as agent:
+        agent.execute("DELETE FROM payments WHERE id > 150")
+    (passed,) = (c for c in gateway.changes() if c.break_glass)
+    page = dora.go(f"/console/changes/{passed.id}")
+    expect(page.get_by_role("alert")).to_contain_text("broke the glass")
+    page = alone.go("/console/")
+    expect(page.get_by_role("heading", name="Broken glass that nobody has reviewed")).to_be_visible()
+    expect(page.get_by_role("button", name="Review")).to_have_count(0)
+    page = dora.go("/console/")
+    page.get_by_role("textbox", name="What you think of it").fill("it was right")
+    page.get_by_role("button", name="Review").click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    expect(page.get_by_role("heading", name="Broken glass that nobody has reviewed")).to_have_count(0)
+    expect(dora.go("/console/targets").get_by_role("alert")).to_contain_text("reviewed by daria")
+    # Whoever stops them ends it at once: nothing of theirs holds any more.
+    gateway.run(gateway.runtime.people.disable(ALONE, by="person/daria"))
+    with gateway.connect() as agent, pytest.raises(psycopg.Error):
+        agent.execute("DELETE FROM payments")
+    gateway.ledger_ok()
+    assert alone.problems == dora.problems == []

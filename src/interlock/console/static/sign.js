@@ -6,7 +6,7 @@ const text = document.getElementById("exact");
 const button = document.getElementById("go");
 const said = document.getElementById("said");
 const statement = JSON.parse(document.getElementById("statement").textContent);
-const { change, what, force, rp, keys } = place.dataset;
+const { change, what, force, rp, keys, back } = place.dataset;
 
 async function sign() {
   if (what === "approve") await send(`/console/changes/${change}/opened`, {});
@@ -44,7 +44,7 @@ button.addEventListener("click", async () => {
   said.textContent = "";
   try {
     await sign();
-    location.assign(`/console/changes/${change}`);
+    location.assign(back);
   } catch (error) {
     said.textContent = sentence(error);
     button.disabled = false;

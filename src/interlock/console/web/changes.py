@@ -161,8 +161,6 @@ async def sign(visit: Visit) -> Answer:
             raise Rejected("say why: the agent is told")
         words, plan = await service.statement(change_id, me, Verdict(what), reason), None
     view = await service.show(change_id)
-    person = await visit.runtime.store.read(lambda tx: tx.person(me))
-    keys = [key.id for key in person.passkeys if key.revoked_at is None] if person else []
     return Html(
         "sign.html",
         {
@@ -171,8 +169,7 @@ async def sign(visit: Visit) -> Answer:
             "force": force,
             "text": exact.text_of(view.change, view.statements, words),
             "statement": msgspec.to_builtins(words),
-            "keys": keys,
-            "rp": visit.runtime.entrance.site.rp_id,
+            **await visit.signing(),
             "plan": plan,
             "lost": [e for e in view.change.measurement.effects if not e.reversible and e.count],
         },

@@ -43,6 +43,7 @@ PAGES: tuple[Page, ...] = (
     Page(method="POST", path=f"{C}/confirmations", who=Who.ADMIN, handler=people.linked),
     Page(method="POST", path=f"{C}/invitations", who=Who.ADMIN, handler=people.invited),
     Page(path=f"{C}/targets", handler=targets.listed),
+    Page(method="POST", path=f"{C}/targets/{{name}}/break-glass", handler=targets.glass, light=True),
     Page(path=f"{C}/doctor", handler=targets.doctor),
     Page(method="POST", path=f"{C}/environments/{{name}}/freeze", handler=targets.frozen, light=True),
     Page(method="POST", path=f"{C}/environments/{{name}}/thaw", who=Who.ADMIN, handler=targets.thawed),

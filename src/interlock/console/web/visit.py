@@ -47,6 +47,12 @@ class Visit:
         """How they are written in records."""
         return f"session/{self.person}"
 
+    async def signing(self) -> dict[str, Any]:
+        """What a page needs for a passkey to sign: the site, and which passkeys the person has. Raises Rejected without a site."""
+        person = await self.runtime.store.read(lambda tx: tx.person(self.person))
+        keys = [key.id for key in person.passkeys if key.revoked_at is None] if person else []
+        return {"rp": self.runtime.entrance.site.rp_id, "keys": keys}
+
 
 class Html(Value, frozen=True):
     """A page: a template and what it shows."""

@@ -3,7 +3,10 @@
 import secrets
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from interlock.control import break_glass as words_of
+from interlock.control import shown
 from interlock.model.break_glass import BreakGlass
 from interlock.model.change import Approval, Assertion, Change, Statement
 from interlock.model.decision import Target
@@ -63,13 +66,40 @@ class BreakGlasses:
     async def use(
         self, words: Statement, signature: str, assertion: Assertion | None = None
     ) -> tuple[BreakGlass, Change | None]:
-        """Break the glass. Everyone is told. Raises Rejected with the reason when the words do not hold. A passkey signs for one
-        change, whose text is on screen; for a target a signing key does."""
-        if assertion is not None and not words.change:
-            raise Rejected("for a whole target sign with a key, on the command line")
-        await self._changes.was_shown(words, assertion)
-        terms = self._core.terms
+        """Break the glass. Everyone is told. Raises NotFound, Unavailable, and Rejected with the reason when the words do not hold:
+        that is recorded as well."""
         protected = None if words.change else self._target(words.target)
+        await self._was_shown(words, assertion, protected)
+        try:
+            glass, change = await self._used(words, signature, assertion, protected)
+        except Rejected as error:
+            await self._changes.refused(words, str(error))
+            raise
+        announce.break_glass(glass, change)
+        self._core.notifiers.break_glass(glass.person, change, glass.target, glass.until)
+        if change is not None:
+            self._core.watch.moved(change)
+        await self._core.directory.refresh()
+        return glass, change
+
+    async def _was_shown(
+        self, words: Statement, assertion: Assertion | None, protected: Target | None
+    ) -> None:
+        """As for a change; the text of a target is made anew here. Raises Rejected."""
+        if protected is None:
+            await self._changes.was_shown(words, assertion)
+            return
+        if assertion is None and words.shown is msgspec.UNSET:
+            return
+        if words.shown != shown.digest(shown.text_of_target(words, protected.environment)):
+            why = "what was on screen is not what would be signed"
+            await self._changes.refused(words, why)
+            raise Rejected(why)
+
+    async def _used(
+        self, words: Statement, signature: str, assertion: Assertion | None, protected: Target | None
+    ) -> tuple[BreakGlass, Change | None]:
+        terms = self._core.terms
 
         def work(tx: Tx) -> tuple[BreakGlass, Change | None]:
             approval = signed(tx, words, signature, assertion)
@@ -78,13 +108,7 @@ class BreakGlasses:
                 return break_glass.of_change(tx, approval, terms)
             return break_glass.of_target(tx, approval, protected, terms), None
 
-        glass, change = await self._core.store.transact(work)
-        announce.break_glass(glass, change)
-        self._core.notifiers.break_glass(glass.person, change, glass.target, glass.until)
-        if change is not None:
-            self._core.watch.moved(change)
-        await self._core.directory.refresh()
-        return glass, change
+        return await self._core.store.transact(work)
 
     async def review(
         self,

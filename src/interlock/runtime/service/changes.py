@@ -158,7 +158,7 @@ class Changes:
         try:
             spoken = await self._core.store.transact(work)
         except Rejected as error:
-            await self._refused(words, str(error))
+            await self.refused(words, str(error))
             raise
         announce.spoken(words)
         self._core.watch.moved(spoken.change)
@@ -171,10 +171,11 @@ class Changes:
         view = await self.show(words.change)
         if words.shown != shown.digest(shown.text_of(view.change, view.statements, words)):
             why = "what was on screen is not this change as it is now"
-            await self._refused(words, why)
+            await self.refused(words, why)
             raise Rejected(why)
 
-    async def _refused(self, words: Statement, why: str) -> None:
+    async def refused(self, words: Statement, why: str) -> None:
+        """Record that somebody's signature did not hold."""
         body = {
             "change": bodies.cut(words.change),
             "person": bodies.cut(words.person),
@@ -238,14 +239,19 @@ class Changes:
         """Undo an applied change on a person's signed wish. Raises Rejected (no before-image, bad signature)."""
         await self.was_shown(words, assertion)
 
-        def read(tx: ReadTx) -> tuple[Change, Approval]:
+        def work(tx: Tx) -> tuple[Change, Approval]:
             change = found(tx, words.change)
             _can_be_reverted(change)
-            return change, signed(tx, words, signature, assertion)
+            wish = signed(tx, words, signature, assertion)
+            records.check_wish(tx, wish, change, force, self._core.terms)
+            use_passkey(tx, words, assertion)  # only what holds says how often the passkey was used
+            return change, wish
 
-        original, wish = await self._core.store.read(read)
-        if assertion is not None:
-            await self._core.store.transact(lambda tx: use_passkey(tx, words, assertion))
+        try:
+            original, wish = await self._core.store.transact(work)
+        except Rejected as error:
+            await self.refused(words, str(error))
+            raise
         return await self._revert(self._gate(original.target), original, wish, force, None)
 
     async def revert_plan(self, change_id: str, *, force: bool = False) -> RevertPlan:

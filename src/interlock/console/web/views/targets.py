@@ -1,10 +1,14 @@
 """Targets: what is served and what not, what is wrong with the set-up, and the freeze of an environment."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
 
 from interlock.console.web.visit import Answer, GoTo, Html, Visit
-from interlock.control import breaker
+from interlock.control import breaker, shown
 from interlock.model.base import Value
+from interlock.model.break_glass import BreakGlass
 from interlock.model.breaker import Breaker
 from interlock.runtime.doctor import online as examine
 from interlock.runtime.targets import TargetStatus
@@ -35,7 +39,43 @@ async def listed(visit: Visit) -> Answer:
         )
         for name, settings in sorted(runtime.config.environments.items())
     ]
-    return Html("targets/list.html", {"environments": made, "health": runtime.health()})
+    return Html(
+        "targets/list.html",
+        {
+            "environments": made,
+            "health": runtime.health(),
+            "glass": visit.person in runtime.terms.break_glass.people,
+            "minutes": runtime.terms.break_glass.minutes,
+            "broken": _broken(await runtime.break_glass.list(), runtime.core.directory.now()),
+        },
+    )
+
+
+def _broken(uses: Sequence[BreakGlass], now: datetime) -> dict[str, list[BreakGlass]]:
+    """The uses for a whole target that are in force, or that nobody has reviewed; by target."""
+    found: dict[str, list[BreakGlass]] = {}
+    for use in uses:
+        if not use.change and (now < use.until or not use.reviewed_by):
+            found.setdefault(use.target, []).append(use)
+    return found
+
+
+async def glass(visit: Visit) -> Answer:
+    """The exact text of what is to be signed to break the glass for a target."""
+    name, reason = visit.path["name"], visit.form.get("reason", "").strip()
+    words = await visit.runtime.break_glass.statement(visit.person, reason, target=name)
+    environment = visit.runtime.targets[name].gate.target.environment
+    return Html(
+        "targets/sign.html",
+        {
+            "target": name,
+            "environment": environment,
+            "minutes": visit.runtime.terms.break_glass.minutes,
+            "text": shown.text_of_target(words, environment),
+            "statement": msgspec.to_builtins(words),
+            **await visit.signing(),
+        },
+    )
 
 
 def _targets(
