@@ -301,6 +301,7 @@ CASES: dict[str, tuple[Ask, int]] = {
                 {
                     "deciding": json.dumps(
                         {
+                            "api": {"public_url": "http://127.0.0.1:8470"},
                             "environments": {"production": {}},
                             "quorums": {"two-sre": {"count": 3, "group": "sre"}},
                         }

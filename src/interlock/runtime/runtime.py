@@ -378,8 +378,9 @@ def _record(tx: Tx, kind: str, body: Mapping[str, Json]) -> None:
 
 
 def _config_entry(config: Config) -> dict[str, Json]:
-    """What decides, of the configuration; never addresses or references to secrets."""
+    """What decides, of the configuration; never addresses of targets or references to secrets."""
     decides: dict[str, Json] = {
+        "site": config.api.public_url,
         "environments": {name: e.protection for name, e in config.environments.items()},
         "targets": {t.name: [t.connector, t.environment, t.mode] for t in config.targets.values()},
         "quorums": {q.name: [q.count, q.group] for q in config.quorums.values()},

@@ -81,6 +81,15 @@ def _run(argv: tuple[str, ...]) -> str:
         raise Unavailable(f"the secret command {argv[0]} failed ({type(error).__name__})") from None
 
 
+def is_reference(value: object) -> bool:
+    """Whether a value has the form of a reference: exactly that, as `parse` takes it."""
+    try:
+        parse(value, Path())
+    except Misconfigured:
+        return False
+    return True
+
+
 def parse(value: object, folder: Path) -> Secret:
     """A reference from the configuration; files are relative to `folder`. Raises Misconfigured, never repeating the value."""
     if not isinstance(value, Mapping) or len(value) != 1 or next(iter(value)) not in KINDS:

@@ -2,13 +2,16 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 from tests.runtime.governing.conftest import ANN, RULE, SOCKET, House, Make
 
+from interlock.control.passkey import Site
 from interlock.model.change import ChangeState
+from interlock.model.decision import Target
 from interlock.model.errors import Misconfigured, Rejected
-from interlock.runtime import doctor
+from interlock.runtime import connectors, doctor
 from interlock.runtime.config import load
 from interlock.runtime.governing import deciding
 from interlock.runtime.policies import read_texts
@@ -19,6 +22,7 @@ from interlock.testing.store import FakeStore
 pytestmark = pytest.mark.anyio
 
 OTHER_RULE = RULE.replace("no-drops", "no-deletes").replace("objects_deleted > 0", "rows_deleted > 0")
+SITE = Site("localhost", "http://localhost:8470")
 DROP, DELETE = ["drop"], ["delete", "row/0000"]
 
 
@@ -153,6 +157,9 @@ TAMPERED = {
     "no guardrails": ("policies: policies", "policies: policies\nguardrails: none", "guardrails"),
     "trash for a second": ("policies: policies", "policies: policies\nretention: {trash: 1s}", "retention"),
     "no waiting": ("policies: policies", "policies: policies\npeople: {counts_after: none}", "people"),
+    "another site": ("http://127.0.0.1:8470", "http://localhost:8471", "api.public_url"),
+    "another host's passkeys": ("http://127.0.0.1:8470", "https://interlock.evil.example", "api.public_url"),
+    "the usual site": (', public_url: "http://127.0.0.1:8470"', "", ""),
     "no policies": ("policies: policies\n", "", "policies"),
 }
 
@@ -171,6 +178,11 @@ async def test_a_configuration_that_nobody_approved_is_refused_loudly(governed: 
     assert (c.quorums["two-sre"].count, c.guardrails, c.retention_trash.days) == (2, "default", 7)
     assert rules(governed) == {"no-drops"}
     assert isinstance(await governed.send(["delete_like", "row/01"]), Held)
+    assert c.api.public_url == "http://127.0.0.1:8470"
+    assert governed.runtime.terms.site == governed.runtime.terms.break_glass.site == SITE
+    if how == "the usual site":  # the same, unsaid
+        assert await whats_wrong(governed) == {}
+        return
     if how == "no policies":  # where they are read from decides nothing: what they say does
         assert set(await whats_wrong(governed)) == {"approved/policies"}
         return
@@ -263,7 +275,7 @@ def part(text: str) -> bytes:
 
 def test_secrets_and_addresses_do_not_decide() -> None:
     assert part(SECRETS) == (
-        b'{"environments":{"production":{}},"targets":{"shop":{"connector":"postgres","environment":"production",'
+        b'{"api":{"public_url":"http://127.0.0.1:8470"},"environments":{"production":{}},"targets":{"shop":{"connector":"postgres","environment":"production",'
         b'"upstream":{"agents":{"bot":{"dsn":"postgresql://b@db/shop","password":"(secret)"}},'
         b'"dsn":"postgresql://a@db/shop","password":"(secret)"}}}}'
     )
@@ -293,6 +305,134 @@ def test_a_secret_that_the_file_lacks_is_no_guess() -> None:
     ):
         with pytest.raises(Misconfigured, match=r"targets\.shop\.upstream\.password"):
             deciding.merged(Source("x.yaml", without), part(SECRETS))
+
+
+async def test_admins_move_the_site_of_passkeys(governed: House) -> None:
+    governed.alter("http://127.0.0.1:8470", "https://interlock.example")
+    wanted = deciding.deciding(load(governed.file).source).decode()
+    change = await governed.held(governed.runtime.governing.propose_config(wanted, by=ANN))
+    (effect,) = change.measurement.effects
+    assert effect.resource.name == "api.public_url"
+    assert effect.detail == '"http://127.0.0.1:8470" → "https://interlock.example"'
+    assert (await governed.speak(change, "ben")).state is ChangeState.APPLIED
+    assert governed.runtime.terms.site == SITE, "until the restart"
+    await governed.restart()
+    assert governed.runtime.terms.site == Site("interlock.example", "https://interlock.example")
+    assert await whats_wrong(governed) == {}
+
+
+def test_where_the_console_listens_does_not_decide() -> None:
+    moved = 'api: {listen: "0.0.0.0:1", tls: {cert: c, key: k}, metrics: people}'
+    text = SECRETS.replace('api: {listen: "127.0.0.1:1"}', moved)
+    assert part(text) == part(SECRETS) == part(SECRETS.replace('api: {listen: "127.0.0.1:1"}\n', ""))
+    made = deciding.merged(
+        Source("x.yaml", text.replace("metrics:", "public_url: https://evil.example, metrics:")),
+        part(SECRETS),
+    )
+    assert made["api"] == {
+        "listen": "0.0.0.0:1",
+        "tls": {"cert": "c", "key": "k"},
+        "metrics": "people",
+        "public_url": "http://127.0.0.1:8470",
+    }
+
+
+# What only looks like a reference to a secret: names that somebody may choose, which are those of the kinds of references.
+
+UP, TOP = "    upstream:", "witness:"
+SMUGGLED = {
+    "an environment": ("{production: {}}", "{env: {X}}", "", "protection: relaxed"),
+    "a target": (
+        "  shop:\n    connector: postgres\n    environment: production",
+        "  file:\n    X",
+        "mode: enforce",
+        "mode: observe",
+    ),
+    "a quorum": (TOP, "quorums: {file: {count: X, group: sre}}\nwitness:", "2", "1"),
+    "who breaks the glass": (TOP, "break_glass: {command: [X]}\nwitness:", "ana", "mallory"),
+    "an agent's role": (
+        'agents: {bot: {dsn: "postgresql://b@',
+        'agents: {env: {dsn: "postgresql://X@',
+        "b",
+        "superuser",
+    ),
+    "an agent's timers": (UP, "    limits: {agents: {env: {lock_timeout_ms: X}}}\n    upstream:", "1", "9"),
+    "tags of a part of an account": (UP, "    only: {tags: {env: X}}\n    upstream:", "prod", "dev"),
+    "endpoints": (UP, "    endpoints: {file: 'https://X.example'}\n    upstream:", "s3", "evil"),
+    "groups of a provider": (TOP, "oidc: {groups: {env: X}}\nwitness:", "sre", "admin"),
+    "who sees values": (TOP, "samples: {command: [X]}\nwitness:", "dba", "everybody"),
+    "a secret with something beside it": ("{env: SHOP}", "{env: SHOP, x: X}", "1", "2"),
+    "a secret of another form": ("{env: SHOP}", "{env: {x: X}}", "1", "2"),
+    "a secret's name at the top": (TOP, "password: {env: X}\nwitness:", "ONE", "TWO"),
+    "a secret's name for a target": (
+        "  shop:\n    connector: postgres\n",
+        "  password:\n    connector: X\n",
+        "postgres",
+        "aws",
+    ),
+    "another key of a target": (UP, "    more: {key: {env: X}}\n    upstream:", "ONE", "TWO"),
+}
+"""What stands somewhere, what takes its place, and two values of X in it."""
+
+
+@pytest.mark.parametrize("how", SMUGGLED)
+def test_what_only_looks_like_a_secret_decides(how: str) -> None:
+    """It differs, and the approved value is what is in force whatever the file says."""
+    place, other, good, bad = SMUGGLED[how]
+    assert SECRETS.count(place) == 1
+    approved, tampered = (SECRETS.replace(place, other.replace("X", x)) for x in (good, bad))
+    assert part(approved) != part(tampered)
+    assert deciding.changed_keys(part(approved), part(tampered))
+    merged = deciding.merged(Source("x.yaml", tampered), part(approved))
+    assert merged == deciding.merged(Source("x.yaml", approved), part(approved))
+
+
+def test_the_word_for_a_secret_brings_nothing_else_from_the_file() -> None:
+    """A proposal that has the word in another place would leave that place to whoever writes the file."""
+    approved = part(SECRETS).replace(b'"environments":{"production":{}}', b'"environments":"(secret)"')
+    made = deciding.merged(Source("x.yaml", SECRETS.replace("{production: {}}", "{env: NAME}")), approved)
+    assert made["environments"] == "(secret)"
+
+
+@pytest.mark.parametrize("connector", ["postgres", "aws"])
+def test_connectors_call_their_secrets_by_known_names(connector: str) -> None:
+    """Whatever a connector asks to be read as a secret stands in one of the places that do not decide."""
+    one = {"dsn": "postgresql://a@db/shop", "password": {"env": "A"}}
+    keys: dict[str, dict[str, Any]] = {
+        "postgres": {
+            "listen": "127.0.0.1:1",
+            "upstream": {**one, "agents": {"bot": one}},
+            "observer": one,
+            "maintainer": one,
+        },
+        "aws": {
+            "listen": "127.0.0.1:1",
+            "account": "1" * 12,
+            "regions": ["us-east-1"],
+            "upstream": {
+                "access_key_id": "A",
+                "secret_access_key": {"env": "A"},
+                "session_token": {"env": "A"},
+            },
+        },
+    }
+    asked: list[object] = []
+
+    def secret(value: object) -> Any:
+        asked.append(value)
+        return lambda: "x"
+
+    found = connectors.load(connector)
+    target = Target("shop", connector, "production", True, False)
+    found.configure("shop", target, keys[connector], secret)
+    data = {
+        "store": "x",
+        "targets": {"shop": {"connector": connector, "environment": "production", **keys[connector]}},
+    }
+    decides = part(msgspec.json.encode(data).decode())
+    assert asked
+    assert decides.count(b'"(secret)"') == len(asked)
+    assert b'"env"' not in decides
 
 
 async def test_a_replica_on_a_configuration_that_was_never_approved_is_unfit(

@@ -165,6 +165,9 @@ async def test_nobody_floods_admins(governed: House) -> None:
         await governed.runtime.agents.add("one-more", "olga", by=SOCKET)
 
 
+SITE = '"api": {"public_url": "http://127.0.0.1:8470"}'
+
+
 def with_key(house: House) -> str:
     """What the configuration decides, with a key of the target that its connector does not know."""
     decides = json.loads(deciding.deciding(load(house.file).source))
@@ -190,8 +193,23 @@ def with_key(house: House) -> str:
             "x.cedar",
         ),
         (lambda h: h.runtime.governing.propose_config("[]", by=SOCKET), "JSON object"),
-        (lambda h: h.runtime.governing.propose_config('{"environment": {}}', by=SOCKET), "unknown key"),
-        (lambda h: h.runtime.governing.propose_config("{}", by=SOCKET), "two-sre' is not configured"),
+        (
+            lambda h: h.runtime.governing.propose_config(f'{{{SITE}, "environment": {{}}}}', by=SOCKET),
+            "unknown key",
+        ),
+        (
+            lambda h: h.runtime.governing.propose_config(f"{{{SITE}}}", by=SOCKET),
+            "two-sre' is not configured",
+        ),
+        (lambda h: h.runtime.governing.propose_config("{}", by=SOCKET), "api.public_url"),
+        (
+            lambda h: h.runtime.governing.propose_config('{"api": {"public_url": 7}}', by=SOCKET),
+            "api.public_url",
+        ),
+        (
+            lambda h: h.runtime.governing.propose_config('{"api": {"listen": "0.0.0.0:1"}}', by=SOCKET),
+            "api.public_url",
+        ),
         (lambda h: h.runtime.governing.propose_config(with_key(h), by=SOCKET), "unknown key 'pasword'"),
     ],
 )

@@ -1,7 +1,8 @@
 """The part of a configuration that decides, and a configuration made of the approved part and a file's rest.
 
 What does not decide is listed; all else does, so that a key that comes later is not forgotten. A reference to a secret does not
-decide (and never leaves the file): in its place stands a word, and the file's own reference is put back there."""
+decide (and never leaves the file): in its place stands a word, and the file's own reference is put back there. Only where a secret
+is read can there be one: elsewhere what looks like a reference decides, as the name `env` of a tag, an agent or an environment."""
 
 import copy
 import hashlib
@@ -15,15 +16,25 @@ from interlock.model.errors import Misconfigured, Rejected
 from interlock.runtime import config as configuration
 from interlock.runtime import secrets
 from interlock.runtime.config import Approved, Config
-from interlock.runtime.yaml_source import Source
+from interlock.runtime.yaml_source import Key, Source
 
 OPERATIONAL: Final = frozenset(
     {"store", "state_dir", "api", "policies", "notify", "witness", "origin", "master_key"}
 )
 """Where things are and who is told. The policies themselves are approved, not the folder they are read from."""
 
+SITE: Final = "public_url"
+"""Of the operational `api`, the key that decides all the same: passkeys belong to its host, and sign for its origin."""
+
 OPERATIONAL_OF_TARGET: Final = frozenset({"listen", "tls"})
 """Where agents reach a target."""
+
+SECRETS: Final = frozenset({("oidc", "client_secret")})
+"""Where the configuration has a secret, of what decides."""
+
+SECRETS_OF_TARGET: Final = frozenset({"password", "secret_access_key", "session_token"})
+"""What connectors call their secrets, at any depth of a target's own keys. What a connector calls otherwise decides: it has to be
+approved, and the same for each replica."""
 
 SECRET: Final = "(secret)"
 """Stands for a reference to a secret."""
@@ -32,14 +43,30 @@ SECRET: Final = "(secret)"
 def deciding(source: Source) -> bytes:
     """The part that decides, as canonical JSON. Raises Misconfigured for what JSON cannot hold."""
     top = source.mapping(source.data, ())
-    decides = {name: _without(value) for name, value in top.items() if name not in OPERATIONAL}
-    for name, keys in source.mapping(top.get("targets"), ("targets",)).items():
-        own = source.mapping(keys, ("targets", name))
-        decides["targets"][name] = {k: _without(v) for k, v in own.items() if k not in OPERATIONAL_OF_TARGET}
+    decides = {
+        name: _without(value, (name,))
+        for name, value in top.items()
+        if name not in OPERATIONAL and name != "targets"
+    }
+    decides["api"] = {SITE: _site(source)}
+    decides["targets"] = {
+        name: {
+            k: _without(v, ("targets", name, k))
+            for k, v in source.mapping(keys, ("targets", name)).items()
+            if k not in OPERATIONAL_OF_TARGET
+        }
+        for name, keys in source.mapping(top.get("targets"), ("targets",)).items()
+    }
     try:
         return canonical(decides)
     except (ValueError, TypeError):
         raise Misconfigured(f"{source.name}: a value is neither text, number, list nor mapping") from None
+
+
+def _site(source: Source) -> Any:
+    """The console's address, also when it is the usual one: what is left out could come in later without being noticed."""
+    top = source.mapping(source.data, ())
+    return source.mapping(top.get("api"), ("api",)).get(SITE, configuration.Api().public_url)
 
 
 def normal(text: str) -> bytes:
@@ -48,6 +75,9 @@ def normal(text: str) -> bytes:
         value = msgspec.json.decode(text)
         if not isinstance(value, dict):
             raise Rejected("the deciding part of a configuration is a JSON object")
+        api = value.get("api")
+        if not isinstance(api, dict) or api.keys() != {SITE} or not isinstance(api[SITE], str):
+            raise Rejected(f"the deciding part of a configuration says the console's address: api.{SITE}")
         return canonical(value)
     except (msgspec.MsgspecError, ValueError):
         raise Rejected("the deciding part of a configuration is a JSON object") from None
@@ -58,17 +88,24 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _without(value: Any) -> Any:
+def _without(value: Any, at: Key) -> Any:
     """The value without references to secrets."""
-    if _is_secret(value):
+    if _is_secret(value, at):
         return SECRET
     if isinstance(value, Mapping):
-        return {key: _without(inner) for key, inner in value.items()}
-    return [_without(inner) for inner in value] if isinstance(value, list) else value
+        return {key: _without(inner, (*at, str(key))) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without(inner, (*at, str(n))) for n, inner in enumerate(value)]
+    return value
 
 
-def _is_secret(value: Any) -> bool:
-    return isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in secrets.KINDS
+def _is_secret(value: Any, at: Key) -> bool:
+    """Whether a reference to a secret stands in a place of one."""
+    return _holds_secret(at) and secrets.is_reference(value)
+
+
+def _holds_secret(at: Key) -> bool:
+    return at in SECRETS or (at[0] == "targets" and len(at) > 2 and at[-1] in SECRETS_OF_TARGET)
 
 
 def in_force(config: Config, approved: bytes, policies: Mapping[str, str]) -> Config:
@@ -94,7 +131,9 @@ def merged(source: Source, approved: bytes) -> dict[str, Any]:
     top = source.mapping(source.data, ())
     decides: dict[str, Any] = msgspec.json.decode(approved)
     made = {name: value for name, value in top.items() if name in OPERATIONAL}
-    made |= {name: _with(v, top.get(name), (name,)) for name, v in decides.items() if name != "targets"}
+    mixed = ("targets", "api")
+    made |= {name: _with(v, top.get(name), (name,)) for name, v in decides.items() if name not in mixed}
+    made["api"] = {**source.mapping(top.get("api"), ("api",)), **decides.get("api", {})}
     mine = source.mapping(top.get("targets"), ("targets",))
     made["targets"] = {
         name: _target(keys, source.mapping(mine[name], ("targets", name)), name)
@@ -111,10 +150,10 @@ def _target(approved: Mapping[str, Any], mine: Mapping[str, Any], name: str) -> 
     }
 
 
-def _with(approved: Any, mine: Any, at: tuple[str, ...]) -> Any:
+def _with(approved: Any, mine: Any, at: Key) -> Any:
     """The approved value with the file's references to secrets put back."""
-    if approved == SECRET:
-        if not _is_secret(mine):
+    if approved == SECRET and _holds_secret(at):
+        if not _is_secret(mine, at):
             what = "the approved configuration has a secret here, and the file no reference to it"
             raise Misconfigured(f"{'.'.join(at)}: {what}")
         return mine
