@@ -1,5 +1,7 @@
 """Deciding about changes, over the API."""
 
+import sqlite3
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -175,3 +177,23 @@ async def test_the_glass_is_broken_for_a_target(api: Api) -> None:
 )
 async def test_what_cannot_be_signed_is_said_before(api: Api, query: dict[str, str], status: int) -> None:
     assert (await api.admin.get("/api/v1/break-glass/statement", params=query)).status_code == status
+
+
+async def test_who_looked_is_forgotten_after_the_retention_but_never_within_a_day(api: Api) -> None:
+    """What people approved within a day tells whether they are hasty: a shorter retention must not make them slow again."""
+    change = (await api.held()).id
+    await api.runtime.changes.opened(change, "ann")
+    await api.runtime.changes.withdraw(change, "never mind", by="uid/0")
+    core = api.runtime.core
+
+    async def looked() -> bool:
+        return await api.runtime.store.read(lambda tx: tx.review(change, "ann")) is not None
+
+    await core.forget_reviews(core.directory.now() + timedelta(days=1))
+    await api.runtime._retain()  # it is called by the clock
+    assert await looked()
+    ended = int((core.directory.now() - timedelta(days=31)).timestamp() * 1000)
+    with sqlite3.connect(api.runtime.config.store.removeprefix("sqlite:///")) as raw:
+        raw.execute("UPDATE changes SET updated_at = ? WHERE id = ?", (ended, change))
+    await api.runtime._retain()
+    assert not await looked()

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import structlog
 
-from interlock.control import breaker, limits
+from interlock.control import breaker, haste, limits
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import Change
 from interlock.model.errors import InterlockError, Unavailable
@@ -200,6 +200,11 @@ class Core:
         return (
             f"changes were stopped for {refuses[0].scope} just before it was carried out" if refuses else ""
         )
+
+    async def forget_reviews(self, before: datetime) -> None:
+        """Forget who looked at changes that ended before; never what people approved within a day, which tells who is hasty."""
+        before = min(before, self.directory.now() - haste.LOOKED_AT)
+        await self.store.transact(lambda tx: tx.forget_reviews(before))
 
     @property
     def halted(self) -> bool:

@@ -124,6 +124,8 @@ class Runtime:
         self.entrance = Entrance(self.core, store)
         self.enrolments = Enrolments(self.core, self.governance, self.entrance)
         self.oidc = OidcLogin(self.core, store, self.entrance, config.oidc) if config.oidc else None
+        if self.oidc is not None:
+            self.oidc.superseded = lambda: self.governing.files.waits("oidc")
         gates = {name: t.gate for name, t in self.targets.items()}
         self.changes = Changes(self.core, gates, self.governing.office)
         self.break_glass = BreakGlasses(self.core, gates, self.changes)
@@ -303,6 +305,7 @@ class Runtime:
         while await self.store.destroy_payloads_before(before):
             pass
         await self.core.forget()
+        await self.core.forget_reviews(before)
         await self.entrance.forget()
         await self.office.post.tidy()
         await self.trash.expire(self.config.retention_trash)

@@ -224,6 +224,9 @@ class Tx(ReadTx, Protocol):
     def forget_spent(self, before: datetime) -> None:
         """Forget the counters of slices that began before."""
 
+    def forget_reviews(self, before: datetime) -> None:
+        """Forget who looked at changes that ended before that time."""
+
 
 class Store(Protocol):
     """Everything durable: records, payloads and the ledger, in one database."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from interlock.control.change import OPEN, UNSETTLED
 from interlock.model.break_glass import BreakGlass
 from interlock.model.change import Approval, Review, TakenBack
 from interlock.model.errors import NotFound
@@ -70,6 +71,13 @@ class DecidingWrites(DecidingReads):
     def put_break_glass(self, glass: BreakGlass) -> None:
         self._t.glasses[glass.id] = msgspec.json.decode(msgspec.json.encode(glass), type=BreakGlass)
         self._t.revision += 1
+
+    def forget_reviews(self, before: datetime) -> None:
+        changes, going_on = self._t.changes, (*OPEN, *UNSETTLED)
+        for key in list(self._t.reviews):
+            change = changes.get(key[0])
+            if change is not None and change.state not in going_on and change.updated_at < before:
+                del self._t.reviews[key]
 
     def put_review(self, review: Review) -> None:
         self._t.reviews[review.change, review.person] = review

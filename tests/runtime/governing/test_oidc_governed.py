@@ -1,6 +1,7 @@
 """Logins with a provider in governed mode: who they let in is for admins to decide, and the provider decides nothing."""
 
-from collections.abc import AsyncIterator, Iterator
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,6 +12,7 @@ from tests.runtime.governing.conftest import ANN, SOCKET, House, Make
 
 from interlock.model.change import Change, ChangeState
 from interlock.model.errors import Rejected
+from interlock.runtime import doctor
 from interlock.runtime.governing import deciding
 from interlock.runtime.oidc.links import Link
 from interlock.runtime.oidc.login import Arrived
@@ -189,3 +191,60 @@ async def test_the_provider_is_part_of_what_admins_approve(governed: House, prov
     assert service is not None
     assert service.settings.groups_claim == "teams"
     assert await service.provider.metadata()
+
+
+OTHERS: dict[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
+    "another mapping": lambda keys: keys | {"groups": {"Others": "sre"}},
+    "another issuer": lambda keys: keys | {"issuer": "https://login.example"},
+    "none": lambda keys: None,
+}
+
+
+@pytest.mark.parametrize("how", OTHERS)
+async def test_a_provider_that_admins_have_replaced_lets_nobody_in(
+    governed: House, provider: Provider, how: str
+) -> None:
+    """This process goes on with the configuration that it began with, says that it has to be started again, and until then asks
+    nobody of whom admins have said no more."""
+    provider.claims["teams"] = ["Reliability"]
+    await linked(governed, "sam")
+    service = governed.runtime.oidc
+    assert service is not None
+    under_way = await service.begin("")
+    decides = json.loads(deciding.deciding(governed.runtime.config.source))
+    after = OTHERS[how](decides.pop("oidc"))
+    decides |= {"oidc": after} if after else {}
+    await agree(governed, governed.runtime.governing.propose_config(json.dumps(decides), by=SOCKET))
+    await governed.runtime.core.tasks.drain(10)
+    assert governed.runtime.oidc is service
+    for ask in (service.begin(""), service.answer(under_way.kept, {"code": "x", "state": "x"})):
+        with pytest.raises(Rejected, match="has to be started again"):
+            await ask
+    (check,) = [c for c in governed.runtime.health() if c.name == "approved/config" and not c.ok]
+    assert "another configuration" in check.why
+    assert "the configuration is not the approved one: oidc" in check.why, "the file is as before"
+    found = [f for f in await doctor.online(governed.runtime) if f.check == "approved-config"]
+    assert "restart this replica" in [f.fix for f in found]
+    await governed.restart()
+    now = governed.runtime.oidc
+    assert (now is None) == (after is None)
+    if now is not None:
+        assert now is not service
+        assert after is not None
+        assert (now.settings.issuer, now.settings.groups) == (after["issuer"], after["groups"])
+    if how == "another mapping":
+        provider.claims["teams"] = ["Others"]
+        assert isinstance(await login(governed), Arrived)
+
+
+async def test_another_part_of_the_configuration_leaves_logins_alone(
+    governed: House, provider: Provider
+) -> None:
+    provider.claims["teams"] = ["Reliability"]
+    await linked(governed, "sam")
+    decides = json.loads(deciding.deciding(governed.runtime.config.source))
+    decides["quorums"]["two-sre"]["count"] = 3
+    await agree(governed, governed.runtime.governing.propose_config(json.dumps(decides), by=SOCKET))
+    await governed.runtime.core.tasks.drain(10)
+    assert governed.runtime.governing.files.restart
+    assert isinstance(await login(governed), Arrived)

@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 import pytest
 from tests.runtime.stores.conftest import Backend
-from tests.runtime.stores.store_values import approval, wait
+from tests.runtime.stores.store_values import AT, approval, draft, wait
 
 from interlock.model.break_glass import BreakGlass
 from interlock.model.breaker import Breaker, BreakerState
-from interlock.model.change import Review, TakenBack
+from interlock.model.change import ChangeFilter, ChangeState, Review, TakenBack
 from interlock.model.errors import NotFound
 from interlock.testing.store import FakeStore
 
@@ -85,6 +85,34 @@ def test_reviews_are_kept_for_each_change_and_person(place: Place) -> None:
     assert since(timedelta(hours=2)) == ["CHG-1", "CHG-2"]
     place.transact(lambda tx: tx.put_review(Review("CHG-0", "ann", at, at)))
     assert since(timedelta(0)) == ["CHG-0"]
+
+
+def test_who_looked_is_forgotten_with_what_ended(place: Place) -> None:
+    """What still waits keeps its reviews, however old, and so does what ended lately."""
+    S = ChangeState
+
+    def fill(tx: Any) -> tuple[dict[S, str], datetime]:
+        made = {state: tx.new_change(draft(state=state, content=state.value)).id for state in S}
+        for change_id in made.values():
+            tx.put_review(Review(change_id, "ann", AT, AT))
+            tx.put_review(Review(change_id, "bob", AT))
+        return made, tx.now()
+
+    made, now = place.transact(fill)
+
+    def kept() -> set[S]:
+        pairs = [(s, name) for s in made for name in ("ann", "bob")]
+        found = {
+            (s, n) for s, n in pairs if place.read(lambda tx, s=s, n=n: tx.review(made[s], n)) is not None
+        }
+        assert found == {(s, n) for s, n in pairs if (s, "ann") in found}, "both, or neither"
+        return {s for s, _ in found}
+
+    place.transact(lambda tx: tx.forget_reviews(now))
+    assert kept() == set(S)
+    place.transact(lambda tx: tx.forget_reviews(now + timedelta(seconds=1)))
+    assert kept() == {S.HELD, S.APPROVED, S.EXECUTING, S.IN_DOUBT}
+    assert len(place.read(lambda tx: tx.changes(ChangeFilter()))) == len(S), "the records stay"
 
 
 def glass(number: int, at: datetime, minutes: int, by: str = "") -> BreakGlass:

@@ -169,6 +169,11 @@ def _with(approved: Any, mine: Any, at: Key) -> Any:
     return approved
 
 
+def section(content: bytes, name: str) -> Any:
+    """A top-level key of a deciding part; None without one."""
+    return msgspec.json.decode(content, type=dict[str, Any]).get(name)
+
+
 def changed_keys(before: bytes, after: bytes) -> list[tuple[str, str, str]]:
     """Each key that differs with its value before and after, as JSON; empty where there is none."""
     old, new = _flat(msgspec.json.decode(before)), _flat(msgspec.json.decode(after))

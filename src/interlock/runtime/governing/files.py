@@ -48,6 +48,7 @@ class Files:
         self._stamp: object = _stamp(config.file)
         self._lock = asyncio.Lock()
         self.refused: dict[str, str] = {}
+        self._other = b""
         self.restart = ""
         """Why a restart is needed; empty when it is not."""
         self.unapproved = False
@@ -78,7 +79,7 @@ class Files:
             await self._adopt(starting)
 
     async def _adopt(self, starting: bool) -> None:
-        in_force, policies, _ = await self._core.store.read(_approved)
+        in_force, policies, config = await self._core.store.read(_approved)
         marker = self._config.state_dir / MARKER
         if not in_force:
             if starting:
@@ -88,12 +89,13 @@ class Files:
                 _log.critical("governed.ended")
                 await self._use(None)
             self.refused, self.restart, self._adopted, self.unapproved = {}, "", {}, False
+            self._other = b""
             return
         if not self._adopted:
             _mark(marker, self._origin)
         if in_force[POLICIES] != self._adopted.get(POLICIES):
             await self._use(policies)
-        self._needs_restart(in_force[CONFIG], starting)
+        self._needs_restart(in_force[CONFIG], config, starting)
         self._adopted = in_force
         await self.compare()
 
@@ -101,16 +103,23 @@ class Files:
         if self._core.policies.use_approved(policies) and self.record_policies is not None:
             await self.record_policies()
 
-    def _needs_restart(self, approved: str, starting: bool) -> None:
+    def _needs_restart(self, approved: str, content: bytes, starting: bool) -> None:
         if approved == deciding.digest(self._in_use):
-            self.restart, self.unapproved = "", False
+            self.restart, self.unapproved, self._other = "", False, b""
             return
+        self._other = content
         # What was approved when this process began may go on; what never was makes it unfit.
         self.unapproved = self.unapproved or not self._adopted
         self.restart = "admins have approved another configuration than the one this process began with"
         if starting:
             raise Misconfigured(f"{self.restart}: start again")
         _log.critical("config.approved", hint="restart every replica to put it in force", approved=approved)
+
+    def waits(self, section: str) -> bool:
+        """Whether admins have approved another section of the configuration than the one this process began with."""
+        return bool(self._other) and deciding.section(self._other, section) != deciding.section(
+            self._in_use, section
+        )
 
     # -- comparing with the files
 
@@ -146,7 +155,7 @@ class Files:
             return f"the configuration cannot be read: {error}", [], b""
         if deciding.digest(read) == self._adopted[CONFIG]:
             return "", [], read
-        names = [at for at, _, _ in deciding.changed_keys(self._in_use, read)]
+        names = [at for at, _, _ in deciding.changed_keys(self._other or self._in_use, read)]
         return (
             f"the configuration is not the approved one: {', '.join(names[:5]) or 'it differs'}",
             names,
@@ -184,8 +193,8 @@ class Files:
     @property
     def problems(self) -> dict[str, str]:
         """Why files are refused, or a restart is needed; by what it is about."""
-        waits = {CONFIG: self.restart} if self.restart else {}
-        return {**waits, **self.refused}
+        both = [why for why in (self.restart, self.refused.get(CONFIG, "")) if why]
+        return {**self.refused, **({CONFIG: "; ".join(both)} if both else {})}
 
 
 def _approved(tx: ReadTx) -> tuple[dict[str, str], dict[str, str], bytes]:

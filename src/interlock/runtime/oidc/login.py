@@ -8,7 +8,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from urllib.parse import urlencode
 
@@ -91,6 +91,8 @@ class OidcLogin:
     def __init__(self, core: Core, store: SqlStore, entrance: Entrance, settings: Oidc) -> None:
         self._core, self._store, self._entrance = core, store, entrance
         self.settings, self.provider = settings, Provider(settings)
+        self.superseded: Callable[[], bool] = lambda: False
+        """Whether admins have approved another provider than this one: then it lets nobody in, until the server starts again."""
 
     @property
     def name(self) -> str:
@@ -102,6 +104,7 @@ class OidcLogin:
     async def begin(self, to: str = "", invitation: str = "") -> Begun:
         """Send a browser to the provider; `to` is where it wants to go afterwards, whatever that is. With the secret of an
         invitation, the login is to become the invited person's. Raises Rejected, Unavailable."""
+        self._in_force()
         digest = digest_of(invitation) if invitation else ""
         if digest:
             await self._store.read(lambda tx: _invitation(tx, digest))
@@ -138,6 +141,7 @@ class OidcLogin:
     async def answer(self, kept: str, said: Mapping[str, str]) -> Arrived | Link:
         """Let in who came back, or say that they wait to be confirmed. `said` is what the address says, each once. Raises
         Rejected, Unavailable."""
+        self._in_force()
         begun = self._opened(kept)
         if not hmac.compare_digest(said.get("state", "").encode(), begun.state.encode()):
             raise Rejected(_AGAIN)
@@ -152,6 +156,10 @@ class OidcLogin:
         expected = Expected(self.settings.issuer, self.settings.client_id, begun.nonce, begun.at, self._now())
         code = Code(said["code"], begun.verifier, self._redirect_uri)
         return await self._let_in(await self.provider.claims(code, expected), begun)
+
+    def _in_force(self) -> None:
+        if self.superseded():
+            raise Rejected("admins have approved another login provider: this server has to be started again")
 
     def _opened(self, kept: str) -> _Begun:
         try:

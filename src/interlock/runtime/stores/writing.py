@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy import Table, delete, exists, insert, select, update
 
 from interlock.control.breaker import agent as breaker_of
 from interlock.control.breaker import first_stop
+from interlock.control.change import OPEN, UNSETTLED
 from interlock.ledger import entry
 from interlock.ledger.entry import Entry, EntryError
 from interlock.ledger.merkle import Frontier
@@ -141,6 +142,15 @@ class SqlTx(SqlReadTx):
         row = {"change_id": review.change, "person": review.person}
         approved = milliseconds(review.approved_at)
         self._put(schema.reviews, **row, approved_at=approved, doc=_encode(review))
+
+    def forget_reviews(self, before: datetime) -> None:
+        changes, reviews = schema.changes, schema.reviews
+        ended = exists().where(
+            changes.c.id == reviews.c.change_id,
+            changes.c.state.not_in([s.value for s in (*OPEN, *UNSETTLED)]),
+            changes.c.updated_at < milliseconds(before),
+        )
+        self.runner.write(delete(reviews).where(ended))
 
     def put_break_glass(self, glass: BreakGlass) -> None:
         times = {"begun_at": milliseconds(glass.at), "ends_at": milliseconds(glass.until)}
