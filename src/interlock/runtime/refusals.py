@@ -2,6 +2,7 @@
 tries a hundred times a second does not fill the ledger."""
 
 from collections.abc import Awaitable, Callable
+import asyncio
 
 import structlog
 
@@ -44,7 +45,8 @@ class Failure(Value, frozen=True):
 
 
 class Refusals:
-    """Waiting refusals. `flush` makes them durable; they are kept while the store does not answer."""
+    """Waiting refusals. `flush` makes them durable, also those that another one is at; they are kept while the store does not
+    answer."""
 
     def __init__(
         self, watched: Callable[[Callable[[Tx, Found], None]], Awaitable[None]], terms: Terms
@@ -52,6 +54,7 @@ class Refusals:
         self._watched, self._terms = watched, terms
         self._counts: dict[Refusal, int] = {}
         self._failures: list[Failure] = []
+        self._flushing = asyncio.Lock()
 
     def note(self, ask: NoteRefusal) -> None:
         """`commands.NoteRefusal`."""
@@ -73,23 +76,31 @@ class Refusals:
 
     async def flush(self) -> None:
         """Record what waits. A store that does not answer is logged, and tried again next time."""
-        taken, self._counts = self._counts, {}
-        failures, self._failures = self._failures, []
-        if not taken and not failures:
-            return
+        async with self._flushing:
+            taken, self._counts = self._counts, {}
+            failures, self._failures = self._failures, []
+            if not taken and not failures:
+                return
 
-        def record(tx: Tx, opened: Found) -> None:
-            _record(tx, taken)
-            for one in failures:
-                trips.failed(tx, one.principal, one.target, one.operations, one.cause, self._terms, opened)
+            def record(tx: Tx, opened: Found) -> None:
+                _record(tx, taken)
+                for one in failures:
+                    trips.failed(tx, one.principal, one.target, one.operations, one.cause, self._terms, opened)
 
-        try:
-            await self._watched(record)
-        except InterlockError as error:
-            _log.error("refusals.not_recorded", waiting=len(taken), why=str(error))
-            self._failures = [*failures, *self._failures][:KINDS]
-            for refusal, count in taken.items():
-                self._counts[refusal] = self._counts.get(refusal, 0) + count
+            try:
+                await self._watched(record)
+            except InterlockError as error:
+                _log.error("refusals.not_recorded", waiting=len(taken), why=str(error))
+                self._keep(taken, failures)
+            except BaseException:
+                # Cancelled, as at the end of the process: whether they are recorded is not known, and twice is better than never.
+                self._keep(taken, failures)
+                raise
+
+    def _keep(self, taken: dict[Refusal, int], failures: list[Failure]) -> None:
+        self._failures = [*failures, *self._failures][:KINDS]
+        for refusal, count in taken.items():
+            self._counts[refusal] = self._counts.get(refusal, 0) + count
 
 
 def _record(tx: Tx, refusals: dict[Refusal, int]) -> None:

@@ -317,6 +317,15 @@ class Samples(Protocol):
         cannot be read."""
 
 
+@runtime_checkable
+class Withholds(Protocol):
+    """What a `Live` may offer besides: recorded works with secrets in them, which whoever approves need not know."""
+
+    def disclosed(self, payload: bytes) -> bytes:
+        """The record as people are given it to check (`Connector.recorded`): of the same content and statements, without secrets.
+        Raises Rejected when it cannot be read."""
+
+
 class Recorded(Value, frozen=True):
     """What a recorded work says: its digest (`Work.content`), and its native statements as text for people."""
 

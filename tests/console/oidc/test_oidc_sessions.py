@@ -119,7 +119,8 @@ def test_pages_that_are_light() -> None:
     assert {p.path.removeprefix("/console/") for p in PAGES if p.light} == {
         "logout", "changes/{id}/sign", "changes/{id}/opened", "changes/{id}/take-back", "changes/{id}/comment",
         "changes/{id}/withdraw", "agents/{name}/disable", "grants/{id}/revoke", "people/{name}/disable",
-        "people/{name}/passkeys/{id}/revoke", "people/{name}/unlink", "environments/{name}/freeze", "policy/simulator", "targets/{name}/break-glass",
+        "people/{name}/passkeys/{id}/revoke", "people/{name}/unlink", "environments/{name}/freeze", "policy/simulator",
+            "targets/{name}/break-glass",
     }  # fmt: skip
     assert all(p.method == "POST" and p.who is Who.PERSON for p in PAGES if p.light)
 

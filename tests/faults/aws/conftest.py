@@ -120,6 +120,9 @@ def patient() -> None:
 @pytest.fixture(scope="session")
 def moto() -> Iterator[MotoServer]:
     with MotoServer.start() as server:
+        server.client(
+            "sts"
+        ).get_caller_identity()  # the first call of a service loads it, which may take longer than `ANSWER_S`
         yield server
 
 

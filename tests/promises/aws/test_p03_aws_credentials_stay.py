@@ -6,19 +6,30 @@ One life of a gateway in which each secret is a text that cannot be anywhere by 
 
 import base64
 import contextlib
+import io
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 from botocore.exceptions import ClientError
+from rich.console import Console
 from tests.faults.aws.conftest import Place, told
 from tests.faults.aws.faulty import Fault, Faulty, answer
 from tests.promises.planted import planted, shapes
 
+from interlock.cli import review
+from interlock.cli.options import read_payload
+from interlock.console.app import Door, create_app
+from interlock.console.schemas import ToSign
+from interlock.control.shown import text_of
+from interlock.model.change import ChangeFilter, Statement, Verdict
 from interlock.model.people import signing_key
+from interlock.runtime.http import with_uid
 from interlock.testing.moto import UPSTREAM_KEY, UPSTREAM_SECRET, AwsGateway, MotoServer
 
 VALUES = {
@@ -86,6 +97,7 @@ def live(life: Life) -> None:
         MasterUsername="root", MasterUserPassword=VALUES["master password"], AllocatedStorage=20,
     )  # fmt: skip
     call("ec2", "run_instances", ImageId="ami-12c6146b", MinCount=1, MaxCount=1, UserData=VALUES["user data"])
+    place.gateway.run(asked(life))
     for change in place.changes():
         if change.state.value == "held":
             place.gateway.approve(change.id)
@@ -130,12 +142,46 @@ def afterwards(life: Life) -> None:
     gateway = life.place.gateway
     for change in life.place.changes():
         shown = gateway.run(gateway.runtime.changes.show(change.id))
-        # The payload is what is run when people have approved it, and what their own machines check: sealed in the store.
-        shown = msgspec.structs.replace(shown, payload=None)
         life.said[f"show {change.id}"] = str(shown).encode()
         life.said[f"record {change.id}"] = str(change).encode()
+        words = Statement(*("",) * 7, Verdict.APPROVE, *("",) * 4)
+        life.said[f"the text that is signed of {change.id}"] = text_of(
+            shown.change, shown.statements, words
+        ).encode()
+    gateway.run(asked(life))
     life.said["the ledger"] = str(gateway.entries()).encode()
     life.said["doctor"] = str(gateway.run(gateway.runtime.targets["cloud"].live.doctor())).encode()
+
+
+async def asked(life: Life) -> None:
+    """What approvers are given: over the API, and by the command line, which computes it anew on their own machines."""
+    runtime = life.place.gateway.runtime
+    transport = httpx.ASGITransport(app=with_uid(create_app(runtime, Door.SOCKET), 0))
+    async with httpx.AsyncClient(transport=transport, base_url="http://interlock") as api:
+        for change in await runtime.changes.list(ChangeFilter(agent=life.place.agent, limit=200)):
+            path = f"/api/v1/changes/{change.id}"
+            life.said[f"api {change.id}"] = (await api.get(path)).content
+            query = {
+                "person": "ann",
+                **(
+                    {"verdict": "approve"}
+                    if change.state.value == "held"
+                    else {"revert": "true", "nonce": "n" * 32}
+                ),
+            }
+            answer = await api.get(f"{path}/statement", params=query)
+            if not answer.is_success:
+                assert change.state.value not in ("held", "applied"), answer.text
+                continue
+            told = msgspec.json.decode(answer.content, type=ToSign)
+            life.said[f"statement {change.id}"] = answer.content + (told.payload or b"")
+            force = None if change.state.value == "held" else False
+            wish = review.Wish(change.id, "ann", Verdict.APPROVE, "", force, told.statement.nonce)
+            seen = review.check(told, wish, read_payload, datetime.now(UTC))
+            assert seen.own_reading
+            with io.StringIO() as paper:
+                Console(file=paper, width=200).print(review.render(seen, full=True))
+                life.said[f"on paper {change.id}"] = paper.getvalue().encode()
 
 
 def found(life: Life, secret: str) -> list[str]:
@@ -156,6 +202,11 @@ def test_the_life_was_a_full_one(life: Life) -> None:
     assert any(b"applied" in state for state in states)
     assert any(b"reverted" in state for state in states)
     assert b"change.applied" in life.said["the log"]
+    for way in ("statement ", "on paper ", "api ", "the text that is signed of "):
+        words = b"".join(said for name, said in life.said.items() if name.startswith(way))
+        for call in (b"PutSecretValue", b"RunInstances", b"CreateDBInstance"):
+            assert call in words, (way, call)
+        assert b"***" in words, way
     assert any(name.startswith("the file interlock.db") for name in life.said)
     passed = [seen for seen in life.place.aws.seen if VALUES["rotated"].encode() in seen.body]
     assert passed, "no secret value came to AWS"

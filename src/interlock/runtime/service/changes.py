@@ -39,14 +39,14 @@ from interlock.runtime.governing.office import Office
 from interlock.runtime.service.entrance import used
 from interlock.runtime.service.reverting import Noting, RevertPlan, rehearsed
 from interlock.runtime.service.trash import refuse_emptied
-from interlock.sdk.connector import Answer, Permitted, Principal, Unit
+from interlock.sdk.connector import Answer, Permitted, Principal, Unit, Withholds
 from interlock.sdk.ports import ReadTx, Tx
 
 
 class ChangeView(Value, frozen=True):
-    """A change with all that people need to judge it. `payload` is the connector's record (`content` is its digest), `statements`
-    how the connector reads it: None when the payload is destroyed, or the target is not served here. `replaced` is the approved
-    change that this one outgrew."""
+    """A change with all that people need to judge it. `payload` is the connector's record as far as people are told it (`content`
+    is its digest), `statements` how the connector reads it: None when it is destroyed, or the target is not served here. `replaced`
+    is the approved change that this one outgrew."""
 
     change: Change
     approvals: tuple[Approval, ...]
@@ -95,9 +95,11 @@ class Changes:
         view = await self._core.store.read(read)
         live = self._core.lives.get(view.change.target)
         if live is None or view.payload is None:
-            return view
+            # What may be told of it is the connector's to say.
+            return structs.replace(view, payload=None)
         lines = tuple(live.describe(view.payload))
-        return structs.replace(view, statements=lines)
+        told = live.disclosed(view.payload) if isinstance(live, Withholds) else view.payload
+        return structs.replace(view, statements=lines, payload=told)
 
     # -- deciding
 

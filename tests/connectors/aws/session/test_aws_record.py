@@ -1,5 +1,7 @@
 """What is recorded of calls: the same work is recognised, any other is not, and people read it without secrets."""
 
+import base64
+import hashlib
 from typing import Any
 
 import msgspec
@@ -23,7 +25,6 @@ REQUEST = Request(
     "",
     (("content-type", "application/x-amz-json-1.0"),),
     b'{"TableName":"orders"}',
-    '{"TableName":"orders"}',
 )
 
 
@@ -187,3 +188,120 @@ def test_queue_urls_name_the_gateway_outside_and_aws_inside() -> None:
     assert inside.body == b'{"QueueUrl":"%s/123456789012/q"}' % aws.encode()
     _, told = rewriting.outward(request, (), b'{"QueueUrl":"%s/123456789012/q"}' % aws.encode(), aws, own)
     assert told == request.body
+
+
+# -- what people are given of it
+
+SECRET = "correct-horse-battery"
+DATA = "a-row-value"
+HIDING = {
+    "a password": Call(
+        "rds", "CreateDBInstance", "us-east-1", "1",
+        {"DBInstanceIdentifier": "d", "MasterUserPassword": SECRET, "AllocatedStorage": 20},
+    ),
+    "a secret string": Call("secretsmanager", "PutSecretValue", "us-east-1", "1", {"SecretId": "s", "SecretString": SECRET}),
+    "secret bytes": Call(
+        "secretsmanager", "PutSecretValue", "us-east-1", "1", {"SecretId": "s", "SecretBinary": SECRET.encode()}
+    ),
+    "a parameter": Call(
+        "ssm", "PutParameter", "us-east-1", "1", {"Name": "n", "Value": SECRET, "Type": "SecureString"}
+    ),
+    "user data": Call("ec2", "RunInstances", "us-east-1", "1", {"ImageId": "ami-1", "UserData": SECRET}),
+    "user data inside": Call(
+        "ec2", "CreateLaunchTemplate", "us-east-1", "1",
+        {"LaunchTemplateName": "t", "LaunchTemplateData": {"ImageId": "ami-1", "UserData": SECRET}},
+    ),
+    "variables": Call(
+        "lambda", "UpdateFunctionConfiguration", "us-east-1", "1",
+        {"FunctionName": "f", "Environment": {"Variables": {"KEY": SECRET, "name": SECRET, "X": DATA}}},
+    ),
+    "variables in pairs": Call(
+        "ecs", "RegisterTaskDefinition", "us-east-1", "1",
+        {"family": "f", "containerDefinitions": [{"name": "c", "environment": [{"name": "KEY", "value": SECRET}]}]},
+    ),
+    "a pair": Call(
+        "cloudformation", "CreateStack", "us-east-1", "1",
+        {"StackName": "s", "Parameters": [{"ParameterKey": "DbPassword", "ParameterValue": SECRET}]},
+    ),
+    "a whole structure": Call(
+        "transfer", "CreateConnector", "us-east-1", "1", {"Url": "u", "Credentials": {"Deep": [SECRET, {"x": SECRET}]}}
+    ),
+    "a row": Call(
+        "dynamodb", "PutItem", "us-east-1", "1", {"TableName": "t", "Item": {"id": {"S": DATA}, "n": {"N": "1"}}}
+    ),
+    "messages": Call("sqs", "SendMessage", "us-east-1", "1", {"QueueUrl": "q", "MessageBody": DATA}),
+    "a row beside a secret": Call(
+        "dynamodb", "PutItem", "us-east-1", "1", {"TableName": "t", "Item": {"id": {"S": DATA}}, "Password": SECRET}
+    ),
+    "a body": Call("s3", "PutObject", "us-east-1", "1", {"Bucket": "b", "Key": "k"}, streaming="Body", length=3),
+    "nothing": Call("dynamodb", "DeleteTable", "us-east-1", "1", {"TableName": "orders", "ClientToken": "t"}),
+}  # fmt: skip
+
+
+def sent(call: Call) -> Recorded:
+    """As it is recorded: with the bytes and the address that it came with."""
+    raw = f"{SECRET} {DATA}"
+    headers = (("x-amz-thing", raw),)
+    request = Request(call, "json", "POST", f"/{raw}", f"q={raw}", headers, raw.encode())
+    return Recorded((request, REQUEST), "fixer")
+
+
+@pytest.mark.parametrize("name", HIDING)
+def test_what_is_disclosed_has_the_same_content_and_no_secret(name: str) -> None:
+    made = sent(HIDING[name])
+    told = read(made.disclosed().payload())
+    assert told.content == made.content == read(made.payload()).content
+    assert told.statements == made.statements
+    assert told.disclosed() == told
+    said = made.disclosed().payload() + "".join(told.statements).encode()
+    for secret in (SECRET, DATA):
+        assert secret.encode() not in said
+        assert base64.b64encode(secret.encode()).rstrip(b"=")[:-1] not in said
+        assert hashlib.sha256(secret.encode()).hexdigest().encode() not in said
+
+
+@pytest.mark.parametrize("name", [name for name in HIDING if name not in ("a body", "nothing")])
+def test_what_is_hidden_is_bound_all_the_same(name: str) -> None:
+    """Another secret is other work, and so is one that is masked where none was, or has another digest."""
+    call, made = HIDING[name], sent(HIDING[name])
+    other = msgspec.json.decode(
+        msgspec.json.encode(call.parameters).replace(SECRET.encode(), b"x").replace(DATA.encode(), b"x")
+    )
+    if name != "secret bytes":
+        changed_ = sent(msgspec.structs.replace(call, parameters=other))
+        assert changed_.content != made.content
+        assert changed_.statements == made.statements
+    (told, rest) = made.disclosed().requests
+    for forged in (
+        msgspec.structs.replace(told, secrets="0" * 64),
+        msgspec.structs.replace(told, secrets=""),
+        msgspec.structs.replace(told, call=msgspec.structs.replace(told.call, operation="Other")),
+        msgspec.structs.replace(
+            told, call=msgspec.structs.replace(told.call, parameters={**told.call.parameters, "More": 1})
+        ),
+    ):
+        assert Recorded((forged, rest), "fixer").content != made.content
+
+
+def test_what_is_hidden_is_salted_with_the_rest() -> None:
+    """Two calls with one password have nothing in common."""
+    one, two = (
+        Call(
+            "rds",
+            "ModifyDBInstance",
+            "us-east-1",
+            "1",
+            {"DBInstanceIdentifier": d, "MasterUserPassword": SECRET},
+        )
+        for d in ("a", "b")
+    )
+    digests = [sent(call).disclosed().requests[0].secrets for call in (one, two)]
+    assert len({*digests, ""}) == 3
+
+
+def test_statements_are_read_from_what_is_bound_and_nothing_else() -> None:
+    """What would be made is what people read: no field of a record words it in another way."""
+    assert "shown" not in Request.__struct_fields__
+    assert sent(HIDING["a password"]).statements[0] == (
+        "rds CreateDBInstance (us-east-1)\n  AllocatedStorage = 20\n  DBInstanceIdentifier = d\n  MasterUserPassword = ***"
+    )

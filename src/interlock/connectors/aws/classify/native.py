@@ -1,15 +1,16 @@
 """A call as text for people and for the record: canonical JSON, secrets masked.
 
-What is masked is not in the digest of this text either: who binds an approval to a call must digest the parameters themselves.
+What is masked is not in the digest of this text either: who binds an approval to a call must digest the parameters themselves
+(`session.record`).
 """
 
 import hashlib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from interlock.connectors.aws.call import Call
 from interlock.model.base import canonical
@@ -42,15 +43,89 @@ _LONGEST = 65_536
 """Characters of a text that are shown."""
 
 
+Hidden = tuple[tuple[str, ...], Any]
+"""The way to a value that is masked, and the value."""
+
+
 def native(call: Call) -> str:
     """The canonical JSON of a call."""
     shown = {
         "service": call.service,
         "operation": call.operation,
         "region": call.region,
-        "parameters": _shown(call.parameters, call, hide=_secret_parameter(call)),
+        "parameters": parameters(call),
     }
     return canonical(shown).decode()
+
+
+def parameters(call: Call) -> dict[str, Any]:
+    """The parameters for people, as JSON builtins: secrets are masked."""
+    walk = _Walk(call, _scalar)
+    return {name: walk.top(name, value) for name, value in call.parameters.items()}
+
+
+class Parted(NamedTuple):
+    """A call's parameters as they are, but for what people are not shown: a mask stands in its place. `secrets` and `data` (rows,
+    messages) are what was there."""
+
+    parameters: dict[str, Any]
+    secrets: tuple[Hidden, ...]
+    data: tuple[Hidden, ...]
+
+
+def parted(call: Call) -> Parted:
+    """The parameters, and what is hidden of them. What is masked already is found in the same places: names decide, not values."""
+    walk = _Walk(call, lambda value: value)
+    shown = {name: walk.top(name, value) for name, value in call.parameters.items()}
+    return Parted(shown, tuple(walk.secrets), tuple(walk.data))
+
+
+class _Walk:
+    """Goes through a call's parameters. `leaf` makes what is shown of a value that is none of structure, map and list."""
+
+    def __init__(self, call: Call, leaf: Callable[[Any], Any]) -> None:
+        self._call, self._leaf = call, leaf
+        self._hide = _secret_parameter(call)
+        self.secrets: list[Hidden] = []
+        self.data: list[Hidden] = []
+
+    def top(self, name: str, value: Any) -> Any:
+        return self._member(name, value, (name,), hide=False)
+
+    def _shown(self, value: Any, at: tuple[str, ...], name: str, *, item: bool = False) -> Any:
+        if isinstance(value, Mapping):
+            pair = _labels_secret(value)
+            masked = pair or bool(_VALUES.match(_plain(name)))
+            # Variables are a map from any names, `Key` among them, or a list of pairs of a name and a value.
+            labels = _LABELS if pair or item else frozenset[str]()
+            shown = {}
+            for k, v in value.items():
+                hide = masked and _plain(str(k)) not in labels and not isinstance(v, Mapping)
+                shown[str(k)] = self._member(str(k), v, (*at, str(k)), hide=hide)
+            return shown
+        if isinstance(value, list | tuple):
+            return [self._shown(each, (*at, str(n)), name, item=True) for n, each in enumerate(value)]
+        return self._leaf(value)
+
+    def _member(self, name: str, value: Any, at: tuple[str, ...], *, hide: bool) -> Any:
+        if isinstance(value, bool):
+            return value
+        if hide or name in self._hide or _is_secret(name):
+            self.secrets.append((at, value))
+            return MASK
+        if (self._call.service, name) in _DATA:
+            return self._outline(value, at)
+        return self._shown(value, at, name)
+
+    def _outline(self, value: Any, at: tuple[str, ...]) -> Any:
+        """Data (rows, messages): their names and form, not their values."""
+        if isinstance(value, Mapping):
+            self.data += [((*at, str(k)), v) for k, v in value.items()]
+            return dict.fromkeys(map(str, value), MASK)
+        if isinstance(value, list | tuple):
+            return [self._outline(item, (*at, str(n))) for n, item in enumerate(value)]
+        self.data.append((at, value))
+        return MASK
 
 
 def _secret_parameter(call: Call) -> frozenset[str]:
@@ -62,39 +137,10 @@ def _secret_parameter(call: Call) -> frozenset[str]:
     return frozenset()
 
 
-def _shown(value: Any, call: Call, *, name: str = "", hide: frozenset[str] = frozenset()) -> Any:
-    if isinstance(value, Mapping):
-        masked = bool(_VALUES.match(_plain(name))) or _labels_secret(value)
-        return {str(k): _member(str(k), v, call, hide=hide, masked=masked) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_shown(item, call, name=name, hide=hide) for item in value]
-    return _scalar(value)
-
-
 def _labels_secret(pair: Mapping[str, Any]) -> bool:
     """Whether it is a name and a value, and the name is that of a secret (parameters of stacks, variables, options)."""
     label = next((v for k, v in pair.items() if _plain(str(k)) in _LABELS and isinstance(v, str)), "")
     return len(pair) <= 4 and bool(_LABEL.search(_plain(label)))
-
-
-def _member(name: str, value: Any, call: Call, *, hide: frozenset[str], masked: bool) -> Any:
-    labels = masked and _plain(name) in _LABELS
-    if isinstance(value, bool):
-        return value
-    if name in hide or _is_secret(name) or (masked and not labels and not isinstance(value, Mapping)):
-        return MASK
-    if (call.service, name) in _DATA:
-        return _outline(value)
-    return _shown(value, call, name=name, hide=hide)
-
-
-def _outline(value: Any) -> Any:
-    """Data (rows, messages): their names and form, not their values."""
-    if isinstance(value, Mapping):
-        return {str(k): MASK for k in value}
-    if isinstance(value, list | tuple):
-        return [_outline(item) for item in value]
-    return MASK
 
 
 @lru_cache(maxsize=32_768)

@@ -178,7 +178,6 @@ class Exchange:
             sigv4.without_signature(head.query),
             headers,
             body.data if body.complete else None,
-            what.operation.native,
             "" if body.complete else _declared(head.headers),
         )
         if not rewriting.concerns(made):

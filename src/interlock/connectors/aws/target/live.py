@@ -142,6 +142,10 @@ class AwsLive:
     def describe(self, payload: bytes) -> Sequence[str]:
         return record.read(payload).statements
 
+    def disclosed(self, payload: bytes) -> bytes:
+        """The recorded calls without what is secret in them."""
+        return record.read(payload).disclosed().payload()
+
     async def again(self, change: Change, payload: bytes, principal: Principal) -> tuple[Work, Unit]:
         """A unit that makes a recorded call on the server's side."""
         return await rerun.again(self, change, payload, principal)

@@ -36,6 +36,8 @@ async def again(server: Reruns, change: Change, payload: bytes, principal: Princ
     recorded = read(payload)
     pieces = []
     for request in recorded.requests:
+        if request.secrets:
+            raise Rejected(f"what is secret in {request.call.name} is not in this record")
         if request.body is None:
             raise Rejected(
                 f"the body of {request.call.name} was too large to be kept: let the agent make the call again"
@@ -60,11 +62,9 @@ def revert(
             f"{change.id} cannot be reverted: {pairs[0][0].reason if pairs else 'it left no before-image'}"
         )
     unit = RevertUnit(server, change, pairs, force=force)
-    content = digest_of(
-        {"revert": change.id, "force": force, "steps": [judged.exact(plan) for plan, _ in pairs]}
-    )
-    payload = Recorded((), principal.agent, change.id).payload()
-    return Work(principal, unit.operations, content, payload, reverts=change.id), unit
+    steps = digest_of({"force": force, "steps": [judged.exact(plan) for plan, _ in pairs]})
+    recorded = Recorded((), principal.agent, change.id, steps)
+    return Work(principal, unit.operations, recorded.content, recorded.payload(), reverts=change.id), unit
 
 
 _OPPOSITE = {ChangeKind.CREATED: ChangeKind.DELETED, ChangeKind.DELETED: ChangeKind.CREATED}
