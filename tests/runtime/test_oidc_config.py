@@ -7,8 +7,8 @@ import pytest
 from interlock.model.errors import Misconfigured
 from interlock.runtime.config import Config, build
 from interlock.runtime.governing import deciding
+from interlock.runtime.in_force import config_entry
 from interlock.runtime.oidc.settings import is_endpoint
-from interlock.runtime.runtime import _config_entry
 from interlock.runtime.yaml_source import Source
 
 FULL = """\
@@ -109,15 +109,15 @@ def test_who_is_an_admin_is_not_the_providers_to_say() -> None:
 
 def test_it_belongs_to_what_decides() -> None:
     """A changed mapping changes the recorded digest; where the secret comes from does not."""
-    digest = _config_entry(read(FULL))["digest"]
-    assert _config_entry(read(FULL.replace("env: OIDC_SECRET", "env: OTHER")))["digest"] == digest
+    digest = config_entry(read(FULL))["digest"]
+    assert config_entry(read(FULL.replace("env: OIDC_SECRET", "env: OTHER")))["digest"] == digest
     for old, new in (
         (": dba", ": sre"),
         ("trust_groups: false", "trust_groups: true"),
         ("realms/", "realm/"),
     ):
-        assert _config_entry(read(FULL.replace(old, new)))["digest"] != digest
-    assert "login.example" not in str(_config_entry(read(FULL)))
+        assert config_entry(read(FULL.replace(old, new)))["digest"] != digest
+    assert "login.example" not in str(config_entry(read(FULL)))
 
 
 def test_admins_approve_all_of_it_but_where_the_secret_is() -> None:

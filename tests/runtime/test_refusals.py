@@ -6,6 +6,7 @@ from typing import Any
 from interlock.model.decision import Target
 from interlock.model.operation import Action, Operation
 from interlock.pipeline.commands import NoteRefusal
+from interlock.pipeline.terms import Terms
 from interlock.runtime.refusals import Refusals
 from interlock.sdk.connector import Principal
 from interlock.testing.store import FakeStore
@@ -32,6 +33,13 @@ class Slow(FakeStore):
         return await super().transact(work, later=later)
 
 
+def refusals_of(store: FakeStore) -> Refusals:
+    def watched(work: Any) -> Any:
+        return store.transact(lambda tx: work(tx, []))
+
+    return Refusals(watched, Terms({}, store.origin))
+
+
 def counts(store: FakeStore) -> list[Any]:
     return [entry.body["count"] for entry in store.entries("decision")]
 
@@ -41,7 +49,7 @@ def test_a_flush_waits_for_the_one_that_is_at_it() -> None:
 
     async def run() -> None:
         store = Slow()
-        refusals = Refusals(store)
+        refusals = refusals_of(store)
         refusals.note(ASK)
         chore = asyncio.create_task(refusals.flush())
         await store.asked.wait()
@@ -60,7 +68,7 @@ def test_a_flush_waits_for_the_one_that_is_at_it() -> None:
 def test_what_is_cut_off_is_recorded_by_the_next() -> None:
     async def run() -> None:
         store = Slow()
-        refusals = Refusals(store)
+        refusals = refusals_of(store)
         refusals.note(ASK)
         chore = asyncio.create_task(refusals.flush())
         await store.asked.wait()

@@ -129,8 +129,9 @@ def ended(tx: Tx, change: Change, settled: Settled, terms: Terms, found: Found |
     """A change has an outcome: units that fail are counted, and those that end well on probation."""
     failed = settled.committed is False
     _end_trial(tx, change, well=settled.committed is True)
-    target = Target(change.target, change.environment, change.fingerprint)
-    limits = None if terms.signals is None or change.reverts else limits_of(terms, target, change.agent)
+    if terms.signals is None or change.reverts or "observed" in change.marker:
+        return
+    limits = terms.signals.of(change.environment, change.agent)
     if not failed or limits is None or settled.cause is Cause.TRANSIENT or not change.session:
         return
     unit = seen(

@@ -1,8 +1,8 @@
 """Refusals that happened before anything was measured: recorded soon, and counted together with their like, so that an agent that
 tries a hundred times a second does not fill the ledger."""
 
-from collections.abc import Awaitable, Callable
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -85,7 +85,9 @@ class Refusals:
             def record(tx: Tx, opened: Found) -> None:
                 _record(tx, taken)
                 for one in failures:
-                    trips.failed(tx, one.principal, one.target, one.operations, one.cause, self._terms, opened)
+                    trips.failed(
+                        tx, one.principal, one.target, one.operations, one.cause, self._terms, opened
+                    )
 
             try:
                 await self._watched(record)

@@ -11,7 +11,7 @@ import interlock
 from interlock.control import breaker
 from interlock.control.passkey import site_of
 from interlock.ledger.log import SigningRefused
-from interlock.model.base import Json, Value, digest_of, to_json
+from interlock.model.base import Value
 from interlock.model.breaker import Breaker
 from interlock.model.decision import Target
 from interlock.model.errors import Misconfigured, NotFound
@@ -25,6 +25,7 @@ from interlock.runtime.directory import Directory
 from interlock.runtime.governance import GOVERNED, TRY_OUT, WARNING, Governance
 from interlock.runtime.governing import admins
 from interlock.runtime.governing.service import Governing
+from interlock.runtime.in_force import config_entry, record
 from interlock.runtime.notify.office import Job, Office
 from interlock.runtime.notify.words import Words
 from interlock.runtime.oidc.login import OidcLogin
@@ -200,8 +201,8 @@ class Runtime:
             if row.scope.startswith("session/") and row.moved_by == own:
                 tx.drop_breaker(row.scope)
         beat(tx, self.terms.gateway)
-        _record(tx, "policy", self.core.policies.entry())
-        _record(tx, "config", _config_entry(self.config))
+        record(tx, "policy", self.core.policies.entry())
+        record(tx, "config", config_entry(self.config))
 
     async def _reach_all(self) -> None:
         await asyncio.gather(*(t.reach() for t in self.targets.values()))
@@ -283,7 +284,7 @@ class Runtime:
 
     async def _record_policies(self) -> None:
         entry = self.core.policies.entry()
-        await self.store.transact(lambda tx: _record(tx, "policy", entry))
+        await self.store.transact(lambda tx: record(tx, "policy", entry))
 
     async def sign(self) -> None:
         """Sign a checkpoint, for the witnesses too. A refusal is an alarm: the store contradicts what was signed before."""
@@ -370,34 +371,3 @@ def _configured(config: Config, name: str, connector: Connector) -> tuple[Target
         return target, connector.configure(name, target, keys.own, secrets.reader(config.folder))
     except Misconfigured as error:
         raise config.source.within(("targets", name), str(error)) from None
-
-
-def _record(tx: Tx, kind: str, body: Mapping[str, Json]) -> None:
-    """Record what is in force, when it differs from what was recorded last."""
-    key, digest = f"recorded.{kind}", digest_of(body)
-    if tx.meta(key) != digest:
-        tx.append(kind, body)
-        tx.put_meta(key, digest)
-
-
-def _config_entry(config: Config) -> dict[str, Json]:
-    """What decides, of the configuration; never addresses of targets or references to secrets."""
-    decides: dict[str, Json] = {
-        "site": config.api.public_url,
-        "environments": {name: e.protection for name, e in config.environments.items()},
-        "targets": {t.name: [t.connector, t.environment, t.mode] for t in config.targets.values()},
-        "quorums": {q.name: [q.count, q.group] for q in config.quorums.values()},
-        "guardrails": config.guardrails,
-        "reveal": sorted(config.reveal),
-        "limits": to_json(config.limits),
-        "budgets": None if config.budgets is None else to_json(config.budgets),
-        "breakers": None if config.signals is None else to_json(config.signals),
-    }
-    if config.oidc is not None:
-        decides["oidc"] = [
-            config.oidc.issuer,
-            config.oidc.groups_claim,
-            config.oidc.groups,
-            config.oidc.trust_groups,
-        ]
-    return {"digest": digest_of(decides), "guardrails": config.guardrails, "targets": len(config.targets)}

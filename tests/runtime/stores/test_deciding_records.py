@@ -91,7 +91,7 @@ def test_who_looked_is_forgotten_with_what_ended(place: Place) -> None:
     """What still waits keeps its reviews, however old, and so does what ended lately."""
     S = ChangeState
 
-    def fill(tx: Any) -> tuple[dict[S, str], datetime]:
+    def fill(tx: Any) -> tuple[dict[ChangeState, str], datetime]:
         made = {state: tx.new_change(draft(state=state, content=state.value)).id for state in S}
         for change_id in made.values():
             tx.put_review(Review(change_id, "ann", AT, AT))
@@ -100,11 +100,10 @@ def test_who_looked_is_forgotten_with_what_ended(place: Place) -> None:
 
     made, now = place.transact(fill)
 
-    def kept() -> set[S]:
+    def kept() -> set[ChangeState]:
         pairs = [(s, name) for s in made for name in ("ann", "bob")]
-        found = {
-            (s, n) for s, n in pairs if place.read(lambda tx, s=s, n=n: tx.review(made[s], n)) is not None
-        }
+        reviews = place.read(lambda tx: [tx.review(made[s], n) for s, n in pairs])
+        found = {pair for pair, review in zip(pairs, reviews, strict=True) if review is not None}
         assert found == {(s, n) for s, n in pairs if (s, "ann") in found}, "both, or neither"
         return {s for s, _ in found}
 
