@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from interlock.model.errors import Unavailable
-from interlock.runtime.tickers import every
+from interlock.runtime.tickers import Tickers, every
 
 
 def test_it_is_woken_before_its_time_and_not_twice() -> None:
@@ -76,3 +76,35 @@ def test_a_chore_that_fails_is_logged_and_comes_back() -> None:
     said = [entry for entry in logs if entry.get("ticker") == "chore"]  # other tests' gateways log too
     assert [entry["event"] for entry in said] == ["ticker.failed", "ticker.broke"]
     assert "hunter2" not in repr(said)
+
+
+@pytest.mark.parametrize("how", ["cancelled", "broken"])
+def test_one_that_ends_is_begun_again_until_all_are_to_end(how: str) -> None:
+    """Whoever killed it: without the ticker that confirms rights, everything would be refused until a person came."""
+
+    async def work() -> None:
+        begun: asyncio.Queue[asyncio.Task[None] | None] = asyncio.Queue()
+        go = asyncio.Event()
+
+        async def forever() -> None:
+            begun.put_nowait(asyncio.current_task())
+            await go.wait()
+            raise KeyError("a bug")
+
+        kept = Tickers()
+        kept.start("one", forever)
+        first = await begun.get()
+        assert first is not None
+        with capture_logs() as logs:
+            if how == "cancelled":
+                first.cancel()
+            else:
+                go.set()
+            again = await begun.get()
+        go.clear()
+        assert again is not first
+        assert [line["event"] for line in logs] == ["ticker.ended"]
+        await kept.stop()
+        assert begun.empty()
+
+    asyncio.run(work())

@@ -125,13 +125,11 @@ class Directory:
                     tell(found)
         return self.snapshot
 
-    async def run(self) -> None:
-        """Keep comparing, until cancelled."""
-        while True:
-            try:
-                await self.refresh()
-            except InterlockError as error:
-                _log.error("directory.refresh_failed", error=type(error).__name__, why=str(error))
-            for tick in self.on_tick:
-                tick()
-            await asyncio.sleep(EVERY)
+    async def tick(self) -> None:
+        """Compare, and let time pass for whoever looks at it. A store that does not answer is logged."""
+        try:
+            await self.refresh()
+        except InterlockError as error:
+            _log.error("directory.refresh_failed", error=type(error).__name__, why=str(error))
+        for tick in self.on_tick:
+            tick()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 import structlog
@@ -18,7 +19,7 @@ from interlock.model.errors import Misconfigured, NotFound
 from interlock.model.proposal import INTERLOCK
 from interlock.pipeline.terms import Terms
 from interlock.runtime import config as configuration
-from interlock.runtime import connectors, secrets, tickers
+from interlock.runtime import connectors, directory, secrets, tickers
 from interlock.runtime.config import Config
 from interlock.runtime.core import Core, Notifiers, beat
 from interlock.runtime.directory import Directory
@@ -140,7 +141,7 @@ class Runtime:
         self.governing.files.record_policies = self._record_policies
         self.governing.carried_out_by(self.protection.carry_out, self.trash.carry_out)
         self._chores = tickers.Chores(self.core)
-        self._tickers: list[asyncio.Task[None]] = []
+        self._tickers = tickers.Tickers()
         self.witnesses = Witnesses(config.witness)
         self.closing = asyncio.Event()
         """Set when the API is about to close: what answers slowly (long polls, streams of events) ends then by itself."""
@@ -225,6 +226,7 @@ class Runtime:
     def _start_tickers(self) -> None:
         chores, t = self._chores, tickers
         jobs: list[Job] = [
+            (directory.EVERY, "directory", self.core.directory.tick, None),
             (t.LOOK, "look", chores.look, None),
             (t.HEARTBEAT, "heartbeat", chores.heartbeat, None),
             (t.RECOVER, "recover", chores.recover, None),
@@ -237,10 +239,8 @@ class Runtime:
             *((t.WITNESS, w.name, w.push, None) for w in self.witnesses.all),
             *self.office.jobs(),
         ]
-        self._tickers = [asyncio.create_task(self.core.directory.run(), name="directory")]
-        self._tickers += [
-            asyncio.create_task(t.every(s, name, work, wake), name=name) for s, name, work, wake in jobs
-        ]
+        for seconds, name, work, wake in jobs:
+            self._tickers.start(name, partial(t.every, seconds, name, work, wake))
 
     async def stop(self, grace: timedelta = GRACE) -> None:
         """End: no more clients, commits in flight finish or are left to recovery, and everything that waits is recorded."""
@@ -248,9 +248,7 @@ class Runtime:
         left = await self.core.tasks.drain(grace.total_seconds())
         if left:
             _log.error("shutdown.unfinished", tasks=left)
-        for ticker in self._tickers:
-            ticker.cancel()
-        await asyncio.gather(*self._tickers, return_exceptions=True)
+        await self._tickers.stop()
         await self.core.refusals.flush()
         if self.oidc is not None:
             self.oidc.provider.close()

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
+from typing import Any
 
 import structlog
 
@@ -15,6 +16,37 @@ from interlock.runtime.drive import Drive, described
 from interlock.runtime.perform import Performer
 
 _log = structlog.get_logger(__name__)
+
+
+class Tickers:
+    """The tasks of a gateway that never end by themselves. One that does, whatever ended it, is begun again: without the one that
+    compares rights with the store, everything would be refused until a person came."""
+
+    def __init__(self) -> None:
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._ending = False
+
+    def start(self, name: str, begin: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Keep it running until `stop`."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self.tasks.discard(task)
+            if self._ending:
+                return
+            error = None if task.cancelled() else task.exception()
+            _log.critical("ticker.ended", ticker=name, error=type(error).__name__)
+            self.start(name, begin)
+
+        task = asyncio.create_task(begin(), name=name)
+        self.tasks.add(task)
+        task.add_done_callback(ended)
+
+    async def stop(self) -> None:
+        """End them all."""
+        self._ending = True
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
 
 
 async def every(

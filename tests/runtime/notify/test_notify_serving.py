@@ -141,8 +141,7 @@ def test_what_was_queued_before_a_crash_is_delivered_after_it(tmp_path: Path) ->
         store = open_configured(config, create=True)
         runtime = Runtime(config, store, "gw", find=lambda name: Reachable({"shop": ToyTarget(ROWS)}))
         await runtime.start()
-        for ticker in runtime._tickers:
-            ticker.cancel()  # nothing is delivered, as in a process that is killed here
+        await runtime._tickers.stop()  # nothing is delivered, as in a process that is killed here
         toy = ToyTarget(ROWS)
         api = Api(runtime, toy, httpx.AsyncClient(), httpx.AsyncClient())
         await _furnish(api)
