@@ -6,13 +6,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import event, text
 from tests.conftest import MakeCluster
+from tests.faults.wire import Mode, Wire
 from tests.runtime.stores.conftest import MASTER, Backend
 from tests.runtime.stores.lossy_proxy import LossyProxy
 from tests.runtime.stores.store_values import draft, read, transact, wait
@@ -21,6 +23,7 @@ from interlock.ledger import entry
 from interlock.model.errors import Unavailable
 from interlock.runtime.stores import SqlStore, batch, open_store
 from interlock.runtime.stores.errors import CommitUnknown
+from interlock.runtime.stores.patience import bounded
 from interlock.runtime.stores.writing import SqlTx
 
 
@@ -283,3 +286,83 @@ def test_nothing_that_was_acknowledged_is_lost_when_the_writer_is_killed(
     assert append(store) == len(kept) + 1
     assert wait(store.sign())
     assert wait(store.verify()).ok
+
+
+# -- silent
+
+
+def test_a_store_that_does_not_answer_refuses_all_the_same_and_is_found_again(
+    pg18_backend: Backend,
+) -> None:
+    """A network that drops everything: no error comes from anywhere, and what hangs must neither hang for ever nor end the rest."""
+    assert pg18_backend.database is not None
+    with Wire(pg18_backend.database.cluster.port) as wire:
+        store = open_store(wire.url(pg18_backend.url), MASTER, create=True, lock_timeout=0.2, patience=0.5)
+        assert append(store, 1) == 1
+        assert read(store, lambda tx: tx.ledger_size()) == 2
+        wire.become(Mode.SILENT)
+
+        async def both() -> tuple[Any, Any]:
+            work = store.transact(lambda tx: tx.append("decision", {"n": 2}))
+            return await asyncio.gather(work, store.read(lambda tx: tx.ledger_size()), return_exceptions=True)
+
+        wrote, looked = wait(both())
+        assert isinstance(wrote, CommitUnknown)
+        assert type(looked) is Unavailable
+        assert "in time" in str(looked)
+        wire.become(Mode.PASS)
+        number = until_it_answers(store, 3)
+        kept = [entry.decode(e).body["n"] for e in wait(store.entries(1, 9))]
+        assert kept == [1, 3], "whoever gave up finds nothing done later"
+        assert number == 2
+        assert wait(store.verify()).ok
+        wait(store.close())
+
+
+def until_it_answers(store: SqlStore, n: int) -> int:
+    """The first append that succeeds. One that does not ends the test by its time limit."""
+    while True:
+        try:
+            return append(store, n)
+        except Unavailable:
+            continue
+
+
+def test_a_statement_that_is_never_answered_breaks_its_connection(pg18_backend: Backend) -> None:
+    """Without that, the only thread that writes would wait for as long as the kernel hopes."""
+    assert pg18_backend.database is not None
+    with Wire(pg18_backend.database.cluster.port) as wire:
+        connection = bounded(0.2).connect(wire.url(pg18_backend.url), autocommit=True)
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            connection.execute("SET statement_timeout = 100; SELECT pg_sleep(60)")
+        assert not connection.closed, "a server that is slow but there says so itself"
+        wire.become(Mode.SILENT)
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("SELECT 2")
+        assert connection.closed
+
+
+def test_what_waits_behind_a_slow_store_gives_up_and_is_not_done_later(pg18_backend: Backend) -> None:
+    assert pg18_backend.database is not None
+    with Wire(pg18_backend.database.cluster.port) as wire:
+        store = open_store(wire.url(pg18_backend.url), MASTER, create=True, lock_timeout=0.2, patience=0.5)
+        wire.become(Mode.SLOW)
+
+        async def caught() -> list[Any]:
+            def numbered(n: int) -> Awaitable[int]:
+                return store.transact(lambda tx: tx.append("decision", {"n": n}))
+
+            begun = asyncio.ensure_future(numbered(0))
+            await asyncio.to_thread(wire.noticed.wait, 60)
+            later = map(numbered, range(1, 50))
+            return await asyncio.gather(begun, *later, return_exceptions=True)
+
+        results = wait(caught())
+        assert all(isinstance(result, CommitUnknown) for result in results), results
+        wire.become(Mode.PASS)
+        until_it_answers(store, 100)
+        kept = [entry.decode(e).body["n"] for e in wait(store.entries(1, 99))]
+        assert kept in ([100], [0, 100]), "only what had begun may have been done"
+        assert wait(store.verify()).ok
+        wait(store.close())

@@ -17,6 +17,9 @@ from interlock.model.errors import Misconfigured, Unavailable
 from interlock.runtime.stores.schema import PG_SCHEMA
 
 READERS = 4
+STATEMENT, ANSWER = 4, 5
+"""How many times the lock timeout a server may work on a statement, and how many times an answer is waited for: a server that is
+slow says so itself before it is taken for lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +117,20 @@ def _postgres(url: URL, lock_timeout: float) -> Engines:
         url, pool_size=READERS, max_overflow=0, isolation_level="REPEATABLE READ", pool_timeout=30, **common
     ).execution_options(postgresql_readonly=True)
     for engine in (writer, reader):
+        event.listen(engine, "do_connect", _postgres_connect(lock_timeout * ANSWER))
         event.listen(engine, "connect", _postgres_setup(lock_timeout))
     return Engines(writer, reader, None)
+
+
+def _postgres_connect(seconds: float) -> Any:
+    def dial(_dialect: object, _record: object, arguments: Any, options: Any) -> Any:
+        from interlock.runtime.stores.patience import (
+            bounded,
+        )  # not above: with a store on SQLite there may be no psycopg
+
+        return bounded(seconds).connect(*arguments, **options)
+
+    return dial
 
 
 def _postgres_setup(lock_timeout: float) -> Any:
@@ -124,9 +139,9 @@ def _postgres_setup(lock_timeout: float) -> Any:
         "search_path": PG_SCHEMA,
         "timezone": "UTC",
         "lock_timeout": str(milliseconds),
-        "statement_timeout": str(milliseconds * 4),
+        "statement_timeout": str(milliseconds * STATEMENT),
         # A replica that froze inside a transaction must not stop the others for good.
-        "idle_in_transaction_session_timeout": str(milliseconds * 4),
+        "idle_in_transaction_session_timeout": str(milliseconds * STATEMENT),
         # Lists go by indexes that have their order (`listing`). A planner that believes in sorting instead reads all that an agent
         # ever did, and where it cannot but sort, the price it then sees must not make it compile.
         "enable_sort": "off",

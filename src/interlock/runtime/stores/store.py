@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from interlock.sdk.ports import Store
 
 T = TypeVar("T")
-LOCK_TIMEOUT = 5.0
+LOCK_TIMEOUT, PATIENCE = 5.0, 10.0
 _log = structlog.get_logger(__name__)
 
 
@@ -54,18 +54,19 @@ def open_store(
     upgrade: bool = False,
     origin: str | None = None,
     remember: Path | None = None,
-    lock_timeout: float = LOCK_TIMEOUT,
+    lock_timeout: float | None = None,
+    patience: float | None = None,
 ) -> SqlStore:
     """Open the store at a SQLAlchemy URL, ``sqlite:///FILE`` or ``postgresql://…``. Blocks; call it before serving.
 
     ``create`` makes one where nothing is (never over anything), ``upgrade`` migrates an older schema. ``origin``
     names the log when it is made, and is compared later. ``remember`` is a file where this replica keeps the last
-    checkpoint it saw, against a store replaced by an older copy. ``lock_timeout`` in seconds is how long to wait for
-    another process.
+    checkpoint it saw, against a store replaced by an older copy. ``lock_timeout`` in seconds (``LOCK_TIMEOUT``) is how long
+    to wait for another process, ``patience`` (``PATIENCE``) how long whoever calls waits for a transaction or a read.
 
     Raises Misconfigured when the store is not what it should be, Unavailable when it does not answer.
     """
-    engines = make_engines(url, lock_timeout)
+    engines = make_engines(url, LOCK_TIMEOUT if lock_timeout is None else lock_timeout)
     try:
         if engines.file:
             _find_file(engines.file, create)
@@ -73,7 +74,7 @@ def open_store(
             key = prepare(connection, master, create=create, upgrade=upgrade, origin=origin)
             signer = Signer(key, secrets.token_hex(8), Memory(remember))
             _check_head(connection, signer)
-        return SqlStore(engines, master, key, signer)
+        return SqlStore(engines, master, key, signer, PATIENCE if patience is None else patience)
     except SQLAlchemyError as error:
         engines.dispose()
         raise errors.translate(error) from None
@@ -100,8 +101,11 @@ def _check_head(connection: Connection, signer: Signer) -> None:
 class SqlStore:
     """The port ``sdk.ports.Store`` on SQLAlchemy; made by :func:`open_store`."""
 
-    def __init__(self, engines: Engines, master: MasterKey, key: SignerKey, signer: Signer) -> None:
+    def __init__(
+        self, engines: Engines, master: MasterKey, key: SignerKey, signer: Signer, patience: float
+    ) -> None:
         self._engines, self._master, self._key, self._signer = engines, master, key, signer
+        self._patience = patience
         self._file = file_identity(engines.file) if engines.file else None
         self._writer = Writer(WriteSession(engines, master))
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="interlock-store-reader")
@@ -130,10 +134,24 @@ class SqlStore:
         Raises what ``work`` raises, and Unavailable (CommitUnknown among them) when it cannot be made durable.
         """
         begun = time.monotonic()
+        # What has not begun by the end of patience never will. What has may still become durable.
+        late = errors.CommitUnknown(
+            "the store does not answer in time; recovery finds out whether this was recorded"
+        )
         try:
-            return await self._writer.submit(work, later=later)
+            return await self._in_time(self._writer.submit(work, later=later), late)
         finally:
             self._took("write", begun)
+
+    async def _in_time(self, result: Awaitable[T], late: Unavailable) -> T:
+        """Whoever calls holds locks on a target meanwhile, and must not for ever. Raises `late`."""
+        try:
+            async with asyncio.timeout(self._patience) as limit:
+                return await result
+        except TimeoutError:
+            if limit.expired():
+                raise late from None
+            raise
 
     def seal(self, label: str, secret: bytes) -> bytes:
         """Something that only this installation can open, and only under that label: replicas share it without keeping it."""
@@ -145,6 +163,10 @@ class SqlStore:
 
     async def read(self, work: Callable[[SqlReadTx], T]) -> T:
         """Run a read in a consistent snapshot; see ``sdk.ports.Store``."""
+        return await self._in_time(self._read_all(work), Unavailable("the store does not answer in time"))
+
+    async def _read_all(self, work: Callable[[SqlReadTx], T]) -> T:
+        """A read that may take as long as it needs: only each of its statements has a time limit."""
         if self._closed:
             raise Unavailable("the store is closed")
         begun = time.monotonic()
@@ -209,43 +231,43 @@ class SqlStore:
         def check(tx: SqlReadTx) -> None:
             self._signer.check_head(ledger_rows.read_head(tx.runner), LedgerReader(tx.runner), *witnessed)
 
-        await self.read(check)
+        await self._read_all(check)
 
     async def checkpoint(self) -> bytes:
         """The newest signed checkpoint, a note."""
-        return await self.read(lambda tx: evidence.newest(tx.runner))
+        return await self._read_all(lambda tx: evidence.newest(tx.runner))
 
     async def entry(self, index: int) -> bytes:
         """One entry's bytes. Raises NotFound."""
-        return await self.read(lambda tx: evidence.entry(tx.runner, index))
+        return await self._read_all(lambda tx: evidence.entry(tx.runner, index))
 
     async def entries(self, start: int, count: int) -> Sequence[bytes]:
         """Entries from ``start`` on, at most ``count``; fewer at the end of the log."""
-        return await self.read(lambda tx: LedgerReader(tx.runner).entries(start, count))
+        return await self._read_all(lambda tx: LedgerReader(tx.runner).entries(start, count))
 
     async def newest_entries(
         self, below: int, *, kind: str = "", limit: int = 50, within: int = 20_000
     ) -> Sequence[tuple[int, bytes]]:
         """Entries with their numbers below one, the newest first. Of one `kind` only the last `within` are looked at."""
         query = usage.newest_entries(below, kind, limit, within)
-        return await self.read(lambda tx: usage.rows(tx.runner.execute(query)))
+        return await self._read_all(lambda tx: usage.rows(tx.runner.execute(query)))
 
     async def prove(self, index: int) -> Proof:
         """Proof that entry ``index`` is under the newest checkpoint. Raises NotFound when it is not (yet)."""
-        return await self.read(lambda tx: evidence.prove(tx.runner, self.verifier, index))
+        return await self._read_all(lambda tx: evidence.prove(tx.runner, self.verifier, index))
 
     async def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
         """Proof that the log of ``new`` entries continues that of ``old``. Raises NotFound."""
-        return await self.read(lambda tx: evidence.consistency(tx.runner, old, new))
+        return await self._read_all(lambda tx: evidence.consistency(tx.runner, old, new))
 
     async def verify(self, pushed: Sequence[bytes] = (), checks: Sequence[EntryCheck] = ()) -> Report:
         """Verify the stored log as it stands, the part that is not signed yet included."""
-        return await self.read(lambda tx: evidence.verify(tx.runner, self.verifier, pushed, checks))
+        return await self._read_all(lambda tx: evidence.verify(tx.runner, self.verifier, pushed, checks))
 
     async def export(self, folder: Path) -> Checkpoint:
         """Sign if possible, and write everything signed into a new folder for offline verification."""
         await self.sign()
-        return await self.read(lambda tx: evidence.export(tx.runner, self.verifier, folder))
+        return await self._read_all(lambda tx: evidence.export(tx.runner, self.verifier, folder))
 
     # -- retention
 

@@ -175,6 +175,8 @@ class Writer:
         return outcomes
 
     def _outcome(self, run: Callable[[Callable[[SqlTx], Any]], Any], job: Job) -> Outcome:
+        if job.future.cancelled():  # since it was taken, and this is another try
+            return Failed(Unavailable("nobody waits for this any more"))
         try:
             return Done(run(job.work))
         except BatchLost:
