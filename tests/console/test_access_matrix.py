@@ -108,6 +108,10 @@ TABLE = """
     moveBreaker          401        404    404    yes     yes       yes    yes
     freeze               401        404    404    yes     yes       yes    yes
     thaw                 401        404    404    yes     yes       yes    yes
+    getHalt              401        404    404    yes     yes       yes    yes
+    halt                 401        404    404    yes     yes       yes    yes
+    resume               401        404    404    yes     yes       yes    yes
+    drillHalt            401        404    404    yes     yes       yes    yes
     protectTables        401        404    404    yes     yes       yes    yes
     unprotectTables      401        404    404    403     403       yes    yes
     listTrash            401        404    404    yes     yes       yes    yes
@@ -315,6 +319,11 @@ async def other_owner(api: Api, person: str) -> Ask:
     return Ask((await some_agent(api, person)).path, body={"owner": "bob"})
 
 
+async def halted(api: Api, person: str) -> Ask:
+    await api.post("/api/v1/halt", {"reason": "fire"})
+    return Ask(body={})
+
+
 FOUNDERS = {"admins": [{"name": name, "public_key": public_key_of(name)} for name in ("adm", "cleo")]}
 
 
@@ -391,6 +400,9 @@ REQUESTS: Mapping[str, Make] = {
     "moveBreaker": fixed(body={"scope": "target/shop", "move": "open", "reason": "smoke"}),
     "freeze": fixed(path={"name": "production"}, body={"reason": "fire"}),
     "thaw": fixed(path={"name": "production"}, body={}),
+    "halt": fixed(body={"reason": "fire"}),
+    "resume": halted,
+    "drillHalt": fixed(body={}),
     "protectTables": fixed(path={"name": "shop"}, body={"tables": ["orders"]}),
     "unprotectTables": fixed(path={"name": "shop"}, body={"tables": ["orders"]}),
     "listTrash": fixed(path={"name": "shop"}),

@@ -277,6 +277,11 @@ def governed(ask: Ask) -> Ask:
     return asked
 
 
+async def resume(api: Api) -> httpx.Response:
+    await api.post("/api/v1/halt", {"reason": "fire"})
+    return await post("/api/v1/resume", {})(api)
+
+
 def delete(path: str) -> Ask:
     async def ask(api: Api) -> httpx.Response:
         return await api.admin.delete(path)
@@ -368,6 +373,10 @@ CASES: dict[str, tuple[Ask, int]] = {
     ),
     "freeze": (post("/api/v1/environments/production/freeze", {"reason": "fire"}), 200),
     "thaw": (post("/api/v1/environments/production/thaw", {}), 200),
+    "getHalt": (get("/api/v1/halt"), 200),
+    "halt": (post("/api/v1/halt", {"reason": "fire"}), 200),
+    "resume": (resume, 200),
+    "drillHalt": (post("/api/v1/halt/drill", {}), 200),
     "protectTables": (post("/api/v1/targets/shop/protect", {"tables": ["orders"]}), 200),
     "unprotectTables": (post("/api/v1/targets/shop/unprotect", {"tables": ["orders"]}), 200),
     "listTrash": (get("/api/v1/targets/shop/trash", older_than="7d"), 200),
@@ -406,7 +415,8 @@ async def test_what_loosens_is_answered_with_a_proposal(api: Api, op_id: str) ->
 
 def test_everything_that_loosens_says_so() -> None:
     assert set(LOOSENING) == {
-        "addPerson", "addAgent", "addGrant", "moveBreaker", "thaw", "unprotectTables", "emptyTrash",
+        "addPerson", "addAgent", "addGrant", "moveBreaker", "thaw", "resume", "unprotectTables",
+        "emptyTrash",
         "setGroups", "recoverPerson", "giveAgent", "confirmPerson",
     }  # fmt: skip
 
@@ -425,6 +435,10 @@ def test_everything_that_loosens_says_so() -> None:
         ("addPerson", post("/api/v1/people", {"name": "NO!", "groups": [], "public_key": "x"}), 422),
         ("moveBreaker", post("/api/v1/breakers", {"scope": "target/shop", "move": "reset"}), 409),
         ("freeze", post("/api/v1/environments/nowhere/freeze", {"reason": "fire"}), 404),
+        ("freeze", post("/api/v1/environments/production/freeze", {"reason": "x", "remind_s": 1}), 422),
+        ("freeze", post("/api/v1/environments/production/freeze", {"reason": "x", "remind_s": -60}), 422),
+        ("halt", post("/api/v1/halt", {"reason": " "}), 422),
+        ("resume", post("/api/v1/resume", {}), 422),
         ("protectTables", post("/api/v1/targets/shop/protect", {"tables": ["no_such"]}), 422),
         ("protectTables", post("/api/v1/targets/nowhere/protect", {"tables": ["orders"]}), 404),
         ("listTrash", get("/api/v1/targets/nowhere/trash"), 404),

@@ -201,6 +201,47 @@ async def test_an_environment_is_frozen_by_anybody_and_thawed_by_admins(api: Api
     assert "No change passes" not in main_of(await root.read("/console/targets"))
 
 
+async def test_everything_is_halted_by_anybody_who_means_it_and_goes_on_by_admins(api: Api) -> None:
+    dora, root = await visitor(api, "dora", "sre"), await visitor(api, "root", "admin")
+    page = await dora.read("/console/")
+    assert 'action="/console/halt"' in page
+    assert 'name="confirm" value="halt" required' in page
+    for form in ({"confirm": "halt"}, {"reason": "fire"}, {"reason": "fire", "confirm": "yes"}):
+        assert (await dora.post("/console/halt", form)).status_code == 422, form
+    assert not api.runtime.core.halt.why
+    answer = await dora.post("/console/halt", reason="<fire>", confirm="halt")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console/")
+    page = main_of(await dora.read("/console/"))
+    assert "Everything is halted Since" in page
+    assert "by dora: &lt;fire&gt;" in page
+    assert "The kill switch is set" in await dora.read("/console/changes")
+    assert "/console/resume" not in await dora.read("/console/")
+    assert 'action="/console/halt"' not in await dora.read("/console/")
+    assert (await dora.post("/console/resume")).status_code == 403
+    assert 'action="/console/resume"' in await root.read("/console/")
+    assert (await root.post("/console/resume", reason="out")).status_code == 303
+    assert "Everything is halted" not in main_of(await root.read("/console/"))
+
+
+async def test_a_halt_file_is_shown_as_what_it_is(api: Api) -> None:
+    dora = await visitor(api, "dora", "sre")
+    api.runtime.config.halt_file.touch()
+    page = main_of(await dora.read("/console/"))
+    assert "There is a halt file in the state directory" in page
+    assert "Stop everything" in page, "the others go on"
+    api.runtime.config.halt_file.unlink()
+
+
+async def test_reminders_of_a_freeze_are_chosen_with_it(api: Api) -> None:
+    dora = await visitor(api, "dora", "sre")
+    path = "/console/environments/production/freeze"
+    assert (await dora.post(path, reason="release", remind="soon")).status_code == 422
+    assert (await dora.post(path, reason="release", remind="4h")).status_code == 303
+    assert "people are reminded of it" in main_of(await dora.read("/console/targets"))
+    (row,) = [b for b in await api.runtime.switches.list() if b.scope == "environment/production"]
+    assert row.remind_s == 14_400
+
+
 async def test_the_doctor_examines_now(api: Api) -> None:
     dora = await visitor(api, "dora", "sre")
     page = main_of(await dora.read("/console/doctor"))

@@ -100,6 +100,9 @@ ROWS: dict[Key, Row] = {
     ("POST", f"{C}/environments/{{name}}/thaw"): Row(
         403, GO, f"{C}/environments/staging/thaw", fields={"reason": "looked"}
     ),
+    ("POST", f"{C}/halt"): Row(GO, GO, fields={"reason": "look", "confirm": "halt"}),
+    # Nothing is halted.
+    ("POST", f"{C}/resume"): Row(403, 422, fields={"reason": "looked"}),
     ("GET", f"{C}/policy"): Row(OK, OK),
     ("GET", f"{C}/policy/simulator"): Row(OK, OK),
     ("POST", f"{C}/policy/simulator"): Row(
@@ -115,6 +118,7 @@ LOOSENING = {
     f"{C}/confirmations",
     f"{C}/invitations",
     f"{C}/environments/{{name}}/thaw",
+    f"{C}/resume",
 }
 KEYS = sorted(ROWS)
 

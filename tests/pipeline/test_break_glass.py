@@ -1,7 +1,7 @@
 """Break-glass: one named person stands for a quorum, and nobody else, for nothing else, and not longer (P4, P5)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,14 @@ class Told:
         pass
 
     def tripped(self, trip: Trip) -> None:
+        pass
+
+    freeze = halt = breaker
+
+    def still_frozen(self, row: Breaker, now: datetime) -> None:
+        pass
+
+    def drill_failed(self, row: Breaker, replicas: Sequence[str]) -> None:
         pass
 
 
@@ -273,9 +281,35 @@ def test_the_halt_file_does_not_let_it_pass(tmp_path: Path) -> None:
     async def tell() -> None:
         s = await Scene.make()
         await s.use(await s.words(change=(await s.held()).id))
-        s.made.core.halt_file = tmp_path / "halt"
-        s.made.core.halt_file.touch()
-        assert isinstance(await s.send(), Refused)
+        agent = await s.made.principal()
+        s.made.core.halt.file = tmp_path / "halt"
+        s.made.core.halt.file.touch()
+        assert isinstance(await s.made.send(agent, MANY), Refused)
+
+
+def test_nor_does_the_halt_in_the_store_which_is_a_freeze_of_everything() -> None:
+    async def tell() -> None:
+        s = await Scene.make()
+        await s.use(await s.words(change=(await s.held()).id))
+        agent = await s.made.principal()
+        s.made.store.now(lambda tx: tx.put_breaker(Breaker("global", frozen=True, reason="stop", epoch=1)))
+        answer = await s.made.send(agent, MANY)
+        assert isinstance(answer, Refused)
+        assert (answer.code, answer.why) == ("breaker", "everything is halted: stop")
+        assert not s.made.toy.committed
+
+    asyncio.run(tell())
+
+
+def test_a_freeze_beside_it_changes_nothing_of_that() -> None:
+    async def tell() -> None:
+        s = await Scene.make()
+        await s.use(await s.words(change=(await s.held()).id))
+        agent = await s.made.principal()
+        for scope in ("global", "environment/production"):
+            row = Breaker(scope, frozen=True, epoch=1)
+            s.made.store.now(lambda tx, row=row: tx.put_breaker(row))
+        assert isinstance(await s.made.send(agent, MANY), Refused)
 
     asyncio.run(tell())
 

@@ -1,6 +1,7 @@
 """Deciding about held changes: quorums of several groups, and what people may still do before an approval is used."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -521,6 +522,14 @@ class Told:
         pass
 
     def tripped(self, trip: Trip) -> None:
+        pass
+
+    freeze = halt = breaker
+
+    def still_frozen(self, row: Breaker, now: datetime) -> None:
+        pass
+
+    def drill_failed(self, row: Breaker, replicas: Sequence[str]) -> None:
         pass
 
 

@@ -184,12 +184,12 @@ def test_the_halt_file_stops_everything_that_would_take_effect(tmp_path: Path) -
     async def run(folder: Path) -> None:
         made = await Installation.make()
         agent = await made.principal()
-        made.core.halt_file = folder / "halt"
-        made.core.halt_file.touch()
+        made.core.halt.file = folder / "halt"
+        made.core.halt.file.touch()
         answer = await made.send(agent, FEW)
         assert getattr(answer, "code", "") == "breaker"
         assert not made.toy.committed
-        made.core.halt_file.unlink()
+        made.core.halt.file.unlink()
         await made.send(agent, FEW)
         assert made.toy.committed
 

@@ -14,6 +14,7 @@ from interlock.cli.commands import (
     enrolling,
     environments,
     governing,
+    halting,
     ledger,
     notify,
     policy,
@@ -78,6 +79,8 @@ _PLAIN = (
     waiting.wait,
     switches.freeze,
     switches.thaw,
+    halting.halt,
+    halting.resume,
 )
 for command in _PLAIN:
     app.command(command.__name__)(command)

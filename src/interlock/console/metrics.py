@@ -84,6 +84,9 @@ class Metrics:
         self._sessions = gauge("interlock_sessions", "Agents connected to this replica.", "target")
         self._ledger = gauge("interlock_ledger_entries", "Entries in the ledger.")
         self._refusing = gauge("interlock_breakers_refusing", "Breakers that are open or frozen.")
+        self._halted = gauge(
+            "interlock_halted", "Whether everything is halted, as far as this replica knows."
+        )
         self._commits = gauge(
             "interlock_store_commits", "Durable commits of the store since this replica started."
         )
@@ -118,6 +121,7 @@ class Metrics:
             self._up.labels(check.name).set(check.ok)
         for name, server in runtime.targets.items():
             self._sessions.labels(name).set(len(server.gate.sessions))
+        self._halted.set(runtime.core.halted)
         self._commits.set(runtime.store.statistics.commits)
         self._served.set(runtime.store.statistics.transactions)
         try:

@@ -26,6 +26,7 @@ from interlock.console.schemas import (
     Empty,
     EntryQuery,
     Findings,
+    Freeze,
     LedgerEntries,
     LedgerHead,
     Move,
@@ -52,6 +53,7 @@ from interlock.console.schemas_insight import Timeline
 from interlock.console.schemas_targets import EmptyTrash, ProtectedTables, Tables, TrashList, TrashQuery
 from interlock.model.breaker import Breaker
 from interlock.model.change import Comment
+from interlock.runtime.service.halts import Drilled, HaltState
 from interlock.runtime.service.insight import SampleView
 from interlock.runtime.service.report import Report
 from interlock.runtime.service.reverting import RevertPlan
@@ -170,13 +172,29 @@ _SWITCHES = (
         summary="Open a breaker, or reset it by one step", handler=switches.move,
     ),
     Operation(
-        id="freeze", method="POST", path=f"{V1}/environments/{{name}}/freeze", access=PERSON, tag="breakers", body=Reason,
+        id="freeze", method="POST", path=f"{V1}/environments/{{name}}/freeze", access=PERSON, tag="breakers", body=Freeze,
         answer=Breaker, summary="Freeze an environment", handler=switches.freeze, light=True,
     ),
     Operation(
         id="thaw", method="POST", path=f"{V1}/environments/{{name}}/thaw", access=PERSON, tag="breakers", body=Reason,
         answer=Breaker, proposes=True,
         summary="End a freeze", handler=switches.thaw,
+    ),
+    Operation(
+        id="getHalt", method="GET", path=f"{V1}/halt", access=PERSON, tag="breakers", answer=HaltState,
+        summary="Whether everything is halted, and when the kill switch was tried last", handler=switches.halted,
+    ),
+    Operation(
+        id="halt", method="POST", path=f"{V1}/halt", access=PERSON, tag="breakers", body=Reason, answer=Breaker, light=True,
+        summary="Stop everything and disconnect all agents", handler=switches.halt,
+    ),
+    Operation(
+        id="resume", method="POST", path=f"{V1}/resume", access=PERSON, tag="breakers", body=Reason, answer=Breaker,
+        proposes=True, summary="End the halt of everything", handler=switches.resume,
+    ),
+    Operation(
+        id="drillHalt", method="POST", path=f"{V1}/halt/drill", access=PERSON, tag="breakers", body=Empty, answer=Drilled,
+        summary="Try the kill switch on every replica, without stopping an agent", handler=switches.drill,
     ),
 )  # fmt: skip
 

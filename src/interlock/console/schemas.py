@@ -318,6 +318,13 @@ class Reason(Value, frozen=True):
     reason: str = ""
 
 
+class Freeze(Value, frozen=True):
+    """Why, and how often people are reminded of it (seconds; 0: not at all)."""
+
+    reason: str = ""
+    remind_s: int = 0
+
+
 # ---- Ledger
 
 

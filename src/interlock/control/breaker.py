@@ -8,14 +8,17 @@ import msgspec
 
 from interlock.control.limits import HELD_FOR
 from interlock.control.machine import Machine
-from interlock.model.breaker import Breaker, BreakerState
+from interlock.model.breaker import HALT, Breaker, BreakerState, stops
 from interlock.model.effect import Totals
 from interlock.model.errors import Rejected
+from interlock.model.visible import visible
 from interlock.sdk.connector import Principal
 
 S = BreakerState
 
-GLOBAL = "global"
+GLOBAL = HALT
+DRILL = "drill"
+"""The scope on which the kill switch is tried: nothing of an agent's is in it."""
 
 
 class BreakerEvent(enum.Enum):
@@ -128,7 +131,7 @@ def first_stop(scopes: Iterable[str], rows: Iterable[Breaker], *, through_freeze
     found = {row.scope: row for row in rows}
     for scope in scopes:
         row = found.get(scope) or Breaker(scope, state=S.OPEN, reason="missing")
-        if (row.frozen and not through_freeze) or row.state is S.OPEN:
+        if stops(row, through_freeze) or row.state is S.OPEN:
             return row
     return None
 
@@ -155,6 +158,11 @@ def freeze(breaker: Breaker, frozen: bool, by: str, reason: str, now: datetime) 
     return msgspec.structs.replace(
         breaker, frozen=frozen, reason=reason, epoch=breaker.epoch + 1, moved_at=now, moved_by=by
     )
+
+
+def halted(reason: str) -> str:
+    """What everybody is told while everything is halted. A person wrote the reason: what hides or reorders in it is spelled out."""
+    return f"everything is halted: {visible(reason) or 'no reason given'}"
 
 
 def next_reset(breaker: Breaker) -> BreakerEvent:

@@ -55,6 +55,8 @@ KINDS: Final[Mapping[str, str]] = {
     "config": "the digest of the configuration in force changed",
     "breaker": "a breaker moved",
     "freeze": "an environment was frozen or thawed",
+    "halt": "everything was halted, or goes on",
+    "halt.drill": "the kill switch was tried: on which replicas, and how long each took (milliseconds)",
     "proposal": "a change of what decides was proposed",
     "governed": "governed mode began, with which admins and digests, or ended",
     "unapproved": "policy files or a configuration that are not the approved ones were found, and refused",

@@ -16,9 +16,10 @@ class BreakerState(enum.Enum):
 
 class Breaker(Value, frozen=True):
     """One switch. `scope` is `global`, `environment/NAME`, `target/NAME`, `group/TARGET/NAME`, `agent/NAME`, `session/ID` or
-    `change/ID`. `frozen` is the freeze of an environment: independent of the state, so that a thaw does not close what tripped
-    meanwhile. `epoch` grows with each move. `signal` is what opened it by itself, `agents` whose work that was. On probation
-    `clean` counts the units that ended well, and `trial` is the change that is under way: there is one at a time."""
+    `change/ID`. `frozen` is the freeze of an environment, and of `global` the halt: independent of the state, so that a thaw
+    does not close what tripped meanwhile. People are reminded of a freeze each `remind_s` seconds, 0 for not at all. `epoch`
+    grows with each move. `signal` is what opened it by itself, `agents` whose work that was. On probation `clean` counts the
+    units that ended well, and `trial` is the change that is under way: there is one at a time."""
 
     scope: str
     state: BreakerState = BreakerState.CLOSED
@@ -27,6 +28,7 @@ class Breaker(Value, frozen=True):
     epoch: int = 0
     moved_at: datetime | None = None
     moved_by: str = ""
+    remind_s: int = 0
     signal: str = ""
     agents: tuple[str, ...] = ()
     clean: int = 0
@@ -43,3 +45,12 @@ class Reserved(Value, frozen=True):
     def epoch(self) -> int:
         """Grows when any of them moves."""
         return sum(row.epoch for row in self.rows)
+
+
+HALT = "global"
+"""The scope whose freeze is the halt of everything."""
+
+
+def stops(row: Breaker, through_freeze: bool) -> bool:
+    """Whether a freeze refuses. With `through_freeze` (break-glass) only the halt does."""
+    return row.frozen and (row.scope == HALT or not through_freeze)

@@ -10,6 +10,8 @@ from interlock.model.operation import Action, Resource
 
 UNDECIDED = "undecided"
 """The reason of a Forbid that is no policy's word: nothing can be decided now, and trying again later helps."""
+HALTED = "halted"
+"""The same for one that is a person's: everything is halted."""
 
 
 class Permit(Value, frozen=True, tag=True):

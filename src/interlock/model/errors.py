@@ -9,6 +9,10 @@ class Unavailable(InterlockError):
     """The gate cannot decide or record now (store lost, full or locked; policy not loaded). Nothing was done; try later."""
 
 
+class Halted(Unavailable):
+    """A person has stopped everything (`interlock halt`). Nothing was done; it goes on when a person says so."""
+
+
 class Conflict(InterlockError):
     """Someone else moved the record first; read it again."""
 

@@ -19,6 +19,8 @@ class Event(enum.Enum):
     REVERTED = "reverted"
     EXPIRED = "expired"
     BREAKER = "breaker"
+    FREEZE = "freeze"
+    HALT = "halt"
     BREAK_GLASS = "break_glass"
     TEST = "test"
     DIGEST = "digest"

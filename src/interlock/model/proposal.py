@@ -87,6 +87,12 @@ class Thaw(Value, frozen=True, tag="thaw"):
     reason: str = ""
 
 
+class Resume(Value, frozen=True, tag="resume"):
+    """End the halt of everything."""
+
+    reason: str = ""
+
+
 class ResetBreaker(Value, frozen=True, tag="reset breaker"):
     """Move a breaker one step back."""
 
@@ -137,6 +143,7 @@ Wanted: TypeAlias = (
     | GiveAgent
     | AddGrant
     | Thaw
+    | Resume
     | ResetBreaker
     | Unprotect
     | EmptyTrash
@@ -206,7 +213,7 @@ def subject_of(wanted: Wanted) -> str:
             return f"{wanted.agent} on {wanted.target}"
         case Thaw(name) | ResetBreaker(name) | Unprotect(name) | EmptyTrash(name):
             return name
-        case UsePolicies() | UseConfig() | EndGoverned():
+        case UsePolicies() | UseConfig() | EndGoverned() | Resume():
             return ""
 
 

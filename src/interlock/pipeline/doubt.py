@@ -1,7 +1,7 @@
 """Doubt means no (P2): how an error becomes an answer, and a log line. Nothing is swallowed silently."""
 
 from interlock.model.conflict import Conflicting
-from interlock.model.errors import InterlockError, Rejected
+from interlock.model.errors import Halted, InterlockError, Rejected
 from interlock.pipeline import commands as c
 from interlock.pipeline.commands import Steps, ask
 from interlock.sdk.connector import Answer, Refused
@@ -11,6 +11,8 @@ def doubt(step: str, error: Exception) -> Steps[Answer]:
     """The answer to any error before something was done. That a client left, or asked for what cannot be, is no trouble of ours."""
     if isinstance(error, c.Gone):
         return Refused("unavailable", "the client went away", retry=True)
+    if isinstance(error, Halted):
+        return Refused("breaker", str(error))
     if isinstance(error, Conflicting):
         return Refused("failed", str(error), conflicts=error.conflicts)
     if isinstance(error, Rejected):

@@ -132,6 +132,8 @@ def _spend(tx: Tx, ask: c.Intend, terms: Terms, reserved: Reserved) -> None:
 
 
 def _breaker(scope: str, frozen: bool, reason: str) -> Refused:
+    if frozen and scope == breaker.GLOBAL:
+        return Refused("breaker", breaker.halted(bodies.cut(reason)))
     what = "frozen" if frozen else "stopped"
     return Refused("breaker", f"changes are {what} for {scope}: {bodies.cut(reason) or 'no reason given'}")
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +19,8 @@ from interlock.pipeline.terms import Terms
 from interlock.pipeline.trips import Found
 from interlock.runtime import announce
 from interlock.runtime.directory import Directory
+from interlock.runtime.halting import replicas
+from interlock.runtime.halting.switch import KillSwitch
 from interlock.runtime.judge import Judge
 from interlock.runtime.languages import Languages
 from interlock.runtime.policies import Policies
@@ -90,6 +92,22 @@ class Notifiers:
         for notifier in self._all:
             notifier.tripped(trip)
 
+    def freeze(self, row: Breaker, by: str) -> None:
+        for notifier in self._all:
+            notifier.freeze(row, by)
+
+    def still_frozen(self, row: Breaker, now: datetime) -> None:
+        for notifier in self._all:
+            notifier.still_frozen(row, now)
+
+    def halt(self, row: Breaker, by: str) -> None:
+        for notifier in self._all:
+            notifier.halt(row, by)
+
+    def drill_failed(self, row: Breaker, replicas: Sequence[str]) -> None:
+        for notifier in self._all:
+            notifier.drill_failed(row, replicas)
+
 
 @dataclass
 class Core:
@@ -99,7 +117,7 @@ class Core:
     terms: Terms
     directory: Directory
     policies: Policies
-    halt_file: Path | None = None
+    halt_file: InitVar[Path | None] = None
     notifiers: Notifiers = field(default_factory=Notifiers)
     lives: dict[str, Live] = field(default_factory=dict)
     folder: Path = Path(".")
@@ -115,12 +133,13 @@ class Core:
     concluding: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     """Outcomes that are being recorded in the background, by change."""
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, halt_file: Path | None) -> None:
         self.judge = Judge(self.directory, self.policies)
         self.watch = Watch(self.store)
         self.refusals = Refusals(self.watched, self.terms)
         self.tasks = Tasks()
         self.budgets = Budgets(self.directory)
+        self.halt = KillSwitch(halt_file)
         self.directory.on_change.append(self.policies.use_rights)
         self.watch.listeners += [self.notifiers.moved, announce.moved]
 
@@ -208,8 +227,8 @@ class Core:
 
     @property
     def halted(self) -> bool:
-        """Whether the halt file is there: the switch that needs no store, no login and no network."""
-        return self.halt_file is not None and self.halt_file.exists()
+        """Whether everything is halted, as far as this replica knows."""
+        return bool(self.halt.look())
 
 
 def heartbeat_key(gateway: str) -> str:
@@ -219,6 +238,7 @@ def heartbeat_key(gateway: str) -> str:
 def beat(tx: Tx, gateway: str) -> None:
     """A sign of life: the store's clock in seconds since 1970."""
     tx.put_meta(heartbeat_key(gateway), str(int(tx.now().timestamp())))
+    replicas.beat(tx, gateway)
 
 
 def unsettled(tx: ReadTx, gateway: str, executing: frozenset[str], *, starting: bool) -> tuple[Change, ...]:

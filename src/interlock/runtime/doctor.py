@@ -8,6 +8,7 @@ import stat
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from interlock.control.breaker import GLOBAL, halted
 from interlock.model.base import Value
 from interlock.model.errors import InterlockError, Misconfigured
 from interlock.model.people import Agent, Grant, Person, Quorum
@@ -16,13 +17,18 @@ from interlock.runtime.config import Config
 from interlock.runtime.governance import GOVERNED, TRY_OUT
 from interlock.runtime.governing.acts import is_admin
 from interlock.runtime.governing.admins import base
+from interlock.runtime.halting.switch import KillSwitch
 from interlock.runtime.opening import check_state_dir
 from interlock.runtime.runtime import Runtime
+from interlock.runtime.service.halts import drilled_at
 from interlock.sdk.connector import Finding
 from interlock.sdk.ports import ReadTx
 
 SKEW = timedelta(seconds=2)
 """Clocks that differ by more make expiries and the order of records hard to judge."""
+
+DRILLS = timedelta(days=8)
+"""The kill switch is tried each week, and a day may be lost."""
 
 LONG_GRANT = timedelta(days=90)
 
@@ -55,8 +61,8 @@ def offline(config: Config) -> Iterator[Finding]:
     if os.getuid() in config.identity.agent_uids:
         what = f"agents run as uid {os.getuid()}, and so does this: they can read its files and be it"
         yield Finding("error", "agent-uids", what, "let the server run as a user of its own")
-    if config.halt_file.exists():
-        yield Finding("warning", "halt", "the halt file stops all changes", f"rm {config.halt_file}")
+    if KillSwitch(config.halt_file).look():
+        yield Finding("warning", "halt", "the halt file stops everything", f"rm {config.halt_file}")
     if config.guardrails == "none":
         yield Finding("warning", "guardrails", "the shipped guardrails are off", "guardrails: default")
 
@@ -77,6 +83,7 @@ async def online(runtime: Runtime) -> Sequence[Finding]:
     if policies.broken:
         what = f"the last good policies are in force, the files say something else: {policies.broken}"
         found.append(Finding("error", "policies", what, "mend the file; interlock policy check"))
+    found += await runtime.store.read(stopped)
     found += clock(facts.now, datetime.now(UTC))
     found += _mode(runtime)
     found += runtime.governing.files.findings()
@@ -91,6 +98,19 @@ async def online(runtime: Runtime) -> Sequence[Finding]:
     for name in sorted(runtime.targets):
         found += await _target(runtime, name)
     return found
+
+
+def stopped(tx: ReadTx) -> list[Finding]:
+    """The kill switch: whether everything is halted, and whether it was tried lately."""
+    row, tried = tx.breaker(GLOBAL), drilled_at(tx)
+    if row is not None and row.frozen:
+        return [Finding("warning", "halt", halted(row.reason), "interlock resume --reason TEXT")]
+    if tried is None:
+        return [Finding("warning", "drill", "the kill switch was never tried", "interlock halt --drill")]
+    if tx.now() - tried > DRILLS:
+        what = f"the kill switch was tried last on {tried:%Y-%m-%d}, more than {DRILLS.days} days ago"
+        return [Finding("warning", "drill", what, "interlock halt --drill, each week (cron)")]
+    return [Finding("ok", "drill", "the kill switch was tried within the last days")]
 
 
 def _facts(tx: ReadTx) -> Facts:

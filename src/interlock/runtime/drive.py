@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
 
-from interlock.model.errors import InterlockError, Rejected
+from interlock.model.errors import Halted, InterlockError, Rejected
 from interlock.pipeline.commands import Command, Gone, Steps
 
 R = TypeVar("R")
@@ -26,12 +26,16 @@ class Drive(Generic[R]):
 
     def __init__(self, steps: Steps[R], performer: Performs) -> None:
         self._steps, self._performer = steps, performer
-        self._gone = False
+        self._cut: Exception | None = None
         self._impatient: asyncio.Future[Any] | None = None
 
     def gone(self) -> None:
         """The client went away: what may be cut short is, what must be seen to its end goes on."""
-        self._gone = True
+        self.cut(Gone())
+
+    def cut(self, why: Exception) -> None:
+        """The same for another reason: `why` is thrown into the pipeline."""
+        self._cut = self._cut or why
         if self._impatient is not None:
             self._impatient.cancel()
 
@@ -50,7 +54,7 @@ class Drive(Generic[R]):
                 reply = await self._perform(command)
             except Exception as met:  # noqa: BLE001  # the pipeline decides what an error means
                 error = met
-                if not isinstance(met, Gone | Rejected):  # the pipeline says why it refuses
+                if not isinstance(met, Gone | Rejected | Halted):  # the pipeline says why it refuses
                     log = _log.warning if isinstance(met, InterlockError) else _log.error
                     log("command.failed", command=type(command).__name__, **described(met))
 
@@ -58,8 +62,8 @@ class Drive(Generic[R]):
         if command.PATIENT:
             found = self._performer.perform(command)
             return await found if inspect.isawaitable(found) else found
-        if self._gone:
-            raise Gone
+        if self._cut is not None:
+            raise self._cut
         found = self._performer.perform(command)
         return await self._cut_short(found) if inspect.isawaitable(found) else found
 
@@ -68,8 +72,8 @@ class Drive(Generic[R]):
         try:
             return await self._impatient
         except asyncio.CancelledError:
-            if self._gone:
-                raise Gone from None
+            if self._cut is not None:
+                raise self._cut from None
             raise
         finally:
             self._impatient = None

@@ -11,8 +11,8 @@ import structlog
 from interlock.control import breaker
 from interlock.model.breaker import Breaker
 from interlock.model.change import Change, ChangeState
-from interlock.model.decision import Decision, Forbid, Target
-from interlock.model.errors import InterlockError, Rejected
+from interlock.model.decision import HALTED, Decision, Forbid, Target
+from interlock.model.errors import Halted, InterlockError, Rejected
 from interlock.model.operation import Operation
 from interlock.model.people import AgentCredential
 from interlock.pipeline import approve
@@ -41,6 +41,7 @@ class TargetGate:
         self.target = target
         self._sessions: dict[str, tuple[Principal, Callable[[str], None]]] = {}
         core.directory.on_change.append(self._end_sessions)
+        core.halt.cutters[breaker.GLOBAL].append(self.end_all)
         core.directory.on_tick.append(lambda: self._end_sessions(core.directory.snapshot))
 
     @property
@@ -72,6 +73,7 @@ class TargetGate:
 
     async def enter(self, principal: Principal, on_end: Callable[[str], None]) -> Principal:
         """See `sdk.connector.Gate`. Everything is checked again in the transaction that records the session."""
+        self._core.halt.check()
         entered = msgspec.structs.replace(principal, session=secrets.token_hex(16))
         gateway = self._core.terms.gateway
         # Registered first: whoever is disabled in between is ended, not missed.
@@ -103,10 +105,14 @@ class TargetGate:
                 on_end(why)
 
     def end_all(self, why: str) -> None:
-        """End all sessions (shutdown)."""
+        """End all sessions. What one of them makes of it does not keep the others."""
         sessions, self._sessions = self._sessions, {}
-        for _, on_end in sessions.values():
-            on_end(why)
+        for session, (principal, on_end) in sessions.items():
+            _log.info("session.ended", session=session, agent=principal.agent, why=why)
+            try:
+                on_end(why)
+            except Exception as error:  # noqa: BLE001  # the connector's
+                _log.error("session.not_ended", session=session, **described(error))
 
     # -- what
 
@@ -117,6 +123,8 @@ class TargetGate:
 
     def check(self, principal: Principal, operations: Sequence[Operation]) -> Decision:
         """See `sdk.connector.Gate`."""
+        if why := self._core.halt.why:
+            return Forbid(why, (HALTED,))
         return self._core.judge.check(principal, self.target, operations)
 
     def lift(self, principal: Principal, operations: Sequence[Operation], content: str) -> Change | None:
@@ -143,7 +151,8 @@ class TargetGate:
     async def _drive(self, steps: c.Steps[Answer], unit: Unit) -> Answer:
         performer = Performer(self._core, unit)
         try:
-            return await self._core.tasks.see_through(Drive(steps, performer), "pipeline")
+            with self._core.halt.driving(Drive(steps, performer)) as drive:
+                return await self._core.tasks.see_through(drive, "pipeline")
         except Exception as error:  # noqa: BLE001  # a bug of ours: still an answer, and never a half-open unit
             _log.error("pipeline.broke", **described(error))
             return await self._broken(performer, unit, error)
@@ -231,6 +240,8 @@ def _open_session(tx: Tx, principal: Principal, target: Target, gateway: str) ->
         or not live
     ):
         raise Rejected(NO_ENTRY)
+    if (halt := tx.breaker(breaker.GLOBAL)) is not None and halt.frozen:
+        raise Halted(breaker.halted(halt.reason))
     scope = breaker.session(principal.session)
     tx.put_breaker(Breaker(scope, reason="session opened", moved_at=now, moved_by=f"gateway/{gateway}"))
     tx.append("session.opened", {**_session(principal, target), "gateway": gateway})

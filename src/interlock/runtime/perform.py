@@ -1,5 +1,6 @@
 """Performing the pipeline's commands: on the store, on policy, on the unit at hand and on its target."""
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -9,14 +10,14 @@ import structlog
 from interlock.control import budget
 from interlock.model.change import Change, ChangeState, Measurement
 from interlock.model.decision import EvidenceHeld
-from interlock.model.errors import InterlockError, Unavailable
+from interlock.model.errors import Halted, InterlockError, Unavailable
 from interlock.pipeline import break_glass, glass, intents, records, trips
 from interlock.pipeline import commands as c
 from interlock.runtime import announce, samples
 from interlock.runtime.core import Core, unsettled
 from interlock.runtime.drive import described
 from interlock.sdk.connector import Cause, Held, Preview, Refused, Settled, Unit
-from interlock.sdk.ports import ReadTx
+from interlock.sdk.ports import ReadTx, Tx
 
 _log = structlog.get_logger(__name__)
 
@@ -70,16 +71,25 @@ class Performer:
         return self._unit
 
     async def _preview(self, _: c.RunPreview) -> Preview:
+        self._core.halt.check()  # it may touch the target
         self._previewed = await self._at_hand().preview()
         return self._previewed
 
-    async def _execute(self, _: c.Execute) -> Settled:
-        unit = self._at_hand()
-        why = self._core.stopped(self._scopes, self._begun) if self._begun is not None else ""
+    def _execute(self, _: c.Execute) -> Awaitable[Settled]:
+        why = self._core.halt.look()
+        if self._begun is not None:
+            why = why or self._core.stopped(self._scopes, self._begun)
         if why:
-            await unit.abandon()
-            return Settled(False, why, cause=Cause.TRANSIENT)
-        return await unit.execute()
+            return self._not_executed(why)
+        return self._at_hand().execute()
+
+    async def _not_executed(self, why: str) -> Settled:
+        """Everything was halted after the intent, or a breaker opened: nothing happens, and that is known."""
+        try:
+            await self._at_hand().abandon()
+        except Exception as error:  # noqa: BLE001  # nothing was committed: the target rolls it back when its connection ends
+            _log.error("halt.abandon_failed", **described(error))
+        return Settled(False, why, cause=Cause.TRANSIENT)
 
     def _abandon(self, _: c.Abandon) -> Awaitable[None]:
         return self._at_hand().abandon()
@@ -128,11 +138,9 @@ class Performer:
         return passed
 
     async def _intend(self, ask: c.Intend) -> Change | Refused | c.OverBudget:
-        if self._core.halted:
-            return Refused("breaker", "all changes are stopped by the halt file")
         terms, self._scopes = self._core.terms, intents.scopes_of(ask)
         try:
-            reply = self._began(await self._core.watched(lambda tx, to: intents.intend(tx, ask, terms, to)))
+            reply = await self._record(lambda tx, to: intents.intend(tx, ask, terms, to))
         except budget.Exceeded as over:
             budgets = terms.budgets
             assert budgets is not None
@@ -145,10 +153,30 @@ class Performer:
         return reply
 
     async def _intend_revert(self, ask: c.IntendRevert) -> Change | Refused:
-        if self._core.halted:
-            return Refused("breaker", "all changes are stopped by the halt file")
         terms = self._core.terms
-        return self._began(await self._core.store.transact(lambda tx: intents.intend_revert(tx, ask, terms)))
+        return await self._record(lambda tx, _: intents.intend_revert(tx, ask, terms))
+
+    async def _record(self, work: Callable[[Tx, trips.Found], Change | Refused]) -> Change | Refused:
+        """Record an intent. Raises Halted when everything is halted before the store has answered: the unit is given up then, and
+        an intent that becomes durable all the same is one that failed."""
+        core = self._core
+        core.halt.check()
+        writing = asyncio.ensure_future(core.watched(work))
+        try:
+            return self._began(await core.halt.unless_halted(writing))
+        except Halted:
+            core.tasks.spawn(self._too_late(writing), "halt")
+            raise
+
+    async def _too_late(self, writing: "asyncio.Future[Change | Refused]") -> None:
+        try:
+            reply = await writing
+        except Exception as error:  # noqa: BLE001  # no intent, or one that recovery finds: nothing was done in either case
+            _log.info("halt.intent_lost", **described(error))
+            return
+        if isinstance(reply, Change):
+            self._core.executing.add(reply.id)
+            await self._conclude_logged(c.Conclude(reply, Settled(False, self._core.halt.why or "halted")))
 
     def _began(self, reply: Change | Refused) -> Change | Refused:
         if isinstance(reply, Change):

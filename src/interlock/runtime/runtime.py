@@ -26,6 +26,7 @@ from interlock.runtime.directory import Directory
 from interlock.runtime.governance import GOVERNED, TRY_OUT, WARNING, Governance
 from interlock.runtime.governing import admins
 from interlock.runtime.governing.service import Governing
+from interlock.runtime.halting.drill import Watching
 from interlock.runtime.in_force import config_entry, record
 from interlock.runtime.notify.office import Job, Office
 from interlock.runtime.notify.words import Words
@@ -140,6 +141,7 @@ class Runtime:
         self.governing.could_serve = self._could_serve
         self.governing.files.record_policies = self._record_policies
         self.governing.carried_out_by(self.protection.carry_out, self.trash.carry_out)
+        self.watching = Watching(self.core)
         self._chores = tickers.Chores(self.core)
         self._tickers = tickers.Tickers()
         self.witnesses = Witnesses(config.witness)
@@ -162,7 +164,6 @@ class Runtime:
         return name if kind == "environment" else ""
 
     def _could_serve(self, config: Config) -> None:
-        """Raises Misconfigured when a target's keys are wrong."""
         for name, keys in config.targets.items():
             _configured(config, name, self._find(keys.connector))
 
@@ -182,6 +183,7 @@ class Runtime:
         await self.governing.files.begin()
         if self.mode == TRY_OUT:
             _log.warning("mode.try_out", warning=WARNING)
+        await self.watching.look()  # nobody comes in while everything is halted
         await self._reach_all()
         await self._chores.recover(starting=True)
         await self._serve_all()
@@ -239,6 +241,7 @@ class Runtime:
             *((t.WITNESS, w.name, w.push, None) for w in self.witnesses.all),
             *self.office.jobs(),
         ]
+        self.watching.begin(self._tickers)
         for seconds, name, work, wake in jobs:
             self._tickers.start(name, partial(t.every, seconds, name, work, wake))
 
@@ -249,6 +252,7 @@ class Runtime:
         if left:
             _log.error("shutdown.unfinished", tasks=left)
         await self._tickers.stop()
+        await tickers.once("leave", self.watching.leave)
         await self.core.refusals.flush()
         if self.oidc is not None:
             self.oidc.provider.close()
@@ -327,7 +331,7 @@ class Runtime:
             Check("store", core.directory.fresh, "" if core.directory.fresh else "the store does not answer"),
             Check("policies", not broken, broken and f"the last good set is in force: {broken}"),
             Check("ledger", not self.signing_refused, self.signing_refused),
-            Check("halt", not core.halted, "the halt file stops all changes" if core.halted else ""),
+            Check("halt", not core.halted, core.halt.why),
         ]
         files = self.governing.files
         checks += (

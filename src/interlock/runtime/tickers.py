@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from interlock.model.errors import InterlockError
+from interlock.pipeline import reminding
 from interlock.pipeline.expire import expire_all, overdue, remind_all, to_remind
 from interlock.pipeline.recover import Recovered, recover
 from interlock.runtime.core import Core, beat
@@ -95,13 +96,22 @@ class Chores:
             self._core.watch.moved(change)
 
     async def remind(self) -> None:
-        """Remind people of held changes that will expire soon: once, over all replicas."""
+        """Remind people of held changes that will expire soon: once, over all replicas. And of what is frozen."""
+        await self.remind_frozen()
         before = self._core.terms.reviews.remind
         if not await self._core.store.read(lambda tx: to_remind(tx, before)):
             return
         for change in await self._core.store.transact(lambda tx: remind_all(tx, before)):
             _log.info("change.expires_soon", change=change.id, target=change.target)
             self._core.notifiers.reminder(change)
+
+    async def remind_frozen(self) -> None:
+        """Remind people of what is frozen: each time once, over all replicas."""
+        if not await self._core.store.read(reminding.due):
+            return
+        for row in await self._core.store.transact(reminding.remind):
+            _log.info("freeze.goes_on", scope=row.scope)
+            self._core.notifiers.still_frozen(row, self._core.directory.now())
 
     async def recover(self, *, starting: bool = False) -> Recovered:
         """Resolve intents without an outcome."""

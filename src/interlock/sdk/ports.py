@@ -215,7 +215,7 @@ class Tx(ReadTx, Protocol):
         """Breaker admission (P8): read the rows of all scopes locked against a concurrent move (`FOR SHARE`, in the order of the
         sorted scopes) until this transaction ends. Admitted when nothing stops; else `stop` is the first that refuses (a missing
         row is returned as an open breaker with the reason "missing"). A freeze refuses as well, but not with `through_freeze`
-        (break-glass)."""
+        (break-glass); the halt, which is the freeze of `global`, always does."""
 
     def spend(self, spendings: Sequence[Spending], at: datetime, since: datetime) -> Sequence[Amounts]:
         """Add to the counters of the slice of time that begins `at`; returns for each what it shows from `since` on, this
@@ -237,8 +237,8 @@ class Store(Protocol):
         anything else, and when it raises, nothing of it is kept and the exception comes out here. With `later`, nobody waits
         for it: it is kept back a little (10 ms at most) to share a commit with what comes next."""
 
-    async def read(self, work: Callable[[ReadTx], T]) -> T:
-        """Run a read in a consistent snapshot."""
+    async def read(self, work: Callable[[ReadTx], T], *, urgent: bool = False) -> T:
+        """Run a read in a consistent snapshot. What is `urgent` waits for no other reads."""
 
     async def close(self) -> None: ...
 
@@ -266,3 +266,16 @@ class Notifier(Protocol):
 
     def tripped(self, trip: Trip) -> None:
         """A breaker opened by itself."""
+        """A breaker moved."""
+
+    def freeze(self, row: Breaker, by: str) -> None:
+        """An environment was frozen or thawed."""
+
+    def still_frozen(self, row: Breaker, now: datetime) -> None:
+        """An environment is frozen still, and people wanted to be reminded of it."""
+
+    def halt(self, row: Breaker, by: str) -> None:
+        """Everything was halted, or goes on. Urgent: told at once on every channel."""
+
+    def drill_failed(self, row: Breaker, replicas: Sequence[str]) -> None:
+        """A drill of the kill switch failed on these replicas. Urgent."""

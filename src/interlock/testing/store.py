@@ -381,7 +381,7 @@ class FakeStore:
             raise Unavailable("the store is lost")
         return await asyncio.to_thread(self.now, work)
 
-    async def read(self, work: Callable[[FakeReadTx], T]) -> T:
+    async def read(self, work: Callable[[FakeReadTx], T], *, urgent: bool = False) -> T:
         if self.unavailable:
             raise Unavailable("the store is lost")
         with self._lock:

@@ -40,7 +40,7 @@ _skew = 0.0
 
 def skew(seconds: float) -> None:
     """Let this process's clock be wrong from now on, wherever it is asked."""
-    global _skew  # noqa: PLW0603  # there is one clock
+    global _skew  # there is one clock
     _skew = seconds
 
 

@@ -1,5 +1,5 @@
-"""P2 and P8 when replicas cannot know: nothing is admitted while in doubt, nobody is told of what did not happen, and what can go on
-by itself does, without a person. Only people close breakers.
+"""P2 and P8 when replicas cannot know: nothing is admitted while in doubt, nobody is told of what did not happen, and what can go
+on by itself does, without a person. Only people close breakers.
 
 In each test replicas of three write all the time. `quiet` waits until whatever was under way has ended, and then shows over a whole
 further round of refusals that nothing takes effect any more.

@@ -1,4 +1,5 @@
-"""P8 with several replicas, each a process of its own: however often a breaker trips under a flood, nothing is admitted after the trip.
+"""P8 with several replicas, each a process of its own: however often a breaker trips under a flood, nothing is admitted after the
+trip.
 
 The order is the store's: where entries stand in the ledger, never what a clock says.
 """

@@ -35,6 +35,8 @@ BODIES: dict[str, Any] = {
     "addGrant": {"agent": "fixer", "target": "shop", "actions": ["delete"], "seconds": 3600},
     "thaw": {"reason": "x"},
     "freeze": {"reason": "x"},
+    "halt": {"reason": "x"},
+    "resume": {"reason": "x"},
     "moveBreaker": {"scope": "global", "move": "reset", "reason": "x"},
     "unprotectTables": {"tables": ["orders"]},
     "emptyTrash": {},
@@ -108,6 +110,7 @@ async def test_the_socket_reads_tightens_and_proposes_only(governed: House) -> N
     proposal = await governed.held(LOOSENING["add person"][1](governed, SOCKET))
     await governed.runtime.switches.freeze("production", "incident", by=SOCKET)
     await governed.runtime.switches.open("global", "incident", by=SOCKET)
+    await governed.runtime.switches.halts.halt("incident", by=SOCKET)
     async with governed.by_socket() as client:
         for op in FOR_PEOPLE:
             if not op.proposes and not op.id.startswith("propose"):

@@ -38,6 +38,10 @@ async def _opened(house: House) -> None:
     await house.runtime.switches.open("global", "incident", by=SOCKET)
 
 
+async def _halted(house: House) -> None:
+    await house.runtime.switches.halts.halt("incident", by=SOCKET)
+
+
 async def _logged_in_at_the_provider(house: House) -> None:
     """By an invitation of sam."""
 
@@ -64,6 +68,7 @@ LOOSENING: dict[str, tuple[Callable[[House], Any], Ask]] = {
     "change owner": (_nothing, lambda h, by: h.runtime.agents.give_to("fixer", "sam", by=by)),
     "add grant": (_nothing, lambda h, by: h.grant("fixer", "shop", by=by)),
     "thaw": (_frozen, lambda h, by: h.runtime.switches.thaw("production", "over", by=by)),
+    "resume": (_halted, lambda h, by: h.runtime.switches.halts.resume("over", by=by)),
     "reset": (_opened, lambda h, by: h.runtime.switches.reset("global", "over", by=by)),
     "unprotect": (_nothing, lambda h, by: h.runtime.protection.protect("shop", ["orders"], on=False, by=by)),
     "policies": (_nothing, lambda h, by: h.runtime.governing.propose_policies({}, by=by)),
@@ -187,6 +192,7 @@ def with_key(house: House) -> str:
         (lambda h: h.runtime.agents.give_to("fixer", "nobody", by=SOCKET), "not an enrolled person"),
         (lambda h: h.grant("nobody", "shop", by=SOCKET), "no agent"),
         (lambda h: h.runtime.switches.thaw("nowhere", by=SOCKET), "no breaker"),
+        (lambda h: h.runtime.switches.halts.resume(by=SOCKET), "in force already"),
         (lambda h: h.runtime.switches.reset("global", by=SOCKET), "closed"),
         (
             lambda h: h.runtime.governing.propose_policies({"x.cedar": "permit (principal"}, by=SOCKET),

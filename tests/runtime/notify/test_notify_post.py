@@ -350,7 +350,7 @@ def test_what_was_recorded_and_not_queued_is_found(secret: Path) -> None:
             kinds = [c["type"] for c in receiver.contents]
             assert kinds == [
                 *("interlock.held", "interlock.decided", "interlock.applied"),
-                *("interlock.breaker", "interlock.breaker"),
+                *("interlock.breaker", "interlock.freeze"),
             ]
             await kit.again().post.catch_up()
             await kit.deliver()

@@ -7,8 +7,8 @@ import typer
 from rich.text import Text
 
 from interlock.cli import out
-from interlock.cli.options import As, Config, Json, Key, ReasonText, Url, connect
-from interlock.console.schemas import BreakerMove, Breakers, Move, Reason
+from interlock.cli.options import As, Config, Json, Key, ReasonText, Url, connect, seconds
+from interlock.console.schemas import BreakerMove, Breakers, Freeze, Move, Reason
 from interlock.model.breaker import Breaker, BreakerState
 
 breaker = typer.Typer(no_args_is_help=True, help="Breakers: what may write, by scope.")
@@ -24,6 +24,10 @@ Scope = Annotated[
 def freeze(
     env: Environment,
     reason: NeedReason,
+    remind: Annotated[
+        str,
+        typer.Option("--remind", metavar="4h", help="Remind people of it that often, until it is thawed."),
+    ] = "",
     config: Config = None,
     url: Url = "",
     as_: As = "",
@@ -32,7 +36,8 @@ def freeze(
 ) -> None:
     """Let no agent write to an environment until it is thawed."""
     path = f"/api/v1/environments/{quote(env, safe='')}/freeze"
-    _told(connect(config, url, as_, key).post(path, Breaker, Reason(reason)), json)
+    asked = Freeze(reason, seconds(remind) if remind else 0)
+    _told(connect(config, url, as_, key).post(path, Breaker, asked), json)
 
 
 def thaw(

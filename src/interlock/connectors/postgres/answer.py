@@ -6,7 +6,7 @@ from typing import TypeAlias, assert_never
 from interlock.connectors.postgres.codec import build
 from interlock.model.beside import beside_words
 from interlock.model.change import Change, ChangeState
-from interlock.model.decision import UNDECIDED, Forbid, Hold, Rehearse
+from interlock.model.decision import HALTED, UNDECIDED, Forbid, Hold, Rehearse
 from interlock.model.words import denial_words, effects_words, remedy_words
 from interlock.sdk.connector import Held, Permitted, Refused
 
@@ -144,6 +144,8 @@ def unavailable(why: str) -> bytes:
 
 def refusal(decision: Forbid) -> bytes:
     """The error for what may not be, or cannot be decided now."""
+    if HALTED in decision.reasons:
+        return error(Refused("breaker", decision.why))
     return unavailable(decision.why) if UNDECIDED in decision.reasons else forbidden(decision.why)
 
 

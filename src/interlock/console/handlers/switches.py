@@ -5,8 +5,9 @@ from typing import assert_never
 from interlock.console.access import strong_enough
 from interlock.console.callers import name_of
 from interlock.console.operations import Call, Nothing
-from interlock.console.schemas import BreakerMove, Breakers, Move, Reason
+from interlock.console.schemas import BreakerMove, Breakers, Empty, Freeze, Move, Reason
 from interlock.model.breaker import Breaker
+from interlock.runtime.service.halts import Drilled, HaltState
 
 
 async def breakers(call: Call[Nothing, None]) -> Breakers:
@@ -27,11 +28,32 @@ async def move(call: Call[Nothing, Move]) -> Breaker:
             assert_never(asked.move)
 
 
-async def freeze(call: Call[Nothing, Reason]) -> Breaker:
+async def freeze(call: Call[Nothing, Freeze]) -> Breaker:
     """Freeze an environment."""
-    return await call.runtime.switches.freeze(call.path["name"], call.body.reason, by=name_of(call.caller))
+    asked, by = call.body, name_of(call.caller)
+    return await call.runtime.switches.freeze(call.path["name"], asked.reason, by=by, remind_s=asked.remind_s)
 
 
 async def thaw(call: Call[Nothing, Reason]) -> Breaker:
     """End a freeze."""
     return await call.runtime.switches.thaw(call.path["name"], call.body.reason, by=name_of(call.caller))
+
+
+async def halted(call: Call[Nothing, None]) -> HaltState:
+    """Whether everything is halted."""
+    return await call.runtime.switches.halts.state()
+
+
+async def halt(call: Call[Nothing, Reason]) -> Breaker:
+    """Halt everything."""
+    return await call.runtime.switches.halts.halt(call.body.reason, by=name_of(call.caller))
+
+
+async def resume(call: Call[Nothing, Reason]) -> Breaker:
+    """Go on."""
+    return await call.runtime.switches.halts.resume(call.body.reason, by=name_of(call.caller))
+
+
+async def drill(call: Call[Nothing, Empty]) -> Drilled:
+    """Try the kill switch."""
+    return await call.runtime.switches.halts.drill(by=name_of(call.caller))

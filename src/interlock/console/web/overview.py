@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 from interlock.console.web import chart, words
 from interlock.console.web.views import agents
-from interlock.console.web.visit import Answer, Html, Visit
+from interlock.console.web.visit import Answer, GoTo, Html, Visit
+from interlock.control.breaker import DRILL, GLOBAL
 from interlock.model.base import Value
 from interlock.model.break_glass import BreakGlass
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import ACTIVITY_SLICE, Activity, Change, ChangeFilter, ChangeState, Listing
+from interlock.model.errors import Rejected
 from interlock.model.usage import Asking
 from interlock.sdk.ports import ReadTx
 
@@ -67,7 +69,9 @@ async def shown(visit: Visit) -> Answer:
             "lately": lately,
             "states": sorted(states.items(), key=lambda item: -item[1]),
             "total": states.total(),
-            "open": [b for b in breakers if b.frozen or b.state is not BreakerState.CLOSED],
+            "open": [b for b in breakers if _stops(b)],
+            "halt": next((b for b in breakers if b.scope == GLOBAL and b.frozen), None),
+            "by_file": bool(visit.runtime.core.halted and visit.runtime.core.halt.by_file),
             "glasses": [glass for glass in glasses if not glass.reviewed_by],
             "me": visit.person,
             "chart": chart.timeline(activity, since, WINDOW, SLICES),
@@ -76,6 +80,30 @@ async def shown(visit: Visit) -> Answer:
             "targets": visit.runtime.statuses(),
         },
     )
+
+
+def _stops(row: Breaker) -> bool:
+    """Whether a switch stops something of an agent's. A halt has a panel of its own."""
+    frozen = row.frozen and row.scope not in (GLOBAL, DRILL)
+    return frozen or row.state is not BreakerState.CLOSED
+
+
+CONFIRMED = "halt"
+"""What a person must say besides, so that no slip of the hand stops everything."""
+
+
+async def halted(visit: Visit) -> Answer:
+    """Stop everything. Raises Rejected without the confirmation."""
+    if visit.form.get("confirm") != CONFIRMED:
+        raise Rejected("to stop everything, tick that you mean it")
+    await visit.runtime.switches.halts.halt(visit.form.get("reason", ""), by=visit.by)
+    return GoTo("/console/")
+
+
+async def resumed(visit: Visit) -> Answer:
+    """Go on."""
+    await visit.runtime.switches.halts.resume(visit.form.get("reason", ""), by=visit.by)
+    return GoTo("/console/")
 
 
 def _active(asking: Sequence[Asking], sessions: Mapping[str, int]) -> list[Active]:

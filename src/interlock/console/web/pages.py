@@ -47,6 +47,8 @@ PAGES: tuple[Page, ...] = (
     Page(path=f"{C}/doctor", handler=targets.doctor),
     Page(method="POST", path=f"{C}/environments/{{name}}/freeze", handler=targets.frozen, light=True),
     Page(method="POST", path=f"{C}/environments/{{name}}/thaw", who=Who.ADMIN, handler=targets.thawed),
+    Page(method="POST", path=f"{C}/halt", handler=overview.halted, light=True),
+    Page(method="POST", path=f"{C}/resume", who=Who.ADMIN, handler=overview.resumed),
     Page(path=f"{C}/policy", handler=policy.shown),
     Page(path=f"{C}/policy/simulator", handler=policy.simulator),
     Page(method="POST", path=f"{C}/policy/simulator", handler=policy.simulated, light=True),

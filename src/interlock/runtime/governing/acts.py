@@ -23,6 +23,7 @@ from interlock.model.proposal import (
     LinkLogin,
     Recover,
     ResetBreaker,
+    Resume,
     SetGroups,
     Thaw,
     Unprotect,
@@ -74,6 +75,8 @@ def enact(tx: Tx, wanted: Wanted, by: str, terms: Terms) -> Enacted:
             return _add_grant(tx, wanted, by)
         case Thaw():
             return _thaw(tx, wanted, by)
+        case Resume():
+            return _resume(tx, wanted, by)
         case ResetBreaker():
             return _reset(tx, wanted, by)
         case UsePolicies(texts):
@@ -312,7 +315,14 @@ def grant_body(grant: Grant) -> dict[str, Json]:
 def _thaw(tx: Tx, wanted: Thaw, by: str) -> Breaker:
     row = switch(tx, breaker.environment(wanted.environment))
     moved = breaker.freeze(row, False, by, wanted.reason or "thawed", tx.now())
-    return put_switch(tx, moved, "freeze", by)
+    return put_switch(tx, msgspec.structs.replace(moved, remind_s=0), "freeze", by)
+
+
+def _resume(tx: Tx, wanted: Resume, by: str) -> Breaker:
+    row = switch(tx, breaker.GLOBAL)
+    if not row.frozen:
+        raise Rejected("nothing is halted (a halt file in a state directory is removed there, by hand)")
+    return put_switch(tx, breaker.freeze(row, False, by, wanted.reason or "resumed", tx.now()), "halt", by)
 
 
 def _reset(tx: Tx, wanted: ResetBreaker, by: str) -> Breaker:

@@ -22,6 +22,7 @@ from interlock.model.proposal import (
     LinkLogin,
     Recover,
     ResetBreaker,
+    Resume,
     SetGroups,
     Thaw,
     Unprotect,
@@ -69,6 +70,10 @@ def _lines(tx: ReadTx, wanted: Wanted) -> Iterator[Line]:
             yield Line("agent", name, K.PERMISSION, f"owned by {agent.owner}", f"owned by {owner}")
         case AddGrant():
             yield _grant(tx, wanted)
+        case Resume():
+            row = switch(tx, breaker.GLOBAL)
+            before = f"halted: {row.reason}" if row.frozen else "not halted"
+            yield Line("breaker", row.scope, K.WEAKENED, before, "not halted")
         case Thaw() | ResetBreaker():
             yield _switch(tx, wanted)
         case Unprotect(target, tables):

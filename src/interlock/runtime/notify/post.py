@@ -14,12 +14,14 @@ from datetime import datetime, timedelta
 import structlog
 
 from interlock.control import outbox
+from interlock.control.breaker import DRILL
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import Change, ChangeFilter, ChangeState
 from interlock.model.errors import InterlockError
 from interlock.model.message import Message, MessageFilter, MessageState
 from interlock.model.signal import Signal, Trip
 from interlock.runtime.drive import described
+from interlock.runtime.notify import stopped
 from interlock.runtime.notify.config import ChannelConfig
 from interlock.runtime.notify.words import Note, Words, event_of
 from interlock.sdk.ports import ReadTx, Store, Tx
@@ -80,6 +82,18 @@ class Post:
     def tripped(self, trip: Trip) -> None:
         agents = (trip.agent,)
         self._say(lambda: self.words.tripped(trip.scope, trip.epoch, trip.signal, agents, trip.environment))
+
+    def freeze(self, row: Breaker, by: str) -> None:
+        self._say(lambda: stopped.freeze(self.words, row, by, self._environment_of(row.scope)))
+
+    def still_frozen(self, row: Breaker, now: datetime) -> None:
+        self._say(lambda: stopped.still_frozen(self.words, row, now, self._environment_of(row.scope)))
+
+    def halt(self, row: Breaker, by: str) -> None:
+        self._say(lambda: stopped.halt(self.words, row, by))
+
+    def drill_failed(self, row: Breaker, replicas: Sequence[str]) -> None:
+        self._say(lambda: stopped.drill_failed(self.words, row, replicas))
 
     def _say(self, saying: Saying) -> None:
         if self._channels:
@@ -144,10 +158,10 @@ class Post:
                 yield note
         for row in tx.breakers():
             environment = self._environment_of(row.scope)
-            if row.signal and row.state is BreakerState.OPEN:
+            if row.signal and row.state is BreakerState.OPEN and not row.frozen:
                 yield self.words.tripped(row.scope, row.epoch, Signal(row.signal), row.agents, environment)
-            elif row.frozen or row.state is not BreakerState.CLOSED:
-                yield self.words.breaker(row, row.moved_by, environment)
+            elif (row.frozen or row.state is not BreakerState.CLOSED) and row.scope != DRILL:
+                yield stopped.standing(self.words, row, environment)
 
     async def tidy(self) -> None:
         """Forget what was delivered long ago, and give up what nobody delivers."""

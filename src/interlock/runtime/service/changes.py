@@ -39,7 +39,7 @@ from interlock.runtime.governing.office import Office
 from interlock.runtime.service.entrance import used
 from interlock.runtime.service.reverting import Noting, RevertPlan, rehearsed
 from interlock.runtime.service.trash import refuse_emptied
-from interlock.sdk.connector import Answer, Permitted, Principal, Unit, Withholds
+from interlock.sdk.connector import Answer, Permitted, Principal, Refused, Unit, Withholds
 from interlock.sdk.ports import ReadTx, Tx
 
 
@@ -231,6 +231,8 @@ class Changes:
         gate = self._gate(change.target)
         if original is not None:
             return await self._revert(gate, original, None, bool(change.marker.get("force")), change)
+        if why := self._core.halt.look():
+            return Refused("breaker", why, change=change)
         work, unit = await self._core.live(change.target).again(change, payload, principal)
         gate.log("change.apply", change=change_id, by=by)
         return await self._drive(gate, admit(work, gate.target, change), unit)
@@ -266,6 +268,7 @@ class Changes:
 
         original, principal, parts = await self._core.store.read(read)
         self._gate(original.target)
+        self._core.halt.check()
         _, unit = await self._core.live(original.target).undo(
             original, parts, force=force, principal=principal
         )
@@ -284,6 +287,8 @@ class Changes:
             return _principal(tx, original), _image(tx, original), root
 
         principal, parts, root = await self._core.store.read(read)
+        if why := self._core.halt.look():
+            return Refused("breaker", why, change=uses)
         work, unit = await self._core.live(original.target).undo(
             original, parts, force=force, principal=principal
         )

@@ -49,6 +49,7 @@ class Protection:
         return server.live
 
     async def _do(self, target: str, tables: Sequence[str], *, on: bool, by: str) -> Sequence[str]:
+        self._core.halt.check()
         live = self._live(target, tables)
         # Recorded first (P1): a crash in between leaves the entry that says it was wanted, without one that says it was done.
         await self._record(target, tables, on, by, "begun")

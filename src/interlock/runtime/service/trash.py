@@ -78,6 +78,7 @@ class Trash:
     async def _empty(self, target: str, found: Sequence[Trashed], by: str) -> Sequence[Trashed]:
         if not found:
             return []
+        self._core.halt.check()
         changes = {
             each.change.id: each.change
             for each in found

@@ -20,6 +20,7 @@ READERS = 4
 STATEMENT, ANSWER = 4, 5
 """How many times the lock timeout a server may work on a statement, and how many times an answer is waited for: a server that is
 slow says so itself before it is taken for lost."""
+"""Reads at a time; one more has a connection of its own, for what is urgent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def _sqlite(url: URL, lock_timeout: float) -> Engines:
 
 
 def _sqlite_engine(url: URL, pool: type[NullPool] | type[QueuePool]) -> Engine:
-    sizes: dict[str, Any] = {"pool_size": READERS, "max_overflow": 0} if pool is QueuePool else {}
+    sizes: dict[str, Any] = {"pool_size": READERS + 1, "max_overflow": 0} if pool is QueuePool else {}
     arguments = {"check_same_thread": False}
     return create_engine(url, poolclass=pool, hide_parameters=True, connect_args=arguments, **sizes)
 
@@ -114,7 +115,12 @@ def _postgres(url: URL, lock_timeout: float) -> Engines:
     common: dict[str, Any] = {"hide_parameters": True, "connect_args": arguments}
     writer = create_engine(url, poolclass=NullPool, isolation_level="READ COMMITTED", **common)
     reader = create_engine(
-        url, pool_size=READERS, max_overflow=0, isolation_level="REPEATABLE READ", pool_timeout=30, **common
+        url,
+        pool_size=READERS + 1,
+        max_overflow=0,
+        isolation_level="REPEATABLE READ",
+        pool_timeout=30,
+        **common,
     ).execution_options(postgresql_readonly=True)
     for engine in (writer, reader):
         event.listen(engine, "do_connect", _postgres_connect(lock_timeout * ANSWER))

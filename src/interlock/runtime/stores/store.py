@@ -109,6 +109,7 @@ class SqlStore:
         self._file = file_identity(engines.file) if engines.file else None
         self._writer = Writer(WriteSession(engines, master))
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="interlock-store-reader")
+        self._urgent = ThreadPoolExecutor(1, thread_name_prefix="interlock-store-urgent")
         self._closed = False
         self.on_done: Callable[[str, float], None] | None = None
         """Told the kind (`read`, `write`) and duration in seconds of each finished transaction (metrics)."""
@@ -161,17 +162,20 @@ class SqlStore:
         """Inverse of `seal`. Raises CannotOpen."""
         return self._master.unseal(label, sealed)
 
-    async def read(self, work: Callable[[SqlReadTx], T]) -> T:
+    async def read(self, work: Callable[[SqlReadTx], T], *, urgent: bool = False) -> T:
         """Run a read in a consistent snapshot; see ``sdk.ports.Store``."""
-        return await self._in_time(self._read_all(work), Unavailable("the store does not answer in time"))
+        return await self._in_time(
+            self._read_all(work, urgent=urgent), Unavailable("the store does not answer in time")
+        )
 
-    async def _read_all(self, work: Callable[[SqlReadTx], T]) -> T:
+    async def _read_all(self, work: Callable[[SqlReadTx], T], *, urgent: bool = False) -> T:
         """A read that may take as long as it needs: only each of its statements has a time limit."""
         if self._closed:
             raise Unavailable("the store is closed")
         begun = time.monotonic()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+            readers = self._urgent if urgent else self._readers
+            return await asyncio.get_running_loop().run_in_executor(readers, self._read, work)
         finally:
             self._took("read", begun)
 
@@ -194,6 +198,7 @@ class SqlStore:
     def _close(self) -> None:
         self._writer.close()
         self._readers.shutdown()
+        self._urgent.shutdown()
         self._engines.dispose()
 
     def _read(self, work: Callable[[SqlReadTx], T]) -> T:

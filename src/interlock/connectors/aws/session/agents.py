@@ -26,6 +26,10 @@ _GONE = (ChangeKind.DELETED, ChangeKind.HIDDEN)
 _MADE = (ChangeKind.CREATED, ChangeKind.REPLACED)
 
 
+class Over(Exception):
+    """The session ended while something was read; the text says why."""
+
+
 class Asked(NamedTuple):
     """A call that was held, and what it would delete."""
 
@@ -42,9 +46,32 @@ class AgentSession:
         self.used = now
         self.ended = ""
         self.busy = 0
+        self._reads: set[asyncio.Timeout] = set()
         self._seen = Seen()
         self.held: dict[str, Asked] = {}
         """Calls that wait for people, by change."""
+
+    def end(self, why: str) -> None:
+        """It is over: what is being read is cut off. What changes something is the core's to end."""
+        self.ended = why
+        for read in self._reads:
+            if not read.expired():
+                read.reschedule(_clock())
+
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[None]:
+        """In the block something is read that ends with the session. Raises Over then."""
+        try:
+            async with asyncio.timeout(None) as read:
+                self._reads.add(read)
+                try:
+                    yield
+                finally:
+                    self._reads.discard(read)
+        except TimeoutError:
+            if read.expired():
+                raise Over(self.ended) from None
+            raise
 
     @property
     def seen(self) -> Seen:
@@ -106,11 +133,8 @@ class AgentSessions:
         if found is not None:
             await self._leave(found)
 
-        def over(why: str) -> None:
-            session.ended = why
-
         session = AgentSession(principal, _clock())
-        session.principal = await self._gate.enter(principal, over)
+        session.principal = await self._gate.enter(principal, session.end)
         if session.ended:
             raise Rejected(session.ended)
         self._sessions[principal.agent] = session

@@ -15,7 +15,7 @@ from interlock.connectors.aws.http import Head, Malformed
 from interlock.connectors.aws.identity import credentials
 from interlock.connectors.aws.identity import signed as signature
 from interlock.connectors.aws.identity.signed import Signed
-from interlock.connectors.aws.session.agents import AgentSession, AgentSessions
+from interlock.connectors.aws.session.agents import AgentSession, AgentSessions, Over
 from interlock.connectors.aws.session.agents import Asked as Waiting
 from interlock.connectors.aws.session.incoming import Incoming, Taken
 from interlock.connectors.aws.session.never import never, unclear
@@ -28,8 +28,8 @@ from interlock.connectors.aws.session.unit import Account, CallUnit, Piece
 from interlock.connectors.aws.sigv4 import NotSigned
 from interlock.connectors.aws.upstream import Lost, Reply
 from interlock.model.change import Change
-from interlock.model.decision import Forbid, Permit
-from interlock.model.errors import InterlockError, Rejected, Unavailable
+from interlock.model.decision import HALTED, Forbid, Permit
+from interlock.model.errors import Halted, InterlockError, Rejected, Unavailable
 from interlock.model.operation import Action
 from interlock.sdk.connector import Gate, Held, Permitted, Principal, Refused, Work
 
@@ -76,6 +76,9 @@ class Exchange:
         except Malformed as error:
             self._out.keep_alive = False
             self._error("MalformedRequest", error.sentence, error.status)
+        except (Halted, Over) as error:
+            self._out.keep_alive = False
+            self._refuse(Refused("breaker", str(error)))
         except Rejected as error:
             self._refuse(Refused("forbidden", str(error)))
         except Lost as error:
@@ -209,7 +212,8 @@ class Exchange:
             self._forbid(principal, what, no)
             return
         if isinstance(first, Permit) and what.operation.action is Action.READ and not what.quiet:
-            await self._pass(request, body)
+            async with session.reading():
+                await self._pass(request, body)
         else:
             await self._admit(session, what, request, body)
 
@@ -355,13 +359,14 @@ class Exchange:
     # -- answers of ours
 
     def _forbid(self, principal: Principal, what: Classified, why: Forbid) -> None:
-        """A refusal that the ledger knows of."""
-        self._server.gate.refused(principal, what.operations, why)
-        self._refuse(Refused("forbidden", why.why))
+        """A refusal that the ledger knows of; but for a halt, which it knows of already."""
+        halted = HALTED in why.reasons
+        if not halted:
+            self._server.gate.refused(principal, what.operations, why)
+        self._refuse(Refused("breaker" if halted else "forbidden", why.why))
 
     def _refuse(self, said: Refused) -> None:
-        head = self._head.method == "HEAD"
-        link = self._server.gate.link
+        head, link = self._head.method == "HEAD", self._server.gate.link
         self._say(answers.refused(said, self._protocol, self._service, self.request_id, head, link))
 
     def _error(self, code: str, message: str, status: int) -> None:

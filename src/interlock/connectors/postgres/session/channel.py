@@ -30,6 +30,10 @@ class Overstayed(Exception):
     """The transaction was in others' way for too long; the text says of what."""
 
 
+class Ended(Exception):
+    """The core has ended the session; the text says why."""
+
+
 class Channel:
     """The shared state of one session."""
 
@@ -63,6 +67,7 @@ class Channel:
         self.exchange: Exchange
         self.worker: Worker | None = None
         self.over: Overstayed | None = None
+        self.ended = ""
         server.watch(self)
 
     @property
@@ -137,6 +142,8 @@ class Channel:
         self, *, in_transaction: bool, while_copying: Exchange | None = None
     ) -> tuple[int, bytes] | None:
         """The client's next message; None when none waits and nothing is open, or when the server ended a COPY meanwhile."""
+        if self.ended:
+            raise Ended(self.ended)
         if not in_transaction:
             self.over = None
         while not self.inbox:

@@ -10,6 +10,8 @@ from interlock.control import breaker, shown
 from interlock.model.base import Value
 from interlock.model.break_glass import BreakGlass
 from interlock.model.breaker import Breaker
+from interlock.model.errors import Rejected
+from interlock.runtime import durations
 from interlock.runtime.doctor import online as examine
 from interlock.runtime.targets import TargetStatus
 from interlock.sdk.connector import Finding
@@ -109,8 +111,18 @@ async def doctor(visit: Visit) -> Answer:
 
 async def frozen(visit: Visit) -> Answer:
     """Stop all changes in an environment."""
-    await visit.runtime.switches.freeze(visit.path["name"], visit.form.get("reason", ""), by=visit.by)
+    reason = visit.form.get("reason", "")
+    await visit.runtime.switches.freeze(visit.path["name"], reason, by=visit.by, remind_s=_reminding(visit))
     return GoTo("/console/targets")
+
+
+def _reminding(visit: Visit) -> int:
+    """How often people are to be reminded, in seconds; 0 for never. Raises Rejected."""
+    given = visit.form.get("remind", "")
+    try:
+        return int(durations.parse(given).total_seconds()) if given else 0
+    except ValueError as error:
+        raise Rejected(str(error)) from None
 
 
 async def thawed(visit: Visit) -> Answer:
