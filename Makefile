@@ -76,5 +76,5 @@ lock: $(STAMP)  ## renew requirements/*.txt; LOCK_ARGS=--upgrade takes newer ver
 	scripts/lock $(LOCK_ARGS)
 
 clean:  ## remove everything that these commands made
-	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist var
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist var artifacts
 	find src tests $(wildcard bench) -name __pycache__ -prune -exec rm -rf {} +

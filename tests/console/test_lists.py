@@ -1,13 +1,14 @@
 """Lists in the console: what is searched and how far, what a page asks the store, and how open pages are told."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
-from tests.console.conftest import ORIGIN, Api, enrolled, logged_in
+from tests.console.conftest import MANY, ORIGIN, Api, enrolled, logged_in
 
 from interlock.console.access import COOKIE
 from interlock.console.web import events
@@ -79,7 +80,7 @@ async def test_the_api_pages_through_a_bounded_look(api: Api, monkeypatch: pytes
     assert found == [held.id]
 
 
-@pytest.mark.parametrize("path", ["", "changes", "changes?q=orders&state=held"])
+@pytest.mark.parametrize("path", ["", "changes", "changes?q=orders&state=held", "proposals"])
 async def test_a_page_asks_the_store_twice(api: Api, path: str) -> None:
     """Who comes, and everything on the page: one consistent view."""
     headers = await visitor(api)
@@ -87,6 +88,31 @@ async def test_a_page_asks_the_store_twice(api: Api, path: str) -> None:
     api.runtime.store.on_done = lambda kind, seconds: reads.append(kind)
     assert (await page(api, headers, path)).status_code == 200
     assert reads == ["read", "read"]
+
+
+async def test_waiting_changes_that_look_alike_are_shown_together(api: Api) -> None:
+    """With their number; each is opened and signed by itself."""
+    headers = await visitor(api)
+    alike = [(await api.send([["delete_like", f"row/0{n}"]])).change for n in (0, 1)]
+    other = (await api.send([["delete_like", "row/02"]], agent="other")).change
+    last = (await api.send([*MANY, ["put", "row/0299", "x"]])).change
+    assert other is not None
+    assert last is not None
+    for path in ("", "changes?state=held"):
+        table = (await page(api, headers, path)).text.partition("<table")[2].partition("</table>")[0]
+        groups = re.findall(r'<tbody class="alike">(.*?)</tbody>', table, re.DOTALL)
+        assert len(groups) == 1, path
+        assert "2 that look alike." in groups[0]
+        ids = re.findall(r'href="/console/changes/(CHG-\w+)"', groups[0])
+        assert ids == [c.id for c in reversed(alike) if c is not None]
+        assert groups[0].count("100 of 300 rows deleted") == 2, "each with what it would do"
+        assert table.count("/console/changes/CHG-") == 4
+    first = alike[0]
+    assert first is not None
+    await api.runtime.changes.withdraw(first.id, "no", by="uid/0")
+    assert 'class="alike"' not in (await page(api, headers, "changes")).text, (
+        "what waits no more stands alone"
+    )
 
 
 async def test_the_overview_counts_today(api: Api) -> None:

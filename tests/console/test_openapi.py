@@ -433,7 +433,12 @@ def test_everything_that_loosens_says_so() -> None:
         ("listChanges", get("/api/v1/changes", limit="many"), 400),
         ("addPerson", post("/api/v1/people", {"name": "x"}), 400),
         ("addPerson", post("/api/v1/people", {"name": "NO!", "groups": [], "public_key": "x"}), 422),
-        ("moveBreaker", post("/api/v1/breakers", {"scope": "target/shop", "move": "reset"}), 409),
+        (
+            "moveBreaker",
+            post("/api/v1/breakers", {"scope": "target/shop", "move": "reset", "reason": "x"}),
+            409,
+        ),
+        ("moveBreaker", post("/api/v1/breakers", {"scope": "target/shop", "move": "reset"}), 422),
         ("freeze", post("/api/v1/environments/nowhere/freeze", {"reason": "fire"}), 404),
         ("freeze", post("/api/v1/environments/production/freeze", {"reason": "x", "remind_s": 1}), 422),
         ("freeze", post("/api/v1/environments/production/freeze", {"reason": "x", "remind_s": -60}), 422),

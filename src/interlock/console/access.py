@@ -67,14 +67,14 @@ class Doorkeeper:
         sessions: Sessions | None = None,
         site: Site | None = None,
     ) -> None:
-        self._store, self._socket = store, socket
+        self._store, self.socket = store, socket
         self._sessions, self._site = sessions, site
         self._url = public_url.rstrip("/")
         self._read_nonces: dict[str, int] = {}
 
     async def caller(self, request: Request, body: bytes) -> Caller:
         """Who asks. Raises Refusal or BadSignature for credentials that are no good; none at all is Nobody."""
-        if self._socket:
+        if self.socket:
             return Local(request.scope["state"]["uid"])
         authorization = request.headers.get("authorization")
         signed = "signature" in request.headers or "signature-input" in request.headers

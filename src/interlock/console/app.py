@@ -8,11 +8,11 @@ from functools import cache
 import msgspec
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from interlock.console import problems, web
+from interlock.console import browsers, problems, web
 from interlock.console.access import Doorkeeper, admit, strong_enough
 from interlock.console.handlers.governing import held
 from interlock.console.metrics import Metrics
@@ -118,6 +118,12 @@ class _Resource:
     async def _answer(self, request: Request) -> Response:
         operation = self.methods.get(request.method)
         body = await _body(request)
+        if (
+            operation is not None
+            and (page := browsers.page_of(request, operation))
+            and not self._keeper.socket
+        ):
+            return RedirectResponse(page, 303)
         caller = await self._keeper.caller(request, body)
         # Who may not know the resource learns nothing of its methods either.
         known = operation or next(iter(self.methods.values()))

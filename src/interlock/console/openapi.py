@@ -101,6 +101,10 @@ def _responses(op: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
     if op.proposes:
         held = {"application/json": {"schema": schema_of[repr(Held)]}}
         shown["202"] = {"description": "Held for admins, as a proposal", "content": held}
+    if op.page:
+        shown["303"] = {
+            "description": "The console's page of it, for who asks for `text/html` without a token"
+        }
     problem = {PROBLEM_MEDIA: {"schema": schema_of[repr(Problem)]}}
     for status in sorted({status for status, _ in CODES.values()}):
         if str(status) not in shown and (op.access is not Access.PUBLIC or status not in (401, 403)):

@@ -85,6 +85,8 @@ class Operation(Value, frozen=True, kw_only=True):
     """Whether it loosens: in governed mode it may be held for admins, which is answered with 202 and a `schemas_governed.Held`."""
     light: bool = False
     """Whether it only tightens, comments, or carries its own signature: a session that began without a passkey suffices."""
+    page: str = ""
+    """Where people see it: a browser without credentials of an agent or a key that wants a page is sent there (303)."""
     also: tuple[int, ...] = ()
     """Statuses beyond the usual ones that answer with the same schema (health: 503)."""
 

@@ -90,11 +90,12 @@ _STATUS = (
 _CHANGES = (
     Operation(
         id="ownChanges", method="GET", path="/changes", access=AGENT, tag="changes", query=OwnQuery, answer=OwnChanges,
-        summary="An agent's own changes, newest first", handler=changes.owns,
+        summary="An agent's own changes, newest first", handler=changes.owns, page="/console/changes",
     ),
     Operation(
         id="ownChange", method="GET", path="/changes/{id}", access=AGENT, tag="changes", query=OwnChangeQuery,
         answer=OwnChange, summary="An agent's own change; with `wait`, once it has moved", handler=changes.own,
+        page="/console/changes/{id}",
     ),
     Operation(
         id="withdrawOwnChange", method="POST", path="/changes/{id}/withdraw", access=AGENT, tag="changes", body=Reason,

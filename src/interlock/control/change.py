@@ -5,6 +5,7 @@ of its own, and what it brings back belongs to that change.
 """
 
 import enum
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -91,6 +92,16 @@ def shape(change: Change) -> str:
     whatever the content. Each is decided by itself all the same."""
     steps = {(o.verb, o.action.value, *((r.kind, r.name) for r in o.resources)) for o in change.operations}
     return digest_of([change.agent, change.target, sorted(map(str, steps))])
+
+
+def alike(changes: Sequence[Change]) -> list[list[Change]]:
+    """The changes in their order, but those that wait in the same state and look alike stand together, where the first of them is.
+    What waits no more stands alone: there is nothing left to decide about it."""
+    found: dict[tuple[str, ...], list[Change]] = {}
+    for change in changes:
+        key = (change.state.value, shape(change)) if change.state in OPEN else (change.id,)
+        found.setdefault(key, []).append(change)
+    return list(found.values())
 
 
 def settled_event(change: Change, committed: bool | None, now: datetime) -> ChangeEvent:

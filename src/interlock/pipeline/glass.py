@@ -6,6 +6,7 @@ from interlock.control.break_glass import Rules
 from interlock.control.quorum import barred
 from interlock.model.break_glass import BreakGlass
 from interlock.model.change import Approval, Change, Statement
+from interlock.model.proposal import INTERLOCK
 from interlock.sdk.ports import ReadTx
 
 
@@ -25,6 +26,8 @@ def over_target(tx: ReadTx, change: Change, rules: Rules, origin: str) -> BreakG
 
 def why_not(tx: ReadTx, approval: Approval, change: Change, rules: Rules, origin: str) -> str:
     """Why these words do not break the glass for this change; empty when they do. Whoever can never count cannot do this either."""
+    if change.target == INTERLOCK:
+        return "what decides changes by several admins, and never by one person"  # P9
     name = approval.statement.person
     why = break_glass.why_not(
         approval, _expected(approval.statement, change, origin, tx), tx.person(name), rules, tx.now()

@@ -120,7 +120,7 @@ def test_pages_that_are_light() -> None:
         "logout", "changes/{id}/sign", "changes/{id}/opened", "changes/{id}/take-back", "changes/{id}/comment",
         "changes/{id}/withdraw", "agents/{name}/disable", "grants/{id}/revoke", "people/{name}/disable",
         "people/{name}/passkeys/{id}/revoke", "people/{name}/unlink", "environments/{name}/freeze", "policy/simulator",
-            "targets/{name}/break-glass",
+            "targets/{name}/break-glass", "breakers/open",
     }  # fmt: skip
     assert all(p.method == "POST" and p.who is Who.PERSON for p in PAGES if p.light)
 

@@ -127,7 +127,14 @@ def shown(pg18: PgCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     database = pg18.create_database(f"t_{secrets.token_hex(6)}")
     prepare(database, SETUP)
     database.psql(FILL)
-    top = {"api": api, "break_glass": {"people": [ALONE], "minutes": 10}}
+    # Nobody listens there, and nothing is told: a channel to look at.
+    oncall = {
+        "webhook": "http://127.0.0.1:9/",
+        "name": "oncall",
+        "secret": {"env": "NOT_GIVEN"},
+        "events": ["break_glass"],
+    }
+    top = {"api": api, "break_glass": {"people": [ALONE], "minutes": 10}, "notify": [oncall]}
     gateway = Gateway(database, tmp_path_factory.mktemp("console"), top=top)
     gateway.make_app = doors()
     with gateway:

@@ -1,18 +1,25 @@
 """What the pages are looked at with: agents that did something, people, a passkey that waits, a change that is held."""
 
+from collections.abc import Coroutine
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
 
 from interlock.console.web.pages import PAGES
+from interlock.model.message import Event, Message, MessageState
 from interlock.model.operation import Action
+from interlock.model.proposal import Founder
+from interlock.runtime.governance import Proposed
 from interlock.testing.gateway import BY, OWNER, Gateway
+from interlock.testing.signing import public_key_of
 
 NIGHTLY = "nightly"
 ADDRESSES = {
     "/console/changes/{id}": "/console/changes/{held}",
     "/console/changes/{id}/sample": "/console/changes/{held}",  # goes there
+    "/console/proposals/{id}": "/console/proposals/{proposal}",
     "/console/agents/{name}": f"/console/agents/{NIGHTLY}",
     "/console/people/{name}": "/console/people/{person}",
     "/console/ledger/{number}": "/console/ledger/7",
@@ -20,10 +27,12 @@ ADDRESSES = {
 """Where a page with parameters is looked at."""
 
 
-def addresses(held: str, person: str) -> dict[str, str]:
-    """An address of each page that is read, by its path. KeyError for a page that nobody thought of here."""
+def addresses(held: str, person: str, proposal: str = "") -> dict[str, str]:
+    """An address of each page that is read, by its path. KeyError for a page that nobody thought of here. Without a proposal its
+    page leads to the change that is held."""
+    named = {"held": held, "person": person, "proposal": proposal or held}
     return {
-        page.path: (ADDRESSES[page.path] if "{" in page.path else page.path).format(held=held, person=person)
+        page.path: (ADDRESSES[page.path] if "{" in page.path else page.path).format(**named)
         for page in PAGES
         if page.method == "GET"
     }
@@ -64,3 +73,49 @@ async def _grants(gateway: Gateway) -> None:
     )
     over = await runtime.grants.add(NIGHTLY, gateway.target, (Action.DELETE,), until, by=BY)
     await runtime.grants.revoke(over.id, by=BY)
+
+
+async def give_up(gateway: Gateway, name: str, text: str, error: str, **data: str) -> None:
+    """A message that no channel took."""
+    at = gateway.runtime.core.directory.now()
+    message = Message(
+        name,
+        "oncall",
+        Event.HELD,
+        text,
+        at,
+        at,
+        MessageState.DEAD,
+        data,
+        attempts=8,
+        error=error,
+        settled_at=at,
+    )
+    await gateway.runtime.store.transact(lambda tx: tx.add_message(message))
+
+
+RULE = """@id("{0}") @description("{1}")
+forbid (principal, action == Action::"update", resource)
+when {{ context.effects.rows_updated > {2} }};
+"""
+
+
+def govern(gateway: Gateway, admin: str) -> str:
+    """Begin governed mode with ann and ben, make somebody an admin, and propose other policies: the id of that. Afterwards nothing
+    loosens at once any more."""
+    runtime = gateway.runtime
+    founders = [Founder(name, public_key_of(name)) for name in ("ann", "ben")]
+    gateway.run(runtime.governing.govern(founders, by=BY))
+    gateway.approve(proposed(gateway, runtime.people.set_groups(admin, ("admin", "sre"), by=BY)))
+    kept = RULE.format("few-updates", "Updates are small.", 50)
+    texts = {"own.cedar": kept + RULE.format("no-bulk", "No bulk updates.", 500)}
+    gateway.approve(proposed(gateway, runtime.governing.propose_policies(texts, by=BY)))
+    texts = {"own.cedar": kept.replace("> 50", "> 2"), "more.cedar": RULE.format("none", "None at all.", 100)}
+    return proposed(gateway, runtime.governing.propose_policies(texts, by="person/ann"))
+
+
+def proposed(gateway: Gateway, work: Coroutine[Any, Any, object]) -> str:
+    """What is held in the place of what was asked for."""
+    with pytest.raises(Proposed) as found:
+        gateway.run(work)
+    return found.value.change.id

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Dialog
 from tests.real.console.conftest import Console, Someone
-from tests.real.console.stage import addresses
+from tests.real.console.stage import addresses, give_up
 
 from interlock.model.errors import InterlockError
 from interlock.testing.gateway import BY
@@ -44,6 +44,7 @@ class Hostile:
         dropped, deleted = [c for c in gateway.changes() if c.state.value == "held"][:2]
         gateway.run(gateway.runtime.changes.withdraw(dropped.id, REASON, by="agent/bot"))
         gateway.run(gateway.runtime.switches.freeze("production", REASON, by="person/ann"))
+        gateway.run(give_up(gateway, "m1", REASON, REASON, change=IMG))
         gateway.ledger_ok()
         self.held, self.withdrawn = deleted.id, dropped.id
         self.person: Someone = console.enrolled("dora", "admin", "sre")

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+import psycopg
 import pytest
 from playwright.sync_api import BrowserContext, Page
 from tests.real.console import axe
 from tests.real.console.conftest import SHOTS, Console
-from tests.real.console.stage import addresses, furnish
+from tests.real.console.stage import NIGHTLY, addresses, furnish, give_up, govern
 
 from interlock.console.web.pages import PAGES
 
@@ -34,14 +35,38 @@ class Stage:
 
     def __init__(self, console: Console) -> None:
         self.console, self.held = console, furnish(console.gateway)
-        self.admin = console.enrolled("dora", "admin", "sre")
+        self.ask_again()
+        self.admin = console.enrolled("dora", "sre")
         link = console.invited("fred", "sre")
         waits = console.somebody("fred")
         waits.go(link).get_by_role("button", name="Make a passkey").click()
         waits.page.locator("#code").wait_for(state="visible")
         self.state: Any = self.admin.context.storage_state()
-        self.addresses = addresses(self.held, "dora")
+        self.stop_and_give_up()
+        self.addresses = addresses(self.held, "dora", govern(console.gateway, "dora"))
         self._open: list[BrowserContext] = []
+
+    def ask_again(self) -> None:
+        """Two changes that look alike wait."""
+        with self.console.gateway.connect(NIGHTLY) as agent, pytest.raises(psycopg.Error):
+            agent.execute("DELETE FROM payments WHERE id > 140")
+
+    def stop_and_give_up(self) -> None:
+        """A breaker that is open, an agent's session, messages that nobody got."""
+        gateway = self.console.gateway
+        self.session = gateway.connect(NIGHTLY)
+        gateway.run(gateway.runtime.switches.open("agent/bot", "a flood of deletes", by="person/ann"))
+        told = "nightly would delete 150 rows of payments (shop, production) - waits for 2 of sre"
+        for name, why in (("m1", "the server answered 503"), ("m2", "nobody answered within 10 s")):
+            gateway.run(
+                give_up(
+                    gateway,
+                    name,
+                    f"{told}: {self.console.origin}/console/changes/{self.held}",
+                    why,
+                    change=self.held,
+                )
+            )
 
     def context(self, **options: Any) -> BrowserContext:
         """Another browser with the same session."""
@@ -52,6 +77,7 @@ class Stage:
     def close(self) -> None:
         for context in self._open:
             context.close()
+        self.session.close()
 
 
 @pytest.fixture(scope="module")

@@ -55,6 +55,11 @@ def _leave_running(teller: Teller, made: Stage) -> None:
     console.print(
         Text(f"  interlock changes; interlock approve CHG --as ann --key {made.key('ann')}"), soft_wrap=True
     )
+    console.print(Text(f"  the console: http://127.0.0.1:{made.api}/console/"), soft_wrap=True)
+    console.print(
+        Text("  a passkey for it: interlock people invite ann, then interlock people confirm ann CODE"),
+        soft_wrap=True,
+    )
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())

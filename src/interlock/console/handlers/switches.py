@@ -8,6 +8,7 @@ from interlock.console.operations import Call, Nothing
 from interlock.console.schemas import BreakerMove, Breakers, Empty, Freeze, Move, Reason
 from interlock.model.breaker import Breaker
 from interlock.runtime.service.halts import Drilled, HaltState
+from interlock.runtime.service.names import sentence
 
 
 async def breakers(call: Call[Nothing, None]) -> Breakers:
@@ -23,7 +24,7 @@ async def move(call: Call[Nothing, Move]) -> Breaker:
             return await switches.open(asked.scope, asked.reason, by=by)
         case BreakerMove.RESET:
             strong_enough(call.caller, "POST", light=False)
-            return await switches.reset(asked.scope, asked.reason, by=by)
+            return await switches.reset(asked.scope, sentence(asked.reason, "resetting a breaker"), by=by)
         case _:
             assert_never(asked.move)
 

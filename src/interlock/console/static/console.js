@@ -89,6 +89,7 @@ if (address && "EventSource" in window) {
   });
   source.addEventListener("over", () => {
     source.close();
-    location.assign("/console/login");
+    const back = document.querySelector("[data-back]")?.dataset.back ?? location.pathname;
+    location.assign(`/console/login?to=${encodeURIComponent(back)}`);
   });
 }

@@ -41,7 +41,7 @@ export async function send(address, value) {
     credentials: "same-origin",
   });
   const told = await answer.json();
-  if (!answer.ok) throw new Error(told.detail || told.title || "the server refused");
+  if (!answer.ok) throw Object.assign(new Error(told.detail || told.title || "the server refused"), { status: answer.status });
   return told;
 }
 

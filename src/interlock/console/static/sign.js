@@ -39,6 +39,13 @@ addEventListener("scroll", read);
 addEventListener("resize", read);
 read();
 
+function again() {
+  const link = document.createElement("a");
+  link.href = `/console/login?to=${encodeURIComponent(place.dataset.back)}`;
+  link.textContent = "Log in again";
+  return link;
+}
+
 button.addEventListener("click", async () => {
   button.disabled = true;
   said.textContent = "";
@@ -46,7 +53,9 @@ button.addEventListener("click", async () => {
     await sign();
     location.assign(back);
   } catch (error) {
-    said.textContent = sentence(error);
+    // 401: the login has ended meanwhile, so that nothing was taken.
+    said.textContent = error.status === 401 ? "Your login is over, and nothing was said. " : sentence(error);
+    if (error.status === 401) said.append(again());
     button.disabled = false;
   }
 });

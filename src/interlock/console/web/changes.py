@@ -1,6 +1,7 @@
 """Changes: the list, one change, and what a person is about to sign of it."""
 
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -18,6 +19,7 @@ from interlock.model.effect import totals
 from interlock.model.errors import Rejected
 from interlock.model.ids import parse_change_id
 from interlock.model.operation import Action
+from interlock.model.proposal import INTERLOCK
 from interlock.model.search import typed_words
 from interlock.model.visible import oddities
 from interlock.runtime.service.changes import ChangeView
@@ -86,7 +88,7 @@ def _day(text: str) -> datetime | None:
 
 
 async def shown(visit: Visit) -> Answer:
-    """One change, with all that a decision needs."""
+    """One change, with all that a decision needs. A proposal has a page of its own kind."""
     return await _page(visit)
 
 
@@ -97,41 +99,50 @@ async def revealed(visit: Visit) -> Answer:
 
 async def masked_again(visit: Visit) -> Answer:
     """Whoever loads that page once more: values are shown when they are asked for, each time."""
-    return GoTo(f"/console/changes/{_id(visit)}")
+    return GoTo(f"/console/changes/{id_of(visit)}")
 
 
 async def _page(visit: Visit, *, reveal: bool = False) -> Answer:
-    view = await visit.runtime.changes.show(_id(visit))
+    view = await visit.runtime.changes.show(id_of(visit))
+    change, effects = view.change, view.change.measurement.effects
+    if change.target == INTERLOCK:
+        return GoTo(f"/console/proposals/{change.id}")
+    return Html(
+        "change.html",
+        {
+            **await deciding(visit, view),
+            "effects": effects,
+            "totals": {k: v for k, v in msgspec.to_builtins(totals(effects)).items() if v},
+            "lost": [e for e in effects if not e.reversible and e.count],
+            "odd": [o for text in (*(view.statements or ()), change.reason) for o in oddities(text)],
+            "beside": _beside(view),
+            "connector": visit.runtime.connector_of(change.target),
+            **await insight.about(visit, change, reveal=reveal),
+        },
+    )
+
+
+async def deciding(visit: Visit, view: ChangeView) -> dict[str, Any]:
+    """What the parts of a page show by which people decide: who has spoken, who is missing, and what this person can do."""
     change, me = view.change, visit.person
 
     def read(tx: ReadTx) -> str:
         return conflict_of_interest(me, tx.agent(change.agent), tx.grants(), change)
 
-    conflict = await visit.runtime.store.read(read)
-    effects, open_now = change.measurement.effects, change.state in OPEN
-    return Html(
-        "change.html",
-        {
-            "view": view,
-            "change": change,
-            "effects": effects,
-            "totals": {k: v for k, v in msgspec.to_builtins(totals(effects)).items() if v},
-            "lost": [e for e in effects if not e.reversible and e.count],
-            "conflict": conflict,
-            "odd": [o for text in (*(view.statements or ()), change.reason) for o in oddities(text)],
-            "spoken": any(a.statement.person == me for a in view.approvals),
-            "open": open_now,
-            "revertible": MACHINE.allows(change.state, E.REVERT),
-            "remedies": approval.remedies(change),
-            "beside": _beside(view),
-            "glass": open_now and me in visit.runtime.terms.break_glass.people and not conflict,
-            "mine": any(
-                a.statement.person == me and a.statement.verdict is Verdict.APPROVE for a in view.approvals
-            ),
-            "connector": visit.runtime.connector_of(change.target),
-            **await insight.about(visit, change, reveal=reveal),
-        },
-    )
+    conflict, open_now = await visit.runtime.store.read(read), change.state in OPEN
+    ours = change.target == INTERLOCK
+    mine = [a.statement for a in view.approvals if a.statement.person == me]
+    return {
+        "view": view,
+        "change": change,
+        "conflict": conflict,
+        "spoken": bool(mine),
+        "mine": any(words.verdict is Verdict.APPROVE for words in mine),
+        "open": open_now,
+        "revertible": MACHINE.allows(change.state, E.REVERT) and not ours,
+        "remedies": approval.remedies(change),
+        "glass": open_now and me in visit.runtime.terms.break_glass.people and not conflict and not ours,
+    }
 
 
 def _beside(view: ChangeView) -> tuple[object, ...]:
@@ -143,7 +154,7 @@ def _beside(view: ChangeView) -> tuple[object, ...]:
 async def sign(visit: Visit) -> Answer:
     """The exact text of what is to be signed; the browser hashes it, and a passkey signs."""
     change_id, what, reason = (
-        _id(visit),
+        id_of(visit),
         visit.form.get("what", ""),
         visit.form.get("reason", "").strip()[:500],
     )
@@ -178,27 +189,27 @@ async def sign(visit: Visit) -> Answer:
 
 async def opened(visit: Visit) -> Answer:
     """A script says that the effect is on screen: from now on it can be approved."""
-    review = await visit.runtime.changes.opened(_id(visit), visit.person)
+    review = await visit.runtime.changes.opened(id_of(visit), visit.person)
     return Data({"opened": review.opened_at})
 
 
 async def taken_back(visit: Visit) -> Answer:
     """Take the own approval back, as long as it was not used."""
-    change_id, why = _id(visit), visit.form.get("reason", "").strip()[:500]
+    change_id, why = id_of(visit), visit.form.get("reason", "").strip()[:500]
     await visit.runtime.changes.take_back(change_id, visit.person, why, by=visit.by)
     return GoTo(f"/console/changes/{change_id}")
 
 
 async def commented(visit: Visit) -> Answer:
     """Write something beside a change."""
-    change_id = _id(visit)
+    change_id = id_of(visit)
     await visit.runtime.changes.comment(change_id, visit.form.get("text", ""), by=visit.by)
     return GoTo(f"/console/changes/{change_id}#comments")
 
 
 async def applied(visit: Visit) -> Answer:
     """Apply an approved change now, for its agent."""
-    answer = await visit.runtime.changes.apply(_id(visit), by=visit.by)
+    answer = await visit.runtime.changes.apply(id_of(visit), by=visit.by)
     match answer:
         case Permitted() | Held():
             return GoTo(f"/console/changes/{_of(answer, visit)}")
@@ -209,7 +220,7 @@ async def applied(visit: Visit) -> Answer:
 async def withdrawn(visit: Visit) -> Answer:
     """Take back an open change: nobody can approve or use it any more."""
     change = await visit.runtime.changes.withdraw(
-        _id(visit), visit.form.get("reason", "").strip()[:500] or "withdrawn", by=visit.by
+        id_of(visit), visit.form.get("reason", "").strip()[:500] or "withdrawn", by=visit.by
     )
     return GoTo(f"/console/changes/{change.id}")
 
@@ -224,10 +235,11 @@ async def reviewed(visit: Visit) -> Answer:
 
 def _of(answer: Permitted | Held, visit: Visit) -> str:
     change: Change | None = answer.change
-    return change.id if change is not None else _id(visit)
+    return change.id if change is not None else id_of(visit)
 
 
-def _id(visit: Visit) -> str:
+def id_of(visit: Visit) -> str:
+    """The change that the address names, however it is typed. Raises Refusal."""
     try:
         return parse_change_id(visit.path["id"])
     except ValueError:

@@ -18,6 +18,7 @@ from interlock.console.problems import KNOWN, Refusal
 from interlock.console.web.events import Events
 from interlock.console.web.render import Renderer, Static
 from interlock.console.web.visit import Answer, Away, Data, GoTo, Html, Page, Visit, Who
+from interlock.runtime.governance import Proposed
 from interlock.runtime.oidc.login import WITHIN
 from interlock.runtime.runtime import Runtime
 
@@ -113,7 +114,11 @@ class Frame:
         query = _once(request.query_params.multi_items())
         begun = request.cookies.get(BEGUN, "")
         visit = Visit(self._runtime, caller, request.path_params, query, form, begun)
-        return self._respond(visit, await page.handler(visit))
+        try:
+            answer = await page.handler(visit)
+        except Proposed as error:
+            answer = GoTo(f"/console/proposals/{error.change.id}")
+        return self._respond(visit, answer)
 
     async def _form(self, request: Request, page: Page, caller: BySession | Nobody) -> Mapping[str, Any]:
         """What was sent. The page that sends it is ours (Origin), and the form was made for this session (its token)."""

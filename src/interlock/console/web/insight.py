@@ -17,6 +17,11 @@ async def about(visit: Visit, change: Change, *, reveal: bool = False) -> dict[s
         "sample_rows": [part for part in sample.parts if isinstance(part, Rows)],
         "sample_texts": [part for part in sample.parts if not isinstance(part, Rows)],
         "grounds": service.grounds(change),
-        "steps": await service.timeline(change.id),
-        "signed": await signed_size(visit.runtime),
+        **await history(visit, change),
     }
+
+
+async def history(visit: Visit, change: Change) -> dict[str, Any]:
+    """What the template `_timeline` shows."""
+    steps = await visit.runtime.insight.timeline(change.id)
+    return {"steps": steps, "signed": await signed_size(visit.runtime)}

@@ -108,8 +108,11 @@ async def resumed(visit: Visit) -> Answer:
 
 def _active(asking: Sequence[Asking], sessions: Mapping[str, int]) -> list[Active]:
     """Who asked for changes lately, and who is connected without having done so."""
-    asked = [Active(a.agent, a.changes, a.last_at, sessions.get(a.agent, 0)) for a in asking]
-    silent = sorted(set(sessions) - {a.agent for a in asking})
+    agents = [
+        a for a in asking if "/" not in a.agent
+    ]  # who proposed is written `person/ann`, as no agent is called
+    asked = [Active(a.agent, a.changes, a.last_at, sessions.get(a.agent, 0)) for a in agents]
+    silent = sorted(set(sessions) - {a.agent for a in agents})
     return asked + [Active(name, 0, None, sessions[name]) for name in silent]
 
 

@@ -1,7 +1,7 @@
 """The table of pages: what is where, and for whom. `console.web.frame` serves it, and the tests go through it."""
 
 from interlock.console.web import changes, entering, overview, provider
-from interlock.console.web.views import agents, ledger, people, policy, targets
+from interlock.console.web.views import agents, breakers, ledger, messages, people, policy, proposals, targets
 from interlock.console.web.visit import Page, Who
 
 C = "/console"
@@ -28,6 +28,8 @@ PAGES: tuple[Page, ...] = (
     Page(method="POST", path=f"{C}/changes/{{id}}/apply", handler=changes.applied),
     Page(method="POST", path=f"{C}/changes/{{id}}/withdraw", handler=changes.withdrawn, light=True),
     Page(method="POST", path=f"{C}/break-glass/{{id}}/review", handler=changes.reviewed),
+    Page(path=f"{C}/proposals", handler=proposals.listed),
+    Page(path=f"{C}/proposals/{{id}}", handler=proposals.shown),
     Page(path=f"{C}/agents", handler=agents.listed),
     Page(path=f"{C}/agents/{{name}}", handler=agents.shown),
     Page(method="POST", path=f"{C}/agents/{{name}}/disable", handler=agents.disabled, light=True),
@@ -46,9 +48,15 @@ PAGES: tuple[Page, ...] = (
     Page(method="POST", path=f"{C}/targets/{{name}}/break-glass", handler=targets.glass, light=True),
     Page(path=f"{C}/doctor", handler=targets.doctor),
     Page(method="POST", path=f"{C}/environments/{{name}}/freeze", handler=targets.frozen, light=True),
-    Page(method="POST", path=f"{C}/environments/{{name}}/thaw", who=Who.ADMIN, handler=targets.thawed),
     Page(method="POST", path=f"{C}/halt", handler=overview.halted, light=True),
     Page(method="POST", path=f"{C}/resume", who=Who.ADMIN, handler=overview.resumed),
+    Page(method="POST", path=f"{C}/environments/{{name}}/thaw", handler=targets.thawed),
+    Page(method="POST", path=f"{C}/breakers/open", handler=breakers.opened, light=True),
+    Page(method="POST", path=f"{C}/breakers/reset", handler=breakers.reset),
+    Page(path=f"{C}/messages", handler=messages.listed),
+    Page(method="POST", path=f"{C}/messages/{{id}}/retry", handler=messages.retried),
+    Page(method="POST", path=f"{C}/messages/{{id}}/drop", who=Who.ADMIN, handler=messages.dropped),
+    Page(method="POST", path=f"{C}/channels/{{name}}/test", handler=messages.tried),
     Page(path=f"{C}/policy", handler=policy.shown),
     Page(path=f"{C}/policy/simulator", handler=policy.simulator),
     Page(method="POST", path=f"{C}/policy/simulator", handler=policy.simulated, light=True),

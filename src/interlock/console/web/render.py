@@ -15,9 +15,10 @@ from starlette.types import Receive, Scope, Send
 from interlock.console.callers import BySession
 from interlock.console.web import words
 from interlock.console.web.visit import Html, Visit
+from interlock.control.change import alike
 from interlock.model.visible import MARK, visible
 from interlock.model.words import effect_words, remedy_words, verb_of
-from interlock.runtime.governance import TRY_OUT
+from interlock.runtime.governance import GOVERNED, TRY_OUT
 from interlock.runtime.runtime import Runtime
 from interlock.runtime.service.names import person_of
 
@@ -50,6 +51,7 @@ class Renderer:
             "state": words.state_words,
             "colour": words.colour,
             "actions": words.action_words,
+            "alike": alike,
             "sql": words.highlighted,
             "cedar": words.cedar_highlighted,
         }
@@ -62,6 +64,7 @@ class Renderer:
             "admin": isinstance(caller, BySession) and caller.admin,
             "token": caller.token if isinstance(caller, BySession) else "",
             "try_out": self._runtime.mode == TRY_OUT,
+            "governed": self._runtime.mode == GOVERNED,
             "halted": self._runtime.core.halted,
         }
         text = self._env.get_template(answer.template).render({**about, **answer.shown})

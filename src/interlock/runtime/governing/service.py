@@ -6,30 +6,35 @@ from typing import NoReturn
 
 from interlock.control.change import OPEN, UNSETTLED
 from interlock.model.change import Change, ChangeFilter, ChangeState
-from interlock.model.errors import Misconfigured, Rejected
+from interlock.model.errors import Misconfigured, NotFound, Rejected
 from interlock.model.proposal import (
     INTERLOCK,
     EmptyTrash,
     EndGoverned,
     Founded,
     Founder,
+    Record,
     Unprotect,
     UseConfig,
     UsePolicies,
     Wanted,
 )
+from interlock.pipeline.records import found
 from interlock.policy.engine import Engine
 from interlock.runtime import config as configuration
 from interlock.runtime.config import Config
 from interlock.runtime.core import Core
-from interlock.runtime.governing import deciding, founding, past
+from interlock.runtime.governing import deciding, founding, past, record
 from interlock.runtime.governing.files import Files
 from interlock.runtime.governing.live import ProposalLive
 from interlock.runtime.governing.office import Office
 from interlock.runtime.targets import TargetServer
+from interlock.sdk.ports import ReadTx
 
 SHOWN = (*OPEN, *UNSETTLED)
 """Proposals that are listed when no state is named."""
+OVER = tuple(state for state in ChangeState if state not in SHOWN)
+"""Proposals that nothing happens to any more."""
 
 
 class Governing:
@@ -118,6 +123,19 @@ class Governing:
         """Proposals, newest first; those that wait unless states are named."""
         which = ChangeFilter(target=INTERLOCK, states=tuple(states) or SHOWN, limit=200)
         return await self._core.store.read(lambda tx: tx.changes(which))
+
+    async def proposal(self, change_id: str) -> Record | None:
+        """What a proposal says; None when its content is destroyed. Raises NotFound (no such change), Rejected (what is stored is
+        not what was proposed)."""
+
+        def read(tx: ReadTx) -> Record | None:
+            change = found(tx, change_id)
+            try:
+                return record.read(tx, change)
+            except NotFound:
+                return None
+
+        return await self._core.store.read(read)
 
     async def _past(self, wanted: Wanted) -> tuple[str, ...]:
         """The past decisions that other policies or another configuration would alter."""

@@ -67,6 +67,12 @@ def connected(visit: Visit) -> dict[str, int]:
     return found
 
 
+def _sessions(visit: Visit, agent: str) -> list[str]:
+    """Its sessions at this gateway by id, 20 at most."""
+    here = (p for server in visit.runtime.targets.values() for p in server.gate.sessions)
+    return sorted(p.session for p in here if p.agent == agent and p.session)[:20]
+
+
 class _Read(Value, frozen=True):
     agent: Agent
     grants: tuple[Grant, ...]
@@ -111,6 +117,7 @@ async def shown(visit: Visit) -> Answer:
             "days": LOOKED_AT.days,
             "waiting": found.waiting,
             "sessions": connected(visit).get(name, 0),
+            "here": _sessions(visit, name),
         },
     )
 

@@ -45,6 +45,7 @@ async def listed(visit: Visit) -> Answer:
         "targets/list.html",
         {
             "environments": made,
+            "everything": switches.get(breaker.GLOBAL),
             "health": runtime.health(),
             "glass": visit.person in runtime.terms.break_glass.people,
             "minutes": runtime.terms.break_glass.minutes,
