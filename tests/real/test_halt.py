@@ -157,10 +157,6 @@ def _waits(gateway: Gateway, agent: str) -> None:
         client.execute(f"DELETE FROM customers WHERE '{agent}' <> ''")
 
 
-def _written(replicas: Replicas, enough: int) -> bool:
-    return bool(replicas.target.psql("SELECT count(*) FROM notes")[0][0] >= enough)
-
-
 def _blocked(gateway: Gateway, agent: str, row: int) -> None:
     with gateway.connect(agent) as client:
         client.execute("UPDATE ten SET b = 'theirs' WHERE a = %s", (row,))
@@ -201,8 +197,7 @@ def test_after_its_commit_nothing_is_admitted_under_a_flood(replicas: Replicas) 
     with ThreadPoolExecutor(CLIENTS) as pool:
         flood = [pool.submit(_flood, replicas.all[n % 3], f"bot-{n}", ends) for n in range(CLIENTS)]
         for turn in range(10):
-            enough = replicas.target.psql("SELECT count(*) FROM notes")[0][0] + 5
-            until(partial(_written, replicas, enough))
+            until(partial(_more, replicas, notes(replicas) + 5))
             replicas.halt(at=turn % 3)
             until(lambda: not replicas.sessions)
             replicas.resume()
@@ -223,6 +218,14 @@ def test_after_its_commit_nothing_is_admitted_under_a_flood(replicas: Replicas) 
     assert len(found) == outcomes.count(True)
     assert not replicas.one.changes(ChangeState.IN_DOUBT, ChangeState.EXECUTING)
     assert replicas.one.ledger_ok()
+
+
+def notes(replicas: Replicas) -> int:
+    return int(replicas.target.psql("SELECT count(*) FROM notes")[0][0])
+
+
+def _more(replicas: Replicas, than: int) -> bool:
+    return notes(replicas) >= than
 
 
 def _flood(gateway: Gateway, agent: str, ends: Event) -> list[str]:
@@ -417,7 +420,7 @@ def test_a_drill_tries_every_replica_and_no_agent_notices(replicas: Replicas) ->
     assert not one.runtime.core.halt.why
     row = one.run(one.runtime.store.read(lambda tx: tx.breaker(DRILL)))
     assert row is not None
-    assert row.frozen is False
+    assert not row.frozen
 
 
 def test_a_replica_that_ends_nothing_fails_the_drill(
@@ -502,7 +505,6 @@ def test_a_replica_that_begins_while_all_is_halted_lets_nobody_in(replicas: Repl
         "ALTER TABLE ten ADD COLUMN c int",
         "DROP TABLE tempting",
         "TRUNCATE ten",
-        "SELECT setval('tickets', 5)",
     ],
 )
 def test_a_freeze_stops_rows_and_definitions_alike(replicas: Replicas, sql: str) -> None:

@@ -78,6 +78,39 @@ def test_one_invites_and_confirms_another(console: Console) -> None:
     assert root.problems == zoe.problems == []
 
 
+def test_one_stops_everything_and_an_admin_lets_it_go_on(console: Console) -> None:
+    gateway, dora, root = (
+        console.gateway,
+        console.enrolled("halina", "sre"),
+        console.enrolled("radka", "admin"),
+    )
+    with gateway.connect() as agent:
+        agent.execute("SELECT 1")
+        page = dora.go("/console/")
+        page.get_by_text("Stop everything", exact=True).click()
+        page.get_by_role("textbox", name="Why").fill("a runaway")
+        dora.shot("halting")
+        page.get_by_role("button", name="Stop everything now").click()
+        assert not page.evaluate("document.querySelector('[name=confirm]').validity.valid"), (
+            "not without the tick"
+        )
+        page.get_by_role("checkbox").check()
+        page.get_by_role("button", name="Stop everything now").click()
+        expect(page.get_by_role("heading", name="Everything is halted")).to_be_visible()
+        dora.shot("halted")
+        with pytest.raises(psycopg.OperationalError):
+            agent.execute("SELECT 1")
+    with pytest.raises(psycopg.OperationalError, match="a runaway"):
+        gateway.connect()
+    page = root.go("/console/")
+    page.get_by_text("Let everything go on").click()
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("heading", name="Everything is halted")).to_have_count(0)
+    with gateway.connect() as agent:
+        agent.execute("SELECT 1")
+    assert dora.problems == root.problems == []
+
+
 def test_one_stops_an_agent_and_an_environment_at_once(console: Console) -> None:
     gateway, dora = console.gateway, console.enrolled("dagny", "sre")
     gateway.add_agent("runaway")

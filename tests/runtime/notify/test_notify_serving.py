@@ -107,7 +107,7 @@ def test_the_way_of_a_held_change_is_told(tmp_path: Path) -> None:
                 await api.post("/api/v1/environments/production/freeze", {"reason": "somebody's words"})
                 frozen = await told(receiver)
                 assert frozen["data"]["text"].startswith(
-                    "The breaker environment/production is closed and frozen now, by uid/1000"
+                    "FROZEN: no agent changes anything in production until people thaw it, by uid/1000"
                 )
                 assert "somebody's words" not in json.dumps(frozen)
             for _, headers, body in receiver.taken:

@@ -154,6 +154,7 @@ def test_a_reservation_passes_a_freeze_only_where_it_may_and_never_an_open_break
         Breaker("frozen", frozen=True),
         Breaker("open", BreakerState.OPEN),
         Breaker("both", BreakerState.OPEN, frozen=True),
+        Breaker("global", frozen=True),
     )
 
     def fill(tx: Any) -> None:
@@ -168,6 +169,6 @@ def test_a_reservation_passes_a_freeze_only_where_it_may_and_never_an_open_break
 
     assert refusing("closed", "frozen", through=True) == ""
     assert refusing("closed", "frozen", through=False) == "frozen"
-    for scope in ("open", "both", "missing"):
+    for scope in ("open", "both", "missing", "global"):  # the last is the halt
         for through in (False, True):
             assert refusing("closed", scope, through=through) == scope

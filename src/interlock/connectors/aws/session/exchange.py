@@ -77,13 +77,10 @@ class Exchange:
             self._out.keep_alive = False
             self._error("MalformedRequest", error.sentence, error.status)
         except (Halted, Over) as error:
-            self._out.keep_alive = False
             self._refuse(Refused("breaker", str(error)))
         except Rejected as error:
             self._refuse(Refused("forbidden", str(error)))
-        except Lost as error:
-            self._refuse(Refused("unavailable", str(error), retry=True))
-        except InterlockError as error:
+        except (Lost, InterlockError) as error:
             self._refuse(Refused("unavailable", str(error), retry=True))
 
     async def _answer(self) -> None:

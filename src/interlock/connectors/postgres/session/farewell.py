@@ -1,17 +1,20 @@
-"""What a client is told when its session ends because of an error: SQLSTATE and sentence (PostgreSQL, Appendix A)."""
+"""The last word of a session that ends with an error: SQLSTATE and text of a FATAL."""
 
 from interlock.connectors.postgres import answer
 from interlock.connectors.postgres.client.errors import UpstreamError
 from interlock.connectors.postgres.session.channel import IdleTooLong, Overstayed
 from interlock.model.errors import Halted, InterlockError
+from interlock.sdk.connector import Gate
 from interlock.wire import ProtocolViolation
 
 KNOWN = (ProtocolViolation, Overstayed, IdleTooLong, UpstreamError, InterlockError)
-"""Errors that end a session and are no bug of ours."""
+"""What a session may end with."""
+SECONDS = 0.5
+"""How long a client has for taking the word that its session is over."""
 
 
-def farewell(error: Exception) -> tuple[str, str]:
-    """The last words about one of `KNOWN`; of anything else, that it was an internal error."""
+def of(error: Exception, gate: Gate) -> tuple[str, str]:
+    """The word about one of `KNOWN`."""
     match error:
         case ProtocolViolation():
             return "08P01", str(error)
@@ -20,10 +23,9 @@ def farewell(error: Exception) -> tuple[str, str]:
         case IdleTooLong():
             return "25P03", "terminating connection due to idle-in-transaction timeout"
         case UpstreamError():
+            gate.log("postgres.upstream_failed", stage=error.stage.value, sqlstate=error.sqlstate)
             return "08001", "the server behind the gateway cannot be reached now; try again later"
         case Halted():
             return answer.BREAKER, str(error)
-        case InterlockError():
-            return "IL005", str(error)
         case _:
-            return "XX000", "an internal error ended this session; an open transaction is rolled back"
+            return answer.UNAVAILABLE, str(error)

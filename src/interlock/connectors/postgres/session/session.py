@@ -11,14 +11,16 @@ from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
 
-from interlock.connectors.postgres.client.errors import UpstreamError
-from interlock.connectors.postgres.codec import Framer, build, frontend_limits
+from interlock.connectors.postgres.codec import (
+    Framer,
+    build,
+    frontend_limits,
+)
 from interlock.connectors.postgres.codec import backend as b
-from interlock.connectors.postgres.session import opening
+from interlock.connectors.postgres.session import farewell, opening
 from interlock.connectors.postgres.session.channel import Channel, Ended
 from interlock.connectors.postgres.session.conversation.exchange import Exchange, Lost
 from interlock.connectors.postgres.session.conversation.outbox import Outbox
-from interlock.connectors.postgres.session.farewell import KNOWN, farewell
 from interlock.connectors.postgres.session.login import Login, Wants
 from interlock.connectors.postgres.session.passing import STATUS, Passing, virtual_status
 from interlock.connectors.postgres.session.server import Server
@@ -30,8 +32,6 @@ from interlock.wire import ProtocolViolation
 INBOX_BYTES = 1 << 20
 """How much of the client's is taken in while it cannot be worked on; then the client has to wait."""
 OUTBOX_BYTES = 4 << 20
-FAREWELL_S = 0.5
-"""Seconds that a client has for taking the word that its session is over."""
 
 
 class PgSession:
@@ -295,16 +295,13 @@ class PgSession:
             self._without_server()
         except Ended as over:
             self._over(str(over))
-        except KNOWN as error:
-            if isinstance(error, UpstreamError):
-                about = {"stage": error.stage.value, "sqlstate": error.sqlstate}
-                self._server.gate.log("postgres.upstream_failed", **about)
-            self._fatal(*farewell(error))
+        except farewell.KNOWN as error:
+            self._fatal(*farewell.of(error, self._server.gate))
         except asyncio.CancelledError:
             raise
         except Exception as error:  # the session ends, the gateway goes on for others
             self._server.gate.log("postgres.session_failed", error=type(error).__name__)
-            self._fatal(*farewell(error))
+            self._fatal("XX000", "an internal error ended this session; an open transaction is rolled back")
             raise
 
     # Bookkeeping
@@ -351,7 +348,7 @@ class PgSession:
         if self._task is not None or (self._channel is not None and self._passing.active):
             self.cancel()  # the server would go on with a statement whose client is gone
         self._fatal("57P01", f"terminating connection: {why}")
-        asyncio.get_running_loop().call_later(FAREWELL_S, self._wire.abort)
+        asyncio.get_running_loop().call_later(farewell.SECONDS, self._wire.abort)
 
     def _fatal(self, sqlstate: str, text: str) -> None:
         if not self._closed:
