@@ -3,7 +3,6 @@
 import html
 import re
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from tests.console.conftest import Api, bearer, enrol

@@ -7,8 +7,9 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -23,7 +24,7 @@ AGENTS = [f"bot-{n}" for n in range(6)]
 PLENTY = {"rows_created": 10**9, "rows_updated": 10**9, "rows_deleted": 10**9, "objects": 10**9}
 AMPLE = dict.fromkeys(("session", "agent", "owner", "table"), PLENTY)
 """Budgets that are counted and never used up."""
-QUICK = {"stale": 1.0, "lock_timeout": 0.5, "patience": 1.5}
+QUICK = {"stale": 2.0, "lock_timeout": 1.0, "patience": 4.0}
 """Times of a replica that is to notice soon that something is wrong."""
 
 
@@ -113,10 +114,17 @@ class Fleet:
         (self.folder / name / "var").mkdir(mode=0o700)
         return file
 
-    def start(self, name: str, *, url: str = "", prefix: Sequence[str] = (), **options: float) -> Replica:
+    def start(
+        self,
+        name: str,
+        *,
+        url: str = "",
+        prefix: Sequence[str] = (),
+        options: Mapping[str, float] = MappingProxyType({}),
+    ) -> Replica:
         """One more replica; the first one makes people, agents and grants."""
         self._configured(name, url or self.url)
-        replica = Replica(self.folder, name, options, prefix)
+        replica = Replica(self.folder, name, dict(options), prefix)
         self.replicas.append(replica)
         if len(self.replicas) == 1:
             replica.ask("furnish", names=AGENTS)
@@ -141,7 +149,8 @@ class Fleet:
             assert report.ok, report.findings
             return [json.loads(data) for data in await store.entries(0, 1 << 20)]
 
-        return self._with_store(read)
+        found: list[dict[str, Any]] = self._with_store(read)
+        return found
 
     def changes(self) -> list[Change]:
         """Up to a thousand, newest first."""
@@ -211,14 +220,32 @@ def scopes_of(intent: Mapping[str, Any]) -> set[str]:
     return {"global", *(f"{kind}/{intent[kind]}" for kind in named)}
 
 
-def put_back(replica: Replica, scope: str) -> None:
-    """Until the breaker is closed again, one step after the other, as a person does it."""
+def once(replica: Replica, agent: str) -> str:
+    """The answer to one change, as soon as the store is up to it."""
+    while True:
+        with suppress(Answered):
+            answer: str = replica.ask("once", agent=agent)
+            if answer != "unavailable":
+                return answer
+
+
+def trip(replica: Replica, scope: str) -> None:
+    """Open a breaker, as a person does it who is not content with "the store does not answer"."""
+    while True:
+        with suppress(Answered):
+            replica.ask("open", scope=scope)
+            return
+
+
+def put_back(fleet: Fleet, replica: Replica, scope: str) -> None:
+    """Until the breaker is closed again, one step after the other, however often it is too early or the store does not answer."""
     while True:
         try:
             if replica.ask("reset", scope=scope) == "closed":
                 return
-        except Answered as refused:  # on probation for longer
-            assert "Rejected" in str(refused), refused
+        except Answered:
+            if fleet.breaker(scope) == "closed":
+                return
 
 
 @contextmanager

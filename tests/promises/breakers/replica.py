@@ -5,6 +5,7 @@ fast as they can; they never end because of an answer.
 """
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -20,6 +21,7 @@ import msgspec
 
 from interlock.model.change import Change
 from interlock.model.decision import Target
+from interlock.model.errors import Unavailable
 from interlock.model.operation import Action
 from interlock.runtime import core, directory, doctor, log, tickers
 from interlock.runtime.config import load
@@ -40,7 +42,7 @@ _skew = 0.0
 
 def skew(seconds: float) -> None:
     """Let this process's clock be wrong from now on, wherever it is asked."""
-    global _skew  # there is one clock
+    global _skew
     _skew = seconds
 
 
@@ -113,9 +115,17 @@ class Agents:
         self._numbers = itertools.count()
 
     async def enter(self, agent: str) -> Principal:
+        """As a client that comes again when the store has too much to do."""
+        while True:
+            with contextlib.suppress(Unavailable):
+                return await self._enter(agent)
+
+    async def _enter(self, agent: str) -> Principal:
         gate = self.runtime.targets["shop"].gate
-        while (known := gate.credential(agent)) is None:  # until this replica has heard of it
-            await asyncio.sleep(0.01)
+        if gate.credential(agent) is None:  # not heard of yet
+            await self.runtime.core.directory.refresh()
+        known = gate.credential(agent)
+        assert known is not None, agent
         return await gate.enter(known[0], lambda why: None)
 
     async def send(self, principal: Principal, *statements: Statement) -> Answer:
@@ -141,10 +151,10 @@ class Agents:
     async def _write(self, principal: Principal, place: int) -> None:
         while not self._ends:
             statement = ("put", f"row/{NAME}/{place}", str(next(self._numbers)))
-            answer = await self.send(principal, statement)
+            await self.send(principal, statement)
             self.done[place] += 1
             self._moved.set()
-            await asyncio.sleep(0 if isinstance(answer, Permitted) else 0.005)
+            await asyncio.sleep(0)
 
     async def until(self, holds: Callable[[], bool]) -> None:
         while not holds():
@@ -220,15 +230,15 @@ async def perform(here: Agents, do: str, **given: Any) -> object:
     switches = here.runtime.switches
     match do:
         case "furnish":
-            return await furnish(here, **given)
+            await furnish(here, **given)
         case "flood":
             return await here.flood(**given)
         case "burst":
-            return await here.burst(**given)
+            await here.burst(**given)
         case "more":
-            return await here.more(**given)
+            await here.more(**given)
         case "round":
-            return await here.round()
+            await here.round()
         case "once":
             return await here.once(**given)
         case "open":
@@ -237,9 +247,9 @@ async def perform(here: Agents, do: str, **given: Any) -> object:
             moved = await switches.reset(given["scope"], "looked at", by="person/ben")
             return moved.state.value
         case "kill":
-            return await tickers_of(here, given["ticker"], alive=False)
+            await tickers_of(here, given["ticker"], alive=False)
         case "revive":
-            return await tickers_of(here, given["ticker"], alive=True)
+            await tickers_of(here, given["ticker"], alive=True)
         case "cancel":
             for task in list(here.runtime._tickers.tasks):
                 if task.get_name() == given["ticker"]:
@@ -254,8 +264,7 @@ async def perform(here: Agents, do: str, **given: Any) -> object:
         case "skew":
             skew(**given)
         case "fresh":
-            while here.runtime.core.directory.fresh is not given["fresh"]:
-                await asyncio.sleep(0.01)
+            await here.until(lambda: here.runtime.core.directory.fresh is given["fresh"])
         case "end":
             await here.end()
         case "count":

@@ -49,7 +49,7 @@ def test_of_many_at_once_exactly_ten_run(place: str, where: str, shared: str, tm
     skews: list[float] = [0, DAY, -DAY] if "wrong" in where else [0, 0] if where == "sqlite" else [0, 0, 0]
     with fleet_of(tmp_path / "fleet", place, budgets={**AMPLE, shared: TEN}) as fleet:
         for number, seconds in enumerate(skews):
-            fleet.start(f"r{number}", skew=seconds)
+            fleet.start(f"r{number}", options={"skew": seconds})
         all_ask(fleet.replicas, "count")  # all are there before any begins
         all_ask(fleet.replicas, "burst", agents=agents, number=20)
         answers = sum((Counter(r.ask("count")["answers"]) for r in fleet.replicas), Counter[str]())

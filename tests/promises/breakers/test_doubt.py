@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 from tests.faults.wire import Mode, Wire
-from tests.promises.breakers.kit import AGENTS, QUICK, Fleet, Replica, all_ask, fleet_of, put_back
+from tests.promises.breakers.kit import AGENTS, QUICK, Fleet, Replica, all_ask, fleet_of, once, put_back, trip
 
 from interlock.testing.pg import PgCluster, PgDatabase
 
@@ -43,8 +43,8 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
         fleet = stack.enter_context(fleet_of(tmp_path_factory.mktemp("doubt") / "fleet", store.dsn()))
         wires = [stack.enter_context(Wire(cluster.port)) for _ in range(3)]
         for name, wire in zip(("one", "two", "three"), wires, strict=True):
-            fleet.start(name, url=wire.url(store.dsn()), **QUICK)
-        fleet.replicas[0].ask("open", scope=f"agent/{BAD}")
+            fleet.start(name, url=wire.url(store.dsn()), options=QUICK)
+        trip(fleet.replicas[0], f"agent/{BAD}")
         yield Shared(cluster, store, fleet, wires)
 
 
@@ -66,7 +66,7 @@ def database(pg18: PgCluster) -> Iterator[PgDatabase]:
 
 def begin(fleet: Fleet) -> None:
     """One agent is stopped by a person, the others write at every replica."""
-    fleet.replicas[0].ask("open", scope=f"agent/{BAD}")
+    trip(fleet.replicas[0], f"agent/{BAD}")
     all_ask(fleet.replicas, "flood", agents=GOOD, each=2)
     all_ask(fleet.replicas, "more", kind="permitted", number=3)
 
@@ -95,9 +95,7 @@ def goes_on(fleet: Fleet) -> None:
     all_ask(fleet.replicas, "more", kind="permitted", number=3)
     assert fleet.breaker(f"agent/{BAD}") == "open"
     for replica in fleet.replicas:
-        while (answer := replica.ask("once", agent=BAD)) == "unavailable":
-            pass  # the store has more to do than it can at the moment
-        assert answer == "breaker"
+        assert once(replica, BAD) == "breaker"
 
 
 # -- the poller
@@ -107,10 +105,10 @@ def test_a_replica_whose_poller_is_dead_obeys_a_trip_and_then_admits_nothing(sha
     fleet = shared.fleet
     one, two, other = fleet.replicas
     two.ask("kill", ticker="directory")
-    one.ask("open", scope="target/shop")
+    trip(one, "target/shop")
     # It has not heard of it, and need not: the store decides.
     two.ask("more", kind="breaker", number=1)
-    put_back(other, "target/shop")
+    put_back(fleet, other, "target/shop")
     two.ask("fresh", fresh=False)
     quiet(fleet, two)
     all_ask([one, other], "more", kind="permitted", number=3)
@@ -217,13 +215,13 @@ def partitioned(fleet: Fleet, cut: Callable[[bool], None]) -> None:
     quiet(fleet, two)
     # Whatever it held locked when it went is free again before long.
     all_ask([one, other], "more", kind="permitted", number=3)
-    one.ask("open", scope="target/shop")
+    trip(one, "target/shop")
     quiet(fleet, *fleet.replicas)
     cut(False)
     two.ask("more", kind="breaker", number=1)  # it has heard: by itself, and first of all that
     quiet(fleet, *fleet.replicas)
     assert fleet.breaker("target/shop") == "open"
-    put_back(other, "target/shop")
+    put_back(fleet, other, "target/shop")
     goes_on(fleet)
 
 
@@ -237,10 +235,10 @@ def test_a_replica_in_a_network_of_its_own_whose_link_goes_down(database: PgData
     """The kernel's own way of losing packets; the connections live on when the link is up again, or do not."""
     port = database.cluster.port
     with own_network(port) as (address, prefix, cut), fleet_of(tmp_path / "fleet", database.dsn()) as fleet:
-        fleet.start("one", **QUICK)
+        fleet.start("one", options=QUICK)
         url = database.dsn().replace(f"127.0.0.1:{port}", address)
-        fleet.start("two", url=url, prefix=prefix, **QUICK)
-        fleet.start("three", **QUICK)
+        fleet.start("two", url=url, prefix=prefix, options=QUICK)
+        fleet.start("three", options=QUICK)
         begin(fleet)
         partitioned(fleet, cut)
         fleet.end()
@@ -277,15 +275,15 @@ def test_a_replica_with_a_wrong_clock_goes_by_the_stores(shared: Shared, seconds
     one, two, _ = fleet.replicas
     two.ask("skew", seconds=seconds)
     two.ask("compare")
-    assert two.ask("once", agent=GOOD[0]) == "permitted", "rights that last eight hours"
-    one.ask("open", scope="target/shop")
+    assert once(two, GOOD[0]) == "permitted", "rights that last eight hours"
+    trip(one, "target/shop")
     two.ask("more", kind="breaker", number=1)
     quiet(fleet, *fleet.replicas)
     # Nor does a clock that jumps meanwhile bring anything about: nothing closes a breaker by itself.
     two.ask("skew", seconds=-seconds)
     quiet(fleet, *fleet.replicas)
     assert fleet.breaker("target/shop") == "open"
-    put_back(two, "target/shop")
+    put_back(fleet, two, "target/shop")
     goes_on(fleet)
     two.ask("skew", seconds=0.0)
     times = [entry["at"] for entry in fleet.entries()]

@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
+from sqlalchemy import event
 from tests.runtime.stores.conftest import Backend
 from tests.runtime.stores.store_values import AT, read, transact
 
 from interlock.control import budget
 from interlock.control.budget import Exceeded
+from interlock.model.breaker import Breaker
 from interlock.model.budget import Amounts, Spending
 from interlock.runtime.stores import SqlStore
 from interlock.runtime.stores.writing import SqlTx
@@ -108,3 +110,28 @@ def test_the_fake_counts_the_same(store: SqlStore) -> None:
         work = spending(at, one(), one("owner/olga"))
         # The fake runs each transaction twice, and keeps one.
         assert transact(store, work) == fake.now(work)
+
+
+def put_closed(scope: str, tx: Tx) -> None:
+    tx.put_breaker(Breaker(scope))
+
+
+def test_admission_costs_one_statement_more(pg18_backend: Backend) -> None:
+    """Breakers are reserved with the revision, which every intent reads, and all counters are one statement."""
+    store = pg18_backend.open()
+    for scope in "abcde":
+        transact(store, partial(put_closed, scope))
+    heard: list[str] = []
+    event.listen(store._engines.writer, "before_cursor_execute", lambda *given: heard.append(given[2]))
+
+    def counted(work: Callable[[SqlTx], object]) -> int:
+        heard.clear()
+        transact(store, work)
+        return len(heard)
+
+    def admitted(tx: SqlTx) -> None:
+        assert tx.reserve("abcde") is None
+        tx.spend([one(f"table/table t{n}") for n in range(10)], AT, AT - HOUR)
+        assert tx.revision() == 5
+
+    assert counted(admitted) == counted(lambda tx: tx.revision()) + 1

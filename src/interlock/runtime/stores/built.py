@@ -72,17 +72,20 @@ def by_content(*states: ChangeState) -> Select[Any]:
     same = [table.c[key] == bindparam(key) for key in ("agent", "target", "content")]
     # Spelt out: an IN is put together anew each time it is run.
     in_state = or_(*(table.c.state == state.value for state in states))
-    return select(table.c.doc).where(*same, in_state).order_by(table.c.id.desc()).limit(1)
+    # Of an expression, for which there is no index: the planner would rather walk back through all that the agent ever did.
+    newest = select(func.max(table.c.id + "")).where(*same, in_state).scalar_subquery()
+    return select(table.c.doc).where(table.c.id == newest)
 
 
 @_once
 def locked_breakers(number: int) -> Select[Any]:
     """The breakers of that many scopes (parameters ``scope_0`` …), in fixed order, locked against moves; with the tracks of agents
-    among them, which cost no statement of their own that way."""
+    among them and the revision, which cost no statement of their own that way."""
     table, tracks = schema.breakers, schema.tracks
     wanted = or_(*(table.c.scope == bindparam(f"scope_{n}") for n in range(number)))
     both = table.outerjoin(tracks, tracks.c.scope == table.c.scope)
-    query = select(table.c.doc, table.c.scope, tracks.c.doc).select_from(both).where(wanted)
+    revision = select(schema.revision.c.value).scalar_subquery()
+    query = select(table.c.doc, table.c.scope, tracks.c.doc, revision).select_from(both).where(wanted)
     return query.order_by(table.c.scope).with_for_update(read=True, of=table)
 
 

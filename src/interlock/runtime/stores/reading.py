@@ -97,7 +97,7 @@ class SqlReadTx:
         limit = max(1, min(which.limit, MAX_LISTED))
         looked = listing.look(self._rows, which, limit)
         return Listing(
-            tuple(_decode(Change, doc) for doc in looked.docs),
+            tuple(decode(Change, doc) for doc in looked.docs),
             looked.next,
             ids.time_of(looked.next) if looked.over else None,
         )
@@ -120,7 +120,10 @@ class SqlReadTx:
     def changes_in_doubt(self) -> Sequence[Change]:
         table = schema.changes
         states = [s.value for s in UNRESOLVED]
-        return self._all(Change, select(table.c.doc).where(table.c.state.in_(states)).order_by(table.c.id))
+        # Sorted here: to have them in order, PostgreSQL would go through all changes there are.
+        return sorted(
+            self._all(Change, select(table.c.doc).where(table.c.state.in_(states))), key=lambda c: c.id
+        )
 
     def activity(self, since: datetime, width: timedelta) -> Sequence[Activity]:
         table, first = schema.activity, (milliseconds(since) or 0) // SLICE_MS
@@ -136,14 +139,10 @@ class SqlReadTx:
         return [Activity(int(s), ChangeState(state), int(n)) for s, state, n in rows]
 
     def approvals(self, change_id: str) -> Sequence[Approval]:
-        table = schema.approvals
-        query = select(table.c.doc).where(table.c.change_id == change_id).order_by(table.c.number)
-        return self._all(Approval, query)
+        return self._of_change(Approval, schema.approvals, change_id)
 
     def taken_back(self, change_id: str) -> Sequence[TakenBack]:
-        table = schema.taken_back
-        query = select(table.c.doc).where(table.c.change_id == change_id).order_by(table.c.number)
-        return self._all(TakenBack, query)
+        return self._of_change(TakenBack, schema.taken_back, change_id)
 
     def review(self, change_id: str, person: str) -> Review | None:
         query = built.column_by(schema.reviews, "doc", "change_id", "person")
@@ -327,10 +326,17 @@ class SqlReadTx:
 
     def _one(self, kind: type[V], query: Select[Any], **values: Any) -> V | None:
         doc = self._scalar(query, **values)
-        return None if doc is None else _decode(kind, doc)
+        return None if doc is None else decode(kind, doc)
+
+    def _of_change(self, kind: type[V], table: Table, change_id: str) -> Sequence[V]:
+        """In the order of their numbers, into which they are brought here: PostgreSQL would go through the whole table for it."""
+        rows: Sequence[Any] = self._rows(
+            select(table.c.number, table.c.doc).where(table.c.change_id == change_id)
+        )
+        return [decode(kind, doc) for _, doc in sorted(map(tuple, rows))]
 
     def _all(self, kind: type[V], query: Select[Any], **values: Any) -> Sequence[V]:
-        return [_decode(kind, doc) for (doc,) in self._rows(query, **values)]
+        return [decode(kind, doc) for (doc,) in self._rows(query, **values)]
 
 
 def _listed(table: Table) -> Select[Any]:
@@ -338,7 +344,8 @@ def _listed(table: Table) -> Select[Any]:
     return select(table.c.doc).order_by(key)
 
 
-def _decode(kind: type[V], doc: str) -> V:
+def decode(kind: type[V], doc: str) -> V:
+    """A record from what is stored of it. Raises Unavailable."""
     try:
         return msgspec.json.decode(doc, type=kind)
     except (msgspec.DecodeError, msgspec.ValidationError):

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from interlock.sdk.ports import Store
 
 T = TypeVar("T")
-LOCK_TIMEOUT, PATIENCE = 5.0, 10.0
+LOCK_TIMEOUT, PATIENCE = 5.0, 20.0
 _log = structlog.get_logger(__name__)
 
 

@@ -32,7 +32,7 @@ from interlock.runtime import crypto
 from interlock.runtime.crypto import MasterKey
 from interlock.runtime.stores import built, mention, messages, schema, tracks
 from interlock.runtime.stores.ledger_rows import Runner
-from interlock.runtime.stores.reading import SqlReadTx, key_label, payload_label, signing_label
+from interlock.runtime.stores.reading import SqlReadTx, decode, key_label, payload_label, signing_label
 from interlock.runtime.stores.times import milliseconds
 
 _ID_WINDOW = 256
@@ -245,9 +245,9 @@ class SqlTx(SqlReadTx):
         # transaction ends (P8). On SQLite the write lock that is held already does the same.
         scopes_given = {f"scope_{place}": scope for place, scope in enumerate(wanted)}
         found = self.runner.execute(built.locked_breakers(len(wanted)), scopes_given)
-        rows = tuple(msgspec.json.decode(doc, type=Breaker) for doc, _, _ in found)
-        for _, scope, doc in found:
-            self._tracks[scope] = tracks.decoded(doc)
+        rows = tuple(decode(Breaker, doc) for doc, *_ in found)
+        for _, scope, track, revision in found:
+            self._tracks[scope], self._revision = tracks.decoded(track), int(revision)
         return Reserved(rows, first_stop(wanted, rows, through_freeze=through_freeze))
 
     def track(self, agent: str) -> Track | None:
