@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import event
 
 from interlock.control import breaker, budget
-from interlock.model.breaker import Breaker
+from interlock.control.signals.thresholds import Signals
+from interlock.model.breaker import Breaker, Reserved
 from interlock.model.budget import Amounts
 from interlock.model.change import Measurement
 from interlock.model.decision import Permit, Target
@@ -22,7 +23,7 @@ from interlock.model.operation import Action, Operation, Resource
 from interlock.model.people import Agent, AgentCredential, Grant
 from interlock.pipeline import commands as c
 from interlock.pipeline.intents import intend
-from interlock.pipeline.records import Terms
+from interlock.pipeline.terms import Terms
 from interlock.runtime.crypto import MasterKey
 from interlock.runtime.stores import SqlStore, open_store
 from interlock.sdk.connector import Preview, Principal, Refused, Work
@@ -44,8 +45,9 @@ class Open:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tx, name)
 
-    def reserve(self, scopes: Sequence[str], *, through_freeze: bool = False) -> None:
+    def reserve(self, scopes: Sequence[str], *, through_freeze: bool = False) -> Reserved:
         """Admits everything."""
+        return Reserved()
 
 
 def _put_breakers(scopes: Sequence[str], tx: Tx) -> None:

@@ -4,11 +4,13 @@ import html
 import re
 from datetime import timedelta
 
+import msgspec
 import pytest
-from tests.console.conftest import Api, bearer, enrol
+from tests.console.conftest import CONFIG, MANY, Api, bearer, enrol, enrolled, logged_in
 from tests.console.visitors import Visitor, main_of, visitor
 
 from interlock.console.web import words
+from interlock.control import shown
 from interlock.model.change import ChangeState
 from interlock.model.operation import Action
 from interlock.model.people import Grant
@@ -429,3 +431,34 @@ async def test_what_is_not_signed_yet_offers_no_proof(api: Api) -> None:
 def test_states_are_all_in_the_legend() -> None:
     said = ", ".join(meaning for _, meaning in words.legend())
     assert all(words.state_words(state) in said for state in ChangeState)
+
+
+# ---- break-glass, and what looks alike
+
+
+BROKEN = CONFIG.replace("break_glass: {people: [adm]}", "break_glass: {people: [dora]}")
+
+
+@pytest.mark.parametrize("api", [BROKEN], indirect=True)
+async def test_broken_glass_is_red_until_somebody_else_has_reviewed_it(api: Api) -> None:
+    key = await enrolled(api, "dora", "oncall")
+    dora = Visitor(api, await logged_in(api, key))
+    words = await api.runtime.break_glass.statement("dora", "it burns", target="shop")
+    words = msgspec.structs.replace(words, shown=shown.digest(shown.text_of_target(words, "production")))
+    assertion, signature = key.sign(words)
+    glass, _ = await api.runtime.break_glass.use(words, signature, assertion)
+    passed = await api.send(MANY)
+    assert passed.change is not None
+    change = f"/console/changes/{passed.change.id}"
+    red = {
+        "/console/": "Broken glass that nobody has reviewed</h2>",
+        "/console/targets": '<p class="banner bad" role="alert"><strong>dora</strong> broke the glass',
+        "/console/ledger?kind=break_glass": '<span class="badge bad">unreviewed</span>',
+        change: '<p class="banner bad" role="alert">dora broke the glass for all of shop: it burns',
+    }
+    assert [path for path, mark in red.items() if mark not in await dora.read(path)] == []
+    await api.runtime.break_glass.review(glass.id, "ann", "it was right", by="person/ann")
+    # A target stays red for as long as the glass is broken.
+    assert [path for path, mark in red.items() if mark in await dora.read(path)] == ["/console/targets"]
+    assert "reviewed by ann: it was right" in main_of(await dora.read(change))
+    assert "reviewed by ann" in main_of(await dora.read("/console/targets"))

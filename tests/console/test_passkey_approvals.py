@@ -11,7 +11,7 @@ from tests.console.conftest import Api, enrolled, logged_in, site_of
 from interlock.control import shown
 from interlock.control.passkey import Site, to_base64url
 from interlock.model.change import Assertion, Change, ChangeState, Statement, Verdict
-from interlock.model.errors import Rejected
+from interlock.model.errors import Conflict, Rejected
 from interlock.testing.passkey import PRESENT, SoftPasskey
 
 pytestmark = pytest.mark.anyio
@@ -184,8 +184,9 @@ async def test_nothing_counts_twice_even_from_keys_that_do_not_count(api: Api) -
     words = await words_for(api, change, "dora")
     assertion, signature = key.sign(words)
     await api.runtime.changes.speak(words, signature, assertion)
-    with pytest.raises(Exception, match="has spoken about"):
+    with pytest.raises(Conflict, match="has spoken about"):
         await api.runtime.changes.speak(words, signature, assertion)
+    assert await refusals(api) == [f"dora has spoken about {change.id} already"]
     (tally,) = (await api.runtime.changes.show(change.id)).tallies
     assert tally.given == ("dora",)
 

@@ -30,7 +30,7 @@ from interlock.runtime.halting.drill import Watching
 from interlock.runtime.in_force import config_entry, record
 from interlock.runtime.notify.office import Job, Office
 from interlock.runtime.notify.words import Words
-from interlock.runtime.oidc.login import OidcLogin
+from interlock.runtime.oidc.login import login_of
 from interlock.runtime.policies import Policies
 from interlock.runtime.service.break_glass import BreakGlasses
 from interlock.runtime.service.changes import Changes
@@ -126,9 +126,7 @@ class Runtime:
         self.grants = Grants(self.core, self.governance, self._is_strict)
         self.entrance = Entrance(self.core, store)
         self.enrolments = Enrolments(self.core, self.governance, self.entrance)
-        self.oidc = OidcLogin(self.core, store, self.entrance, config.oidc) if config.oidc else None
-        if self.oidc is not None:
-            self.oidc.superseded = lambda: self.governing.files.waits("oidc")
+        self.oidc = login_of(self.core, store, self.entrance, config.oidc, self.governing.files.waits)
         gates = {name: t.gate for name, t in self.targets.items()}
         self.changes = Changes(self.core, gates, self.governing.office)
         self.break_glass = BreakGlasses(self.core, gates, self.changes)

@@ -14,6 +14,7 @@ from interlock.control import shown as exact
 from interlock.control.change import MACHINE, OPEN, E
 from interlock.control.quorum import conflict_of_interest
 from interlock.model.beside import side_by_side
+from interlock.model.break_glass import BreakGlass
 from interlock.model.change import Change, ChangeFilter, ChangeState, Verdict
 from interlock.model.effect import totals
 from interlock.model.errors import Rejected
@@ -126,16 +127,19 @@ async def deciding(visit: Visit, view: ChangeView) -> dict[str, Any]:
     """What the parts of a page show by which people decide: who has spoken, who is missing, and what this person can do."""
     change, me = view.change, visit.person
 
-    def read(tx: ReadTx) -> str:
-        return conflict_of_interest(me, tx.agent(change.agent), tx.grants(), change)
+    def read(tx: ReadTx) -> tuple[str, BreakGlass | None]:
+        conflict = conflict_of_interest(me, tx.agent(change.agent), tx.grants(), change)
+        return conflict, tx.break_glass(change.break_glass) if change.break_glass else None
 
-    conflict, open_now = await visit.runtime.store.read(read), change.state in OPEN
+    conflict, broken = await visit.runtime.store.read(read)
+    open_now = change.state in OPEN
     ours = change.target == INTERLOCK
     mine = [a.statement for a in view.approvals if a.statement.person == me]
     return {
         "view": view,
         "change": change,
         "conflict": conflict,
+        "broken": broken,
         "spoken": bool(mine),
         "mine": any(words.verdict is Verdict.APPROVE for words in mine),
         "open": open_now,

@@ -225,6 +225,18 @@ class OidcLogin:
         )
 
 
+def login_of(
+    core: Core, store: SqlStore, entrance: Entrance, settings: Oidc | None, waits: Callable[[str], bool]
+) -> OidcLogin | None:
+    """The service, if a provider is configured. `waits` tells of a section of the configuration whether admins have approved
+    another."""
+    if settings is None:
+        return None
+    made = OidcLogin(core, store, entrance, settings)
+    made.superseded = lambda: waits("oidc")
+    return made
+
+
 def _challenge(verifier: str) -> str:
     """RFC 7636 section 4.2."""
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")

@@ -24,7 +24,7 @@ from interlock.model.change import (
     Statement,
     Verdict,
 )
-from interlock.model.errors import NotFound, Rejected, Unavailable
+from interlock.model.errors import Conflict, NotFound, Rejected, Unavailable
 from interlock.model.proposal import INTERLOCK
 from interlock.pipeline import approve, bodies, comments, records
 from interlock.pipeline.admit import admit
@@ -159,7 +159,7 @@ class Changes:
 
         try:
             spoken = await self._core.store.transact(work)
-        except Rejected as error:
+        except (Rejected, Conflict) as error:  # a conflict: they have spoken already
             await self.refused(words, str(error))
             raise
         announce.spoken(words)

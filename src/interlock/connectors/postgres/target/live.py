@@ -193,6 +193,10 @@ class PgLive:
     def describe(self, payload: bytes) -> Sequence[str]:
         return record.describe(payload)
 
+    def disclosed(self, payload: bytes) -> bytes:
+        """The recorded statements without the passwords in them."""
+        return record.disclosed(payload)
+
     async def again(self, change: Change, payload: bytes, principal: Principal) -> tuple[Work, Unit]:
         """A unit that runs a recorded change on the server's side."""
         return await apply_unit(self, change, record.decode(payload), principal)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -36,6 +36,8 @@ class Line(Value, frozen=True):
     at: datetime
     kind: str
     about: tuple[About, ...]
+    red: bool = False
+    """Whether it is about a use of break-glass that nobody has reviewed."""
 
 
 async def listed(visit: Visit) -> Answer:
@@ -49,10 +51,11 @@ async def listed(visit: Visit) -> Answer:
     page = found[:PER_PAGE]
     older = _older(page[-1][0] if len(found) > PER_PAGE else below - LOOKED_THROUGH if kind else 0, kind)
     signed, checkpoint = await _checkpoint(visit)
+    unreviewed = {glass.id for glass in await visit.runtime.break_glass.list() if not glass.reviewed_by}
     return Html(
         "ledger/list.html",
         {
-            "lines": [_line(number, data) for number, data in page],
+            "lines": [_line(number, data, unreviewed) for number, data in page],
             "older": older,
             "kind": kind,
             "kinds": KINDS,
@@ -108,13 +111,14 @@ async def _checkpoint(visit: Visit) -> tuple[str, Checkpoint]:
         raise Unavailable(f"the newest checkpoint cannot be trusted: {error}") from None
 
 
-def _line(number: int, data: bytes) -> Line:
+def _line(number: int, data: bytes, unreviewed: Collection[str]) -> Line:
     decoded = json.loads(data)
     told = [
         About(k, v[:_LONGEST], len(v) > _LONGEST) for k, x in decoded["body"].items() if (v := _told(k, x))
     ]
     told.sort(key=lambda about: _FIRST.get(about.name, len(_FIRST)))
-    return Line(number, parse_at(decoded["at"]), decoded["kind"], tuple(told[:_MEMBERS]))
+    red = decoded["kind"] == "break_glass" and decoded["body"].get("break_glass") in unreviewed
+    return Line(number, parse_at(decoded["at"]), decoded["kind"], tuple(told[:_MEMBERS]), red)
 
 
 _TOLD = ("change", "what", "agent", "person", "target", "scope", "state", "reason", "why", "by")

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 
 import msgspec
 
+from interlock.connectors.postgres.session.ending import withheld
+
 VERSION = 1
+WITHHELD = b"withheld "
+"""How a payload begins that is disclosed without the secrets in it: no encoded record does."""
 REVERT = "revert of "
 """How the payload of a revert begins: it is a sentence, not a record."""
 
@@ -37,14 +41,35 @@ class Record(msgspec.Struct, frozen=True):
         return _ENCODER.encode(self)
 
     def digest(self) -> str:
-        """SHA-256 over the encoded record: equal for the same statements, parameters, settings, target and agent, however
-        they were cut into messages."""
-        return digest_of(self.encode())
+        """SHA-256 over the record as people are given it: equal for the same statements, parameters, settings, target and agent,
+        however they were cut into messages."""
+        return hashlib.sha256(self.disclosed()).hexdigest()
+
+    def disclosed(self) -> bytes:
+        """The encoded record; with secrets in it a line with their digest, and the record with masks in their places. Their digest
+        is a slow one (scrypt, RFC 7914; some 10 ms), salted with all the rest."""
+        found = [withheld.masked(asked.sql) for asked in self.statements]
+        if not any(hidden for _, hidden in found):
+            return self.encode()
+        told = (
+            msgspec.structs.replace(a, sql=sql) for a, (sql, _) in zip(self.statements, found, strict=True)
+        )
+        rest = msgspec.structs.replace(self, statements=tuple(told)).encode()
+        secrets = _ENCODER.encode([hidden for _, hidden in found])
+        digest = hashlib.scrypt(secrets, salt=rest, n=1 << 12, r=8, p=1, dklen=32).hex()
+        return WITHHELD + digest.encode() + b"\n" + rest
 
 
 def digest_of(payload: bytes) -> str:
-    """The digest of an encoded record."""
-    return hashlib.sha256(payload).hexdigest()
+    """The digest of an encoded record, as it is or disclosed, or of a revert's sentence."""
+    return hashlib.sha256(disclosed(payload)).hexdigest()
+
+
+def disclosed(payload: bytes) -> bytes:
+    """What people are given of a payload: it has the same digest, and cannot be run when it lacks secrets."""
+    if payload.startswith((REVERT.encode(), WITHHELD)):
+        return payload
+    return decode(payload).disclosed()
 
 
 _ENCODER = msgspec.msgpack.Encoder(order="sorted")
@@ -59,16 +84,17 @@ def describe(payload: bytes) -> list[str]:
     """The statements as text for people; parameters as comments behind them. A revert's payload is a sentence."""
     if payload.startswith(REVERT.encode()):
         return [payload.decode()]
-    record = decode(payload)
+    record = decode(payload.partition(b"\n")[2] if payload.startswith(WITHHELD) else payload)
     lines = [f"BEGIN {record.begin}"] if record.begin else []
     return lines + [_described(asked) for asked in record.statements]
 
 
 def _described(asked: Asked) -> str:
+    sql, _ = withheld.masked(asked.sql)
     if not asked.values:
-        return asked.sql
+        return sql
     shown = ", ".join(f"${n} = {_value(asked, n)}" for n in range(1, len(asked.values) + 1))
-    return f"{asked.sql}\n-- {shown}"
+    return f"{sql}\n-- {shown}"
 
 
 def _value(asked: Asked, number: int) -> str:
