@@ -34,9 +34,12 @@ class Facts(Value, frozen=True):
     """What a connector knows of a unit beside its effects. `sizes` is how many members each group that loses some had before
     (by `Resource.group`), `stateful` the kinds among the unit's resources that hold data of their own, `sweeping` why a selector of
     it reaches everything (empty, match-all), `guard` why it touches backup, audit, replication, rights or Interlock's own
-    records."""
+    records. `members` are the kinds that count as members of a group (when empty: all), `amended` resources (`KIND NAME`) that are
+    said to be replaced, but only got another definition."""
 
     sizes: Mapping[str, int] = {}  # msgspec copies mutable defaults
+    members: tuple[str, ...] = ()
+    amended: tuple[str, ...] = ()
     stateful: tuple[str, ...] = ()
     sweeping: str = ""
     guard: str = ""

@@ -161,6 +161,10 @@ def hold(
             f"{limits.OPEN_CHANGES} changes of this agent wait already; let people answer, or withdraw one"
             " (interlock withdraw CHG, or POST /changes/CHG/withdraw with the agent's token)"
         )
+        if not budget.is_of_budget(ask.decision):
+            # It was tried all the same: who floods people with questions is as busy as who is let through.
+            tried = draft(ask.work, ask.target, ask.measurement, ask.decision, tx, nonce=nonce)
+            trips.attempted(tx, tried, ask.target, ask.facts, terms, opened)
         return Refused("forbidden", why, retry=True)
     if outgrown is not None:
         _withdraw(tx, outgrown, "; ".join(ask.grown))

@@ -5,6 +5,7 @@ comes after it, on every replica (P8). `Found` collects what opened, for those w
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -149,13 +150,33 @@ def failed(
     cause: Cause,
     terms: Terms,
     found: Found | None,
+    *,
+    at: datetime,
 ) -> None:
-    """Something failed that no change came of."""
+    """Something failed at that time that no change came of. It may be heard of later than of what came after it."""
     limits = limits_of(terms, target, principal.agent)
     if limits is None or cause is Cause.TRANSIENT or not principal.session:
         return
     unit = _seen(tx, principal, target, tuple(operations), Measurement(()), Facts())
-    _failed(tx, unit, _RESULT[cause], limits, found)
+    _failed(tx, msgspec.structs.replace(unit, at=min(at, unit.at)), _RESULT[cause], limits, found)
+
+
+def guarded(
+    tx: Tx,
+    principal: Principal,
+    target: Target,
+    operations: Iterable[Operation],
+    guard: str,
+    terms: Terms,
+    found: Found | None,
+) -> None:
+    """What nobody may ever do was refused before anything was measured."""
+    limits = limits_of(terms, target, principal.agent)
+    if limits is None:
+        return
+    unit = _seen(tx, principal, target, tuple(operations), Measurement(()), Facts(guard=guard))
+    track = track_of(tx, unit.agent)
+    _keep(tx, track, judge.attempted(track, unit, limits, forbidden=True), unit, limits, found)
 
 
 _RESULT = {Cause.WORK: Result.FAILED, Cause.EXPECTED: Result.EXCUSED}
@@ -164,7 +185,7 @@ _RESULT = {Cause.WORK: Result.FAILED, Cause.EXPECTED: Result.EXCUSED}
 def _failed(tx: Tx, unit: Seen, result: Result, limits: Thresholds, found: Found | None) -> None:
     outcome = Outcome(unit.at, unit.session, unit.key, result, unit.what, unit.change)
     track = track_of(tx, unit.agent)
-    _keep(tx, track, judge.ended(track, outcome, limits), unit, limits, found)
+    _keep(tx, track, judge.ended(track, outcome, limits, unit.agent), unit, limits, found)
 
 
 # ---- probation -------------------------------------------------------------------------------------------------------

@@ -136,7 +136,7 @@ class Core:
     def __post_init__(self, halt_file: Path | None) -> None:
         self.judge = Judge(self.directory, self.policies)
         self.watch = Watch(self.store)
-        self.refusals = Refusals(self.watched, self.terms)
+        self.refusals = Refusals(self.watched, self.terms, self.directory.now)
         self.tasks = Tasks()
         self.budgets = Budgets(self.directory)
         self.halt = KillSwitch(halt_file)

@@ -23,7 +23,6 @@ from interlock.runtime.core import Core
 from interlock.runtime.directory import Snapshot
 from interlock.runtime.drive import Drive, described
 from interlock.runtime.perform import Performer
-from interlock.runtime.refusals import Failure
 from interlock.sdk.connector import Answer, Cause, Principal, ReadsText, Refused, Unit, Work
 from interlock.sdk.ports import Tx
 
@@ -192,7 +191,7 @@ class TargetGate:
 
     def failed(self, principal: Principal, operations: Sequence[Operation], cause: Cause) -> None:
         """See `sdk.connector.Gate`."""
-        self._core.refusals.failed(Failure(principal, self.target, tuple(operations), cause))
+        self._core.refusals.failed(principal, self.target, tuple(operations), cause)
 
     def log(self, event: str, **fields: str | int | bool) -> None:
         """See `sdk.connector.Gate`."""

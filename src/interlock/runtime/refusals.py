@@ -3,6 +3,7 @@ tries a hundred times a second does not fill the ledger."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 import structlog
 
@@ -20,6 +21,9 @@ from interlock.sdk.ports import Tx
 KINDS = 500
 """Most different refusals kept between two writes; what is beyond is counted without its details."""
 
+_OWN = "interlock-schema"
+"""The invariant that keeps agents off Interlock's own schema (`policy/invariants.cedar`)."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -36,12 +40,15 @@ class Refusal(Value, frozen=True):
 
 
 class Failure(Value, frozen=True):
-    """Something of an agent's that failed before it became a change."""
+    """Something of an agent's that failed before it became a change, and when (by the store's clock); `guard` is why nobody may
+    ever do it."""
 
     principal: Principal
     target: Target
     operations: tuple[Operation, ...]
     cause: Cause
+    at: datetime
+    guard: str = ""
 
 
 class Refusals:
@@ -49,9 +56,12 @@ class Refusals:
     answer."""
 
     def __init__(
-        self, watched: Callable[[Callable[[Tx, Found], None]], Awaitable[None]], terms: Terms
+        self,
+        watched: Callable[[Callable[[Tx, Found], None]], Awaitable[None]],
+        terms: Terms,
+        now: Callable[[], datetime],
     ) -> None:
-        self._watched, self._terms = watched, terms
+        self._watched, self._terms, self._now = watched, terms, now
         self._counts: dict[Refusal, int] = {}
         self._failures: list[Failure] = []
         self._flushing = asyncio.Lock()
@@ -67,12 +77,20 @@ class Refusals:
             refusal = Refusal(p.agent, ask.target.name, "", ask.code, "many different refusals", (), ())
         self._counts[refusal] = self._counts.get(refusal, 0) + 1
         if ask.code == "forbidden":
-            self.failed(Failure(p, ask.target, ask.operations, Cause.WORK))
+            guard = "Interlock's own schema" if _OWN in ask.reasons else ""
+            self.failed(p, ask.target, ask.operations, Cause.WORK, guard)
 
-    def failed(self, failure: Failure) -> None:
+    def failed(
+        self,
+        principal: Principal,
+        target: Target,
+        operations: tuple[Operation, ...],
+        cause: Cause,
+        guard: str = "",
+    ) -> None:
         """Something failed that no change came of. Reads are not counted: they pass whatever is open."""
-        if len(self._failures) < KINDS and any(o.action is not Action.READ for o in failure.operations):
-            self._failures.append(failure)
+        if len(self._failures) < KINDS and any(o.action is not Action.READ for o in operations):
+            self._failures.append(Failure(principal, target, operations, cause, self._now(), guard))
 
     async def flush(self) -> None:
         """Record what waits. A store that does not answer is logged, and tried again next time."""
@@ -85,9 +103,10 @@ class Refusals:
             def record(tx: Tx, opened: Found) -> None:
                 _record(tx, taken)
                 for one in failures:
-                    trips.failed(
-                        tx, one.principal, one.target, one.operations, one.cause, self._terms, opened
-                    )
+                    who = (one.principal, one.target, one.operations)
+                    if one.guard:
+                        trips.guarded(tx, *who, one.guard, self._terms, opened)
+                    trips.failed(tx, *who, one.cause, self._terms, opened, at=one.at)
 
             try:
                 await self._watched(record)

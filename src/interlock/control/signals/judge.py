@@ -62,13 +62,13 @@ def starting(track: Track, unit: Seen, limits: Thresholds, *, asks: bool = True)
         openings += [*_destructive(after, unit, limits), *_novel(track, after, unit, limits)]
     if unit.guard and limits.guard:
         openings.append(_guard(unit, mark))
-    refuses = _refused(after, unit, limits)
+    refuses = _refused(unit, limits)
     new = tuple(s for s in unit.subjects if s not in track.familiar) if unit.destructive else ()
-    if openings or refuses or (new and asks and limits.novel is not None):
+    # What is stopped, or refused whatever people say, is not put before people.
+    ask = new if asks and limits.novel is not None and not openings and not refuses else ()
+    if openings or refuses or ask:
         # It does not execute: it leaves the marks of an attempt, and nothing that it did.
-        return Judged(
-            _attempt(track, unit, mark), tuple(openings), refuses, new if asks and not openings else ()
-        )
+        return Judged(_attempt(track, unit, mark), tuple(openings), refuses, ask)
     return Judged(_begun(after, unit))
 
 
@@ -97,12 +97,22 @@ def named(track: Track, change: str) -> Track:
     return msgspec.structs.replace(track, outcomes=(*track.outcomes[:-1], last))
 
 
-def ended(track: Track, outcome: Outcome, limits: Thresholds) -> Judged:
-    """A unit ended. One that began well is corrected, by its change."""
+def ended(track: Track, outcome: Outcome, limits: Thresholds, agent: str = "") -> Judged:
+    """A unit ended. One that began well is corrected, by its change. With the name of the `agent`, what fails in one short session
+    after the other is seen as well."""
     kept = tuple(o for o in track.outcomes if not o.change or o.change != outcome.change)
-    after = msgspec.structs.replace(track, outcomes=(*kept, outcome)[-MOST_OUTCOMES:])
-    mine = [o for o in after.outcomes if o.session == outcome.session]
-    return Judged(after, (*_loop(mine, outcome, limits), *_errors(mine, outcome, limits)))
+    # In the order in which they came about: what failed without a change is heard of late.
+    ends = sorted((*kept, outcome), key=lambda o: o.at)
+    after = msgspec.structs.replace(track, outcomes=tuple(ends[-MOST_OUTCOMES:]))
+    mine = [o for o in ends if o.session == outcome.session]
+    scope = breaker.session(outcome.session)
+    found = [*_loop(mine, outcome, limits, scope), *_errors(mine, outcome, limits, scope)]
+    if agent and not found:
+        # Who opens a session for each statement fails in as many: there is no session to stop.
+        wide = breaker.agent(agent)
+        others = [o for o in ends if o.session not in track.tripped]
+        found = [*_loop(others, outcome, limits, wide), *_errors(others, outcome, limits, wide, sessions=3)]
+    return Judged(after, tuple(found))
 
 
 def escalate(
@@ -204,33 +214,40 @@ def _guard(unit: Seen, mark: Mark) -> Opening:
     return Opening(Signal.GUARD, breaker.agent(unit.agent), words, (mark,))
 
 
-def _refused(track: Track, unit: Seen, limits: Thresholds) -> str:
+def _refused(unit: Seen, limits: Thresholds) -> str:
     if unit.sweeping and limits.sweeping:
         return f"it reaches more than it names: {unit.sweeping}"
-    for name, _, size in unit.removed:
-        lost = track.removed[name]
-        if limits.last_member and size > 0 and lost.count >= lost.size:
+    for name, count, size in unit.removed:
+        # Of those that are there now: what went before may have come back.
+        if limits.last_member and 0 < size <= count:
             return f"it would take the last member of {name}"
     return ""
 
 
-def _loop(mine: list[Outcome], outcome: Outcome, limits: Thresholds) -> Iterator[Opening]:
-    if outcome.result is Result.OK or limits.failures is None:
+def _loop(ends: list[Outcome], outcome: Outcome, limits: Thresholds, scope: str) -> Iterator[Opening]:
+    if outcome.result is Result.OK or limits.failures is None or outcome not in ends:
         return
-    same = [o for o in mine if o.key == outcome.key][-limits.failures :]
+    same = [o for o in ends if o.key == outcome.key][-limits.failures :]
+    since = ends[ends.index(same[0]) :]
+    if any(o.result is Result.EXCUSED for o in same) and any(o.result is Result.OK for o in since):
+        return  # what is there already is updated instead, and so on with the next: nobody is stuck
     if len(same) == limits.failures and all(o.result is not Result.OK for o in same):
         words = f"the same failed {len(same)} times in a row: {outcome.what}"
-        yield Opening(Signal.SAME_FAILURE, breaker.session(outcome.session), words, _of(same))
+        yield Opening(Signal.SAME_FAILURE, scope, words, _of(same))
 
 
-def _errors(mine: list[Outcome], outcome: Outcome, limits: Thresholds) -> Iterator[Opening]:
+def _errors(
+    ends: list[Outcome], outcome: Outcome, limits: Thresholds, scope: str, *, sessions: int = 1
+) -> Iterator[Opening]:
+    """`sessions` is in how many of them, at least, something failed."""
     if outcome.result is not Result.FAILED or limits.errors is None:
         return
-    last = [o for o in mine if o.result is not Result.EXCUSED][-limits.errors_of :]
-    failed = sum(o.result is Result.FAILED for o in last)
-    if len(last) == limits.errors_of and failed * 100 >= limits.errors * len(last):
-        words = f"{failed} of the last {len(last)} changes failed"
-        yield Opening(Signal.ERRORS, breaker.session(outcome.session), words, _of(last))
+    last = [o for o in ends if o.result is not Result.EXCUSED][-limits.errors_of :]
+    failed = [o for o in last if o.result is Result.FAILED]
+    many = len(failed) * 100 >= limits.errors * len(last)
+    if len(last) == limits.errors_of and many and len({o.session for o in failed}) >= sessions:
+        words = f"{len(failed)} of the last {len(last)} changes failed"
+        yield Opening(Signal.ERRORS, scope, words, _of(last))
 
 
 # ---- the track -------------------------------------------------------------------------------------------------------
@@ -242,9 +259,10 @@ def _noted(track: Track, unit: Seen, mark: Mark) -> Track:
     removed = {name: lost for name, lost in track.removed.items() if at - lost.since < DAY}
     for name, count, size in unit.removed:
         before = removed.get(name)
-        # Of how many: as many as there were when the first of them went.
         base = Removed(0, size, at) if before is None else before
-        removed[name] = msgspec.structs.replace(base, count=base.count + count)
+        # Of how many: as many as there were when the first of them went, or what is left of it with those that went.
+        of = min(base.size, size + base.count)
+        removed[name] = msgspec.structs.replace(base, count=base.count + count, size=of)
     gone, back = _lately(track.gone, at, TEN_MINUTES), _back(track, at)
     for name in unit.created:
         if name in gone or name in unit.deleted:

@@ -82,6 +82,12 @@ def seen(
     operations, real = tuple(operations), [e for e in effects if e.count or e.evidence is Evidence.UNKNOWN]
     bad = [e for e in real if destroys(e, held=held)]
     blind = any(o.evidence_unknown for o in operations)
+    gone = [
+        e
+        for e in real
+        if e.change in _REMOVES and f"{e.resource.kind} {e.resource.name}" not in facts.amended
+    ]
+    anew = [e for e in gone if e.change is ChangeKind.REPLACED]
     return Seen(
         at=who.at,
         agent=who.agent,
@@ -92,11 +98,11 @@ def seen(
         key=key_of(operations),
         destructive=bool(bad) or blind,
         subjects=_subjects(who.target, operations, bad, blind),
-        deleted_in=_groups(who.target, (e.resource for e in real if e.change in _REMOVES)),
+        deleted_in=_groups(who.target, (e.resource for e in gone)),
         written_in=_groups(who.target, (e.resource for e in real)),
-        removed=tuple(_removed(who.target, real, facts)),
-        deleted=_objects(who.target, real, _REMOVES),
-        created=_objects(who.target, real, frozenset({ChangeKind.CREATED, ChangeKind.REPLACED})),
+        removed=tuple(_removed(who.target, gone, facts)),
+        deleted=_objects(who.target, gone),
+        created=_objects(who.target, (e for e in real if e.change is ChangeKind.CREATED or e in anew)),
         stateful=tuple(sorted(_name(who.target, e.resource) for e in real if e.resource.kind in facts.stateful)),
         guard=facts.guard or _guard(operations, real),
         sweeping=facts.sweeping,
@@ -140,9 +146,8 @@ def _name(target: str, resource: Resource) -> str:
     return f"{target}/{resource.kind} {resource.name}"
 
 
-def _objects(target: str, effects: Iterable[Effect], kinds: frozenset[ChangeKind]) -> tuple[str, ...]:
-    found = {_name(target, e.resource) for e in effects if e.change in kinds and not e.unit.data}
-    return tuple(sorted(found))
+def _objects(target: str, effects: Iterable[Effect]) -> tuple[str, ...]:
+    return tuple(sorted({_name(target, e.resource) for e in effects if not e.unit.data}))
 
 
 def _subjects(
@@ -158,7 +163,9 @@ def _subjects(
 def _removed(target: str, effects: Iterable[Effect], facts: Facts) -> Iterator[tuple[str, int, int]]:
     counts: dict[str, int] = {}
     for effect in effects:
-        if effect.change in _REMOVES and not effect.unit.data and effect.resource.group:
+        if facts.members and effect.resource.kind not in facts.members:
+            continue
+        if not effect.unit.data and effect.resource.group:
             counts[effect.resource.group] = counts.get(effect.resource.group, 0) + effect.count
     for name, count in sorted(counts.items()):
         if name in facts.sizes:

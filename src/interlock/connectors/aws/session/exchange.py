@@ -266,6 +266,8 @@ class Exchange:
             said = await self._server.gate.admit(work, unit)
         if isinstance(said, Refused) and body.broke is not None:
             raise body.broke
+        if isinstance(said, Refused) and said.change is None and unit.cause is not None:
+            self._server.gate.failed(session.principal, operations, unit.cause)
         if isinstance(said, Held) and before is not None and not said.again:
             why = f"{said.change.id} takes its place: the deletion and the creation together"
             await self._server.gate.give_up(session.principal, before[0], why)

@@ -5,15 +5,19 @@ the intent is recorded with that plan; only then copies are made, and the call i
 outcome."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
+
+import msgspec
 
 from interlock.connectors.aws import undo
 from interlock.connectors.aws.call import CallFailed, Calls, Classified, Described
 from interlock.connectors.aws.preview import Seen, credentials_of, describe
+from interlock.connectors.aws.preview.facts import facts as facts_of
 from interlock.connectors.aws.session import judged
 from interlock.connectors.aws.session.agents import AgentSession
 from interlock.connectors.aws.session.passing.answers import Outcome, outcome_of, parsed
+from interlock.connectors.aws.session.passing.causes import cause_of
 from interlock.connectors.aws.session.passing.forwarding import Sends, send
 from interlock.connectors.aws.session.passing.reshape import reshaped
 from interlock.connectors.aws.session.record import Request
@@ -25,7 +29,8 @@ from interlock.model.base import canonical
 from interlock.model.change import Measurement
 from interlock.model.effect import Effect
 from interlock.model.errors import Forbidden, Rejected, Unavailable
-from interlock.sdk.connector import Preview, Settled
+from interlock.model.signal import Facts
+from interlock.sdk.connector import Cause, Preview, Settled
 
 
 class Account(Sends, Protocol):
@@ -38,6 +43,7 @@ class Account(Sends, Protocol):
     def calls(self, region: str) -> Calls: ...
     def nonce(self) -> str: ...
     async def grouped(self, what: Classified, effects: Sequence[Effect]) -> tuple[Effect, ...]: ...
+    async def sizes(self, effects: Sequence[Effect], region: str) -> Mapping[str, int]: ...
 
 
 class Piece:
@@ -68,7 +74,7 @@ class Made(NamedTuple):
 
 class CallUnit:
     """See the module. `reply` is the service's own answer to the last call, when all of it came: its body lies in `reply_body`.
-    `done` tells that it is one of success."""
+    `done` tells that it is one of success, `cause` whose fault it is that nothing was done."""
 
     def __init__(self, account: Account, session: AgentSession | None, pieces: Sequence[Piece]) -> None:
         self._account, self._session, self.pieces = account, session, tuple(pieces)
@@ -76,6 +82,7 @@ class CallUnit:
         self.reply: Reply | None = None
         self.reply_body = b""
         self.done = False
+        self.cause: Cause | None = None
 
     async def preview(self) -> Preview:
         """Ask what each call would do, and how it would be taken back. Raises Rejected (Forbidden), Unavailable."""
@@ -85,11 +92,19 @@ class CallUnit:
                 for piece in self.pieces:
                     await self._look(piece, seen)
                     seen = judged.with_effects(seen, piece.effects)
+                facts = await self._facts()
         except TimeoutError:
             raise Unavailable("AWS took too long to say what the call would do") from None
         except CallFailed as error:
             raise Unavailable(f"what the call would do cannot be found out: {error}") from None
-        return self._previewed()
+        return msgspec.structs.replace(self._previewed(), facts=facts)
+
+    async def _facts(self) -> Facts:
+        """What breakers are told. Raises CallFailed, Unavailable."""
+        region = self.pieces[0].request.call.region
+        trash = getattr(self._account.calls(region), "trash_bucket", "")
+        told = facts_of([piece.what for piece in self.pieces], self.effects, trash)
+        return msgspec.structs.replace(told, sizes=await self._account.sizes(self.effects, region))
 
     async def _look(self, piece: Piece, seen: Seen) -> None:
         calls = self._account.calls(piece.request.call.region)
@@ -124,6 +139,7 @@ class CallUnit:
         for place, piece in enumerate(self.pieces):
             settled = await self._make(piece, made)
             if not settled.committed:
+                self.cause = settled.cause if not made else None
                 return await self._partly(settled, made) if made else settled
             if place < len(self.pieces) - 1 and (why := await self._not_through(piece)):
                 return await self._partly(Settled(None, why), made)
@@ -149,9 +165,11 @@ class CallUnit:
             try:
                 saved = await undo.prepare(piece.plan, calls, {})
             except (CallFailed, Rejected, Unavailable) as error:
-                return Settled(
-                    False, f"the copy for its undo could not be made, so the call was not made: {error}"
+                why = f"the copy for its undo could not be made, so the call was not made: {error}"
+                cause = (
+                    cause_of(error.code, error.status) if isinstance(error, CallFailed) else Cause.TRANSIENT
                 )
+                return Settled(False, why, cause=cause)
         settled, answer = await self._send(piece)
         if settled.committed is False and piece.plan.prepare:
             await judged.discarded(piece.plan, undo.Completed(saved), calls)
@@ -167,9 +185,10 @@ class CallUnit:
     ) -> Settled:
         """Ask the account what became of it as long as the names of its copies are known here: recovery knows them no more."""
         try:
-            return await became(plan, calls, saved, too_late=False)
+            found = await became(plan, calls, saved, too_late=False)
         except Unavailable:
             return settled
+        return msgspec.structs.replace(found, cause=Cause.TRANSIENT)
 
     async def _completed(self, made: Sequence["Made"]) -> tuple[bytes, ...]:
         """What the answers tell, and the state that all calls together left. It is done, whatever becomes of this: without it a
@@ -201,9 +220,9 @@ class CallUnit:
         try:
             reply, told = await self._asked(request, body, piece.prefix)
         except Lost as error:
-            return Settled(None if error.sent else False, str(error)), {}
+            return Settled(None if error.sent else False, str(error), cause=Cause.TRANSIENT), {}
         except Unavailable as error:
-            return Settled(False, str(error)), {}
+            return Settled(False, str(error), cause=Cause.TRANSIENT), {}
         outcome = outcome_of(request, reply.status, reply.headers, told)
         self.done = outcome is Outcome.DONE
         if not self.done:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -21,6 +21,7 @@ from interlock.connectors.aws.session.record import Request
 from interlock.connectors.aws.target import doctor, rerun, trash
 from interlock.connectors.aws.target import settle as settling
 from interlock.connectors.aws.target.belonging import Belonging
+from interlock.connectors.aws.target.members import sizes
 from interlock.connectors.aws.target.within import outside
 from interlock.connectors.aws.undo.became import TOO_LATE
 from interlock.connectors.aws.undo.means import Here
@@ -194,6 +195,10 @@ class AwsLive:
     async def grouped(self, what: Classified, effects: Sequence[Effect]) -> tuple[Effect, ...]:
         """Effects with the groups that their resources have. Raises Unavailable."""
         return await self._belonging.of_effects(what, effects, self.calls)
+
+    async def sizes(self, effects: Sequence[Effect], region: str) -> Mapping[str, int]:
+        """How many members each group has that loses some. Raises CallFailed, Unavailable."""
+        return await sizes(effects, self._scope.groups, self.calls(region))
 
     async def reader(self, call: Call) -> None:
         """Have what reads the statements in a call at hand: loading it may block."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from interlock.connectors.aws import undo
 from interlock.connectors.aws.session import judged
 from interlock.connectors.aws.target.copies import found_again
 from interlock.connectors.aws.undo.became import BY_HAND, became
 from interlock.connectors.aws.undo.means import Here
-from interlock.sdk.connector import Settled
+from interlock.sdk.connector import Cause, Settled
 
 
 async def settle(image: Sequence[bytes], calls: Here, *, too_late: bool) -> Settled:
@@ -20,6 +22,6 @@ async def settle(image: Sequence[bytes], calls: Here, *, too_late: bool) -> Sett
     saved = await found_again(plan, calls)
     settled = await became(plan, calls, saved, too_late=too_late)
     if not settled.committed:
-        return settled
+        return msgspec.structs.replace(settled, cause=Cause.TRANSIENT)
     # The state that the call left was not read in time: a revert compares with what the plan foresaw, or asks for force.
     return Settled(True, settled.note, judged.pack_completed([undo.Completed(saved)]) if saved else ())

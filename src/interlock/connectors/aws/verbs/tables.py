@@ -69,6 +69,16 @@ def answers() -> Mapping[str, Any]:
     return {name: frozenset(v.split()) if isinstance(v, str) else v for name, v in table.items()}
 
 
+@cache
+def sweeping() -> Mapping[str, tuple[tuple[str, str], ...]]:
+    """Selections that reach everything, by `service:Operation`: when, and what."""
+    found = defaultdict(list)
+    for calls, when, why in _table("sweeping.toml")["rows"]:
+        for call in calls_of(calls):
+            found[call].append((when, why))
+    return {call: tuple(rows) for call, rows in found.items()}
+
+
 def _rules(groups: Mapping[str, Any]) -> Iterator[QuietRule]:
     for rows in groups.values():
         for calls, when, words, why in rows:

@@ -24,6 +24,7 @@ from interlock.connectors.postgres.preview.lost.closure import Losing
 from interlock.connectors.postgres.preview.lost.losing import losing
 from interlock.connectors.postgres.preview.rows.before import Predicate, image_before
 from interlock.connectors.postgres.preview.sequences import setval
+from interlock.connectors.postgres.preview.signals import facts
 
 __all__ = [
     "FLUSH",
@@ -40,6 +41,7 @@ __all__ = [
     "catalogs_changed",
     "examine",
     "examine_definitions",
+    "facts",
     "first",
     "has_temp",
     "identity",

@@ -11,7 +11,7 @@ from interlock.connectors.postgres.classify import Control, StatementInfo
 from interlock.connectors.postgres.codec import build
 from interlock.connectors.postgres.session.asked.items import Item, own_name
 from interlock.connectors.postgres.session.conversation.batch import Batch, Reply
-from interlock.connectors.postgres.session.ending import finish
+from interlock.connectors.postgres.session.ending import failing, finish
 from interlock.connectors.postgres.session.transaction import Savepoint, Transaction
 from interlock.connectors.postgres.session.wishes import virtual
 from interlock.model.decision import Forbid
@@ -276,6 +276,8 @@ async def _forward(worker: "Worker", info: StatementInfo) -> bool:
     if reply.failed:
         worker.drop_completion()
         worker.write(reply.raw)
+        if reply.error is not None:
+            failing.failed(worker, [info], reply.error.sqlstate)
         return False
     if worker.tx is not None:
         worker.record(info)
@@ -306,4 +308,6 @@ async def outside(worker: "Worker", item: Item, *, alone: bool) -> bool:
     batch.own(FLUSH_COUNTERS)
     batch.sync()
     await exchange.run(batch)
+    if error is not None:
+        failing.failed(worker, [info], error.sqlstate)
     return error is None

@@ -22,6 +22,8 @@ from interlock.connectors.postgres.session.asked.items import Item, Mistake
 from interlock.connectors.postgres.session.asked.known import Known
 from interlock.connectors.postgres.session.channel import Channel
 from interlock.connectors.postgres.session.conversation.exchange import is_farewell
+from interlock.connectors.postgres.session.conversation.heard import sqlstate
+from interlock.connectors.postgres.session.ending import failing
 from interlock.model.errors import Rejected
 from interlock.wire import ProtocolViolation
 
@@ -185,6 +187,7 @@ class Passing:
             if kind == _ERROR:
                 self.farewell = self.farewell or is_farewell(data[start:end])
                 self._swallowing = first and _READ_ONLY_VIOLATION in data[start:end] and self._repeatable()
+                self._tell(data[start:end])
                 self._not_done()
             elif kind == STATUS:
                 statuses.append((start, end))
@@ -203,6 +206,12 @@ class Passing:
             self._scanner = Scanner(backend_limits(), _INTEREST)
             self._not_done()
         return behind
+
+    def _tell(self, error: bytes) -> None:
+        """A write that the server will not even prepare fails as one that it does not carry out."""
+        about = self._items[0].about if self._items else None
+        if about is not None:
+            failing.told(self._channel, [about], sqlstate(error).decode(errors="replace"))
 
     def _repeatable(self) -> bool:
         """Whether the segment may be sent once more: what it prepares under a name is there already."""

@@ -17,7 +17,7 @@ from interlock.connectors.postgres.session.asked import segment
 from interlock.connectors.postgres.session.asked.items import Item, own_name
 from interlock.connectors.postgres.session.beforehand import defining, images
 from interlock.connectors.postgres.session.conversation.batch import Batch
-from interlock.connectors.postgres.session.ending import finish
+from interlock.connectors.postgres.session.ending import failing, finish
 from interlock.connectors.postgres.session.ending.record import Record
 from interlock.connectors.postgres.session.transaction import Transaction
 from interlock.connectors.postgres.session.wishes import virtual
@@ -149,6 +149,7 @@ async def send(worker: "Worker", items: Sequence[Item], *, last: bool = False) -
             worker.fail(answer.unavailable(full.message))
             return False
         except QueryFailed as lost:
+            failing.failed(worker, [i.info for i in items if i.info is not None], lost.sqlstate)
             worker.fail(
                 build.error_response("ERROR", lost.sqlstate, "the transaction failed while it was prepared")
             )
@@ -157,11 +158,12 @@ async def send(worker: "Worker", items: Sequence[Item], *, last: bool = False) -
     batch = exchange.batch()
     begun = control.begin(worker, batch)
     worker.imaging = []
+    stopped: list[StatementInfo] = []
     for item, early in zip(items, taken, strict=True):
         image = early or (images.add(worker, batch, item) if worker.tx is not None else None)
         worker.imaging += [] if image is None else [image]
         offset = item.info.offset if item.kind == "Q" and item.info is not None else 0
-        batch.client(item.kind, item.raw, _done(worker, item), offset)
+        batch.client(item.kind, item.raw, _done(worker, item, stopped), offset)
         if item.portal is not None:
             item.portal.started = True
         if item.info is not None and item.asked is not None:
@@ -183,6 +185,8 @@ async def send(worker: "Worker", items: Sequence[Item], *, last: bool = False) -
         worker.write(broken.raw)
     if error is not None or broken is not None:
         worker.withheld = b""
+        if failure := error or (broken.error if broken is not None else None):
+            failing.failed(worker, stopped[:1] or [i.info for i in items if i.info], failure.sqlstate)
         return False
     if worker.tx is not None:
         worker.tx.images += worker.imaging
@@ -191,16 +195,19 @@ async def send(worker: "Worker", items: Sequence[Item], *, last: bool = False) -
     return True
 
 
-def _done(worker: "Worker", item: Item) -> Callable[[bool], None] | None:
+def _done(worker: "Worker", item: Item, stopped: list[StatementInfo]) -> Callable[[bool], None] | None:
     """What to do when the server has answered a message. Each for itself: what one statement prepares or sets stays when the
-    next one of the same message fails."""
-    if item.info is None:
+    next one of the same message fails. The first that fails, or is not looked at any more, leads `stopped`."""
+    info = item.info or item.about
+    if info is None:
         return item.done
 
     def done(ok: bool) -> None:
         if item.done is not None:
             item.done(ok)
-        if ok:
+        if not ok:
+            stopped.append(info)
+        elif item.info is not None:
             virtual.succeeded(worker, item)
 
     return done

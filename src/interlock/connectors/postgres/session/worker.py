@@ -66,6 +66,11 @@ class Worker:
         if let_go and kept:
             self.channel.write(b"".join(kept))
 
+    @property
+    def unheard(self) -> bool:
+        """Whether what is run is kept from the client: the gateway runs it by itself."""
+        return self._kept is not None
+
     def held_error(self) -> bytes:
         """The last error among what is kept."""
         return next((data for data in reversed(self._kept or []) if data[:1] == b"E"), b"")

@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from interlock.connectors.postgres import preview, undo
+from interlock.connectors.postgres.client.causes import cause_of
 from interlock.connectors.postgres.client.config import UpstreamConfig
 from interlock.connectors.postgres.client.errors import SqlError, UpstreamError
 from interlock.connectors.postgres.client.sql import SqlConnection
@@ -184,7 +185,8 @@ class RevertUnit:
             await self._connection.query("COMMIT")
         except SqlError as error:
             await self.abandon()
-            return Settled(False, f"the commit failed with SQLSTATE {error.sqlstate}")
+            why = f"the commit failed with SQLSTATE {error.sqlstate}"
+            return Settled(False, why, cause=cause_of(error.sqlstate))
         except UpstreamError:
             return await self._server.settle(self._marker)
         if self._catalogs_changed:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from interlock.connectors.postgres.preview.first import identity, read_identity
 from interlock.connectors.postgres.queries import Ask, QueryFailed, Steps
-from interlock.sdk.connector import Settled
+from interlock.sdk.connector import Cause, Settled
 
 _STATUS = "SELECT pg_catalog.pg_xact_status($1::pg_catalog.xid8)"
 
@@ -37,7 +37,7 @@ def _meaning(status: str | None) -> Settled:
         case "committed":
             return Settled(True, "the target says that it is committed")
         case "aborted":
-            return Settled(False, "the target says that it was rolled back")
+            return Settled(False, "the target says that it was rolled back", cause=Cause.TRANSIENT)
         case "in progress":
             return Settled(None, "it is still open on the target")
         case _:

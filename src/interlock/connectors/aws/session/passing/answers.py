@@ -8,27 +8,12 @@ from typing import Any
 import msgspec
 from botocore import parsers
 
+from interlock.connectors.aws.session.passing.causes import REFUSED_BY_LOAD, cause_of
 from interlock.connectors.aws.session.record import Request
 from interlock.connectors.aws.upstream.calls import OF_SIGNER
 from interlock.connectors.aws.upstream.models import operation_models
 from interlock.sdk.connector import Settled
 
-_REFUSED_BY_LOAD = frozenset(
-    {
-        "BandwidthLimitExceeded",
-        "PriorRequestNotComplete",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
-"""Codes with which a service turns a call away before it does anything ("Retry behavior" in the SDKs reference guide)."""
 OURS_AMONG = frozenset({400, 401, 403})
 """Statuses that a service answers with when it refuses whoever signed."""
 _CODE = re.compile(rb"<Code>\s*([A-Za-z0-9_.]{1,100})\s*</Code>")
@@ -47,7 +32,8 @@ class Outcome(enum.Enum):
         """As the pipeline takes it. The service's message may repeat what was sent: only its code is told."""
         code = code_of(body)
         what = f"the service answered {code or 'an error'} ({status})"
-        return Settled(None if self is Outcome.UNKNOWN else False, what)
+        committed = None if self is Outcome.UNKNOWN else False
+        return Settled(committed, what, cause=cause_of(code, status, body))
 
 
 def code_of(body: bytes) -> str:
@@ -61,7 +47,7 @@ def outcome_of(request: Request, status: int, headers: Sequence[tuple[str, str]]
     calls away. S3 begins some answers before it knows their end: then an error comes with status 200."""
     if status >= 500:
         told = code_of(body) or _from_header(headers)
-        return Outcome.REFUSED if told in _REFUSED_BY_LOAD or status == 501 else Outcome.UNKNOWN
+        return Outcome.REFUSED if told in REFUSED_BY_LOAD or status == 501 else Outcome.UNKNOWN
     if status >= 300:
         return Outcome.REFUSED
     if request.protocol == "rest-xml" and _LATE_ERROR.match(body[:2000]):

@@ -59,6 +59,7 @@ _INDEX_MEANING = [
     "indisvalid",
     "indnullsnotdistinct",
 ]
+REMADE = "dropped and made anew"
 NOT_UNDONE = "this kind of change cannot be undone yet"
 VALUES_LOST = "the values of the column were not kept"
 
@@ -349,7 +350,7 @@ def _replacements(effects: list[Effect]) -> list[Effect]:
         if effect.resource in both and effect.change is ChangeKind.CREATED:
             continue
         if effect.resource in both and effect.change is ChangeKind.DELETED:
-            effect = structs.replace(effect, change=ChangeKind.REPLACED, detail="dropped and made anew")
+            effect = structs.replace(effect, change=ChangeKind.REPLACED, detail=REMADE)
         known = result.setdefault((effect.resource, effect.change), effect)
         if known is not effect and effect.detail and effect.detail not in known.detail.split("; "):
             joined = "; ".join(filter(None, (known.detail, effect.detail)))

@@ -42,8 +42,9 @@ class Portal:
 @dataclass(slots=True)
 class Item:
     """One message to the server. `kind` is as in `exchange`; `info`, `asked` and `bind` are set when it executes a statement for
-    the first time. `reads` is False for a Bind of what is not a pure read, `portal` is what an Execute runs; `ends` tells that a
-    Parse or Bind is of a statement that ends a transaction, and so is in place in a failed one too."""
+    the first time, `about` is what a Parse is of. `reads` is False for a Bind of what is not a pure read, `portal` is what an
+    Execute runs; `ends` tells that a Parse or Bind is of a statement that ends a transaction, and so is in place in a failed one
+    too."""
 
     kind: str
     raw: bytes
@@ -55,6 +56,7 @@ class Item:
     reads: bool = True
     portal: Portal | None = None
     ends: bool = False
+    about: StatementInfo | None = None
 
     @property
     def plain(self) -> bool:

@@ -92,7 +92,7 @@ class _Reading:
         # Should the server refuse it, it will not look at the rest of the segment either.
         self.parsed[message.name] = prepared
         ends = ends_transaction(prepared.info)
-        return Item("P", raw, done=self.channel.names.parsed(prepared), ends=ends)
+        return Item("P", raw, done=self.channel.names.parsed(prepared), ends=ends, about=info)
 
     def _statement(self, name: str) -> Prepared:
         found = self.parsed.get(name) or self.channel.names.statements.get(name)

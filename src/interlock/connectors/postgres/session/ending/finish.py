@@ -17,7 +17,7 @@ from interlock.connectors.postgres.session import control
 from interlock.connectors.postgres.session.asked.items import Item
 from interlock.connectors.postgres.session.conversation.batch import Batch, Reply
 from interlock.connectors.postgres.session.conversation.exchange import Lost
-from interlock.connectors.postgres.session.ending import replay
+from interlock.connectors.postgres.session.ending import failing, replay
 from interlock.connectors.postgres.session.ending import unit as units
 from interlock.connectors.postgres.session.ending.record import Record
 from interlock.connectors.postgres.session.transaction import Transaction
@@ -149,6 +149,8 @@ async def _read(worker: "Worker", measured: Measured) -> list[Rows] | bytes:
     failed = next((r for r in replies if r.error is not None), None)
     if failed is not None or any(r.skipped for r in replies):
         await roll_back(worker)
+        if failed is not None and failed.error is not None:
+            failing.failed(worker, tx.infos, failed.error.sqlstate)
         return failed.raw if failed is not None else control.IN_FAILED
     rows = [reply.texts() for reply in measured.first]
     tampered = preview.tampered(rows)

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from interlock.connectors.postgres import preview, undo
+from interlock.connectors.postgres.client.causes import cause_of
 from interlock.connectors.postgres.preview import Context
 from interlock.connectors.postgres.queries import Rows
 from interlock.connectors.postgres.session import control
 from interlock.connectors.postgres.session.asked.items import Item
 from interlock.connectors.postgres.session.channel import Channel
 from interlock.connectors.postgres.session.conversation.exchange import Lost
+from interlock.connectors.postgres.session.conversation.heard import sqlstate
 from interlock.connectors.postgres.session.conversation.steps import run_steps
 from interlock.connectors.postgres.session.ending import finish
 from interlock.connectors.postgres.session.transaction import Transaction
@@ -60,6 +62,9 @@ class GatedUnit:
         if path is not None and found.marker:
             # A revert must run under it, too: users' triggers may depend on it.
             found = msgspec.structs.replace(found, marker={**found.marker, "search_path": path})
+        asked = tuple(operation for info in self._tx.infos for operation in info.operations)
+        told = await run_steps(self._channel, preview.facts(found.measurement.effects, asked))
+        found = msgspec.structs.replace(found, facts=told)
         self._marker = dict(found.marker)
         return found
 
@@ -84,7 +89,8 @@ class GatedUnit:
         if reply.error is not None:
             self.error = reply.raw
             await self._restore()
-            return Settled(False, f"the commit failed with SQLSTATE {reply.error.sqlstate}")
+            state = reply.error.sqlstate
+            return Settled(False, f"the commit failed with SQLSTATE {state}", cause=cause_of(state))
         if reply.tag not in ("COMMIT", "PREPARE TRANSACTION"):
             return Settled(False, "the server rolled the transaction back")
         return Settled(True)
@@ -135,7 +141,9 @@ class ImmediateUnit:
         info = self._item.info
         assert info is not None
         steps = preview.setval.judged(info.text, info.immediate_effects)
-        return Preview(Measurement(await run_steps(self._worker.channel, steps)))
+        effects = await run_steps(self._worker.channel, steps)
+        told = await run_steps(self._worker.channel, preview.facts(effects, info.operations))
+        return Preview(Measurement(effects), facts=told)
 
     async def execute(self) -> Settled:
         """Run it in a transaction of its own; other effects than the predicted ones roll it back."""
@@ -154,7 +162,8 @@ class ImmediateUnit:
             if error is not None or any(reply.failed for reply in replies):
                 self.error = worker.held_error() or next((r.raw for r in replies if r.error is not None), b"")
                 await self._undo()
-                return Settled(False, f"the statement failed; {_LASTS}")
+                cause = cause_of(sqlstate(self.error).decode(errors="replace"))
+                return Settled(False, f"the statement failed; {_LASTS}", cause=cause)
             rows = [reply.texts() for reply in measured.first]
             facts = preview.read(rows)
             if (
@@ -175,7 +184,10 @@ class ImmediateUnit:
             return Settled(None, "the connection was lost while the statement ran")
         finally:
             worker.hold_rows(False, let_go=committed)
-        return Settled(committed, "" if committed else "the commit failed")
+        if committed:
+            return Settled(True)
+        state = done.error.sqlstate if done.error is not None else ""
+        return Settled(False, "the commit failed", cause=cause_of(state))
 
     async def _undo(self) -> None:
         batch = self._worker.channel.exchange.batch()
