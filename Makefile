@@ -12,7 +12,7 @@ STAMP := .venv/.interlock-installed
 JOBS ?= 2
 PYTEST_ARGS ?=
 
-.PHONY: help setup test check lint format demo bench bench-aws bench-console conformance conformance-aws oracle lock clean
+.PHONY: help setup test check lint format demo bench bench-aws bench-console bench-breakers conformance conformance-aws oracle lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -58,6 +58,9 @@ bench-aws: $(STAMP)  ## measure the AWS gateway against direct calls and mitmpro
 
 bench-console: $(STAMP)  ## measure the console's pages at a million changes, on SQLite and PostgreSQL
 	$(PYTHON_ENV)/python -m bench.console $(BENCH_ARGS)
+
+bench-breakers: $(STAMP)  ## do breakers stop the runaway agent and leave the honest one alone? BENCH_ARGS="--sessions 2000"
+	$(PYTHON_ENV)/python -m bench.breakers $(BENCH_ARGS)
 
 conformance: $(STAMP)  ## others' test suites, directly and through the gateway; CONFORMANCE_ARGS="psycopg2 --keep"
 	@scripts/debian-packages postgresql-15 || true

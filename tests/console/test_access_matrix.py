@@ -105,6 +105,7 @@ TABLE = """
     revokeGrant          401        404    404    yes     yes       yes    yes
 
     listBreakers         401        404    404    yes     yes       yes    yes
+    tuneBreakers         401        404    404    yes     yes       yes    yes
     moveBreaker          401        404    404    yes     yes       yes    yes
     freeze               401        404    404    yes     yes       yes    yes
     thaw                 401        404    404    yes     yes       yes    yes

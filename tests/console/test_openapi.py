@@ -295,6 +295,7 @@ CASES: dict[str, tuple[Ask, int]] = {
     "openapi": (get("/openapi.json"), 200),
     "targets": (get("/api/v1/targets"), 200),
     "report": (get("/api/v1/report", seconds=60), 200),
+    "tuneBreakers": (get("/api/v1/breakers/tune", seconds=60), 200),
     "doctor": (get("/api/v1/doctor"), 200),
     "proposals": (get("/api/v1/proposals"), 200),
     "govern": (post("/api/v1/govern", FOUNDERS), 200),

@@ -37,7 +37,7 @@ def refusals_of(store: FakeStore) -> Refusals:
     def watched(work: Any) -> Any:
         return store.transact(lambda tx: work(tx, []))
 
-    return Refusals(watched, Terms({}, store.origin))
+    return Refusals(watched, Terms({}, store.origin), lambda: store.time)
 
 
 def counts(store: FakeStore) -> list[Any]:

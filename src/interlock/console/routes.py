@@ -43,6 +43,7 @@ from interlock.console.schemas import (
     SignedRevert,
     StatementQuery,
     ToSign,
+    TuneQuery,
 )
 from interlock.console.schemas_deciding import (
     Comments,
@@ -57,6 +58,7 @@ from interlock.runtime.service.halts import Drilled, HaltState
 from interlock.runtime.service.insight import SampleView
 from interlock.runtime.service.report import Report
 from interlock.runtime.service.reverting import RevertPlan
+from interlock.runtime.service.tuning import Tuning
 
 PUBLIC, AGENT, PERSON, ADMIN = Access.PUBLIC, Access.AGENT, Access.PERSON, Access.ADMIN
 
@@ -166,6 +168,10 @@ _SWITCHES = (
     Operation(
         id="listBreakers", method="GET", path=f"{V1}/breakers", access=PERSON, tag="breakers", answer=Breakers,
         summary="All breakers", handler=switches.breakers,
+    ),
+    Operation(
+        id="tuneBreakers", method="GET", path=f"{V1}/breakers/tune", access=PERSON, tag="breakers", query=TuneQuery, answer=Tuning,
+        summary="Which past changes would have opened a breaker, and thresholds that would fit", handler=switches.tune,
     ),
     Operation(
         id="moveBreaker", method="POST", path=f"{V1}/breakers", access=PERSON, tag="breakers", body=Move, answer=Breaker,

@@ -390,6 +390,12 @@ class Findings(Value, frozen=True):
     findings: tuple[Finding, ...]
 
 
+class TuneQuery(Value, frozen=True):
+    """How far back, in seconds."""
+
+    seconds: Annotated[int, msgspec.Meta(ge=1, le=366 * 86400)] = 30 * 86400
+
+
 class ReportQuery(Value, frozen=True):
     """How far back, in seconds."""
 

@@ -81,6 +81,13 @@ class Removed(Value, frozen=True):
     since: datetime
 
 
+class Novelty(Value, frozen=True):
+    """A unit that was the first of its kind, and by what: however many things were new in it, it is one."""
+
+    at: datetime
+    subjects: tuple[str, ...]
+
+
 class Track(Value, frozen=True):
     """What one agent left behind lately, as far as signals need it; its size is bounded. Groups are written `TARGET/GROUP`,
     resources `TARGET/KIND NAME`. `familiar` are kinds of destruction and groups that it destroyed something in before, the latest
@@ -92,7 +99,7 @@ class Track(Value, frozen=True):
     removed: dict[str, Removed] = msgspec.field(default_factory=dict)
     gone: dict[str, datetime] = msgspec.field(default_factory=dict)
     back: dict[str, tuple[datetime, ...]] = msgspec.field(default_factory=dict)
-    novel: dict[str, datetime] = msgspec.field(default_factory=dict)
+    novel: tuple[Novelty, ...] = ()
     familiar: tuple[str, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     tripped: dict[str, datetime] = msgspec.field(default_factory=dict)

@@ -40,6 +40,8 @@ def intend(tx: Tx, ask: c.Intend, terms: Terms, opened: trips.Found | None = Non
         return stop
     facts, track = ask.preview.facts, None
     more = {"epoch": str(reserved.epoch), **trips.trials(reserved)}
+    if ask.target.observe:
+        more[trips.MODE] = trips.OBSERVES
     if ask.uses is not None:
         consumed = _consume(tx, ask.uses, ask.evidence, terms)
         if isinstance(consumed, Refused):

@@ -30,6 +30,9 @@ from interlock.sdk.ports import ReadTx, Tx
 Found = list[Trip]
 """What opened, for those who tell people; None: nobody is told."""
 
+MODE, OBSERVES = "mode", "observe"
+"""The member of a change's marker that tells that its target only observed when it began."""
+
 PAST = 1000
 """How many of an agent's changes are read to learn what it is used to, when nothing is known of it yet."""
 
@@ -130,9 +133,8 @@ def ended(tx: Tx, change: Change, settled: Settled, terms: Terms, found: Found |
     """A change has an outcome: units that fail are counted, and those that end well on probation."""
     failed = settled.committed is False
     _end_trial(tx, change, well=settled.committed is True)
-    if terms.signals is None or change.reverts or "observed" in change.marker:
-        return
-    limits = terms.signals.of(change.environment, change.agent)
+    target = Target(change.target, "", change.environment, observe=change.marker.get(MODE) == OBSERVES)
+    limits = None if terms.signals is None or change.reverts else limits_of(terms, target, change.agent)
     if not failed or limits is None or settled.cause is Cause.TRANSIENT or not change.session:
         return
     unit = seen(
@@ -235,12 +237,10 @@ def track_of(tx: ReadTx, agent: str) -> Track:
     return track if track is not None else learnt(tx, agent)
 
 
-def learnt(tx: ReadTx, agent: str) -> Track:
-    """The track of an agent that nothing is known of yet, from its changes that took effect."""
-    track = Track()
-    past = tx.changes(
-        ChangeFilter(states=tuple(sorted(TOOK_EFFECT, key=lambda s: s.value)), agent=agent, limit=PAST)
-    )
+def learnt(tx: ReadTx, agent: str, *, until: datetime | None = None) -> Track:
+    """The track of an agent that nothing is known of yet, from its changes that took effect (those before `until`)."""
+    track, states = Track(), tuple(sorted(TOOK_EFFECT, key=lambda s: s.value))
+    past = tx.changes(ChangeFilter(states=states, agent=agent, until=until, limit=PAST))
     for change in reversed(past):
         who = Who(change.requested_at, agent, change.session, change.environment, change.target)
         unit = seen(who, change.operations, change.measurement.effects, Facts(), change=change.id)

@@ -8,7 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 from interlock.control import breaker
+from interlock.control.budget import Budgets
 from interlock.control.haste import Reviews
+from interlock.control.signals.thresholds import Signals
 from interlock.model.breaker import Breaker
 from interlock.model.change import Change, ChangeFilter, ChangeState, Verdict
 from interlock.model.decision import Target
@@ -25,6 +27,7 @@ from interlock.runtime.policies import Policies
 from interlock.sdk.connector import Answer, Principal
 from interlock.sdk.ports import Store, Tx
 from interlock.testing import signing
+from interlock.testing.scripted import Script, ScriptedUnit, scripted
 from interlock.testing.store import FakeStore
 from interlock.testing.toy import Statement, ToyLive, ToyTarget, ToyUnit, work_of
 
@@ -49,11 +52,13 @@ class Installation:
         gateway: str,
         observe: bool,
         quorums: Mapping[str, Quorum],
+        signals: Signals | None,
+        budgets: Budgets | None,
+        policies: Policies,
     ) -> None:
         self.store: Any = store
         self.toy = toy
-        self.terms = Terms(quorums, origin, gateway, reviews=UNHURRIED)
-        policies = Policies(None, quorums=quorums, fragments={})
+        self.terms = Terms(quorums, origin, gateway, budgets, reviews=UNHURRIED, signals=signals)
         self.core = Core(store, self.terms, Directory(store), policies)
         self.live = ToyLive(toy)
         self.core.lives["shop"] = self.live
@@ -70,17 +75,24 @@ class Installation:
         observe: bool = False,
         furnish: bool = True,
         quorums: Mapping[str, Quorum] = QUORUMS,
+        signals: Signals | None = None,
+        budgets: Budgets | None = None,
+        guardrails: str = "default",
+        policies: Policies | None = None,
     ) -> "Installation":
         used: Any = store or FakeStore()
-        made = cls(used, toy or ToyTarget(ROWS), used.origin, gateway, observe, quorums)
+        rules = policies or Policies(None, quorums=quorums, fragments={}, guardrails=guardrails)
+        made = cls(
+            used, toy or ToyTarget(ROWS), used.origin, gateway, observe, quorums, signals, budgets, rules
+        )
         if furnish:
             await used.transact(_furnish)
         await made.core.directory.refresh()
         return made
 
-    async def principal(self) -> Principal:
+    async def principal(self, agent: str = "fixer") -> Principal:
         """The agent, connected."""
-        known = self.gate.credential("fixer")
+        known = self.gate.credential(agent)
         assert known is not None
         return await self.gate.enter(known[0], lambda why: None)
 
@@ -94,6 +106,17 @@ class Installation:
         answer = await self.gate.admit(work_of(principal, statements), unit or self.unit(statements))
         await self.core.tasks.drain(10)
         return answer
+
+    async def run(self, principal: Principal, script: Script) -> Answer:
+        """The same for a unit whose effects are told (`testing.scripted`)."""
+        answer = await self.gate.admit(scripted(principal, script), ScriptedUnit(self.toy, script))
+        await self.core.tasks.drain(10)
+        return answer
+
+    async def advance(self, by: timedelta) -> None:
+        """Time goes by: with a store in memory only."""
+        self.store.advance(by)
+        await self.core.directory.refresh()
 
     async def change(self, change_id: str) -> Change:
         result: Change = await self.store.read(lambda tx: found(tx, change_id))

@@ -1,19 +1,27 @@
 """Breakers, and freezes of environments."""
 
+from datetime import timedelta
 from typing import assert_never
 
 from interlock.console.access import strong_enough
 from interlock.console.callers import name_of
 from interlock.console.operations import Call, Nothing
-from interlock.console.schemas import BreakerMove, Breakers, Empty, Freeze, Move, Reason
+from interlock.console.schemas import BreakerMove, Breakers, Empty, Freeze, Move, Reason, TuneQuery
 from interlock.model.breaker import Breaker
+from interlock.runtime.service import tuning
 from interlock.runtime.service.halts import Drilled, HaltState
 from interlock.runtime.service.names import sentence
+from interlock.runtime.service.tuning import Tuning
 
 
 async def breakers(call: Call[Nothing, None]) -> Breakers:
     """All switches."""
     return Breakers(tuple(await call.runtime.switches.list()))
+
+
+async def tune(call: Call[TuneQuery, None]) -> Tuning:
+    """Which past changes would have opened a breaker, and thresholds that would fit."""
+    return await tuning.tune(call.runtime.core, timedelta(seconds=call.query.seconds))
 
 
 async def move(call: Call[Nothing, Move]) -> Breaker:

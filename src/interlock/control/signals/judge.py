@@ -7,6 +7,7 @@ of an environment opens only when several agents tripped in it (`escalate`) or t
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import TypeVar
 
 import msgspec
@@ -23,7 +24,7 @@ from interlock.control.signals.thresholds import (
     Thresholds,
 )
 from interlock.model.base import Value
-from interlock.model.signal import Mark, Outcome, Removed, Result, Signal, Track
+from interlock.model.signal import Mark, Novelty, Outcome, Removed, Result, Signal, Track
 
 T = TypeVar("T")
 MOST_MARKS = 64
@@ -35,12 +36,15 @@ FRESH_ENOUGH = timedelta(seconds=30)
 
 
 class Opening(Value, frozen=True):
-    """A breaker that opens, why, and the operations that led there."""
+    """A breaker that opens, why, and the operations that led there. `limit` names the threshold, `number` what was compared with
+    it."""
 
     signal: Signal
     scope: str
     words: str
     steps: tuple[Mark, ...] = ()
+    limit: str = ""
+    number: int = 0
 
 
 class Judged(Value, frozen=True):
@@ -73,8 +77,14 @@ def starting(track: Track, unit: Seen, limits: Thresholds, *, asks: bool = True)
 
 
 def approved(track: Track, unit: Seen) -> Track:
-    """A unit that people approved is about to execute: it makes its kind familiar, and spends nothing of the others."""
-    return _begun(track, unit)
+    """A unit that people approved is about to execute: it makes its kind familiar, and counts for nothing else. That it was asked
+    for counts no more either, nor that its kind was new."""
+    after = _begun(track, unit)
+    return msgspec.structs.replace(
+        after,
+        destructive=tuple(m for m in after.destructive if not m.change or m.change != unit.change),
+        novel=tuple(n for n in after.novel if not set(n.subjects) <= set(after.familiar)),
+    )
 
 
 def attempted(track: Track, unit: Seen, limits: Thresholds, *, forbidden: bool = False) -> Judged:
@@ -140,7 +150,7 @@ def forgiven(track: Track, session: str = "") -> Track:
         destructive=tuple(m for m in track.destructive if m.session != session),
         outcomes=tuple(o for o in track.outcomes if o.session != session),
         tripped={s: at for s, at in track.tripped.items() if s != session},
-        deleted_in={}, written_in={}, removed={}, gone={}, back={}, novel={},
+        deleted_in={}, written_in={}, removed={}, gone={}, back={}, novel=(),
     )  # fmt: skip
 
 
@@ -150,25 +160,25 @@ def forgiven(track: Track, session: str = "") -> Track:
 def _destructive(track: Track, unit: Seen, limits: Thresholds) -> Iterator[Opening]:
     """More and more: the session in a minute, the agent in ten minutes or a day."""
     ways = (
-        (MINUTE, limits.destructive_minute, breaker.session(unit.session), "a minute"),
-        (TEN_MINUTES, limits.destructive_ten_minutes, breaker.agent(unit.agent), "ten minutes"),
-        (DAY, limits.destructive_day, breaker.agent(unit.agent), "a day"),
+        (MINUTE, "destructive_minute", breaker.session(unit.session), "a minute"),
+        (TEN_MINUTES, "destructive_ten_minutes", breaker.agent(unit.agent), "ten minutes"),
+        (DAY, "destructive_day", breaker.agent(unit.agent), "a day"),
     )
-    for window, most, scope, length in ways:
-        steps = _steps(track, window, unit.at)
+    for window, name, scope, length in ways:
+        steps, most = _steps(track, window, unit.at), getattr(limits, name)
         if _exceeded(len(steps), most):
             words = f"{len(steps)} destructive operations in {length}, and {most} may be"
             # Work that the server runs itself has no session.
             wide = scope if unit.session or window > MINUTE else breaker.agent(unit.agent)
-            yield Opening(Signal.DESTRUCTIVE, wide, words, steps)
+            yield Opening(Signal.DESTRUCTIVE, wide, words, steps, name, len(steps))
 
 
 def _novel(before: Track, track: Track, unit: Seen, limits: Thresholds) -> Iterator[Opening]:
-    # By units: one that is new in several ways at once (a table with all that hangs on it) is one first.
-    new = len(set(_lately(track.novel, unit.at, TEN_MINUTES).values()))
-    if _reached(new, limits.novel) and new > len(set(_lately(before.novel, unit.at, TEN_MINUTES).values())):
-        words = f"{new} kinds of destruction in ten minutes that {unit.agent} never did before"
-        yield Opening(Signal.NOVEL, breaker.agent(unit.agent), words, _steps(track, TEN_MINUTES, unit.at))
+    new = _new_lately(track, unit.at)
+    if _reached(len(new), limits.novel) and new != _new_lately(before, unit.at):
+        words = f"{len(new)} kinds of destruction in ten minutes that {unit.agent} never did before"
+        steps = _steps(track, TEN_MINUTES, unit.at)
+        yield Opening(Signal.NOVEL, breaker.agent(unit.agent), words, steps, "novel", len(new))
 
 
 def _groups(track: Track, unit: Seen, limits: Thresholds) -> Iterator[Opening]:
@@ -176,14 +186,16 @@ def _groups(track: Track, unit: Seen, limits: Thresholds) -> Iterator[Opening]:
     deleted = _lately(track.deleted_in, unit.at, HOUR)
     if unit.deleted_in and _exceeded(len(deleted), limits.groups_deleted_hour):
         words = f"deletions in {len(deleted)} groups within an hour, and {limits.groups_deleted_hour} may be"
-        yield Opening(Signal.GROUPS_DELETED, breaker.agent(unit.agent), words, steps)
+        wide = breaker.agent(unit.agent)
+        yield Opening(Signal.GROUPS_DELETED, wide, words, steps, "groups_deleted_hour", len(deleted))
     written = _lately(track.written_in, unit.at, TEN_MINUTES)
     if unit.written_in and _exceeded(len(written), limits.groups_written_ten_minutes):
         words = (
             f"writes in {len(written)} groups within ten minutes,"
             f" and {limits.groups_written_ten_minutes} may be"
         )
-        yield Opening(Signal.GROUPS_WRITTEN, breaker.agent(unit.agent), words, steps)
+        wide = breaker.agent(unit.agent)
+        yield Opening(Signal.GROUPS_WRITTEN, wide, words, steps, "groups_written_ten_minutes", len(written))
 
 
 def _share(track: Track, unit: Seen, limits: Thresholds) -> Iterator[Opening]:
@@ -194,24 +206,26 @@ def _share(track: Track, unit: Seen, limits: Thresholds) -> Iterator[Opening]:
         if lost.count * 100 > limits.group_share * lost.size:
             words = f"{lost.count} of {lost.size} members of {name} would be gone within a day"
             steps = (*_steps(track, DAY, unit.at),) or (Mark(unit.at, unit.what, unit.session),)
-            yield Opening(Signal.GROUP_SHARE, breaker.group(name), words, steps)
+            share = lost.count * 100 // lost.size
+            yield Opening(Signal.GROUP_SHARE, breaker.group(name), words, steps, "group_share", share)
 
 
 def _recreated(track: Track, unit: Seen, limits: Thresholds) -> Iterator[Opening]:
     for name in unit.created:
         times = len(track.back.get(name, ()))
-        most = limits.recreated_stateful if name in unit.stateful else limits.recreated
-        if times and _reached(times, most):
+        limit = "recreated_stateful" if name in unit.stateful else "recreated"
+        if times and _reached(times, getattr(limits, limit)):
             words = (
                 f"{name.partition('/')[2]} is made again {_times(times)} within ten minutes of its deletion"
             )
             scope = breaker.session(unit.session) if unit.session else breaker.agent(unit.agent)
-            yield Opening(Signal.RECREATED, scope, words, (Mark(unit.at, unit.what, unit.session),))
+            steps = (Mark(unit.at, unit.what, unit.session),)
+            yield Opening(Signal.RECREATED, scope, words, steps, limit, times)
 
 
 def _guard(unit: Seen, mark: Mark) -> Opening:
     words = f"it touches what guards the target, without anybody's approval: {unit.guard}"
-    return Opening(Signal.GUARD, breaker.agent(unit.agent), words, (mark,))
+    return Opening(Signal.GUARD, breaker.agent(unit.agent), words, (mark,), "guard", 1)
 
 
 def _refused(unit: Seen, limits: Thresholds) -> str:
@@ -227,13 +241,15 @@ def _refused(unit: Seen, limits: Thresholds) -> str:
 def _loop(ends: list[Outcome], outcome: Outcome, limits: Thresholds, scope: str) -> Iterator[Opening]:
     if outcome.result is Result.OK or limits.failures is None or outcome not in ends:
         return
-    same = [o for o in ends if o.key == outcome.key][-limits.failures :]
-    since = ends[ends.index(same[0]) :]
-    if any(o.result is Result.EXCUSED for o in same) and any(o.result is Result.OK for o in since):
+    same = [o for o in ends if o.key == outcome.key]
+    row = list(takewhile(lambda o: o.result is not Result.OK, reversed(same)))[::-1]
+    if len(row) < limits.failures:
+        return
+    since = ends[ends.index(row[0]) :]
+    if any(o.result is Result.EXCUSED for o in row) and any(o.result is Result.OK for o in since):
         return  # what is there already is updated instead, and so on with the next: nobody is stuck
-    if len(same) == limits.failures and all(o.result is not Result.OK for o in same):
-        words = f"the same failed {len(same)} times in a row: {outcome.what}"
-        yield Opening(Signal.SAME_FAILURE, scope, words, _of(same))
+    words = f"the same failed {len(row)} times in a row: {outcome.what}"
+    yield Opening(Signal.SAME_FAILURE, scope, words, _of(row), "failures", len(row))
 
 
 def _errors(
@@ -246,8 +262,8 @@ def _errors(
     failed = [o for o in last if o.result is Result.FAILED]
     many = len(failed) * 100 >= limits.errors * len(last)
     if len(last) == limits.errors_of and many and len({o.session for o in failed}) >= sessions:
-        words = f"{len(failed)} of the last {len(last)} changes failed"
-        yield Opening(Signal.ERRORS, scope, words, _of(last))
+        words, share = f"{len(failed)} of the last {len(last)} changes failed", len(failed) * 100 // len(last)
+        yield Opening(Signal.ERRORS, scope, words, _of(last), "errors", share)
 
 
 # ---- the track -------------------------------------------------------------------------------------------------------
@@ -283,11 +299,13 @@ def _attempt(track: Track, unit: Seen, mark: Mark) -> Track:
         return track
     at = unit.at
     lately = tuple(m for m in track.destructive if at - m.at < DAY)
-    new = tuple(s for s in unit.subjects if s not in track.familiar)
+    novel = _new_lately(track, at)
+    known = {*track.familiar, *(s for n in novel for s in n.subjects)}
+    new = tuple(s for s in unit.subjects if s not in known)
     return msgspec.structs.replace(
         track,
         destructive=(*lately, mark)[-MOST_MARKS:],
-        novel={**dict.fromkeys(new, at), **_lately(track.novel, at, TEN_MINUTES)},
+        novel=(*novel, Novelty(at, new))[-MOST_MARKS:] if new else novel,
     )
 
 
@@ -321,6 +339,10 @@ def _newest(found: Mapping[str, T], when: Callable[[T], datetime]) -> dict[str, 
 
 def _lately(found: Mapping[str, datetime], at: datetime, window: timedelta) -> dict[str, datetime]:
     return {name: when for name, when in found.items() if at - when < window}
+
+
+def _new_lately(track: Track, at: datetime) -> tuple[Novelty, ...]:
+    return tuple(n for n in track.novel if at - n.at < TEN_MINUTES)
 
 
 def _steps(track: Track, window: timedelta, at: datetime) -> tuple[Mark, ...]:

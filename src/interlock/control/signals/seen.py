@@ -153,7 +153,7 @@ def _objects(target: str, effects: Iterable[Effect]) -> tuple[str, ...]:
 def _subjects(
     target: str, operations: Iterable[Operation], bad: Iterable[Effect], blind: bool
 ) -> tuple[str, ...]:
-    found = {f"{e.change.value} {e.resource.kind}" for e in bad}
+    found = {f"{e.change.value} {e.unit.value + ' of ' if e.unit.data else ''}{e.resource.kind}" for e in bad}
     found |= {f"group {name}" for e in bad if (name := group(target, e.resource))}
     if blind:
         found |= {f"unknown {o.verb}" for o in operations if o.evidence_unknown}

@@ -43,8 +43,11 @@ class Thresholds(Value, frozen=True, omit_defaults=False):
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             value = getattr(self, name)
-            if not (isinstance(value, bool) or value is None or 0 <= value <= _MOST):
+            if not (isinstance(value, bool) or value is None or (type(value) is int and 0 <= value <= _MOST)):
                 raise Misconfigured(f"breakers: {name} must be a whole number of 0 or more, not {value!r}")
+        for name in ("group_floor", "errors_of"):
+            if getattr(self, name) is None:
+                raise Misconfigured(f"breakers: {name} cannot be off")
         if not 2 <= self.errors_of <= MOST_OUTCOMES:
             raise Misconfigured(f"breakers: errors_of must be from 2 to {MOST_OUTCOMES}")
         if self.failures is not None and not 2 <= self.failures <= MOST_OUTCOMES:
