@@ -220,13 +220,53 @@ def test_breakers_stop_and_go_back_by_steps(furnished: Place) -> None:
     assert furnished.ask(change)["answer"] == "refused"
     first = furnished.ok("breaker", "list").out.splitlines()[1].split()
     assert first[:3] == ["agent/other", "open", "odd"]
+    shown = furnished.ok("breaker", "show", "agent/other").out
+    assert "put back by  a person who owns none of the agents that it is about (not olga)" in shown
     assert "probation" in furnished.ok("breaker", "reset", "agent/other", "--reason", "seen").out
+    first = furnished.ok("breaker", "list").out.splitlines()[1].split()
+    assert first[:4] == ["agent/other", "probation", "0/20", "seen"]
+    furnished.no("breaker", "reset", "agent/other", code=2)
+    assert "a reset needs a reason" in furnished.no("breaker", "reset", "agent/other", "--reason", " ").err
     assert "0 of 20" in furnished.no("breaker", "reset", "agent/other", "--reason", "fine").err
     furnished.ask({"behaved_well": "agent/other"})
     assert "closed" in furnished.ok("breaker", "reset", "agent/other", "--reason", "fine").out
     assert furnished.ask(change)["answer"] == "permitted"
     furnished.no("breaker", "reset", "agent/other", "--reason", "again")
     furnished.no("breaker", "open", "agent/nobody", "--reason", "odd")
+
+
+def test_what_opened_by_itself_is_told_with_what_led_there(furnished: Place) -> None:
+    held = furnished.ask({"agent": "fixer", "statements": [["delete_like", "row/01"]]})["change"]
+    furnished.ask({"trip": "agent/fixer", "agent": "fixer", "change": held})
+    furnished.ask({"spend": "agent/fixer", "objects": 1000})
+    row = furnished.ok("breaker", "list").out.splitlines()[1]
+    assert row.split()[:3] == ["agent/fixer", "open", "destructive:"]
+    assert " fixer " in row
+    shown = " ".join(furnished.ok("breaker", "show", "agent/fixer").out.split())
+    assert "signal too many destructive operations (destructive) work of fixer" in shown
+    assert f"delete table main {held} S-1" in shown
+    assert "Spent in the last 1h" in shown
+    assert "agent/fixer shop objects 1,000 1,000 full" in shown
+    assert (
+        furnished.ok("breaker", "show", "agent/fixer", "--json").json["trips"][0]["steps"][0]["change"]
+        == held
+    )
+    listed = " ".join(furnished.ok("breaker", "trips", "--since", "8h").out.split())
+    assert "agent/fixer destructive fixer 4 of them" in listed
+    for more in (["--scope", "agent/other"], ["--env", "staging"]):
+        assert furnished.ok("breaker", "trips", *more, "--json").json["trips"] == []
+    found = furnished.ok("breaker", "trips", "--scope", "agent/fixer", "--env", "production", "--json").json
+    assert [t["signal"] for t in found["trips"]] == ["destructive"]
+    assert "there is no breaker agent/nobody" in furnished.no("breaker", "show", "agent/nobody").err
+    furnished.no("breaker", "trips", "--since", "soon", code=2)
+    index = furnished.ask({"newest": "breaker"})
+    furnished.ask("sign")
+    proved = " ".join(furnished.ok("ledger", "prove", str(index)).out.split())
+    assert (
+        f"The breaker agent/fixer opened by itself after {held}: too many destructive operations." in proved
+    )
+    assert "opened by itself" not in furnished.ok("ledger", "prove", "0").out
+    furnished.ask({"put_back": "agent/fixer"})
 
 
 def test_a_freeze_stops_an_environment(furnished: Place) -> None:

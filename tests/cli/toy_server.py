@@ -4,13 +4,18 @@
 import asyncio
 import json
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from interlock.console.app import doors
-from interlock.control import outbox
+from interlock.control import budget, outbox
+from interlock.model.breaker import Breaker
+from interlock.model.budget import Amounts, Spending
 from interlock.model.change import ChangeFilter, ChangeState
 from interlock.model.message import Event, Message
+from interlock.model.signal import Mark, Signal, Trip
+from interlock.pipeline.trips import open_by_itself
 from interlock.runtime import log
 from interlock.runtime.config import load
 from interlock.runtime.opening import open_configured
@@ -55,6 +60,24 @@ async def _do(server: Server, toy: ToyTarget, asked: Any) -> Any:
     if "behaved_well" in asked:
         await runtime.store.transact(lambda tx: behaved_well(tx, asked["behaved_well"]))
         return None
+    if "trip" in asked:
+        await runtime.store.transact(lambda tx: _trip(tx, **asked))
+        return None
+    if "newest" in asked:
+        ((number, _),) = await runtime.store.newest_entries(
+            10**9, kind=asked["newest"], limit=1, within=10**9
+        )
+        return number
+    if "put_back" in asked:
+        await runtime.store.transact(lambda tx: tx.put_breaker(Breaker(asked["put_back"], epoch=99)))
+        return None
+    if "spend" in asked:
+        spent = Spending(asked["spend"], "shop", Amounts(objects=asked["objects"]))
+        hour = timedelta(hours=1)
+        await runtime.store.transact(
+            lambda tx: tx.spend([spent], budget.slice_of(tx.now(), hour), tx.now() - hour)
+        )
+        return None
     if asked == "anew":
         toy.rows = dict(ROWS)
         open_ones = ChangeFilter(states=(ChangeState.HELD, ChangeState.APPROVED))
@@ -77,6 +100,13 @@ async def _do(server: Server, toy: ToyTarget, asked: Any) -> Any:
     change = answer.change
     kind = "permitted" if isinstance(answer, Permitted) else type(answer).__name__.lower()
     return {"answer": kind, "change": change.id if change else ""}
+
+
+def _trip(tx: Tx, trip: str, agent: str, change: str) -> None:
+    steps = (Mark(tx.now(), "delete table main", "S-1", change), Mark(tx.now(), "delete table main", "S-1"))
+    words = "4 of them, and 3 may be"
+    told = Trip(tx.now(), trip, Signal.DESTRUCTIVE, agent, "S-1", "production", "shop", words, steps)
+    assert open_by_itself(tx, told, (agent,), None) is not None
 
 
 def _given_up(message_id: str, tx: Tx) -> Message:

@@ -106,6 +106,8 @@ TABLE = """
 
     listBreakers         401        404    404    yes     yes       yes    yes
     tuneBreakers         401        404    404    yes     yes       yes    yes
+    getBreaker           401        404    404    yes     yes       yes    yes
+    listTrips            401        404    404    yes     yes       yes    yes
     moveBreaker          401        404    404    yes     yes       yes    yes
     freeze               401        404    404    yes     yes       yes    yes
     thaw                 401        404    404    yes     yes       yes    yes
@@ -399,6 +401,7 @@ REQUESTS: Mapping[str, Make] = {
     "addGrant": new_grant,
     "revokeGrant": some_grant,
     "moveBreaker": fixed(body={"scope": "target/shop", "move": "open", "reason": "smoke"}),
+    "getBreaker": fixed(query={"scope": "agent/fixer"}),
     "freeze": fixed(path={"name": "production"}, body={"reason": "fire"}),
     "thaw": fixed(path={"name": "production"}, body={}),
     "halt": fixed(body={"reason": "fire"}),

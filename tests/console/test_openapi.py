@@ -368,6 +368,8 @@ CASES: dict[str, tuple[Ask, int]] = {
     ),
     "revokeGrant": (revoke_grant, 200),
     "listBreakers": (get("/api/v1/breakers"), 200),
+    "getBreaker": (get("/api/v1/breaker", scope="agent/fixer"), 200),
+    "listTrips": (get("/api/v1/breakers/trips", since="2026-03-04T00:00:00Z", limit=5), 200),
     "moveBreaker": (
         post("/api/v1/breakers", {"scope": "target/shop", "move": "open", "reason": "smoke"}),
         200,
@@ -440,6 +442,9 @@ def test_everything_that_loosens_says_so() -> None:
             409,
         ),
         ("moveBreaker", post("/api/v1/breakers", {"scope": "target/shop", "move": "reset"}), 422),
+        ("getBreaker", get("/api/v1/breaker", scope="agent/nobody"), 404),
+        ("getBreaker", get("/api/v1/breaker"), 400),
+        ("listTrips", get("/api/v1/breakers/trips", limit=0), 400),
         ("freeze", post("/api/v1/environments/nowhere/freeze", {"reason": "fire"}), 404),
         ("freeze", post("/api/v1/environments/production/freeze", {"reason": "x", "remind_s": 1}), 422),
         ("freeze", post("/api/v1/environments/production/freeze", {"reason": "x", "remind_s": -60}), 422),

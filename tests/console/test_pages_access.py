@@ -106,6 +106,8 @@ ROWS: dict[Key, Row] = {
     ("POST", f"{C}/halt"): Row(GO, GO, fields={"reason": "look", "confirm": "halt"}),
     # Nothing is halted.
     ("POST", f"{C}/resume"): Row(403, 422, fields={"reason": "looked"}),
+    ("GET", f"{C}/breakers"): Row(OK, OK),
+    ("GET", f"{C}/breakers/one"): Row(OK, OK, f"{C}/breakers/one?scope=agent%2Ffixer"),
     ("POST", f"{C}/breakers/open"): Row(GO, GO, fields={"scope": "target/shop", "reason": "look"}),
     ("POST", f"{C}/breakers/reset"): Row(GO, GO, fields={"scope": "agent/other", "reason": "looked"}),
     ("GET", f"{C}/messages"): Row(OK, OK),
@@ -170,6 +172,7 @@ class Scene:
         self.names["DEAD"] = await self.given_up()
         self.names["LOGINCODE"] = await self.login_that_waits(emil)
         self.names["CODE"] = (await enrol(self.api, "zoe", "sre")).code
+        await self.api.runtime.switches.open("agent/other", "odd", by="uid/0")
 
     async def given_up(self) -> str:
         """A message that nobody could deliver."""

@@ -118,9 +118,9 @@ def trip(scope: str) -> Callable[[Gateway], Callable[[], None]]:
         gateway.run(switches.open(scope, "too much", by=BY))
 
         def reset() -> None:
-            gateway.run(switches.reset(scope, by=BY))  # to probation
+            gateway.run(switches.reset(scope, "looked", by=BY))  # to probation
             gateway.run(gateway.runtime.store.transact(lambda tx: behaved_well(tx, scope)))
-            gateway.run(switches.reset(scope, by=BY))
+            gateway.run(switches.reset(scope, "looked", by=BY))
 
         return reset
 
@@ -212,12 +212,12 @@ def test_only_its_scope_is_stopped_until_people_move_it_back(replicas: Replicas)
             agent.execute(sql)
         other.execute(sql)
         with pytest.raises(Rejected):
-            two.run(switches.reset("agent/bot-2", by="person/olga"))
-        two.run(switches.reset("agent/bot-2", by="person/ann"))
+            two.run(switches.reset("agent/bot-2", "looked", by="person/olga"))
+        two.run(switches.reset("agent/bot-2", "looked", by="person/ann"))
         agent.execute(sql)
         with fails(BREAKER) as error:
             agent.execute("DELETE FROM tempting WHERE a = 1")
         assert "probation" in str(error.caught)
         two.run(two.runtime.store.transact(lambda tx: behaved_well(tx, "agent/bot-2")))
-        two.run(switches.reset("agent/bot-2", by="person/ann"))
+        two.run(switches.reset("agent/bot-2", "looked", by="person/ann"))
         agent.execute("DELETE FROM tempting WHERE a = 1")

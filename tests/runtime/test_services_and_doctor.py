@@ -182,7 +182,7 @@ def test_governed_mode_stops_what_loosens_and_nothing_that_tightens() -> None:
             s.agents.give_to("fixer", "ann", by="uid/7"),
             s.grants.add("fixer", "shop", [Action.READ], expires, by="uid/7"),
             s.switches.thaw("production", by="uid/7"),
-            s.switches.reset("global", by="uid/7"),
+            s.switches.reset("global", "over", by="uid/7"),
         ):
             with pytest.raises(Proposed, match="admins"):
                 await loosening
@@ -207,15 +207,20 @@ def test_switches() -> None:
         assert (frozen.frozen, frozen.reason) == (True, "incident")
         assert not (await s.switches.thaw("production", by="uid/7")).frozen
         with pytest.raises(IllegalMove):
-            await s.switches.reset("global", by="uid/7")
+            await s.switches.reset("global", "over", by="uid/7")
         await s.switches.open("agent/fixer", "odd", by="uid/7")
+        for reason in ("", "  ", "x" * 501):
+            with pytest.raises(Rejected, match="a reset needs a reason"):
+                await s.switches.reset("agent/fixer", reason, by="person/ann")
         with pytest.raises(Rejected, match="someone else"):
-            await s.switches.reset("agent/fixer", by="person/olga")
-        assert (await s.switches.reset("agent/fixer", by="person/ann")).state is BreakerState.PROBATION
+            await s.switches.reset("agent/fixer", "looked", by="person/olga")
+        assert (
+            await s.switches.reset("agent/fixer", "looked", by="person/ann")
+        ).state is BreakerState.PROBATION
         with pytest.raises(Rejected, match="0 of 20"):
-            await s.switches.reset("agent/fixer", by="person/ann")
+            await s.switches.reset("agent/fixer", "looked", by="person/ann")
         s.made.store.now(lambda tx: behaved_well(tx, "agent/fixer"))
-        assert (await s.switches.reset("agent/fixer", by="person/ann")).state is BreakerState.CLOSED
+        assert (await s.switches.reset("agent/fixer", "looked", by="person/ann")).state is BreakerState.CLOSED
         assert [e.kind for e in s.made.store.entries()] == [
             "freeze",
             "freeze",

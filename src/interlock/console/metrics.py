@@ -9,9 +9,10 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from interlock.control.change import OPEN, UNSETTLED
-from interlock.model.breaker import BreakerState
+from interlock.model.breaker import KINDS, Breaker, BreakerState, kind_of
 from interlock.model.change import Change, ChangeFilter, ChangeState
 from interlock.model.errors import Unavailable
+from interlock.model.signal import Signal
 from interlock.runtime.runtime import Runtime
 from interlock.sdk.ports import ReadTx
 
@@ -38,6 +39,24 @@ class _Decisions(Collector):
         )
         for (target, verdict), count in sorted(self._runtime.core.ended.items()):
             family.add_metric((target, verdict), count)
+        yield family
+
+
+class _Trips(Collector):
+    """Breakers that opened by themselves. Every signal is there from the beginning, so that the first one is seen to grow."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Prometheus's protocol for collectors."""
+        family = CounterMetricFamily(
+            "interlock_breaker_trips",
+            "Breakers that opened by themselves because of work at this replica.",
+            labels=("signal",),
+        )
+        for signal in Signal:
+            family.add_metric((signal.value,), self._runtime.core.tripped[signal.value])
         yield family
 
 
@@ -71,6 +90,7 @@ class Metrics:
         runtime.core.watch.listeners.append(self._moved)
         runtime.store.on_done = self._store_took
         self._registry.register(_Decisions(runtime))
+        self._registry.register(_Trips(runtime))
         self._registry.register(_Messages(runtime))
 
     def _gauges(self) -> None:
@@ -86,6 +106,9 @@ class Metrics:
         self._refusing = gauge("interlock_breakers_refusing", "Breakers that are open or frozen.")
         self._halted = gauge(
             "interlock_halted", "Whether everything is halted, as far as this replica knows."
+        )
+        self._open_breakers = gauge(
+            "interlock_breakers_open", "Breakers that are open, by the kind of their scope.", "kind"
         )
         self._commits = gauge(
             "interlock_store_commits", "Durable commits of the store since this replica started."
@@ -131,14 +154,17 @@ class Metrics:
         return generate_latest(self._registry)
 
     async def _from_store(self) -> None:
-        def read(tx: ReadTx) -> tuple[int, list[tuple[str, ChangeState]], int]:
+        def read(tx: ReadTx) -> tuple[int, list[tuple[str, ChangeState]], list[Breaker]]:
             found = tx.changes(ChangeFilter(states=(*OPEN, *UNSETTLED), limit=MOST))
-            refusing = sum(b.frozen or b.state is not BreakerState.CLOSED for b in tx.breakers())
+            refusing = [b for b in tx.breakers() if b.frozen or b.state is not BreakerState.CLOSED]
             return tx.ledger_size(), [(c.target, c.state) for c in found], refusing
 
         size, open_, refusing = await self._runtime.store.read(read)
         self._ledger.set(size)
-        self._refusing.set(refusing)
+        self._refusing.set(len(refusing))
+        kinds = [kind_of(row.scope) for row in refusing if row.state is BreakerState.OPEN]
+        for kind in KINDS:
+            self._open_breakers.labels(kind).set(kinds.count(kind))
         for target in self._runtime.targets:
             for state in (*OPEN, *UNSETTLED):
                 self._open.labels(target, state.value).set(open_.count((target, state)))

@@ -17,7 +17,6 @@ from interlock.console.operations import V1, Access, Operation
 from interlock.console.routes_deciding import BREAK_GLASS, GOVERNING, MESSAGES
 from interlock.console.routes_people import PEOPLE
 from interlock.console.schemas import (
-    Breakers,
     ChangeDetail,
     ChangePage,
     ChangeQuery,
@@ -26,10 +25,8 @@ from interlock.console.schemas import (
     Empty,
     EntryQuery,
     Findings,
-    Freeze,
     LedgerEntries,
     LedgerHead,
-    Move,
     Outcome,
     OwnChange,
     OwnChangeQuery,
@@ -43,6 +40,15 @@ from interlock.console.schemas import (
     SignedRevert,
     StatementQuery,
     ToSign,
+)
+from interlock.console.schemas_breakers import (
+    BreakerDetail,
+    BreakerQuery,
+    Breakers,
+    Freeze,
+    Move,
+    TripQuery,
+    Trips,
     TuneQuery,
 )
 from interlock.console.schemas_deciding import (
@@ -172,6 +178,15 @@ _SWITCHES = (
     Operation(
         id="tuneBreakers", method="GET", path=f"{V1}/breakers/tune", access=PERSON, tag="breakers", query=TuneQuery, answer=Tuning,
         summary="Which past changes would have opened a breaker, and thresholds that would fit", handler=switches.tune,
+    ),
+    Operation(
+        id="getBreaker", method="GET", path=f"{V1}/breaker", access=PERSON, tag="breakers", query=BreakerQuery,
+        answer=BreakerDetail, handler=switches.one,
+        summary="One breaker: why it opened, the operations that led there, what was spent",
+    ),
+    Operation(
+        id="listTrips", method="GET", path=f"{V1}/breakers/trips", access=PERSON, tag="breakers", query=TripQuery, answer=Trips,
+        summary="Breakers that opened by themselves, newest first", handler=switches.trips,
     ),
     Operation(
         id="moveBreaker", method="POST", path=f"{V1}/breakers", access=PERSON, tag="breakers", body=Move, answer=Breaker,

@@ -1,6 +1,5 @@
 """What the API takes and gives, beyond the vocabulary of `model`. The command line imports it, so it imports nothing heavy."""
 
-import enum
 from datetime import datetime
 from typing import Annotated
 
@@ -8,7 +7,6 @@ import msgspec
 
 from interlock.model.base import Value
 from interlock.model.beside import Beside
-from interlock.model.breaker import Breaker
 from interlock.model.change import Approval, Assertion, Change, ChangeState, Comment, Statement, Verdict
 from interlock.model.conflict import RowConflict
 from interlock.model.effect import Effect, Totals
@@ -288,41 +286,10 @@ class Grants(Value, frozen=True):
     now: datetime
 
 
-# ---- Breakers
-
-
-class Breakers(Value, frozen=True):
-    """All switches."""
-
-    breakers: tuple[Breaker, ...]
-
-
-class BreakerMove(enum.Enum):
-    """`open` refuses further writes; `reset` goes one step: to probation, then to closed."""
-
-    OPEN = "open"
-    RESET = "reset"
-
-
-class Move(Value, frozen=True):
-    """A move of a breaker by a person."""
-
-    scope: str
-    move: BreakerMove
-    reason: str = ""
-
-
 class Reason(Value, frozen=True):
     """Why."""
 
     reason: str = ""
-
-
-class Freeze(Value, frozen=True):
-    """Why, and how often people are reminded of it (seconds; 0: not at all)."""
-
-    reason: str = ""
-    remind_s: int = 0
 
 
 # ---- Ledger
@@ -388,12 +355,6 @@ class Findings(Value, frozen=True):
     """What `doctor` finds."""
 
     findings: tuple[Finding, ...]
-
-
-class TuneQuery(Value, frozen=True):
-    """How far back, in seconds."""
-
-    seconds: Annotated[int, msgspec.Meta(ge=1, le=366 * 86400)] = 30 * 86400
 
 
 class ReportQuery(Value, frozen=True):

@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from interlock.control.breaker import PROBATION_SHARE
 from interlock.model.base import Value
-from interlock.model.budget import AMOUNTS, Amounts, Spending
+from interlock.model.budget import AMOUNTS, Amounts, Spending, Use
 from interlock.model.decision import Decision, EvidenceHeld, Hold, Rehearse
 from interlock.model.effect import ChangeKind, Effect
 from interlock.model.errors import InterlockError, Misconfigured
@@ -195,6 +196,19 @@ def slice_of(now: datetime, window: timedelta) -> datetime:
 def window_begin(now: datetime, window: timedelta) -> datetime:
     """From which slice on everything counts."""
     return slice_of(now - window, window)
+
+
+def uses(spent: Iterable[Spending], budgets: Budgets, on_probation: Iterable[str] = ()) -> tuple[Use, ...]:
+    """Counters beside their limits, the fullest first. `on_probation` are scopes of breakers that are: a part of the
+    limit is theirs."""
+    less, fewer = part(budgets, PROBATION_SHARE), frozenset(on_probation)
+
+    def limit(scope: str) -> Amounts:
+        found: Amounts = getattr(less if scope in fewer else budgets, scope.partition("/")[0])
+        return found
+
+    found = [Use(s.scope, s.target, s.amounts, limit(s.scope)) for s in spent]
+    return tuple(sorted(found, key=lambda use: (-use.share, use.scope, use.target)))
 
 
 DEFAULT_CREATED, DEFAULT_OBJECTS = 1_000_000, 1_000

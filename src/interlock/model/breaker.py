@@ -35,6 +35,15 @@ class Breaker(Value, frozen=True):
     trial: str = ""
 
 
+KINDS = ("global", "environment", "target", "group", "agent", "session", "change")
+"""Kinds of scopes, the widest first."""
+
+
+def kind_of(scope: str) -> str:
+    """`agent` of `agent/fixer`."""
+    return scope.partition("/")[0]
+
+
 class Reserved(Value, frozen=True):
     """What admission found: the rows of all scopes, locked, and the first that refuses."""
 

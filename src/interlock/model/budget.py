@@ -27,3 +27,25 @@ class Spending(Value, frozen=True):
     scope: str
     target: str
     amounts: Amounts
+
+
+class Use(Value, frozen=True, omit_defaults=False):
+    """What a scope spent on a target in the window of its limit, beside the limit."""
+
+    scope: str
+    target: str
+    spent: Amounts
+    limit: Amounts
+
+    @property
+    def share(self) -> int:
+        """How much of the fullest of its limits is spent, in whole percents; what may not be at all counts as full."""
+        return max(
+            share(getattr(self.spent, field), getattr(self.limit, field))
+            for field in Amounts.__struct_fields__
+        )
+
+
+def share(spent: int, limit: int) -> int:
+    """A part of a limit in whole percents."""
+    return spent * 100 // limit if limit else 100 if spent else 0

@@ -35,7 +35,7 @@ def intend(tx: Tx, ask: c.Intend, terms: Terms, opened: trips.Found | None = Non
     """`commands.Intend`. Breakers first: their rows stay locked to the end, so that what is read after them holds (P8). Raises
     `budget.Exceeded` and `trips.Novel`, which undo what was spent."""
     reserved = _reserve(tx, ask, terms)
-    stop = _stopped(tx, ask, reserved) or _still_allowed(tx, ask)
+    stop = _stopped(tx, ask, reserved, terms) or _still_allowed(tx, ask)
     if stop is not None:
         return stop
     facts, track = ask.preview.facts, None
@@ -97,14 +97,14 @@ def _reserve(tx: Tx, ask: c.Intend, terms: Terms) -> Reserved:
     return reserved
 
 
-def _stopped(tx: Tx, ask: c.Intend, reserved: Reserved) -> Refused | None:
+def _stopped(tx: Tx, ask: c.Intend, reserved: Reserved, terms: Terms) -> Refused | None:
     if reserved.stop is not None:
-        return _breaker(reserved.stop.scope, reserved.stop.frozen, reserved.stop.reason)
+        return _breaker(reserved.stop, reserved.stop.reason, terms)
     for row in reserved.rows:
         if row.state is breaker.S.PROBATION:
             totals = totals_of(ask.work, ask.preview.measurement)
             if not breaker.passes_probation(totals):
-                return _breaker(row.scope, False, "on probation, only small revertible changes pass")
+                return _breaker(row, "on probation, only small revertible changes pass", terms)
     return trips.on_trial(tx, reserved)
 
 
@@ -133,11 +133,12 @@ def _spend(tx: Tx, ask: c.Intend, terms: Terms, reserved: Reserved) -> None:
         raise budget.Exceeded(excess)
 
 
-def _breaker(scope: str, frozen: bool, reason: str) -> Refused:
-    if frozen and scope == breaker.GLOBAL:
-        return Refused("breaker", breaker.halted(bodies.cut(reason)))
-    what = "frozen" if frozen else "stopped"
-    return Refused("breaker", f"changes are {what} for {scope}: {bodies.cut(reason) or 'no reason given'}")
+def _breaker(row: Breaker, reason: str, terms: Terms) -> Refused:
+    if row.frozen and row.scope == breaker.GLOBAL:
+        return Refused("breaker", breaker.halted(bodies.cut(row.reason)))
+    # What tripped while it was frozen keeps it stopped when it is thawed.
+    frozen = row.frozen and row.state is not breaker.S.OPEN
+    return trips.refused(row.scope, reason or "no reason given", terms, frozen=frozen)
 
 
 def _still_allowed(tx: Tx, ask: c.Intend) -> Refused | None:
@@ -206,7 +207,7 @@ def intend_revert(tx: Tx, ask: c.IntendRevert, terms: Terms) -> Change | Refused
     """`commands.IntendRevert`. A revert passes every breaker but the global one."""
     stop = tx.reserve((breaker.GLOBAL,)).stop
     if stop is not None:
-        return _breaker(stop.scope, stop.frozen, stop.reason)
+        return _breaker(stop, stop.reason, terms)
     original = found(tx, ask.original.id)
     if not MACHINE.allows(original.state, E.REVERT):
         return Refused(

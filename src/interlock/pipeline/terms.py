@@ -30,6 +30,8 @@ class Terms(Value, frozen=True):
     """The quorums of proposals."""
     signals: Signals | None = None
     """From where on breakers open by themselves; None: they never do."""
+    console: str = ""
+    """The address of the console as it is known outside; empty when there is none."""
 
     def of(self, change: Change) -> Mapping[str, Quorum]:
         """The quorums that a change may wait for, by name."""

@@ -11,7 +11,7 @@ import msgspec
 
 from interlock.control import breaker
 from interlock.control.change import UNSETTLED
-from interlock.control.signals import judge
+from interlock.control.signals import judge, said
 from interlock.control.signals.judge import Judged, Opening
 from interlock.control.signals.seen import Seen, Who, seen
 from interlock.control.signals.thresholds import HOUR, Thresholds
@@ -78,7 +78,15 @@ def starting(
     if judged.refuses and not opened:
         return Refused("forbidden", judged.refuses), None
     why = opened[0].words if opened else judged.openings[0].words
-    return Refused("breaker", f"changes are stopped for {_scope(opened, judged)}: {bodies.cut(why)}"), None
+    return refused(_scope(opened, judged), why, terms), None
+
+
+def refused(scope: str, why: str, terms: Terms, *, frozen: bool = False) -> Refused:
+    """What a breaker or a freeze refuses: what is open, why, and who can end it where."""
+    what = "frozen" if frozen else "stopped"
+    see = said.page(terms.console, scope)
+    sentence = f"changes are {what} for {bodies.cut(scope)}: {bodies.cut(why)}"
+    return Refused("breaker", sentence, next=said.advice(scope, frozen=frozen), see=see)
 
 
 def approved(tx: Tx, change: Change, work: Work, target: Target, facts: Facts, terms: Terms) -> None:

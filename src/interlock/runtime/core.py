@@ -128,6 +128,8 @@ class Core:
     """What connectors read for each other."""
     ended: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How many units of work ended how (permitted, held, refused), by target and ending: for metrics."""
+    tripped: Counter[str] = field(default_factory=Counter)
+    """How many breakers opened by themselves in transactions of this process, by signal: for metrics."""
     executing: set[str] = field(default_factory=set)
     """Ids of changes that pipelines of this process are executing."""
     concluding: dict[str, asyncio.Task[None]] = field(default_factory=dict)
@@ -194,6 +196,7 @@ class Core:
 
         reply, opened = await self.store.transact(run, later=later)
         for trip in opened:
+            self.tripped[trip.signal.value] += 1
             announce.tripped(trip)
             self.notifiers.tripped(trip)
         if opened:

@@ -94,6 +94,7 @@ class Runtime:
             admins=admins.quorums(config.quorums),
             relaxed=frozenset(relaxed),
             signals=config.signals,
+            console=f"{config.api.public_url.rstrip('/')}/console" if config.api.public_url else "",
         )
         policies = Policies(
             config.policies,

@@ -124,13 +124,16 @@ class Held(Value, frozen=True, tag=True):
 
 class Refused(Value, frozen=True, tag=True):
     """Will not happen. `code` is one of forbidden, breaker, unavailable, failed, in_doubt; `why` one sentence; `retry` whether
-    trying the same again can help; `conflicts` are the rows because of which a revert is refused."""
+    trying the same again can help; `conflicts` are the rows because of which a revert is refused. `next` says what is to happen
+    before anything else (empty: what the code says), and `see` where people do it, for the agent to tell them."""
 
     code: str
     why: str
     retry: bool = False
     change: Change | None = None
     conflicts: tuple[RowConflict, ...] = ()
+    next: str = ""
+    see: str = ""
 
 
 Answer = Permitted | Held | Refused

@@ -111,6 +111,10 @@ class ReadTx(Protocol):
     def trips(self, which: TripFilter) -> Sequence[Trip]:
         """Breakers that opened by themselves, newest first; at most 1,000."""
 
+    def spending(self, since: datetime, scopes: Sequence[str] = (), limit: int = 200) -> Sequence[Spending]:
+        """What each counter shows from `since` on (`spend`), those first that lost most rows: of these scopes only, if any are
+        given; at most 1,000."""
+
     def meta(self, key: str) -> str | None: ...
     def message(self, message_id: str) -> Message | None: ...
     def messages(self, which: MessageFilter) -> Sequence[Message]:
@@ -128,8 +132,9 @@ class ReadTx(Protocol):
 
     def ledger_size(self) -> int: ...
     def entries_of(self, change_id: str, limit: int = 1000) -> Sequence[tuple[int, bytes]]:
-        """The ledger's entries about a change, with their numbers, in order; of more than `limit` the newest. By an index that is
-        written with the entries: the log is not searched. Entries of a transaction under way are not among them."""
+        """The ledger's entries about a change (trips that it led to as well), with their numbers, in order; of more than `limit`
+        the newest. By an index that is written with the entries: the log is not searched. Entries of a transaction under way are
+        not among them."""
 
 
 class Tx(ReadTx, Protocol):

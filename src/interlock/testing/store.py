@@ -188,9 +188,7 @@ class FakeReadTx(DecidingReads, QueueReads, UsageReads, SignalReads):
 
     def entries_of(self, change_id: str, limit: int = 1000) -> Sequence[tuple[int, bytes]]:
         bodies = [entry.decode(data).body for data in self._t.entries[: self._durable]]
-        numbers = [
-            n for n, body in enumerate(bodies) if change_id in (body.get("change"), body.get("by_change"))
-        ]
+        numbers = [n for n, body in enumerate(bodies) if change_id in _named(body)]
         return [(n, self._t.entries[n]) for n in numbers[-limit:]]
 
 
@@ -306,6 +304,12 @@ class FakeTx(DecidingWrites, QueueWrites, SignalWrites, FakeReadTx):
 
     def forget_spent(self, before: datetime) -> None:
         self._t.spent = {key: amounts for key, amounts in self._t.spent.items() if key[2] >= before}
+
+
+def _named(body: Mapping[str, Json]) -> list[Json]:
+    """What an entry says it is about."""
+    several = body.get("changes")
+    return [body.get("change"), body.get("by_change"), *(several if isinstance(several, list) else [])]
 
 
 def _matches(change: Change, which: ChangeFilter) -> bool:

@@ -8,6 +8,7 @@ import msgspec
 
 from interlock.control.breaker import CLEAN, first_stop
 from interlock.model.breaker import Breaker, Reserved
+from interlock.model.budget import Amounts, Spending
 from interlock.model.signal import Track, Trip, TripFilter
 from interlock.sdk.ports import Tx
 
@@ -30,6 +31,19 @@ class SignalReads:
             and (which.since is None or trip.at >= which.since)
         ]
         return sorted(found, key=lambda trip: trip.at, reverse=True)[: min(which.limit, 1_000)]
+
+    def spending(self, since: datetime, scopes: Sequence[str] = (), limit: int = 200) -> Sequence[Spending]:
+        found: dict[tuple[str, str], Amounts] = {}
+        for (scope, target, begin), amounts in self._t.spent.items():
+            if begin >= since and (not scopes or scope in scopes):
+                found[scope, target] = found.get((scope, target), Amounts()) + amounts
+        every = [Spending(scope, target, amounts) for (scope, target), amounts in found.items()]
+        return sorted(every, key=_gravest)[: min(limit, 1_000)]
+
+
+def _gravest(one: Spending) -> tuple[int, int, int, int, str, str]:
+    a = one.amounts
+    return -a.rows_deleted, -a.rows_updated, -a.objects, -a.rows_created, one.scope, one.target
 
 
 class SignalWrites:

@@ -109,3 +109,19 @@ def test_a_breaker_is_not_for_ever() -> None:
     fields = said(answer.refused(Refused("breaker", "changes are frozen for environment/production: night")))
     assert fields["C"] == answer.BREAKER
     assert "after people have ended that" in fields["H"]
+
+
+def test_a_breaker_says_what_helps_who_ends_it_and_where() -> None:
+    advice = (
+        "Stop writing: trying again does not help until it is put back by somebody else. Tell your people"
+    )
+    see = "https://gate.example/console/breakers/one?scope=agent%2Ffixer"
+    refused = Refused("breaker", "changes are stopped for agent/fixer: 4 of them", next=advice, see=see)
+    fields = said(answer.error(refused, link))
+    assert fields["C"] == answer.BREAKER
+    assert fields["M"] == "refused: changes are stopped for agent/fixer: 4 of them"
+    assert fields["H"] == f"{advice}. They do it at {see}"
+    bare = said(answer.refused(msgspec.structs.replace(refused, see="")))
+    assert bare["H"] == f"{advice}."
+    short = said(answer.refused(Refused("breaker", "on probation, one at a time", retry=True)))
+    assert short["H"] == "It can be tried again later."

@@ -4,14 +4,19 @@ from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 
 from interlock.console.web.pages import PAGES
+from interlock.model.breaker import Breaker
 from interlock.model.message import Event, Message, MessageState
 from interlock.model.operation import Action
 from interlock.model.proposal import Founder
+from interlock.model.signal import Mark, Signal, Trip
+from interlock.pipeline import trips
 from interlock.runtime.governance import Proposed
+from interlock.sdk.ports import Tx
 from interlock.testing.gateway import BY, OWNER, Gateway
 from interlock.testing.signing import public_key_of
 
@@ -23,6 +28,7 @@ ADDRESSES = {
     "/console/agents/{name}": f"/console/agents/{NIGHTLY}",
     "/console/people/{name}": "/console/people/{person}",
     "/console/ledger/{number}": "/console/ledger/7",
+    "/console/breakers/one": "/console/breakers/one?scope=agent%2Frunaway",
 }
 """Where a page with parameters is looked at."""
 
@@ -31,11 +37,9 @@ def addresses(held: str, person: str, proposal: str = "") -> dict[str, str]:
     """An address of each page that is read, by its path. KeyError for a page that nobody thought of here. Without a proposal its
     page leads to the change that is held."""
     named = {"held": held, "person": person, "proposal": proposal or held}
-    return {
-        page.path: (ADDRESSES[page.path] if "{" in page.path else page.path).format(**named)
-        for page in PAGES
-        if page.method == "GET"
-    }
+    paths = [page.path for page in PAGES if page.method == "GET"]
+    where = {path: ADDRESSES[path] if "{" in path else ADDRESSES.get(path, path) for path in paths}
+    return {path: address.format(**named) for path, address in where.items()}
 
 
 def furnish(gateway: Gateway) -> str:
@@ -55,8 +59,63 @@ def furnish(gateway: Gateway) -> str:
             agent.execute("DROP TABLE tempting")
     (other,) = (c for c in gateway.changes() if c.agent == "bot" and c.state.value == "held")
     gateway.deny(other.id)
+    gateway.run(_stopped(gateway, held))
     gateway.ledger_ok()
     return held
+
+
+LONG = "a schema with a name that is as long as names of schemas may be, sixty-three bytes"
+
+
+async def _stopped(gateway: Gateway, held: str) -> None:
+    """An agent on probation that tripped twice, a session and a group of a hostile name that are open."""
+    switches = gateway.runtime.switches
+    await gateway.runtime.agents.add("runaway", OWNER, by=BY)
+
+    def trip(tx: Tx, scope: str, signal: Signal, steps: tuple[Mark, ...]) -> None:
+        words = "7 destructive operations in ten minutes, and 5 may be"
+        told = Trip(
+            tx.now(),
+            scope,
+            signal,
+            "runaway",
+            "5f3a9c01d2",
+            "production",
+            gateway.target,
+            words,
+            steps,
+        )
+        assert trips.open_by_itself(tx, told, ("runaway",), None) is not None
+
+    def flood(tx: Tx) -> tuple[Mark, ...]:
+        ago = (540, 410, 300, 280, 95, 20, 0)
+        sessions = ("5f3a9c01d2", "77be01aa42", "5f3a9c01d2")
+        return tuple(
+            Mark(
+                tx.now() - timedelta(seconds=s),
+                f"drop table public.orders_{n}",
+                sessions[n % 3],
+                held * (n % 2),
+            )
+            for n, s in enumerate(ago)
+        )
+
+    def work(tx: Tx) -> None:
+        tx.put_breaker(Breaker("session/5f3a9c01d2"))
+        trip(tx, "session/5f3a9c01d2", Signal.SAME_FAILURE, flood(tx)[:2])
+        trip(tx, f"group/{gateway.target}/{LONG}<b>\u202e", Signal.GROUP_SHARE, ())
+        trip(tx, "agent/runaway", Signal.DESTRUCTIVE, flood(tx))
+
+    await gateway.runtime.store.transact(work)
+    await switches.reset("agent/runaway", "it was the nightly job", by="person/ann")
+    await gateway.runtime.store.transact(
+        lambda tx: trip(tx, "agent/runaway", Signal.PROBATION, flood(tx)[-1:])
+    )
+    await switches.reset("agent/runaway", "the job is mended, we watch it", by="person/ann")
+    row = await gateway.runtime.store.read(lambda tx: tx.breaker("agent/runaway"))
+    assert row is not None
+    halfway = msgspec.structs.replace(row, clean=7, trial=held)
+    await gateway.runtime.store.transact(lambda tx: tx.note_breaker(halfway))
 
 
 async def _grants(gateway: Gateway) -> None:

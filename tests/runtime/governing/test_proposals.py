@@ -193,7 +193,7 @@ def with_key(house: House) -> str:
         (lambda h: h.grant("nobody", "shop", by=SOCKET), "no agent"),
         (lambda h: h.runtime.switches.thaw("nowhere", by=SOCKET), "no breaker"),
         (lambda h: h.runtime.switches.halts.resume(by=SOCKET), "in force already"),
-        (lambda h: h.runtime.switches.reset("global", by=SOCKET), "closed"),
+        (lambda h: h.runtime.switches.reset("global", "looked", by=SOCKET), "closed"),
         (
             lambda h: h.runtime.governing.propose_policies({"x.cedar": "permit (principal"}, by=SOCKET),
             "x.cedar",
@@ -321,7 +321,7 @@ async def test_beyond_strict_environments_a_person_decides_and_the_socket_propos
     await r.switches.freeze("staging", "incident", by=SOCKET)
     await r.switches.thaw("staging", by="person/sam")
     await r.switches.open("target/box", "odd", by=SOCKET)
-    await r.switches.reset("target/box", by="person/sam")
+    await r.switches.reset("target/box", "looked", by="person/sam")
     await r.protection.protect("box", ["orders"], on=False, by="person/sam")
 
 
@@ -329,9 +329,9 @@ async def test_one_agents_breaker_is_reset_by_a_person_who_is_not_its_owner(gove
     r = governed.runtime
     await r.switches.open("agent/fixer", "odd", by=SOCKET)
     with pytest.raises(Rejected, match="someone else"):
-        await r.switches.reset("agent/fixer", by="person/olga")
-    assert (await governed.held(r.switches.reset("agent/fixer", by=SOCKET))).target == INTERLOCK
-    assert (await r.switches.reset("agent/fixer", by="person/sam")).state is BreakerState.PROBATION
+        await r.switches.reset("agent/fixer", "looked", by="person/olga")
+    assert (await governed.held(r.switches.reset("agent/fixer", "looked", by=SOCKET))).target == INTERLOCK
+    assert (await r.switches.reset("agent/fixer", "looked", by="person/sam")).state is BreakerState.PROBATION
 
 
 # ---- what is done on a target

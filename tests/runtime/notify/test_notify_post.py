@@ -18,6 +18,8 @@ from interlock.model.change import ChangeState
 from interlock.model.decision import Hold, Permit
 from interlock.model.errors import Unavailable
 from interlock.model.message import Event, Message, MessageState
+from interlock.model.signal import Mark, Signal, Trip
+from interlock.pipeline import trips
 from interlock.runtime.core import Notifiers
 from interlock.runtime.notify import deliver
 from interlock.runtime.notify.post import KEPT, ORPHANED
@@ -355,6 +357,49 @@ def test_what_was_recorded_and_not_queued_is_found(secret: Path) -> None:
             await kit.again().post.catch_up()
             await kit.deliver()
             assert len(receiver.taken) == 5, "once"
+
+    run(work())
+
+
+@pytest.mark.parametrize("told_before", [True, False])
+def test_a_trip_is_told_once_to_everyone_also_after_a_restart(secret: Path, told_before: bool) -> None:
+    """Said in the process in which it happened, or found by the next one: the same message."""
+
+    async def work() -> None:
+        with Receiver() as receiver:
+            channel = webhook(receiver.url, secret, environments=("staging",), events=(Event.HELD,))
+            kit = Kit(channel)
+            told: list[Trip] = []
+
+            def record(tx: Tx) -> None:
+                tx.put_breaker(Breaker("agent/fixer"))
+                steps = (
+                    Mark(tx.now(), "drop table t", "S-1", "CHG-7K3F9Q2M"),
+                    Mark(tx.now(), "drop table u"),
+                )
+                trip = Trip(
+                    tx.now(), "agent/fixer", Signal.NOVEL, "fixer", "S-1", "production", "shop", "why", steps
+                )
+                trips.open_by_itself(tx, trip, ("fixer",), told)
+
+            await kit.store.transact(record)
+            if told_before:
+                kit.post.tripped(told[0])
+                await kit.post.flush()
+                await kit.deliver()
+            after = kit.again()
+            await after.post.catch_up()
+            await after.deliver()
+            await after.post.catch_up()
+            await after.deliver()
+            (content,) = receiver.contents
+            assert content["type"] == "interlock.breaker"
+            assert content["data"]["changes"] == ["CHG-7K3F9Q2M"]
+            assert content["data"]["operations"] == 2
+            assert (
+                "several kinds of destruction that are new, after 2 operations (CHG-7K3F9Q2M)"
+                in content["data"]["text"]
+            )
 
     run(work())
 

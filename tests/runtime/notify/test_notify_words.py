@@ -3,16 +3,20 @@
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.runtime.notify.kit import QUORUMS, START, URL, change, deleted, orders
 
+from interlock.control.signals.said import SIGNALS
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import ChangeState, Measurement
 from interlock.model.decision import Hold
 from interlock.model.effect import ChangeKind, Effect, Evidence, Unit
+from interlock.model.message import Event
 from interlock.model.operation import Action, Operation, Resource
+from interlock.model.signal import Mark, Signal
 from interlock.runtime.notify.plain import LONGEST, name
 from interlock.runtime.notify.words import Words, event_of
 
@@ -138,6 +142,54 @@ def test_breakers(state: BreakerState, frozen: bool) -> None:
     )
     assert "somebody's words" not in text
     assert ("pass again" in text) is (state is BreakerState.CLOSED and not frozen)
+
+
+def steps(number: int, *changes: str) -> tuple[Mark, ...]:
+    """What an agent did: named as it likes."""
+    return tuple(
+        Mark(START, "drop schema @here https://evil.example", "S-1", changes[n] if n < len(changes) else "")
+        for n in range(number)
+    )
+
+
+@pytest.mark.parametrize("signal", list(Signal))
+def test_a_trip_says_why_after_what_and_who_can_put_it_back(signal: Signal) -> None:
+    note = WORDS.tripped(
+        "agent/fixer", 3, signal, ("fixer",), "production", steps(5, "CHG-1", "CHG-2", "CHG-2")
+    )
+    assert note.text == (
+        f"The breaker agent/fixer has opened by itself (agent fixer): {SIGNALS[signal]}, after 5 operations (CHG-1, CHG-2) - "
+        "no agent changes anything there until it is put back by a person who owns none of the agents that it is about"
+    )
+    assert (note.event, note.urgent, note.key) == (Event.BREAKER, True, "breaker/agent/fixer/3")
+    assert note.link == f"{URL}/console/breakers/one?scope=agent%2Ffixer"
+    assert note.data == {
+        "scope": "agent/fixer", "state": "open", "frozen": False, "epoch": 3, "by": "interlock", "agents": ["fixer"],
+        "signal": signal.value, "operations": 5, "changes": ["CHG-1", "CHG-2"],
+    }  # fmt: skip
+
+
+def test_who_may_put_back_a_session_is_anybody() -> None:
+    note = WORDS.tripped("session/S-1", 1, Signal.ERRORS, ("fixer",), "production")
+    assert note.text.endswith("until it is put back by a person who may use the console or the command line")
+    assert ", after" not in note.text
+
+
+def test_a_trip_names_nothing_that_an_agent_named() -> None:
+    many = steps(40, *(f"CHG-{n}" for n in range(30)))
+    note = WORDS.tripped(
+        "group/shop/@here https://evil.example", 2, Signal.GROUP_SHARE, ("fixer",), "production", many
+    )
+    told = f"{note.text} {note.link} {msgspec.json.encode(note.data).decode()}"
+    for word in ("evil", "0040", "drop", "schema"):
+        assert word not in told
+    assert note.text.startswith("The breaker of a group of shop has opened by itself (agent fixer): ")
+    assert "after 40 operations (CHG-27, CHG-28, CHG-29 and 27 more)" in note.text, "the last"
+    assert note.data["scope"] == "group/shop"
+    assert note.data["changes"] == [f"CHG-{n}" for n in range(10, 30)]
+    assert note.link == f"{URL}/console/breakers"
+    other = WORDS.tripped("group/shop/another", 2, Signal.GROUP_SHARE, ("fixer",), "production", many)
+    assert other.key != note.key, "they are two all the same"
 
 
 def test_several_groups() -> None:

@@ -1,5 +1,6 @@
 """Counters of what small changes add up to: exact over a window, and over replicas that take the last of a budget at once."""
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from interlock.model.breaker import Breaker
 from interlock.model.budget import Amounts, Spending
 from interlock.runtime.stores import SqlStore
 from interlock.runtime.stores.writing import SqlTx
-from interlock.sdk.ports import Tx
+from interlock.sdk.ports import ReadTx, Tx
 from interlock.testing.store import FakeStore
 
 HOUR, SLICE = timedelta(hours=1), timedelta(minutes=5)
@@ -135,3 +136,54 @@ def test_admission_costs_one_statement_more(pg18_backend: Backend) -> None:
         assert tx.revision() == 5
 
     assert counted(admitted) == counted(lambda tx: tx.revision()) + 1
+
+
+def spent_lately(tx: ReadTx) -> list[list[tuple[str, str, int]]]:
+    """What pages read: of all, of some, no more than so many, and from a later slice on."""
+    asked = (
+        tx.spending(AT),
+        tx.spending(AT, ("agent/fixer", "agent/none")),
+        tx.spending(AT, limit=1),
+        tx.spending(AT + SLICE),
+        tx.spending(AT + 2 * SLICE),
+    )
+    return [[(s.scope, s.target, s.amounts.rows_deleted) for s in found] for found in asked]
+
+
+def spend_here_and_there(tx: Tx) -> None:
+    few, more = Amounts(9, 9, 1), Amounts(rows_deleted=2)
+    tx.spend([one("agent/fixer", few), one("owner/olga", more)], AT, AT)
+    tx.spend([one("agent/fixer", few), one("agent/fixer", few, "lab")], AT + SLICE, AT)
+    tx.spend([one("agent/fixer", more)], AT - SLICE, AT - SLICE)
+
+
+SPENT = [
+    [("agent/fixer", "shop", 2), ("owner/olga", "shop", 2), ("agent/fixer", "lab", 1)],
+    [("agent/fixer", "shop", 2), ("agent/fixer", "lab", 1)],
+    [("agent/fixer", "shop", 2)],
+    [("agent/fixer", "lab", 1), ("agent/fixer", "shop", 1)],
+    [],
+]
+"""Those first that lost most; what was updated and made decides between equals."""
+
+
+def test_what_was_spent_is_read_in_one_statement(store: SqlStore) -> None:
+    transact(store, spend_here_and_there)
+    assert read(store, spent_lately) == SPENT
+
+
+def test_the_fake_says_the_same_of_what_was_spent() -> None:
+    async def run() -> list[list[tuple[str, str, int]]]:
+        fake = FakeStore()
+        await fake.transact(spend_here_and_there)
+        return await fake.read(spent_lately)
+
+    assert asyncio.run(run()) == SPENT
+
+
+def test_a_page_never_reads_more_than_so_many(store: SqlStore) -> None:
+    many = [one(f"table/table public.t{n:04d}", Amounts(rows_created=n + 1)) for n in range(1_100)]
+    transact(store, lambda tx: tx.spend(many, AT, AT))
+    found = read(store, lambda tx: tx.spending(AT, limit=10_000))
+    assert len(found) == 1_000
+    assert found[0].amounts.rows_created == 1_100

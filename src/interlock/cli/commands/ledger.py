@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from interlock.cli import out
@@ -13,6 +14,7 @@ from interlock.console.schemas import LedgerEntries, LedgerHead
 from interlock.ledger.note import NoteError, VerifierKey, parse_vkey, split_notes
 from interlock.ledger.verify import Report
 from interlock.model.errors import Misconfigured, Rejected
+from interlock.model.visible import visible
 
 ledger = typer.Typer(no_args_is_help=True, help="The ledger: an append-only log that anyone can check.")
 
@@ -165,6 +167,8 @@ def prove(
             }
         )
         return
+    if words := _in_words(found[0].entry):
+        out.say(words)
     out.console().print(out.shown(found[0].entry.decode()))
     out.say(
         f"Entry {index} is in the log of {out.count(checkpoint.size, 'entry')} signed by {vkey}",
@@ -216,3 +220,29 @@ def _write(file: Path, data: bytes) -> None:
         file.write_bytes(data)
     except OSError as error:
         raise Rejected(f"cannot write {file}: {error.strerror}") from None
+
+
+def _in_words(entry: bytes) -> str:
+    """What a breaker's entry says; empty for the others, which say it themselves."""
+    from interlock.control.signals.said import signal_words
+
+    try:
+        decoded = msgspec.json.decode(entry, type=_Entry)
+    except msgspec.MsgspecError:
+        return ""
+    body = decoded.body
+    if decoded.kind != "breaker" or not body.signal:
+        return ""
+    after = f" after {', '.join(body.changes)}" if body.changes else ""
+    return visible(f"The breaker {body.scope} opened by itself{after}: {signal_words(body.signal)}.")
+
+
+class _Body(msgspec.Struct):
+    scope: str = ""
+    signal: str = ""
+    changes: list[str] = []
+
+
+class _Entry(msgspec.Struct):
+    kind: str
+    body: _Body

@@ -7,9 +7,11 @@ import typer
 from rich.text import Text
 
 from interlock.cli import out
+from interlock.cli.commands import tripped
 from interlock.cli.options import As, Config, Json, Key, ReasonText, Url, connect, seconds
-from interlock.console.schemas import BreakerMove, Breakers, Freeze, Move, Reason
-from interlock.model.breaker import Breaker, BreakerState
+from interlock.console.schemas import Reason
+from interlock.console.schemas_breakers import BreakerMove, Freeze, Move
+from interlock.model.breaker import Breaker
 
 breaker = typer.Typer(no_args_is_help=True, help="Breakers: what may write, by scope.")
 
@@ -17,7 +19,7 @@ Environment = Annotated[str, typer.Argument(metavar="ENV")]
 NeedReason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why.")]
 Scope = Annotated[
     str,
-    typer.Argument(metavar="SCOPE", help="global, environment/NAME, target/NAME, agent/NAME or session/ID."),
+    typer.Argument(metavar="SCOPE", help=tripped.SCOPES),
 ]
 
 
@@ -54,18 +56,9 @@ def thaw(
     _told(connect(config, url, as_, key).post(path, Breaker, Reason(reason)), json)
 
 
-@breaker.command("list")
-def list_breakers(
-    config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
-) -> None:
-    """List all breakers; those that refuse come first."""
-    found = connect(config, url, as_, key).get("/api/v1/breakers", Breakers)
-    if json:
-        out.json(found)
-        return
-    ordered = sorted(found.breakers, key=lambda b: (b.state is BreakerState.CLOSED and not b.frozen, b.scope))
-    rows = [(b.scope, _state(b), b.reason, b.moved_by, b.moved_at) for b in ordered]
-    out.print_table(out.table("", ("scope", "state", "reason", "by", "when"), rows))
+breaker.command("list")(tripped.list_breakers)
+breaker.command("show")(tripped.show_breaker)
+breaker.command("trips")(tripped.list_trips)
 
 
 @breaker.command("open")
@@ -162,12 +155,4 @@ def _told(moved: Breaker, json: bool) -> None:
     if json:
         out.json(moved)
     else:
-        out.console().print(Text.assemble((moved.scope, "bold"), " is ", _state(moved), "."))
-
-
-def _state(switch: Breaker) -> Text:
-    style = {BreakerState.CLOSED: "green", BreakerState.OPEN: "bold red", BreakerState.PROBATION: "yellow"}[
-        switch.state
-    ]
-    text = Text(switch.state.value, style=style)
-    return Text.assemble(text, (", frozen", "bold cyan")) if switch.frozen else text
+        out.console().print(Text.assemble((moved.scope, "bold"), " is ", tripped.state(moved), "."))

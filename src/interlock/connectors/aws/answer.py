@@ -125,9 +125,9 @@ def refused(
     if change is not None and change.state is ChangeState.DENIED:
         return _over(change, protocol, service, request_id, head, link(change.id))
     effect = "; ".join(effects_words(change.measurement.effects)) if change is not None else ""
-    again = _again(code, answer.retry)
-    url = link(change.id) if change is not None else ""
-    about = {"change": change.id, **_at(url)} if change is not None else {}
+    again = answer.next or _again(code, answer.retry)
+    url = link(change.id) if change is not None else answer.see
+    about = {"change": change.id, **_at(url)} if change is not None else _at(url)
     details = {
         **about,
         **({"effect": effect} if effect else {}),
@@ -135,7 +135,7 @@ def refused(
         "retry": "yes" if answer.retry else "no",
     }
     message = _told(f"refused{f' ({change.id})' if change is not None else ''}: {answer.why}", effect, again)
-    message = _with_link(message, url)
+    message = _with_link(message, url) if change is not None else _with_page(message, url)
     return error(protocol, service, code, message, STATUSES[code], request_id, details, head)
 
 
@@ -155,7 +155,7 @@ def lost(
 
 
 def _again(code: str, retry: bool) -> str:
-    if code == BREAKER:
+    if code == BREAKER and not retry:
         return (
             "People or a breaker stopped changes here. Trying again helps only after people have ended that."
         )
@@ -171,6 +171,11 @@ def _at(url: str) -> Mapping[str, str]:
 def _with_link(message: str, url: str) -> str:
     """A message that is short gets the address as its end: clients that show nothing else of an error show the message."""
     return f"{message} What becomes of it: {url}" if url and len(message) <= _SHORT else message
+
+
+def _with_page(message: str, url: str) -> str:
+    """The same with the page on which people put it back."""
+    return f"{message} They do it at {url}" if url and len(message) <= _SHORT else message
 
 
 def _told(*sentences: str) -> str:

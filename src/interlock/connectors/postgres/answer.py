@@ -115,7 +115,7 @@ def refused(answer: Refused, link: Link = _nowhere) -> bytes:
     lines = effects_words(answer.change.measurement.effects) if answer.change is not None else []
     about = f" ({answer.change.id})" if answer.change is not None else ""
     where = link(answer.change.id) if answer.change is not None else ""
-    again = _BREAKER_HINT if answer.code == "breaker" else _LATER if answer.retry else _NEVER
+    again = _next(answer)
     return build.error_response(
         "ERROR",
         _CODES.get(answer.code, UNAVAILABLE),
@@ -123,6 +123,16 @@ def refused(answer: Refused, link: Link = _nowhere) -> bytes:
         detail="\n".join(lines) or None,
         hint=again + _read_at(where),
     )
+
+
+def _next(answer: Refused) -> str:
+    """Whether trying again helps, and what is to happen before."""
+    if answer.next:
+        # The address is the end, so that nothing sticks to it.
+        return f"{answer.next}. They do it at {answer.see}" if answer.see else f"{answer.next}."
+    if answer.retry:
+        return _LATER
+    return _BREAKER_HINT if answer.code == "breaker" else _NEVER
 
 
 def error(answer: Held | Refused | Permitted, link: Link = _nowhere) -> bytes:

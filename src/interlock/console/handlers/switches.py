@@ -6,8 +6,21 @@ from typing import assert_never
 from interlock.console.access import strong_enough
 from interlock.console.callers import name_of
 from interlock.console.operations import Call, Nothing
-from interlock.console.schemas import BreakerMove, Breakers, Empty, Freeze, Move, Reason, TuneQuery
+from interlock.console.schemas import Empty, Reason
+from interlock.console.schemas_breakers import (
+    BreakerDetail,
+    BreakerMove,
+    BreakerQuery,
+    Breakers,
+    Freeze,
+    Move,
+    TripQuery,
+    Trips,
+    TuneQuery,
+)
+from interlock.control.signals.said import who_closes
 from interlock.model.breaker import Breaker
+from interlock.model.signal import TripFilter
 from interlock.runtime.service import tuning
 from interlock.runtime.service.halts import Drilled, HaltState
 from interlock.runtime.service.names import sentence
@@ -22,6 +35,28 @@ async def breakers(call: Call[Nothing, None]) -> Breakers:
 async def tune(call: Call[TuneQuery, None]) -> Tuning:
     """Which past changes would have opened a breaker, and thresholds that would fit."""
     return await tuning.tune(call.runtime.core, timedelta(seconds=call.query.seconds))
+
+
+async def one(call: Call[BreakerQuery, None]) -> BreakerDetail:
+    """One switch, with what opened it."""
+    found = await call.runtime.switches.about(call.query.scope)
+    window = found.spent.window
+    return BreakerDetail(
+        found.scope,
+        found.row,
+        found.trips,
+        found.spent.uses,
+        None if window is None else int(window.total_seconds()),
+        who_closes(found.scope),
+        found.owners,
+    )
+
+
+async def trips(call: Call[TripQuery, None]) -> Trips:
+    """What opened by itself."""
+    asked = call.query
+    which = TripFilter(asked.scope, asked.environment, asked.since, asked.limit)
+    return Trips(tuple(await call.runtime.switches.trips(which)))
 
 
 async def move(call: Call[Nothing, Move]) -> Breaker:

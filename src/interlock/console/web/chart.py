@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from markupsafe import Markup
 
 from interlock.console.web.words import colour
+from interlock.model.budget import share
 from interlock.model.change import Activity
+from interlock.model.signal import Trip
 
 WIDTH, HEIGHT = 960, 140
 _ORDER = ("good", "calm", "busy", "wait", "bad")
@@ -47,3 +49,58 @@ def _tick(at: datetime) -> Markup:
     return Markup('<time class="clock" datetime="{}">{:%H:%M}</time>').format(
         at.isoformat(timespec="seconds"), at
     )
+
+
+def meter(value: int, limit: int, *, good: bool = False) -> Markup:
+    """A part of a limit as a bar; the numbers stand beside it in words. What fills up is bad, unless it is `good`."""
+    part = share(value, limit)
+    kind = "good" if good or part < NEARLY else "wait" if part < 100 else "bad"
+    return Markup(
+        '<svg class="meter" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="bar-track" width="100" height="8"/><rect class="bar-{}" width="{}" height="8"/></svg>'
+    ).format(kind, min(100, max(part, 1 if value else 0)))
+
+
+NEARLY = 80
+"""From how many percents on a limit is nearly reached."""
+LANES, LANE, EDGE, END = 8, 26, 12, 30
+"""Most sessions that are drawn apart, how tall each is, what is left free before the first operation, and after the last."""
+_BRIEF = timedelta(seconds=10)
+
+
+def way_to(trip: Trip) -> Markup:
+    """The operations that led to a trip on a time axis, one lane for each session, and then the breaker that opened. A table in
+    words stands beside it."""
+    steps = sorted(trip.steps, key=lambda step: step.at)
+    begin = steps[0].at if steps else trip.at
+    span = max(trip.at - begin, _BRIEF)
+    begin = trip.at - span
+    lanes = {name: min(n, LANES - 1) for n, name in enumerate(dict.fromkeys(step.session for step in steps))}
+    tall = LANE * max(1, len(set(lanes.values())))
+
+    def x(at: datetime) -> float:
+        return EDGE + (WIDTH - EDGE - END) * max(0.0, min(1.0, (at - begin) / span))
+
+    drawn = Markup("").join(
+        Markup('<line class="step" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>').format(
+            x(step.at), LANE * lanes[step.session] + 5, LANE * (lanes[step.session] + 1) - 5
+        )
+        for step in steps
+    )
+    drawn += Markup('<line class="opened" x1="{0}" x2="{0}" y1="0" y2="{1}"/>').format(WIDTH - END / 2, tall)
+    many = f"{len(steps)} operation{'' if len(steps) == 1 else 's'}"
+    label = f"{many} within {lasting(span)}, then the breaker opened at {trip.at:%H:%M:%S} UTC"
+    picture = Markup(
+        '<svg class="way" viewBox="0 0 {} {}" height="{}" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
+    ).format(WIDTH, tall, tall, label, drawn)
+    ends = Markup("<span>{} before</span><span>it opened</span>").format(lasting(span))
+    return picture + Markup('<div class="ticks" aria-hidden="true">{}</div>').format(ends)
+
+
+def lasting(length: timedelta) -> str:
+    """A length of time in one unit, rounded down."""
+    seconds = max(0, int(length.total_seconds()))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

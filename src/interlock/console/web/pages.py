@@ -51,6 +51,8 @@ PAGES: tuple[Page, ...] = (
     Page(method="POST", path=f"{C}/halt", handler=overview.halted, light=True),
     Page(method="POST", path=f"{C}/resume", who=Who.ADMIN, handler=overview.resumed),
     Page(method="POST", path=f"{C}/environments/{{name}}/thaw", handler=targets.thawed),
+    Page(path=f"{C}/breakers", handler=breakers.listed),
+    Page(path=f"{C}/breakers/one", handler=breakers.shown),
     Page(method="POST", path=f"{C}/breakers/open", handler=breakers.opened, light=True),
     Page(method="POST", path=f"{C}/breakers/reset", handler=breakers.reset),
     Page(path=f"{C}/messages", handler=messages.listed),

@@ -41,6 +41,7 @@ class Renderer:
         self._env.filters |= {
             "time": _time,
             "plain": shown,
+            "visible": visible,
             "effect": effect_words,
             "verb": verb_of,
             "who": person_of,

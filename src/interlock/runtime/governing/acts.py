@@ -359,13 +359,23 @@ def put_switch(tx: Tx, moved: Breaker, kind: str, by: str) -> Breaker:
 
 def _not_by_owner(tx: ReadTx, row: Breaker, by: str) -> None:
     """Whoever answers for an agent does not put back what stopped it: for scopes wider than a session."""
+    for owner, agent in _answerable(tx, row):
+        if person_of(by) == owner:
+            raise Rejected(f"{owner} owns {agent}: someone else must reset {row.scope}")
+
+
+def owners_of(tx: ReadTx, row: Breaker) -> tuple[str, ...]:
+    """People who may not put a switch back, because they answer for what stopped there (past owners too); each once."""
+    return tuple(dict.fromkeys(owner for owner, agent in _answerable(tx, row) if owner != agent))
+
+
+def _answerable(tx: ReadTx, row: Breaker) -> list[tuple[str, str]]:
+    """Who answers for which agent of those whose work a switch is about, each agent for itself as well."""
     kind, _, name = row.scope.partition("/")
     if kind == "session":
-        return
-    for agent_name in {*row.agents, *([name] if kind == "agent" else [])}:
-        agent = tx.agent(agent_name)
-        if agent is not None and person_of(by) in (agent.owner, agent.name, *agent.past_owners):
-            raise Rejected(f"{person_of(by)} owns {agent.name}: someone else must reset {row.scope}")
+        return []
+    known = (tx.agent(each) for each in sorted({*row.agents, *([name] if kind == "agent" else [])}))
+    return [(who, a.name) for a in known if a is not None for who in (a.owner, *a.past_owners, a.name)]
 
 
 def existing(found: T | None, what: str) -> T:

@@ -19,7 +19,7 @@ from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import Change, ChangeFilter, ChangeState
 from interlock.model.errors import InterlockError
 from interlock.model.message import Message, MessageFilter, MessageState
-from interlock.model.signal import Signal, Trip
+from interlock.model.signal import Signal, Trip, TripFilter
 from interlock.runtime.drive import described
 from interlock.runtime.notify import stopped
 from interlock.runtime.notify.config import ChannelConfig
@@ -80,8 +80,9 @@ class Post:
         self._say(lambda: self.words.breaker(row, by, self._environment_of(row.scope)))
 
     def tripped(self, trip: Trip) -> None:
-        agents = (trip.agent,)
-        self._say(lambda: self.words.tripped(trip.scope, trip.epoch, trip.signal, agents, trip.environment))
+        agents = (trip.agent,) if trip.agent else ()
+        about = trip.scope, trip.epoch, trip.signal, agents, trip.environment, trip.steps
+        self._say(lambda: self.words.tripped(*about))
 
     def freeze(self, row: Breaker, by: str) -> None:
         self._say(lambda: stopped.freeze(self.words, row, by, self._environment_of(row.scope)))
@@ -159,7 +160,11 @@ class Post:
         for row in tx.breakers():
             environment = self._environment_of(row.scope)
             if row.signal and row.state is BreakerState.OPEN and not row.frozen:
-                yield self.words.tripped(row.scope, row.epoch, Signal(row.signal), row.agents, environment)
+                told = tx.trips(TripFilter(scope=row.scope, limit=1))
+                # A person may have opened it once more since: that is another fact, and the way to it the same.
+                steps = told[0].steps if told else ()
+                signal = Signal(row.signal)
+                yield self.words.tripped(row.scope, row.epoch, signal, row.agents, environment, steps)
             elif (row.frozen or row.state is not BreakerState.CLOSED) and row.scope != DRILL:
                 yield stopped.standing(self.words, row, environment)
 

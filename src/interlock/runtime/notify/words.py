@@ -6,9 +6,11 @@ through `plain`.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from interlock.control.approval import remedies, rfc3339
 from interlock.control.quorum import places
+from interlock.control.signals.said import SIGNALS, who_closes
 from interlock.model.base import Json, Value
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import Change, ChangeState
@@ -16,12 +18,14 @@ from interlock.model.effect import ChangeKind, Effect, Evidence, totals
 from interlock.model.message import Event, Message
 from interlock.model.operation import Action, Operation, Resource
 from interlock.model.people import Quorum
-from interlock.model.signal import Signal
+from interlock.model.signal import Mark, Signal
 from interlock.model.words import gravest_first
 from interlock.runtime.notify.plain import name
 
 MOST = 3
 """Effects that a message names."""
+MOST_CHANGES = 20
+"""Changes that led to a trip, the last ones, that a message has for programs."""
 
 _VERBS = {
     ChangeKind.CREATED: ("create", "created"),
@@ -152,20 +156,34 @@ class Words:
         return Note(Event.BREAKER, f"breaker/{row.scope}/{row.epoch}", what, self.console, data, environment)
 
     def tripped(
-        self, scope: str, epoch: int, signal: Signal, agents: Sequence[str], environment: str
+        self,
+        scope: str,
+        epoch: int,
+        signal: Signal,
+        agents: Sequence[str],
+        environment: str,
+        steps: Sequence[Mark] = (),
     ) -> Note:
-        """A breaker opened by itself: why, and who can put it back. Urgent: somebody is to look at it now."""
-        kind = scope.partition("/")[0]
-        who = "anybody who may" if kind == "session" else "somebody who does not own the agent"
+        """A breaker opened by itself: why, after what, and who can put it back. Urgent: somebody is to look at it now. Of the
+        operations only the changes are named: what they touch, and how a group is called, an agent chose."""
+        kind, _, rest = scope.partition("/")
+        group = kind == "group"
+        switch = f"of a group of {name(rest.partition('/')[0])}" if group else name(scope)
         of = f" (agent {' and '.join(map(name, agents))})" if agents else ""
+        changes = list(dict.fromkeys(step.change for step in steps if step.change))
+        after = f", after {_joined_after(len(steps), changes)}" if steps else ""
         text = (
-            f"The breaker {name(scope)} has opened by itself{of}: {_SIGNALS[signal]} - {who} can put it back"
+            f"The breaker {switch} has opened by itself{of}: {SIGNALS[signal]}{after} -"
+            f" no agent changes anything there until it is put back by {who_closes(scope)}"
         )
         data: dict[str, Json] = {
-            "scope": scope, "state": "open", "frozen": False, "epoch": epoch, "by": "interlock",
-            "agents": list(agents), "signal": signal.value,
+            "scope": f"group/{rest.partition('/')[0]}" if group else scope,
+            "state": "open", "frozen": False, "epoch": epoch, "by": "interlock",
+            "agents": list(agents), "signal": signal.value, "operations": len(steps), "changes": list(changes[-MOST_CHANGES:]),
         }  # fmt: skip
         link = f"{self.console}/breakers"
+        if not group:
+            link += f"/one?scope={quote(scope, safe='')}"
         return Note(Event.BREAKER, f"breaker/{scope}/{epoch}", text, link, data, environment, urgent=True)
 
     def test(self, by: str, channel: str, key: str) -> Note:
@@ -189,26 +207,6 @@ class Words:
         told = [{"id": m.id, "event": m.event.value, "text": m.text} for m in messages[:most]]
         return "\n".join(lines), {"count": number, "counts": counts, "first": told}
 
-
-_SIGNALS = {
-    Signal.DESTRUCTIVE: "too many destructive operations",
-    Signal.BEYOND_APPROVED: "more would have been done than was approved",
-    Signal.GROUP_SHARE: "too large a part of a group would be gone",
-    Signal.LAST_MEMBER: "the last member of a group would be gone",
-    Signal.SWEEPING: "a selector reaches everything",
-    Signal.GROUPS_DELETED: "deletions in too many groups",
-    Signal.GROUPS_WRITTEN: "writes in too many groups",
-    Signal.NOVEL: "several kinds of destruction that are new",
-    Signal.SAME_FAILURE: "the same failed again and again",
-    Signal.ERRORS: "most of the last changes failed",
-    Signal.RECREATED: "something was deleted and made again",
-    Signal.GUARD: "backup, audit, replication, rights or Interlock itself was touched",
-    Signal.HEALTH: "the target's health fails after its changes",
-    Signal.SESSIONS_TRIPPED: "several sessions were stopped within an hour",
-    Signal.AGENTS_TRIPPED: "several agents were stopped within an hour",
-    Signal.PROBATION: "a signal while it was on probation",
-}
-"""Why, without the names that an agent chose: those are in the console."""
 
 _HEADS = {
     ChangeState.APPROVED: "Approved",
@@ -305,6 +303,12 @@ def _thing(resource: Resource) -> str:
 
 def _joined(parts: Sequence[str], more: int) -> str:
     return ", ".join(parts) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _joined_after(operations: int, changes: Sequence[str]) -> str:
+    """`5 operations (CHG-7K3F9Q2M, CHG-7K3F9Q2N and 1 more)`."""
+    said = f"{operations:,} operation{'' if operations == 1 else 's'}"
+    return f"{said} ({_joined(changes[-MOST:], len(changes) - MOST)})" if changes else said
 
 
 def _numbers(effects: Iterable[Effect]) -> dict[str, int]:

@@ -10,6 +10,7 @@ from typing import TypeAlias, assert_never
 
 import msgspec
 
+from interlock.control.signals.said import signal_words
 from interlock.ledger.entry import KINDS, EntryError
 from interlock.ledger.entry import decode as decode_entry
 from interlock.model import masking, sample
@@ -48,7 +49,7 @@ class SampleView(Value, frozen=True):
 
 class Step(Value, frozen=True):
     """An entry of the ledger about a change, in words: `who` did it (empty for the gateway), `what` and, if somebody said so,
-    `why`. `other` is another change that it names."""
+    `why`. `other` is another change that it names, `scope` a breaker that opened after it."""
 
     index: int
     at: datetime
@@ -57,6 +58,7 @@ class Step(Value, frozen=True):
     who: str = ""
     why: str = ""
     other: str = ""
+    scope: str = ""
 
 
 class Ground(Value, frozen=True):
@@ -180,6 +182,7 @@ _WORDS = {
     "recovery": "found out what became of it",
     "revert": "reverted",
     "sample.viewed": "values shown",
+    "breaker": "a breaker moved",
     "payload.destroyed": "statements, before-image and sample destroyed",
 }
 
@@ -191,6 +194,9 @@ def _step(index: int, data: bytes, change_id: str) -> Step:
         raise Unavailable(f"entry {index} of the ledger cannot be read") from None
     body = found.body
     what = _WORDS.get(found.kind) or KINDS.get(found.kind, found.kind)
+    if found.kind == "breaker" and (signal := _text(body, "signal")):
+        words = f"opened {_text(body, 'scope')}: {signal_words(signal)}"
+        return Step(index, found.at, found.kind, words, why=_text(body, "reason"), scope=_text(body, "scope"))
     if found.kind == "change.moved":
         what = f"{_text(body, 'from')} → {_text(body, 'to')}"
     elif state := _text(body, "state"):

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, Select, Table, func, or_, select
 from interlock.model import ids
 from interlock.model.break_glass import BreakGlass
 from interlock.model.breaker import Breaker
+from interlock.model.budget import Spending
 from interlock.model.change import (
     ACTIVITY_SLICE,
     Activity,
@@ -273,6 +274,9 @@ class SqlReadTx:
 
     def trips(self, which: TripFilter) -> Sequence[Trip]:
         return tracks.trips(self.runner, which)
+
+    def spending(self, since: datetime, scopes: Sequence[str] = (), limit: int = 200) -> Sequence[Spending]:
+        return usage.spendings(self._rows(usage.spent(milliseconds(since) or 0, scopes, limit)))
 
     def meta(self, key: str) -> str | None:
         value: str | None = self._scalar(select(schema.meta.c.value).where(schema.meta.c.key == key))

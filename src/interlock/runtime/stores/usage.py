@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Select, func, or_, select
 
+from interlock.model.budget import AMOUNTS, Amounts, Spending
 from interlock.model.change import ChangeState
 from interlock.runtime.stores import schema
 
@@ -50,6 +51,27 @@ def newest_entries(below: int, kind: str, limit: int, within: int) -> Select[Any
         tail = func.substr(table.c.data, func.length(table.c.data) - (len(ends) - 1))
         query = query.where(table.c.number >= below - within, tail == ends)
     return query.order_by(table.c.number.desc()).limit(limit)
+
+
+MOST_SPENT = 1_000
+
+
+def spent(since: int, scopes: Sequence[str], limit: int) -> Select[Any]:
+    """What the counters show from a slice on (milliseconds): scope, target and the amounts. The table holds no more than two
+    windows (`forget_spent`)."""
+    table = schema.spent
+    sums = {name: func.sum(table.c[name]) for name in AMOUNTS}
+    query = select(table.c.scope, table.c.target, *sums.values()).where(table.c.slice >= since)
+    if scopes:
+        query = query.where(table.c.scope.in_(scopes))
+    gravest = [sums[name].desc() for name in ("rows_deleted", "rows_updated", "objects", "rows_created")]
+    ordered = query.group_by(table.c.scope, table.c.target).order_by(*gravest, table.c.scope, table.c.target)
+    return ordered.limit(min(limit, MOST_SPENT))
+
+
+def spendings(found: Sequence[Any]) -> Sequence[Spending]:
+    """What `spent` found."""
+    return [Spending(scope, target, Amounts(*map(int, amounts))) for scope, target, *amounts in found]
 
 
 def rows(found: Sequence[Any]) -> Sequence[tuple[int, bytes]]:

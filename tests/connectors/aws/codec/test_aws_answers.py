@@ -307,6 +307,34 @@ def test_refusals_have_a_code_each(code: str, status: int, named: str, retry: bo
     assert b"refused (chg_1): because" in made.body
 
 
+@pytest.mark.parametrize(("protocol", "service", "call", "parameters"), SERVICES)
+def test_a_breaker_says_what_helps_who_ends_it_and_where(
+    server: Server, protocol: str, service: str, call: str, parameters: dict[str, Any]
+) -> None:
+    advice = (
+        "Stop writing: trying again does not help until it is put back by somebody else. Tell your people"
+    )
+    see = "https://gate.example/console/breakers/one?scope=agent%2Ffixer"
+    refused = Refused("breaker", "changes are stopped for agent/fixer: 4 of them", next=advice, see=see)
+    server.answer = answer.refused(refused, protocol, service, "req-1", link=link)
+    error = failed(server, service, call, parameters).response
+    assert error["Error"]["Code"] == "InterlockBreakerOpen"
+    assert error["Error"]["Message"] == (
+        f"refused: changes are stopped for agent/fixer: 4 of them. {advice}. They do it at {see}"
+    )
+    headers = error["ResponseMetadata"]["HTTPHeaders"]
+    assert headers["x-interlock-url"] == see
+    assert headers["x-interlock-next"] == advice
+    assert headers["x-interlock-retry"] == "no"
+
+
+def test_one_at_a_time_can_be_tried_again() -> None:
+    made = answer.refused(
+        Refused("breaker", "on probation, one at a time", retry=True), "json", "dynamodb", "req-1"
+    )
+    assert "It can be tried again later." in json.loads(made.body)["message"]
+
+
 def link(change_id: str) -> str:
     return f"https://gate.example/changes/{change_id}"
 

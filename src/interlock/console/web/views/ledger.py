@@ -9,11 +9,13 @@ from urllib.parse import urlencode
 
 from interlock.console.problems import Refusal
 from interlock.console.web.visit import Answer, Html, Visit
+from interlock.control.signals.said import signal_words
 from interlock.ledger import note
 from interlock.ledger.entry import KINDS, parse_at
 from interlock.ledger.note import Checkpoint, NoteError
 from interlock.model.base import Value
 from interlock.model.errors import NotFound, Unavailable
+from interlock.model.ids import PATTERN
 
 PER_PAGE = 50
 LOOKED_THROUGH = 20_000
@@ -92,6 +94,9 @@ async def entry(visit: Visit) -> Answer:
             "size": checkpoint.size,
             "last": await store.read(lambda tx: tx.ledger_size()) - 1,
             "change": _change(decoded["body"]),
+            "scope": _text(decoded["body"], "scope"),
+            "signal": signal_words(_text(decoded["body"], "signal")),
+            "changes": _changes(decoded["body"]),
             "key": str(store.verifier),
         },
     )
@@ -100,6 +105,19 @@ async def entry(visit: Visit) -> Answer:
 def _change(body: Mapping[str, Any]) -> str:
     found = body.get("change")
     return found if isinstance(found, str) and found.startswith("CHG-") else ""
+
+
+def _text(body: Mapping[str, Any], name: str) -> str:
+    found = body.get(name)
+    return found if isinstance(found, str) else ""
+
+
+def _changes(body: Mapping[str, Any]) -> list[str]:
+    """Those that led to a trip."""
+    found = body.get("changes")
+    return (
+        [c for c in found if isinstance(c, str) and PATTERN.fullmatch(c)] if isinstance(found, list) else []
+    )
 
 
 async def _checkpoint(visit: Visit) -> tuple[str, Checkpoint]:
@@ -121,7 +139,7 @@ def _line(number: int, data: bytes, unreviewed: Collection[str]) -> Line:
     return Line(number, parse_at(decoded["at"]), decoded["kind"], tuple(told[:_MEMBERS]), red)
 
 
-_TOLD = ("change", "what", "agent", "person", "target", "scope", "state", "reason", "why", "by")
+_TOLD = ("change", "what", "signal", "agent", "person", "target", "scope", "state", "reason", "why", "by")
 _FIRST = {name: place for place, name in enumerate(_TOLD)}
 _DIGESTS = re.compile(
     r"\w*digest|binding|bound|content|signature|public_key|passkeys?|session|gateway|nonce|vkey|marker"
@@ -133,6 +151,8 @@ def _told(name: str, value: object) -> str:
     if _DIGESTS.fullmatch(name) or value in (None, "", [], {}):
         return ""
     match value:
+        case str() if name == "signal":
+            return signal_words(value)
         case bool():
             return "yes" if value else "no"
         case int() | str():
