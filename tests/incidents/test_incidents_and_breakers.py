@@ -148,7 +148,6 @@ LOOPS = {
     "a duplicate": "INSERT INTO t0 VALUES (1, 'x')",
     "no right": "COMMENT ON DATABASE postgres IS 'mine'",
     "a migration that cannot be": "ALTER TABLE t0 ADD COLUMN v text",
-    "in code": "DO $$ BEGIN INSERT INTO t0 VALUES (1, 'x'); END $$",
 }
 
 
