@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -14,10 +15,12 @@ from tests.connectors.postgres.rig import dump
 from tests.real.conftest import FILL, SETUP, Shop, fails, until
 
 from interlock.control import limits
+from interlock.model.breaker import Breaker
 from interlock.model.change import Change, ChangeState
 from interlock.model.errors import InterlockError, Rejected
 from interlock.model.operation import Action
 from interlock.sdk.connector import Held, Permitted
+from interlock.sdk.ports import Tx
 from interlock.testing.gateway import BY, Gateway, prepare
 from interlock.testing.pg import PgDatabase
 
@@ -360,6 +363,37 @@ def test_reverts_go_on_during_a_freeze(shop: Shop) -> None:
             shop.gateway.thaw()
         agent.execute("UPDATE ten SET b = 'again' WHERE a = 2")
     assert shop.database.psql("SELECT b FROM ten WHERE a <= 2 ORDER BY a") == [("row 1",), ("again",)]
+
+
+def test_a_breaker_says_why_who_ends_it_and_where(shop: Shop) -> None:
+    """In the message and the hint, as drivers show them, also at the end of a transaction."""
+    gateway = shop.gateway
+    scope = f"target/{gateway.target}"
+    where = f"{gateway.runtime.config.api.public_url}/console/breakers/one?scope={quote(scope, safe='')}"
+    hint = (
+        "Stop writing: trying again does not help until it is put back by a person who owns none of the agents"
+        f" that it is about. Tell your people. They do it at {where}"
+    )
+
+    def last(tx: Tx) -> None:
+        row = tx.breaker(scope)
+        assert row is not None
+        tx.put_breaker(Breaker(scope, epoch=row.epoch + 1))
+
+    gateway.run(gateway.runtime.switches.open(scope, "it smells of smoke", by="uid/0"))
+    try:
+        with shop.connect() as agent:
+            for statement in ("UPDATE ten SET b = 'x' WHERE a = 1", "UPDATE ten SET b = %s WHERE a = 1"):
+                with fails(BREAKER) as error:
+                    agent.execute(statement, ("x",) if "%s" in statement else None)
+                said = error.caught.diag
+                assert said.message_primary == f"refused: changes are stopped for {scope}: it smells of smoke"
+                assert said.message_hint == hint
+            with fails(BREAKER) as error, agent.transaction():
+                agent.execute("UPDATE ten SET b = 'x' WHERE a = 2")
+            assert error.caught.diag.message_hint == hint
+    finally:
+        gateway.run(gateway.runtime.store.transact(last))
 
 
 def test_the_halt_file_stops_all_changes(shop: Shop) -> None:

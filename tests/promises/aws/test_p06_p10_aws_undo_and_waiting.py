@@ -121,6 +121,9 @@ def test_a_trip_stops_what_was_approved(place: Place) -> None:
         with pytest.raises(ClientError) as caught:
             db.delete_table(TableName=table)
         assert told(caught)[0] == "InterlockBreakerOpen"
+        message = caught.value.response["Error"]["Message"]
+        assert "trying again does not help until people have ended the freeze. Tell them." in message
+        assert "/console/breakers/one?scope=environment%2F" in message
         assert len(place.aws.forwarded("DeleteTable")) == before
         place.gateway.revert(done.id)
         assert place.item("1") == "old-1"
