@@ -133,7 +133,7 @@ def beyond_the_plan(rng: Random) -> Session:
 
 
 def lying_plan(rng: Random) -> Session:
-    """People approve what is small; what runs under the approval is not."""
+    """People approve what is small; what it runs then is not: many more rows, or something else besides."""
     group = rng.choice(SCHEMAS)
     table = f"{group}.{name(rng)}"
     size = rng.randint(5_000, 500_000)
