@@ -1,5 +1,6 @@
 """How sure a share is: the exact 95 % interval of Clopper and Pearson (Biometrika 26, 1934), without a statistics library."""
 
+from collections.abc import Callable
 from math import exp, lgamma, log, log1p
 
 _STEPS = 60
@@ -15,7 +16,7 @@ def interval(hits: int, trials: int, sure: float = 0.95) -> tuple[float, float]:
     return low, high
 
 
-def _where(share, wanted: float, *, rising: bool) -> float:  # type: ignore[no-untyped-def]
+def _where(share: Callable[[float], float], wanted: float, *, rising: bool) -> float:
     """Where a monotonous function of a probability has a value."""
     low, high = 0.0, 1.0
     for _ in range(_STEPS):
