@@ -22,7 +22,9 @@ from tests.runtime.stores.store_values import draft, read, transact, wait
 from interlock.ledger import entry
 from interlock.model.errors import Unavailable
 from interlock.runtime.stores import SqlStore, batch, open_store
+from interlock.runtime.stores.engine import connect
 from interlock.runtime.stores.errors import CommitUnknown
+from interlock.runtime.stores.migrations import migrate
 from interlock.runtime.stores.patience import bounded
 from interlock.runtime.stores.writing import SqlTx
 
@@ -366,3 +368,32 @@ def test_what_waits_behind_a_slow_store_gives_up_and_is_not_done_later(pg18_back
         assert kept in ([100], [0, 100]), "only what had begun may have been done"
         assert wait(store.verify()).ok
         wait(store.close())
+
+
+def test_a_replica_that_goes_in_the_middle_of_a_pipeline_does_not_keep_the_log(pg18_backend: Backend) -> None:
+    """Between the parts of a pipeline no timeout of an idle transaction counts. The default would be two hours, by TCP."""
+    store = pg18_backend.open(lock_timeout=0.2)
+    kept = connect(store._engines.writer)
+    gone = kept.connection.driver_connection
+    assert isinstance(gone, psycopg.Connection)
+    gone.execute("SELECT size FROM ledger_head FOR UPDATE")
+    gone.pgconn.enter_pipeline_mode()
+    gone.pgconn.send_query_params(b"SELECT 1", None)
+    gone.pgconn.send_flush_request()  # and never a Sync
+    gone.pgconn.flush()
+    with pytest.raises(Unavailable, match="locked"):
+        append(store, 1)
+    assert until_it_answers(store, 2) == 1
+    assert not gone.closed, "nothing was heard of it: the server ended it"
+    kept.invalidate()
+
+
+def test_a_migration_may_take_longer_than_a_transaction(pg18_backend: Backend) -> None:
+    store = pg18_backend.open(lock_timeout=0.2)
+    asked = "SELECT setting FROM pg_settings WHERE name = 'transaction_timeout'"
+    with connect(store._engines.writer) as connection, connection.begin():
+        assert connection.exec_driver_sql(asked).scalar_one() == "1000"
+        migrate(connection, create=False, upgrade=True)
+        assert connection.exec_driver_sql(asked).scalar_one() == "0"
+    with connect(store._engines.reader) as connection:
+        assert connection.exec_driver_sql(asked).scalar_one() == "0"

@@ -124,7 +124,7 @@ def _postgres(url: URL, lock_timeout: float) -> Engines:
     ).execution_options(postgresql_readonly=True)
     for engine in (writer, reader):
         event.listen(engine, "do_connect", _postgres_connect(lock_timeout * ANSWER))
-        event.listen(engine, "connect", _postgres_setup(lock_timeout))
+        event.listen(engine, "connect", _postgres_setup(lock_timeout, writes=engine is writer))
     return Engines(writer, reader, None)
 
 
@@ -139,7 +139,7 @@ def _postgres_connect(seconds: float) -> Any:
     return dial
 
 
-def _postgres_setup(lock_timeout: float) -> Any:
+def _postgres_setup(lock_timeout: float, *, writes: bool) -> Any:
     milliseconds = int(lock_timeout * 1000)
     settings = {
         "search_path": PG_SCHEMA,
@@ -148,6 +148,11 @@ def _postgres_setup(lock_timeout: float) -> Any:
         "statement_timeout": str(milliseconds * STATEMENT),
         # A replica that froze inside a transaction must not stop the others for good.
         "idle_in_transaction_session_timeout": str(milliseconds * STATEMENT),
+        # That one does not count between the parts of a pipeline. A replica that was cut off there holds the log until the server
+        # notices: by transaction_timeout below, before PostgreSQL 17 by these (in seconds), whose default is two hours.
+        "tcp_keepalives_idle": "5",
+        "tcp_keepalives_interval": "5",
+        "tcp_keepalives_count": "3",
         # Lists go by indexes that have their order (`listing`). A planner that believes in sorting instead reads all that an agent
         # ever did, and where it cannot but sort, the price it then sees must not make it compile.
         "enable_sort": "off",
@@ -159,6 +164,8 @@ def _postgres_setup(lock_timeout: float) -> Any:
         connection.autocommit = True
         for name, value in settings.items():
             connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
+        if writes:  # readers lock nothing, and may verify the whole log
+            limit_transaction(connection, milliseconds * ANSWER)
         # P1 rests on this; a server that replicates synchronously keeps its stronger setting.
         connection.execute(
             "SELECT pg_catalog.set_config('synchronous_commit', 'on', false)"
@@ -167,6 +174,14 @@ def _postgres_setup(lock_timeout: float) -> Any:
         connection.autocommit = False
 
     return setup
+
+
+def limit_transaction(connection: Any, longest: int) -> None:
+    """Have the server end a transaction that takes longer (milliseconds; 0 is no limit), where it can: since PostgreSQL 17."""
+    connection.execute(
+        "SELECT pg_catalog.set_config(name, %s, false) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout'",
+        (str(longest),),
+    )
 
 
 def connect(engine: Engine) -> Connection:

@@ -21,6 +21,7 @@ _WHY = {
     "53300": "the server has no connection left",
     "55P03": "another replica holds it locked",
     "57014": "it took too long",
+    "25P0": "it took too long",
     "25006": "the server is read-only (a standby?)",
     "42501": "its role lacks a right",
     "3F000": "its schema is missing",

@@ -189,6 +189,10 @@ def _set_version(connection: Connection, number: int) -> None:
 
 def _enter_schema(connection: Connection, create: bool) -> None:
     """Replicas that start together take turns; the schema is made only when that was asked for."""
+    # A migration takes as long as it needs.
+    connection.exec_driver_sql(
+        "SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout'"
+    )
     connection.execute(select(func.pg_catalog.pg_advisory_xact_lock(0x1E7E610C)))
     exists = connection.execute(
         text("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = :name"), {"name": PG_SCHEMA}
