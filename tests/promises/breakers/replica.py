@@ -151,10 +151,14 @@ class Agents:
     async def _write(self, principal: Principal, place: int) -> None:
         while not self._ends:
             statement = ("put", f"row/{NAME}/{place}", str(next(self._numbers)))
-            await self.send(principal, statement)
+            answer = await self.send(principal, statement)
             self.done[place] += 1
             self._moved.set()
             await asyncio.sleep(0)
+            if not isinstance(answer, Permitted):  # it takes a breath: others need the processor, too
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.005):
+                        await asyncio.Event().wait()
 
     async def until(self, holds: Callable[[], bool]) -> None:
         while not holds():
