@@ -6,6 +6,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from interlock.model.errors import Unavailable
+from interlock.runtime import core
+from interlock.runtime.stores import store
 from interlock.runtime.tickers import Tickers, every
 
 
@@ -108,3 +110,8 @@ def test_one_that_ends_is_begun_again_until_all_are_to_end(how: str) -> None:
         assert begun.empty()
 
     asyncio.run(work())
+
+
+def test_recovery_waits_until_a_pipeline_has_heard_of_its_intent() -> None:
+    """Otherwise it could write that a change failed, and the pipeline execute it afterwards."""
+    assert store.PATIENCE < core.YOUNG.total_seconds()

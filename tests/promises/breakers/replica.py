@@ -58,8 +58,9 @@ def configure() -> None:
     """Shorter times than in production, so that tests need not last."""
     directory.STALE = OPTIONS.get("stale", 60.0)
     store.LOCK_TIMEOUT = OPTIONS.get("lock_timeout", 5.0)
-    store.PATIENCE = OPTIONS.get("patience", 60.0)
-    tickers.RECOVER, core.YOUNG = 0.5, timedelta(seconds=1)
+    store.PATIENCE = OPTIONS.get("patience", 20.0)
+    # Not before the pipeline itself must have heard what became of its intent.
+    tickers.RECOVER, core.YOUNG = 0.5, timedelta(seconds=store.PATIENCE + 1)
     for module in (directory, doctor, office):
         module.datetime = Wrong  # type: ignore[attr-defined]
     time.time = lambda: _REAL() + _skew
