@@ -114,4 +114,4 @@ def test_one_that_ends_is_begun_again_until_all_are_to_end(how: str) -> None:
 
 def test_recovery_waits_until_a_pipeline_has_heard_of_its_intent() -> None:
     """Otherwise it could write that a change failed, and the pipeline execute it afterwards."""
-    assert store.PATIENCE < core.YOUNG.total_seconds()
+    assert core.YOUNG.total_seconds() > store.PATIENCE
