@@ -8,9 +8,11 @@ import msgspec
 import pytest
 from tests.console.conftest import CONFIG, MANY, Api, bearer, enrol, enrolled, logged_in
 from tests.console.visitors import Visitor, main_of, visitor
+from tests.runtime.health.health_kit import run_check_in
 
 from interlock.console.web import words
 from interlock.control import shown
+from interlock.control.breaker import agent_in
 from interlock.model.change import ChangeState
 from interlock.model.operation import Action
 from interlock.model.people import Grant
@@ -20,6 +22,9 @@ from interlock.testing.passkey import SoftPasskey
 
 pytestmark = pytest.mark.anyio
 
+_CHECK = "health: [{http: 'http://127.0.0.1:9/', name: web, every: 1h, watch: 8h}]"
+CHECKED = CONFIG.replace("environment: production}", f"environment: production, {_CHECK}}}")
+"""With a check that nobody answers."""
 DROPPED = """@id("nothing-is-deleted") @description("No.") forbid (principal, action == Action::"delete", resource);"""
 
 
@@ -187,6 +192,24 @@ async def test_targets_show_whether_they_are_served_and_what_was_found(api: Api)
     assert "all well" not in page
     await server.stop(timedelta(seconds=1))
     assert "shop not served stopped" in main_of(await dora.read("/console/targets"))
+
+
+@pytest.mark.parametrize("api", [CHECKED], indirect=True)
+async def test_targets_show_their_health_and_which_agents_are_stopped(api: Api) -> None:
+    dora = await visitor(api, "dora", "sre")
+    for _ in range(2):
+        await run_check_in(api.runtime, "web")
+    fixer = agent_in("production", "fixer")
+    await api.runtime.switches.open(fixer, "shop is unwell <b>", by="person/dora")
+    text = await dora.read("/console/targets")
+    page = main_of(text)
+    assert re.search(r"Health unwell web: \d in a row since", page)
+    assert "it does not answer as it should (ConnectionRefusedError)" in page
+    assert "The breaker environment/production/agent/fixer is open since" in page
+    assert "shop is unwell &lt;b&gt;" in text
+    metrics = (await api.tcp.get("/metrics")).text
+    assert 'interlock_target_well{check="web",target="shop"} 0.0' in metrics
+    assert 'interlock_health_checks_total{check="web",outcome="unwell",target="shop"}' in metrics
 
 
 async def test_an_environment_is_frozen_and_thawed_by_anybody(api: Api) -> None:

@@ -131,7 +131,14 @@ def test_reset_goes_step_by_step() -> None:
 
 def test_scopes_are_sorted_and_leave_out_what_is_not_there() -> None:
     with_session = breaker.scopes_of(Principal("fixer", "olga", "s1"), "shop", "production")
-    assert with_session == ("agent/fixer", "environment/production", "global", "session/s1", "target/shop")
+    assert with_session == (
+        "agent/fixer",
+        "environment/production",
+        "environment/production/agent/fixer",
+        "global",
+        "session/s1",
+        "target/shop",
+    )
     assert "session/" not in "".join(breaker.scopes_of(Principal("fixer", "olga", ""), "shop", "production"))
 
 

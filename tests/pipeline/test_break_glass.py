@@ -20,6 +20,7 @@ from interlock.model.break_glass import BreakGlass
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import Change, ChangeState, Statement, Verdict
 from interlock.model.errors import InterlockError, NotFound, Rejected
+from interlock.model.health import Blame
 from interlock.model.operation import Action
 from interlock.model.people import Agent, Grant, Person
 from interlock.model.signal import Trip
@@ -65,6 +66,9 @@ class Told:
         pass
 
     def drill_failed(self, row: Breaker, replicas: Sequence[str]) -> None:
+        pass
+
+    def health(self, blame: Blame, reverts: Sequence[Change]) -> None:
         pass
 
 

@@ -14,6 +14,7 @@ from interlock.control.haste import Reviews
 from interlock.model.breaker import Breaker
 from interlock.model.change import Approval, Change, ChangeState, Review, Verdict
 from interlock.model.errors import NotFound, Rejected
+from interlock.model.health import Blame
 from interlock.model.people import Part, Quorum, Wider
 from interlock.model.signal import Trip
 from interlock.pipeline import approve, comments, records
@@ -530,6 +531,9 @@ class Told:
         pass
 
     def drill_failed(self, row: Breaker, replicas: Sequence[str]) -> None:
+        pass
+
+    def health(self, blame: Blame, reverts: Sequence[Change]) -> None:
         pass
 
 

@@ -25,6 +25,7 @@ from interlock.cli.commands import (
     setup,
     status,
     switches,
+    targets,
     trash,
     waiting,
 )
@@ -106,6 +107,7 @@ for name, group in {
     "notify": notify.notify,
     "ledger": ledger.ledger,
     "policy": policy.policy,
+    "targets": targets.targets,
     "trash": trash.trash,
 }.items():
     app.add_typer(group, name=name)

@@ -27,6 +27,7 @@ targets: {}
 #     upstream:   {dsn: "postgresql://agent_rw@db/shop", password: {env: SHOP_PASSWORD}}
 #     observer:   {dsn: "postgresql://interlock_observer@db/shop", password: {env: OBSERVER_PASSWORD}}
 #     maintainer: {dsn: "postgresql://interlock_owner@db/shop", password: {env: OWNER_PASSWORD}}
+#     health: [{http: "https://shop.example/healthz"}]   # stops the agent after whose change this fails (docs/health.md)
 
 quorums:
   two-sre: {count: 2, group: sre}      # what the shipped guardrails ask for

@@ -1,6 +1,7 @@
 """What the API says of the replica itself."""
 
 from interlock.model.base import Value
+from interlock.runtime.health.service import CheckStatus
 from interlock.runtime.runtime import Check
 from interlock.runtime.targets import TargetStatus
 
@@ -16,6 +17,7 @@ class Health(Value, frozen=True, omit_defaults=False):
 
 
 class Targets(Value, frozen=True):
-    """The targets of this replica."""
+    """The targets of this replica, and how the checks of their health stand, which all replicas share."""
 
     targets: tuple[TargetStatus, ...]
+    health: tuple[CheckStatus, ...] = ()

@@ -79,6 +79,24 @@ class _Messages(Collector):
         yield family
 
 
+class _Health(Collector):
+    """What the checks of targets' health found."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Prometheus's protocol for collectors."""
+        family = CounterMetricFamily(
+            "interlock_health_checks",
+            "Runs of checks of targets' health by this replica: well, unwell, trouble (could not be run).",
+            labels=("target", "check", "outcome"),
+        )
+        for labels, count in sorted(self._runtime.health_checks.runner.results.items()):
+            family.add_metric(labels, count)
+        yield family
+
+
 class Metrics:
     """The metrics of one replica. They name targets, states and checks: never agents, statements or values."""
 
@@ -92,6 +110,7 @@ class Metrics:
         self._registry.register(_Decisions(runtime))
         self._registry.register(_Trips(runtime))
         self._registry.register(_Messages(runtime))
+        self._registry.register(_Health(runtime))
 
     def _gauges(self) -> None:
         def gauge(name: str, text: str, *labels: str) -> Gauge:
@@ -103,6 +122,12 @@ class Metrics:
         )
         self._sessions = gauge("interlock_sessions", "Agents connected to this replica.", "target")
         self._ledger = gauge("interlock_ledger_entries", "Entries in the ledger.")
+        self._well = gauge(
+            "interlock_target_well",
+            "Whether a check of a target's health is well, for all replicas.",
+            "target",
+            "check",
+        )
         self._refusing = gauge("interlock_breakers_refusing", "Breakers that are open or frozen.")
         self._halted = gauge(
             "interlock_halted", "Whether everything is halted, as far as this replica knows."
@@ -159,6 +184,9 @@ class Metrics:
             refusing = [b for b in tx.breakers() if b.frozen or b.state is not BreakerState.CLOSED]
             return tx.ledger_size(), [(c.target, c.state) for c in found], refusing
 
+        for status in await self._runtime.health_checks.statuses():
+            if status.last is not None:
+                self._well.labels(status.target, status.check).set(status.state == "well")
         size, open_, refusing = await self._runtime.store.read(read)
         self._ledger.set(size)
         self._refusing.set(len(refusing))

@@ -70,12 +70,33 @@ def of_change(change_id: str) -> str:
     return f"change/{change_id}"
 
 
+def agent_in(environment_name: str, agent_name: str) -> str:
+    """What one agent changes in one environment."""
+    return f"{environment(environment_name)}/{agent(agent_name)}"
+
+
+def agent_of(scope: str) -> str:
+    """Whose switch it is: the agent's name, or empty when it is not one agent's alone (or a session's)."""
+    match scope.split("/"):
+        case ["agent", name] | ["environment", _, "agent", name]:
+            return name
+        case _:
+            return ""
+
+
+def environment_of(scope: str) -> str:
+    """The environment that a scope names; empty when it names none."""
+    kind, _, name = scope.partition("/")
+    return name.partition("/")[0] if kind == "environment" else ""
+
+
 ON_DEMAND = ("group/", "change/")
-"""Switches that nobody makes beforehand: admission makes them, closed, when it asks for one the first time."""
 
 
 def made_on_demand(scope: str) -> bool:
-    return scope.startswith(ON_DEMAND)
+    """Whether nobody makes a switch beforehand: admission makes those of groups, of changes and of one agent in one environment,
+    closed, when it asks for them the first time. All others refuse while they are missing."""
+    return scope.startswith(ON_DEMAND) or bool(environment_of(scope) and agent_of(scope))
 
 
 def scopes_of(
@@ -90,6 +111,7 @@ def scopes_of(
     approved change that it is."""
     found = {GLOBAL, environment(environment_name), target(target_name), agent(principal.agent)}
     found |= {group(name) for name in touched}
+    found.add(agent_in(environment_name, principal.agent))
     if principal.session:
         found.add(session(principal.session))
     if uses:

@@ -13,9 +13,9 @@ expires. Whoever takes their approval back before it is used lets the change be 
 """
 
 _BREAKER = """\
-A breaker is an admission switch for a scope: everything, an environment, a target, an agent, a session. Opening is automatic
-or by anyone in charge; only a person moves a breaker back, over probation. A freeze is a flag of its own beside the state, so
-that a thaw does not close what tripped meanwhile.
+A breaker is an admission switch for a scope: everything, an environment, one agent in an environment, a target, an agent, a
+session. Opening is automatic or by anyone in charge; only a person moves a breaker back, over probation. A freeze is a flag of
+its own beside the state, so that a thaw does not close what tripped meanwhile.
 """
 
 _MESSAGE = """\

@@ -13,6 +13,13 @@ from interlock.model.matching import Place, assign
 from interlock.model.people import Agent, Grant, Person, Quorum
 from interlock.model.proposal import INTERLOCK
 
+EVERYONE = "any group"
+"""Stands for the group of all people, in `ANYBODY` alone."""
+
+ANYBODY = Quorum("one person", 1, EVERYONE)
+"""What a revert waits for that nobody has asked for: the one person whom a revert needs in any case. No quorum of the configuration
+can have this name."""
+
 
 class PartTally(Value, frozen=True):
     """How far one part of a quorum is: `given` fill it, each of one of `groups`."""
@@ -135,7 +142,9 @@ def count(
                 hasty[name] = None
     left = tuple((name, why) for name, why in excluded.items() if name not in given)
     more = (Place(len(hasty), quorum.groups),) if hasty else ()
-    parts = _parts({name: people[name].groups for name in given}, (*places(quorum, change), *more))
+    everyone = (EVERYONE,) if quorum.name == ANYBODY.name else ()
+    groups = {name: (*people[name].groups, *everyone) for name in given}
+    parts = _parts(groups, (*places(quorum, change), *more))
     return Tally(quorum.name, parts, tuple(given), tuple(hasty), left, denied_by)
 
 
@@ -153,8 +162,13 @@ def too_new(person: Person | None, now: datetime) -> str:
     return f"is new: their approvals count from {rfc3339(person.counts_from)} on"
 
 
+def fits(person: Person, quorum: Quorum) -> bool:
+    """Whether the person is of a group whose people can count."""
+    return quorum.name == ANYBODY.name or not set(quorum.groups).isdisjoint(person.groups)
+
+
 def _outside(person: Person | None, quorum: Quorum) -> str:
-    if person is not None and not set(quorum.groups).isdisjoint(person.groups):
+    if person is not None and fits(person, quorum):
         return ""
     groups = quorum.groups
     return f"is not in the group{'s' if len(groups) > 1 else ''} {', '.join(groups)}"

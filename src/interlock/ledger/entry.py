@@ -57,6 +57,7 @@ KINDS: Final[Mapping[str, str]] = {
     "freeze": "an environment was frozen or thawed",
     "halt": "everything was halted, or goes on",
     "halt.drill": "the kill switch was tried: on which replicas, and how long each took (milliseconds)",
+    "health": "a check found a target unwell or well again, blamed changes, or had their revert proposed",
     "proposal": "a change of what decides was proposed",
     "governed": "governed mode began, with which admins and digests, or ended",
     "unapproved": "policy files or a configuration that are not the approved ones were found, and refused",

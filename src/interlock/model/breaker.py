@@ -15,11 +15,11 @@ class BreakerState(enum.Enum):
 
 
 class Breaker(Value, frozen=True):
-    """One switch. `scope` is `global`, `environment/NAME`, `target/NAME`, `group/TARGET/NAME`, `agent/NAME`, `session/ID` or
-    `change/ID`. `frozen` is the freeze of an environment, and of `global` the halt: independent of the state, so that a thaw
-    does not close what tripped meanwhile. People are reminded of a freeze each `remind_s` seconds, 0 for not at all. `epoch`
-    grows with each move. `signal` is what opened it by itself, `agents` whose work that was. On probation `clean` counts the
-    units that ended well, and `trial` is the change that is under way: there is one at a time."""
+    """One switch. `scope` is `global`, `environment/NAME`, `environment/NAME/agent/NAME`, `target/NAME`, `group/TARGET/NAME`,
+    `agent/NAME`, `session/ID` or `change/ID`. `frozen` is the freeze of an environment, and of `global` the halt: independent of
+    the state, so that a thaw does not close what tripped meanwhile. People are reminded of a freeze each `remind_s` seconds, 0 for
+    not at all. `epoch` grows with each move. `signal` is what opened it by itself, `agents` whose work that was. On probation
+    `clean` counts the units that ended well, and `trial` is the change that is under way: there is one at a time."""
 
     scope: str
     state: BreakerState = BreakerState.CLOSED
@@ -40,8 +40,9 @@ KINDS = ("global", "environment", "target", "group", "agent", "session", "change
 
 
 def kind_of(scope: str) -> str:
-    """`agent` of `agent/fixer`."""
-    return scope.partition("/")[0]
+    """`agent` of `agent/fixer`, and of `environment/production/agent/fixer`, which stops that agent alone."""
+    kind, _, rest = scope.partition("/")
+    return "agent" if kind == "environment" and "/agent/" in rest else kind
 
 
 class Reserved(Value, frozen=True):

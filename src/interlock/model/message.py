@@ -21,6 +21,7 @@ class Event(enum.Enum):
     BREAKER = "breaker"
     FREEZE = "freeze"
     HALT = "halt"
+    HEALTH = "health"
     BREAK_GLASS = "break_glass"
     TEST = "test"
     DIGEST = "digest"

@@ -7,7 +7,7 @@ import msgspec
 from interlock.control import haste, limits
 from interlock.control.approval import expiry, remedies, verify
 from interlock.control.change import OPEN, E, move
-from interlock.control.quorum import Tally, conflict_of_interest, too_new
+from interlock.control.quorum import Tally, conflict_of_interest, fits, too_new
 from interlock.model.base import Value
 from interlock.model.change import Approval, Change, ChangeState, Review, Verdict
 from interlock.model.errors import Rejected
@@ -143,8 +143,9 @@ def _may_count(tx: ReadTx, change: Change, name: str, terms: Terms) -> None:
     if why:
         raise Rejected(f"{name} cannot approve {change.id}: {name} {why}")
     person = tx.person(name)
-    groups = {group for q in wanted(change, terms) for group in q.groups}
-    if person is None or not groups.intersection(person.groups):
+    quorums = wanted(change, terms)
+    if person is None or not any(fits(person, quorum) for quorum in quorums):
+        groups = {group for quorum in quorums for group in quorum.groups}
         whom = ", ".join(sorted(groups)) or "no group (its quorum is not configured any more)"
         raise Rejected(f"{name} cannot approve {change.id}: it waits for people of {whom}")
     new = too_new(person, tx.now())

@@ -191,7 +191,8 @@ class ConcludeLater(Command[None], frozen=True):
 
 
 class RecordHold(Command[Held | Refused], frozen=True):
-    """Record that a unit waits for people; `replaces` is an approved change that it outgrew. Refused when too many wait."""
+    """Record that a unit waits for people; `replaces` is an approved change that it outgrew. Refused when too many wait.
+    A revert is held on a person's signed `wish`, or `proposed` by a part of Interlock, which is named."""
 
     work: Work
     target: Target
@@ -203,6 +204,7 @@ class RecordHold(Command[Held | Refused], frozen=True):
     force: bool = False
     note: str = ""
     facts: Facts = Facts()
+    proposed: str = ""
 
 
 class RecordRefusal(Command[Change], frozen=True):

@@ -15,7 +15,7 @@ from interlock.model.change import Approval, Change, ChangeState, Measurement
 from interlock.model.decision import Decision, EvidenceHeld, Target
 from interlock.model.errors import Conflict, NotFound, Rejected
 from interlock.model.words import denial_words
-from interlock.pipeline import bodies, glass, trips
+from interlock.pipeline import bodies, glass, health, trips
 from interlock.pipeline import commands as c
 from interlock.pipeline.terms import Terms
 from interlock.sdk.connector import Held, Refused, Work
@@ -156,7 +156,9 @@ def hold(
     if before is not None and not ask.work.reverts:
         return refused_as_denied(before)
     outgrown = _outgrown(tx, ask)
-    if tx.open_changes(principal.agent) - (outgrown is not None) >= limits.OPEN_CHANGES:
+    # What Interlock proposes is not the agent's to make room for.
+    waiting = 0 if ask.proposed else tx.open_changes(principal.agent) - (outgrown is not None)
+    if waiting >= limits.OPEN_CHANGES:
         why = (
             f"{limits.OPEN_CHANGES} changes of this agent wait already; let people answer, or withdraw one"
             " (interlock withdraw CHG, or POST /changes/CHG/withdraw with the agent's token)"
@@ -203,7 +205,7 @@ def _revert_fields(tx: Tx, ask: c.RecordHold, terms: Terms) -> dict[str, object]
     if not ask.work.reverts:
         return {}
     original = found(tx, ask.work.reverts)
-    asker = accept_wish(tx, ask.wish, original, ask.force, terms)
+    asker = ask.proposed or accept_wish(tx, ask.wish, original, ask.force, terms)
     return {"requested_by": asker, "marker": {"force": "1"} if ask.force else {}}
 
 
@@ -284,6 +286,8 @@ def conclude(
         _conclude_original(tx, after)
     if event is not E.DOUBT:
         trips.ended(tx, after, settled, terms, opened)
+    if after.target in terms.watched:
+        health.watch(tx, change, after)
     return after
 
 

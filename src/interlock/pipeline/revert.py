@@ -8,6 +8,7 @@ then, it needs them now.
 from typing import assert_never
 
 from interlock.control.effects import exceeds
+from interlock.control.quorum import ANYBODY
 from interlock.model.base import Value
 from interlock.model.change import Approval, Change
 from interlock.model.decision import Decision, Hold, Permit, Rehearse, Target
@@ -30,7 +31,8 @@ def decide(original: Change, root: Change | None) -> Decision:
 
 class Revert(Value, frozen=True):
     """What is to be reverted: on a person's signed `wish`, or as `uses`, a held revert that people have approved (`apply`).
-    `root` is the change that `original` reverted, if it is a revert itself."""
+    `root` is the change that `original` reverted, if it is a revert itself. One that a part of Interlock proposes (`proposed` names
+    it, `note` says why) is held, whoever could let it pass."""
 
     work: Work
     target: Target
@@ -39,6 +41,8 @@ class Revert(Value, frozen=True):
     wish: Approval | None = None
     force: bool = False
     uses: Change | None = None
+    proposed: str = ""
+    note: str = ""
 
 
 def revert(r: Revert) -> Steps[Answer]:
@@ -59,6 +63,13 @@ def revert(r: Revert) -> Steps[Answer]:
             assert_never(begun)
 
 
+def _decision(r: Revert) -> Decision:
+    decision = decide(r.original, r.root)
+    if r.proposed and isinstance(decision, Permit):
+        return Hold((f"quorum:{ANYBODY.name}",), (r.proposed,))
+    return decision
+
+
 def _begin(r: Revert) -> Steps[Begun | Preview]:
     """Measure and record the intent; the preview itself comes back when people are needed first."""
     try:
@@ -68,7 +79,7 @@ def _begin(r: Revert) -> Steps[Begun | Preview]:
         return Stop((yield from doubt("preview", error)))
     if r.original.fingerprint != r.target.fingerprint:
         return Stop(Refused("failed", f"{r.target.name} is not the system that {r.original.id} changed"))
-    if r.uses is None and not isinstance(decide(r.original, r.root), Permit):
+    if r.uses is None and not isinstance(_decision(r), Permit):
         return preview
     if r.uses is not None and (grown := exceeds(r.uses.measurement, preview.measurement)):
         why = f"the revert would do more than was approved, ask for it again: {'; '.join(grown)}"
@@ -81,8 +92,16 @@ def _begin(r: Revert) -> Steps[Begun | Preview]:
 
 
 def _hold(r: Revert, preview: Preview) -> Steps[Answer]:
-    decision = decide(r.original, r.root)
-    command = c.RecordHold(r.work, r.target, decision, preview.measurement, wish=r.wish, force=r.force)
+    command = c.RecordHold(
+        r.work,
+        r.target,
+        _decision(r),
+        preview.measurement,
+        wish=r.wish,
+        force=r.force,
+        note=r.note,
+        proposed=r.proposed,
+    )
     try:
         answer = yield from ask(command)
         if isinstance(answer, Held) and not answer.again:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from interlock.control import quorum
 from interlock.control.break_glass import Rules
 from interlock.control.budget import Budgets
 from interlock.control.haste import Reviews
@@ -30,9 +31,13 @@ class Terms(Value, frozen=True):
     """The quorums of proposals."""
     signals: Signals | None = None
     """From where on breakers open by themselves; None: they never do."""
+    watched: frozenset[str] = frozenset()
+    """Targets whose health is checked: their applied changes are watched."""
     console: str = ""
     """The address of the console as it is known outside; empty when there is none."""
 
     def of(self, change: Change) -> Mapping[str, Quorum]:
         """The quorums that a change may wait for, by name."""
+        if change.reverts:
+            return {**self.quorums, quorum.ANYBODY.name: quorum.ANYBODY}
         return self.admins if change.target == INTERLOCK else self.quorums

@@ -280,9 +280,9 @@ def _keep(
     if wider.track != before:
         tx.put_track(unit.agent, wider.track)
     opened = [t for o in wider.openings if (t := _open_for(tx, o, unit, found)) is not None]
-    if any(trip.scope == breaker.agent(unit.agent) for trip in opened):
-        opened += _agents(tx, unit, limits, found)
-    return tuple(opened)
+    stopped = [trip for trip in opened if trip.scope == breaker.agent(unit.agent)]
+    wide = widen(tx, stopped[0], limits.agents_tripped, found) if stopped else None
+    return (*opened, *([wide] if wide is not None else []))
 
 
 def _again(tx: ReadTx, openings: Sequence[Opening], unit: Seen) -> Iterable[Opening]:
@@ -301,31 +301,41 @@ def _again(tx: ReadTx, openings: Sequence[Opening], unit: Seen) -> Iterable[Open
             yield Opening(Signal.PROBATION, scope, f"on probation: {openings[0].words}", openings[0].steps)
 
 
-def _agents(tx: Tx, unit: Seen, limits: Thresholds, found: Found | None) -> list[Trip]:
-    """Several agents stopped in one environment: it is stopped for all."""
-    if limits.agents_tripped is None:
-        return []
-    lately = tx.trips(TripFilter(environment=unit.environment, since=tx.now() - HOUR))
-    agents = sorted({t.agent for t in lately if t.scope == breaker.agent(t.agent)})
-    if len(agents) < limits.agents_tripped:
-        return []
+def again(tx: Tx, cause: Trip, found: Found | None) -> None:
+    """On probation any signal opens a breaker again, whatever it opens otherwise: those on the way of the cause's agent."""
+    principal = Principal(cause.agent, "", cause.session)
+    for scope in breaker.scopes_of(principal, cause.target, cause.environment):
+        row = tx.breaker(scope)
+        if row is not None and row.state is BreakerState.PROBATION and scope != cause.scope:
+            words = bodies.cut(f"on probation: {cause.words}", 300)
+            more = msgspec.structs.replace(cause, scope=scope, signal=Signal.PROBATION, words=words)
+            open_by_itself(tx, more, (cause.agent,), found)
+
+
+def widen(tx: Tx, cause: Trip, limit: int | None, found: Found | None) -> Trip | None:
+    """An agent was stopped, everywhere or in one environment: when as many as the limit were stopped there within an hour, the
+    environment is stopped for all."""
+    if limit is None:
+        return None
+    lately = tx.trips(TripFilter(environment=cause.environment, since=tx.now() - HOUR))
+    agents = sorted({t.agent for t in lately if t.agent and breaker.agent_of(t.scope) == t.agent})
+    if len(agents) < limit:
+        return None
     words = (
-        f"{len(agents)} agents were stopped in {unit.environment} within an hour: {', '.join(agents[:10])}"
+        f"{len(agents)} agents were stopped in {cause.environment} within an hour: {', '.join(agents[:10])}"
     )
-    scope = breaker.environment(unit.environment)
-    opening = Opening(Signal.AGENTS_TRIPPED, scope, words)
-    trip = _open_for(tx, opening, unit, found, agents)
-    return [trip] if trip is not None else []
+    wide = msgspec.structs.replace(
+        cause, scope=breaker.environment(cause.environment), signal=Signal.AGENTS_TRIPPED, words=bodies.cut(words, 300), steps=(),
+    )  # fmt: skip
+    return open_by_itself(tx, wide, agents, found)
 
 
-def _open_for(
-    tx: Tx, opening: Opening, unit: Seen, found: Found | None, agents: Sequence[str] = ()
-) -> Trip | None:
+def _open_for(tx: Tx, opening: Opening, unit: Seen, found: Found | None) -> Trip | None:
     trip = Trip(
         unit.at, opening.scope, opening.signal, unit.agent, unit.session, unit.environment, unit.target,
         bodies.cut(opening.words, 300), opening.steps,
     )  # fmt: skip
-    return open_by_itself(tx, trip, agents or (unit.agent,), found)
+    return open_by_itself(tx, trip, (unit.agent,), found)
 
 
 def _open(

@@ -20,6 +20,8 @@ from interlock.policy.limits import Limits
 from interlock.runtime import budgets, deciding, durations, identity, quorums, secrets, signals
 from interlock.runtime.addresses import address as address
 from interlock.runtime.addresses import is_loopback as is_loopback
+from interlock.runtime.health import config as health
+from interlock.runtime.health.config import HealthConfig
 from interlock.runtime.identity import Identity
 from interlock.runtime.notify import config as notify
 from interlock.runtime.notify.config import ChannelConfig
@@ -81,13 +83,14 @@ class HttpWitness(msgspec.Struct, frozen=True):
 
 
 class TargetConfig(msgspec.Struct, frozen=True):
-    """One target. `own` are the connector's keys."""
+    """One target. `own` are the connector's keys, `health` the checks that tell whether it is well."""
 
     name: str
     connector: str
     environment: str
     mode: Literal["enforce", "observe"] = "enforce"
     own: dict[str, Any] = {}  # msgspec copies mutable defaults
+    health: tuple[HealthConfig, ...] = ()
 
 
 class _TargetKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -267,8 +270,10 @@ def _targets(
             raise source.wrong(
                 (*at, "environment"), f"there is no environment {read.environment!r} (known: {known})"
             )
-        own = {k: _files(v, folder) if k == "tls" else v for k, v in data.items() if k not in core}
-        found[name] = TargetConfig(name, read.connector, read.environment, read.mode, own)
+        checks = health.read(source, data.get("health"), (*at, "health"), folder)
+        theirs = {k: v for k, v in data.items() if k not in (*core, "health")}
+        own = {k: _files(v, folder) if k == "tls" else v for k, v in theirs.items()}
+        found[name] = TargetConfig(name, read.connector, read.environment, read.mode, own, checks)
     return found
 
 

@@ -7,8 +7,12 @@ import importlib.util
 import pkgutil
 import re
 
+from interlock.model.decision import Target
 from interlock.model.errors import Misconfigured
-from interlock.sdk.connector import Connector
+from interlock.runtime import secrets
+from interlock.runtime.config import Config
+from interlock.runtime.health.config import can_be_run
+from interlock.sdk.connector import Connector, Live
 
 GROUP = "interlock.connectors"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}", re.ASCII)
@@ -53,3 +57,16 @@ def _value(name: str, module: str, attribute: str) -> Connector:
     except AttributeError:
         raise Misconfigured(f"the connector {name!r} has no value {attribute}") from None
     return value
+
+
+def configured(config: Config, name: str, connector: Connector) -> tuple[Target, Live]:
+    """A target of the configuration, without any I/O on it. Raises Misconfigured with file and line."""
+    keys = config.targets[name]
+    strict = config.environments[keys.environment].protection == "strict"
+    target = Target(name, keys.connector, keys.environment, strict, keys.mode == "observe")
+    try:
+        live = connector.configure(name, target, keys.own, secrets.reader(config.folder))
+    except Misconfigured as error:
+        raise config.source.within(("targets", name), str(error)) from None
+    can_be_run(config.source, keys.health, keys.connector, live)
+    return target, live

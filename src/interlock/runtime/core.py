@@ -14,6 +14,7 @@ from interlock.control import breaker, haste, limits
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import Change
 from interlock.model.errors import InterlockError, Unavailable
+from interlock.model.health import Blame
 from interlock.model.signal import Trip
 from interlock.pipeline.terms import Terms
 from interlock.pipeline.trips import Found
@@ -107,6 +108,10 @@ class Notifiers:
     def drill_failed(self, row: Breaker, replicas: Sequence[str]) -> None:
         for notifier in self._all:
             notifier.drill_failed(row, replicas)
+
+    def health(self, blame: Blame, reverts: Sequence[Change]) -> None:
+        for notifier in self._all:
+            notifier.health(blame, reverts)
 
 
 @dataclass

@@ -94,6 +94,7 @@ async def online(runtime: Runtime) -> Sequence[Finding]:
         found.append(Finding("error", "ledger", what, "interlock ledger verify --pushed FILE"))
     found += runtime.witnesses.findings()
     found += await runtime.office.findings()
+    found += await runtime.health_checks.findings()
     found += same_system({s.name: s.fingerprint for s in runtime.statuses()})
     for name in sorted(runtime.targets):
         found += await _target(runtime, name)

@@ -28,6 +28,10 @@ def config_entry(config: Config) -> dict[str, Json]:
         "budgets": None if config.budgets is None else to_json(config.budgets),
         "breakers": None if config.signals is None else to_json(config.signals),
     }
+    if checks := {
+        t.name: [[c.name, c.definition] for c in t.health] for t in config.targets.values() if t.health
+    }:
+        decides["health"] = checks
     if config.oidc is not None:
         decides["oidc"] = [
             config.oidc.issuer,

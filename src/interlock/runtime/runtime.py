@@ -19,7 +19,7 @@ from interlock.model.errors import Misconfigured, NotFound
 from interlock.model.proposal import INTERLOCK
 from interlock.pipeline.terms import Terms
 from interlock.runtime import config as configuration
-from interlock.runtime import connectors, directory, secrets, tickers
+from interlock.runtime import connectors, directory, tickers
 from interlock.runtime.config import Config
 from interlock.runtime.core import Core, Notifiers, beat
 from interlock.runtime.directory import Directory
@@ -27,6 +27,7 @@ from interlock.runtime.governance import GOVERNED, TRY_OUT, WARNING, Governance
 from interlock.runtime.governing import admins
 from interlock.runtime.governing.service import Governing
 from interlock.runtime.halting.drill import Watching
+from interlock.runtime.health.service import HealthChecks
 from interlock.runtime.in_force import config_entry, record
 from interlock.runtime.notify.office import Job, Office
 from interlock.runtime.notify.words import Words
@@ -47,7 +48,7 @@ from interlock.runtime.service.trash import Trash
 from interlock.runtime.stores import SqlStore
 from interlock.runtime.targets import TargetServer, TargetStatus
 from interlock.runtime.witnesses import Witnesses
-from interlock.sdk.connector import Connector, Live
+from interlock.sdk.connector import Connector
 from interlock.sdk.ports import Tx
 
 _log = structlog.get_logger(__name__)
@@ -95,6 +96,7 @@ class Runtime:
             relaxed=frozenset(relaxed),
             signals=config.signals,
             console=f"{config.api.public_url.rstrip('/')}/console" if config.api.public_url else "",
+            watched=frozenset(name for name, keys in config.targets.items() if keys.health),
         )
         policies = Policies(
             config.policies,
@@ -141,6 +143,7 @@ class Runtime:
         self.governing.files.record_policies = self._record_policies
         self.governing.carried_out_by(self.protection.carry_out, self.trash.carry_out)
         self.watching = Watching(self.core)
+        self.health_checks = HealthChecks(self.core, self.targets, config, self.changes)
         self._chores = tickers.Chores(self.core)
         self._tickers = tickers.Tickers()
         self.witnesses = Witnesses(config.witness)
@@ -152,7 +155,7 @@ class Runtime:
 
     def _target(self, name: str, found: Mapping[str, Connector]) -> TargetServer:
         connector = found[self.config.targets[name].connector]
-        target, live = _configured(self.config, name, connector)
+        target, live = connectors.configured(self.config, name, connector)
         return TargetServer(self.core, target, connector, live)
 
     def _environment_of(self, scope: str) -> str:
@@ -160,11 +163,11 @@ class Runtime:
         kind, _, name = scope.partition("/")
         if kind == "target" and name in self.config.targets:
             return self.config.targets[name].environment
-        return name if kind == "environment" else ""
+        return breaker.environment_of(scope)
 
     def _could_serve(self, config: Config) -> None:
         for name, keys in config.targets.items():
-            _configured(config, name, self._find(keys.connector))
+            connectors.configured(config, name, self._find(keys.connector))
 
     def _is_strict(self, target: str) -> bool | None:
         server = self.targets.get(target)
@@ -239,6 +242,7 @@ class Runtime:
             (t.RETAIN, "retention", self._retain, None),
             *((t.WITNESS, w.name, w.push, None) for w in self.witnesses.all),
             *self.office.jobs(),
+            *self.health_checks.jobs(),
         ]
         self.watching.begin(self._tickers)
         for seconds, name, work, wake in jobs:
@@ -251,6 +255,7 @@ class Runtime:
         if left:
             _log.error("shutdown.unfinished", tasks=left)
         await self._tickers.stop()
+        await self.health_checks.stop()
         await tickers.once("leave", self.watching.leave)
         await self.core.refusals.flush()
         if self.oidc is not None:
@@ -310,6 +315,7 @@ class Runtime:
         await self.core.forget_reviews(before)
         await self.entrance.forget()
         await self.office.post.tidy()
+        await self.health_checks.forget()
         await self.trash.expire(self.config.retention_trash)
 
     # -- what the API and the command line show
@@ -362,13 +368,3 @@ class Runtime:
     async def report(self, window: timedelta) -> Report:
         """What targets in observe mode would have held."""
         return await report(self.core, window)
-
-
-def _configured(config: Config, name: str, connector: Connector) -> tuple[Target, Live]:
-    keys = config.targets[name]
-    strict = config.environments[keys.environment].protection == "strict"
-    target = Target(name, keys.connector, keys.environment, strict, keys.mode == "observe")
-    try:
-        return target, connector.configure(name, target, keys.own, secrets.reader(config.folder))
-    except Misconfigured as error:
-        raise config.source.within(("targets", name), str(error)) from None

@@ -13,6 +13,7 @@ from interlock.model.break_glass import BreakGlass
 from interlock.model.breaker import Breaker, Reserved
 from interlock.model.budget import Amounts, Spending
 from interlock.model.change import Activity, Approval, Change, ChangeFilter, Listing, Review, TakenBack
+from interlock.model.health import Blame, Health, Watched
 from interlock.model.message import Message, MessageFilter
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket, TicketKind
 from interlock.model.signal import Track, Trip, TripFilter
@@ -115,6 +116,20 @@ class ReadTx(Protocol):
         """What each counter shows from `since` on (`spend`), those first that lost most rows: of these scopes only, if any are
         given; at most 1,000."""
 
+    def healths(self) -> Sequence[Health]:
+        """All checks with their results, by target and name."""
+
+    def health(self, target: str, check: str) -> Health | None: ...
+    def watched(
+        self, target: str, since: datetime, until: datetime, intended_before: datetime
+    ) -> Sequence[Watched]:
+        """Changes of a target under watch that no check blames yet: applied from `since` to `until` (both included), intended
+        before that time. The newest 20 of each agent, newest first."""
+
+    def watched_change(self, change_id: str) -> Watched | None: ...
+    def blamed(self) -> Sequence[Watched]:
+        """Changes that a check blames and whose revert is still to be proposed, the newest first: at most 1,000."""
+
     def meta(self, key: str) -> str | None: ...
     def message(self, message_id: str) -> Message | None: ...
     def messages(self, which: MessageFilter) -> Sequence[Message]:
@@ -191,6 +206,12 @@ class Tx(ReadTx, Protocol):
     def forget_trips(self, before: datetime) -> None: ...
 
     def put_meta(self, key: str, value: str) -> None: ...
+    def put_health(self, state: Health) -> None: ...
+    def drop_health(self, target: str, check: str) -> None: ...
+    def put_watched(self, watched: Watched) -> None: ...
+    def drop_watched(self, change_id: str) -> None: ...
+    def forget_watched(self, before: datetime, target: str = "") -> None:
+        """Forget what was intended before that time, of one target or all, but for what is blamed."""
 
     def add_message(self, message: Message) -> bool:
         """Queue a message. False, and nothing is done, when one of that id is there already."""
@@ -284,3 +305,6 @@ class Notifier(Protocol):
 
     def drill_failed(self, row: Breaker, replicas: Sequence[str]) -> None:
         """A drill of the kill switch failed on these replicas. Urgent."""
+
+    def health(self, blame: Blame, reverts: Sequence[Change]) -> None:
+        """A check blames changes of an agent; `reverts` are the held changes that would undo them."""

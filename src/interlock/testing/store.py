@@ -33,6 +33,7 @@ from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket
 from interlock.model.search import found_by
 from interlock.model.signal import Track, Trip
 from interlock.testing.store_deciding import Decided, DecidingReads, DecidingWrites
+from interlock.testing.store_health import HealthReads, HealthWrites, Watching
 from interlock.testing.store_messages import Queued, QueueReads, QueueWrites
 from interlock.testing.store_signals import SignalReads, SignalWrites
 from interlock.testing.store_usage import UsageReads
@@ -43,7 +44,7 @@ _UNSETTLED = (ChangeState.EXECUTING, ChangeState.IN_DOUBT)
 
 
 @dataclass
-class Tables(Decided, Queued):
+class Tables(Decided, Queued, Watching):
     """Everything durable. Values are frozen, so a copy of the containers is a snapshot."""
 
     changes: dict[str, Change] = field(default_factory=dict)
@@ -73,7 +74,7 @@ class Tables(Decided, Queued):
         return made
 
 
-class FakeReadTx(DecidingReads, QueueReads, UsageReads, SignalReads):
+class FakeReadTx(DecidingReads, HealthReads, QueueReads, UsageReads, SignalReads):
     """`sdk.ports.ReadTx` over a snapshot."""
 
     _t: Tables
@@ -192,7 +193,7 @@ class FakeReadTx(DecidingReads, QueueReads, UsageReads, SignalReads):
         return [(n, self._t.entries[n]) for n in numbers[-limit:]]
 
 
-class FakeTx(DecidingWrites, QueueWrites, SignalWrites, FakeReadTx):
+class FakeTx(DecidingWrites, HealthWrites, QueueWrites, SignalWrites, FakeReadTx):
     """`sdk.ports.Tx`."""
 
     def append(self, kind: str, body: Mapping[str, Json]) -> int:

@@ -325,13 +325,22 @@ async def test_beyond_strict_environments_a_person_decides_and_the_socket_propos
     await r.protection.protect("box", ["orders"], on=False, by="person/sam")
 
 
-async def test_one_agents_breaker_is_reset_by_a_person_who_is_not_its_owner(governed: House) -> None:
+@pytest.mark.parametrize("scope", ["agent/fixer", "environment/production/agent/fixer"])
+async def test_one_agents_breaker_is_reset_by_a_person_who_is_not_its_owner(
+    governed: House, scope: str
+) -> None:
     r = governed.runtime
-    await r.switches.open("agent/fixer", "odd", by=SOCKET)
+    await r.switches.open(scope, "odd", by=SOCKET)
     with pytest.raises(Rejected, match="someone else"):
-        await r.switches.reset("agent/fixer", "looked", by="person/olga")
-    assert (await governed.held(r.switches.reset("agent/fixer", "looked", by=SOCKET))).target == INTERLOCK
-    assert (await r.switches.reset("agent/fixer", "looked", by="person/sam")).state is BreakerState.PROBATION
+        await r.switches.reset(scope, "looked", by="person/olga")
+    assert (await governed.held(r.switches.reset(scope, "looked", by=SOCKET))).target == INTERLOCK
+    assert (await r.switches.reset(scope, "looked", by="person/sam")).state is BreakerState.PROBATION
+
+
+@pytest.mark.parametrize("scope", ["environment/production/agent/nobody", "environment/nowhere/agent/fixer"])
+async def test_no_switch_is_made_for_what_is_not_there(governed: House, scope: str) -> None:
+    with pytest.raises(NotFound, match="no breaker"):
+        await governed.runtime.switches.open(scope, "odd", by=SOCKET)
 
 
 # ---- what is done on a target

@@ -19,7 +19,7 @@ OF_OURS = """\
 - slack://hunter2/B/C
 - {url: {env: CHAT}, name: chat, groups: [sre, dba], environments: [production]}
 - url: {file: mail}
-  events: [held, reminder, decided, applied, reverted, breaker, freeze, halt, break_glass, expired]
+  events: [held, reminder, decided, applied, reverted, breaker, health, freeze, halt, break_glass, expired]
   digest: 10m
 - {webhook: "https://hooks.example/a?b=c", secret: {env: HOOK}}
 - {webhook: {env: HOOK_URL}, secret: {command: [vault, read]}, name: pager}
@@ -35,7 +35,7 @@ def test_all_forms() -> None:
     assert mail.name == "3-apprise"
     assert mail.wants.digest == timedelta(minutes=10)
     assert set(mail.wants.events) == set(map(Event, EVENTS))
-    assert len(EVENTS) == 10
+    assert len(EVENTS) == 11
     assert isinstance(hook, WebhookConfig)
     assert (hook.name, hook.url) == ("4-webhook", "https://hooks.example/a?b=c")
     assert (pager.name, type(pager.url)) == ("pager", Secret)

@@ -14,9 +14,11 @@ from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import ChangeState, Measurement
 from interlock.model.decision import Hold
 from interlock.model.effect import ChangeKind, Effect, Evidence, Unit
+from interlock.model.health import Blame
 from interlock.model.message import Event
 from interlock.model.operation import Action, Operation, Resource
 from interlock.model.signal import Mark, Signal
+from interlock.runtime.notify.config import Wants
 from interlock.runtime.notify.plain import LONGEST, name
 from interlock.runtime.notify.words import Words, event_of
 
@@ -159,7 +161,7 @@ def test_a_trip_says_why_after_what_and_who_can_put_it_back(signal: Signal) -> N
     )
     assert note.text == (
         f"The breaker agent/fixer has opened by itself (agent fixer): {SIGNALS[signal]}, after 5 operations (CHG-1, CHG-2) - "
-        "no agent changes anything there until it is put back by a person who owns none of the agents that it is about"
+        "this agent changes nothing there until it is put back by a person who owns none of the agents that it is about"
     )
     assert (note.event, note.urgent, note.key) == (Event.BREAKER, True, "breaker/agent/fixer/3")
     assert note.link == f"{URL}/console/breakers/one?scope=agent%2Ffixer"
@@ -269,3 +271,44 @@ def test_no_name_has_a_sign_that_means_something_elsewhere(text: str) -> None:
 def test_no_name_is_an_address(text: str) -> None:
     assert "." not in name(text)
     assert "://" not in name(text)
+
+
+BLAME = Blame(
+    "shop", "production", "web", "fixer", ("CHG-1", "CHG-2"), START, ("environment/production/agent/fixer",)
+)
+
+
+def test_a_target_that_became_unwell() -> None:
+    waiting = change(id="CHG-9", reverts="CHG-2")
+    note = WORDS.health(BLAME, [waiting])
+    assert note.text == (
+        "shop is unwell (the check web) since CHG-1, CHG-2 of fixer - to revert them, approve CHG-9"
+    )
+    assert note.link == f"{URL}/console/changes/CHG-9"
+    assert note.environment == "production"
+    assert note.data["changes"] == ["CHG-1", "CHG-2"]
+    none = WORDS.health(BLAME, [])
+    assert none.text.endswith("of fixer - no revert is proposed yet")
+    assert none.link == f"{URL}/console/changes/CHG-1"
+    assert none.key == note.key, "told twice, it is the same message"
+    observed = WORDS.health(msgspec.structs.replace(BLAME, opened=(), observed=True), [])
+    assert observed.text.endswith("of fixer - the target only observes, so nobody is stopped")
+
+
+def test_a_revert_that_nobody_asked_for_waits_for_anyone() -> None:
+    held = change(reverts="CHG-2", requested_by="health", decision=Hold(("quorum:one person",), ("health",)))
+    note = WORDS.held(held)
+    assert note.text.startswith("health would revert CHG-2 of fixer")
+    assert note.text.endswith("waits for 1 of any group")
+    assert Wants(groups=("dba",)).takes(note), "of all groups"
+    assert Wants(groups=("dba",)).takes(WORDS.health(BLAME, []))
+    assert not Wants(events=(Event.HELD,)).takes(WORDS.health(BLAME, []))
+
+
+def test_an_agents_breaker_stops_that_agent_alone() -> None:
+    trip = WORDS.tripped("environment/production/agent/fixer", 1, Signal.HEALTH, ("fixer",), "production")
+    assert "this agent changes nothing there until" in trip.text
+    assert trip.link.endswith("/one?scope=environment%2Fproduction%2Fagent%2Ffixer")
+    for scope in ("agent/fixer", "environment/production/agent/fixer"):
+        text = WORDS.breaker(Breaker(scope, BreakerState.OPEN), "health", "production").text
+        assert text.endswith("this agent changes nothing there")

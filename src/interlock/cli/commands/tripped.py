@@ -16,7 +16,7 @@ from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.budget import AMOUNTS, Use
 from interlock.model.signal import Trip
 
-SCOPES = "global, environment/NAME, target/NAME, group/TARGET/NAME, agent/NAME, session/ID or change/ID."
+SCOPES = "global, environment/NAME[/agent/NAME], target/NAME, group/TARGET/NAME, agent/NAME, session/ID or change/ID."
 
 
 def list_breakers(

@@ -45,8 +45,9 @@ def _document(version: str) -> dict[str, Any]:
 
 
 async def targets(call: Call[Nothing, None]) -> Targets:
-    """The targets of this replica, and whether they are served."""
-    return Targets(tuple(call.runtime.statuses()))
+    """The targets of this replica, whether they are served, and their health."""
+    health = await call.runtime.health_checks.statuses()
+    return Targets(tuple(call.runtime.statuses()), tuple(health))
 
 
 async def report(call: Call[ReportQuery, None]) -> Report:

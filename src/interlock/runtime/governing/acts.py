@@ -336,7 +336,7 @@ def _reset(tx: Tx, wanted: ResetBreaker, by: str) -> Breaker:
 def _forgive(tx: Tx, row: Breaker) -> None:
     """What led there counts no more: somebody has looked at it, and the next signal is to be one of what comes."""
     kind, _, name = row.scope.partition("/")
-    for agent in {*row.agents, *([name] if kind == "agent" else [])}:
+    for agent in _whose(row):
         track = tx.track(agent)
         if track is not None:
             tx.put_track(agent, judge.forgiven(track, name if kind == "session" else ""))
@@ -371,11 +371,15 @@ def owners_of(tx: ReadTx, row: Breaker) -> tuple[str, ...]:
 
 def _answerable(tx: ReadTx, row: Breaker) -> list[tuple[str, str]]:
     """Who answers for which agent of those whose work a switch is about, each agent for itself as well."""
-    kind, _, name = row.scope.partition("/")
-    if kind == "session":
+    if row.scope.startswith(breaker.session("")):
         return []
-    known = (tx.agent(each) for each in sorted({*row.agents, *([name] if kind == "agent" else [])}))
+    known = (tx.agent(each) for each in _whose(row))
     return [(who, a.name) for a in known if a is not None for who in (a.owner, *a.past_owners, a.name)]
+
+
+def _whose(row: Breaker) -> list[str]:
+    """The agents whose work a switch is about: what opened it, and the one that it stops."""
+    return sorted({*row.agents, breaker.agent_of(row.scope)} - {""})
 
 
 def existing(found: T | None, what: str) -> T:

@@ -36,6 +36,9 @@ SECRETS_OF_TARGET: Final = frozenset({"password", "secret_access_key", "session_
 """What connectors call their secrets, at any depth of a target's own keys. What a connector calls otherwise decides: it has to be
 approved, and the same for each replica."""
 
+HEADERS: Final = ("health", "headers")
+"""Below a target, all that a check sends as headers (`health.PLACE.headers.NAME`)."""
+
 SECRET: Final = "(secret)"
 """Stands for a reference to a secret."""
 
@@ -96,6 +99,8 @@ def _without(value: Any, at: Key) -> Any:
         return {key: _without(inner, (*at, str(key))) for key, inner in value.items()}
     if isinstance(value, list):
         return [_without(inner, (*at, str(n))) for n, inner in enumerate(value)]
+    if isinstance(value, float):
+        return repr(value)  # canonical JSON has none; whoever reads the key takes the text as well
     return value
 
 
@@ -105,7 +110,9 @@ def _is_secret(value: Any, at: Key) -> bool:
 
 
 def _holds_secret(at: Key) -> bool:
-    return at in SECRETS or (at[0] == "targets" and len(at) > 2 and at[-1] in SECRETS_OF_TARGET)
+    if at[0] != "targets" or len(at) < 3:
+        return at in SECRETS
+    return at[-1] in SECRETS_OF_TARGET or (at[2], *at[4:-1]) == HEADERS
 
 
 def in_force(config: Config, approved: bytes, policies: Mapping[str, str]) -> Config:

@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from interlock.control import limits
+from interlock.control.breaker import agent_of
 from interlock.control.change import OPEN, E, move
 from interlock.model.change import Change, ChangeState
 from interlock.model.errors import Conflict, InterlockError, NotFound, Rejected
@@ -124,7 +125,8 @@ class Office:
             case Thaw(environment):
                 return self._strict(f"environment/{environment}")
             case ResetBreaker(scope):
-                return not scope.startswith(("agent/", "session/")) and self._strict(scope)
+                alone = agent_of(scope) or scope.startswith("session/")
+                return not alone and self._strict(scope)
             case _:
                 return True
 

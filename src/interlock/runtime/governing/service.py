@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NoReturn
 
+from interlock.control.breaker import environment_of
 from interlock.control.change import OPEN, UNSETTLED
 from interlock.model.change import Change, ChangeFilter, ChangeState
 from interlock.model.errors import Misconfigured, NotFound, Rejected
@@ -69,7 +70,7 @@ class Governing:
         kind, _, name = scope.partition("/")
         if kind == "target" and name in self._targets:
             return self._targets[name].gate.target.strict
-        known = self._config.environments.get(name) if kind == "environment" else None
+        known = self._config.environments.get(environment_of(scope)) if kind == "environment" else None
         return known is None or known.protection == "strict"
 
     # -- beginning and ending

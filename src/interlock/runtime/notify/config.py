@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from interlock.control.quorum import EVERYONE
 from interlock.model.errors import Misconfigured
 from interlock.model.message import Event
 from interlock.model.people import Quorum
@@ -25,7 +26,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}", re.ASCII)
 EVENTS = tuple(e.value for e in Event if e not in (Event.TEST, Event.DIGEST))
 """What a channel may choose."""
 _WHAT = ("name", "groups", "environments", "events", "digest")
-_OF_ALL = (Event.BREAKER, Event.FREEZE, Event.HALT)
+_OF_ALL = (Event.BREAKER, Event.FREEZE, Event.HALT, Event.HEALTH)
 """What concerns people of all groups."""
 _LONGEST_DIGEST = timedelta(days=1)
 
@@ -46,7 +47,7 @@ class Wants(msgspec.Struct, frozen=True):
         if note.urgent:
             return True
         here = not self.environments or not note.environment or note.environment in self.environments
-        theirs = not self.groups or note.event in _OF_ALL or bool(set(self.groups) & set(note.groups))
+        theirs = not self.groups or note.event in _OF_ALL or bool({*self.groups, EVERYONE} & set(note.groups))
         return here and theirs and (not self.events or note.event in self.events)
 
 

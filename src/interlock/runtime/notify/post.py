@@ -18,6 +18,7 @@ from interlock.control.breaker import DRILL
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import Change, ChangeFilter, ChangeState
 from interlock.model.errors import InterlockError
+from interlock.model.health import Blame
 from interlock.model.message import Message, MessageFilter, MessageState
 from interlock.model.signal import Signal, Trip, TripFilter
 from interlock.runtime.drive import described
@@ -95,6 +96,9 @@ class Post:
 
     def drill_failed(self, row: Breaker, replicas: Sequence[str]) -> None:
         self._say(lambda: stopped.drill_failed(self.words, row, replicas))
+
+    def health(self, blame: Blame, reverts: Sequence[Change]) -> None:
+        self._say(lambda: self.words.health(blame, reverts))
 
     def _say(self, saying: Saying) -> None:
         if self._channels:

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from interlock.control.approval import remedies, rfc3339
-from interlock.control.quorum import places
+from interlock.control.breaker import agent_of
+from interlock.control.quorum import ANYBODY, EVERYONE, places
 from interlock.control.signals.said import SIGNALS, who_closes
 from interlock.model.base import Json, Value
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import Change, ChangeState
 from interlock.model.effect import ChangeKind, Effect, Evidence, totals
+from interlock.model.health import Blame
 from interlock.model.message import Event, Message
 from interlock.model.operation import Action, Operation, Resource
 from interlock.model.people import Quorum
@@ -102,7 +104,7 @@ class Words:
 
     def _waits(self, change: Change) -> str:
         wanted = [
-            f"{place.count} of {' or '.join(map(name, place.groups))}"
+            f"{place.count} of {' or '.join(g if g == EVERYONE else name(g) for g in place.groups)}"
             for q in self._wanted(change)
             for place in places(q, change)
         ]
@@ -111,7 +113,8 @@ class Words:
 
     def _wanted(self, change: Change) -> list[Quorum]:
         asked = set(remedies(change))
-        return [q for q in self._quorums.values() if f"quorum:{q.name}" in asked]
+        known = (*self._quorums.values(), ANYBODY)
+        return [q for q in known if f"quorum:{q.name}" in asked]
 
     def _change(self, event: Event, change: Change, key: str, text: str, **more: Json) -> Note:
         groups = tuple(dict.fromkeys(group for q in self._wanted(change) for group in q.groups))
@@ -147,9 +150,10 @@ class Words:
     def breaker(self, row: Breaker, by: str, environment: str) -> Note:
         """A switch moved. Why, somebody wrote: that is in the console."""
         state = f"{row.state.value} and frozen" if row.frozen else row.state.value
-        what = (
-            f"The breaker {name(row.scope)} is {state} now, by {name(by)} - {_MEANS[row.state, row.frozen]}"
-        )
+        means = _MEANS[row.state, row.frozen]
+        if agent_of(row.scope):
+            means = means.replace("no agent changes anything", "this agent changes nothing")
+        what = f"The breaker {name(row.scope)} is {state} now, by {name(by)} - {means}"
         data: dict[str, Json] = {
             "scope": row.scope, "state": row.state.value, "frozen": row.frozen, "epoch": row.epoch, "by": by
         }  # fmt: skip
@@ -171,10 +175,11 @@ class Words:
         switch = f"of a group of {name(rest.partition('/')[0])}" if group else name(scope)
         of = f" (agent {' and '.join(map(name, agents))})" if agents else ""
         changes = list(dict.fromkeys(step.change for step in steps if step.change))
+        stops = "this agent changes nothing there" if agent_of(scope) else "no agent changes anything there"
         after = f", after {_joined_after(len(steps), changes)}" if steps else ""
         text = (
             f"The breaker {switch} has opened by itself{of}: {SIGNALS[signal]}{after} -"
-            f" no agent changes anything there until it is put back by {who_closes(scope)}"
+            f" {stops} until it is put back by {who_closes(scope)}"
         )
         data: dict[str, Json] = {
             "scope": f"group/{rest.partition('/')[0]}" if group else scope,
@@ -185,6 +190,26 @@ class Words:
         if not group:
             link += f"/one?scope={quote(scope, safe='')}"
         return Note(Event.BREAKER, f"breaker/{scope}/{epoch}", text, link, data, environment, urgent=True)
+
+    def health(self, blame: Blame, reverts: Sequence[Change]) -> Note:
+        """A target is unwell after an agent's changes; their reverts wait for people. What opened is told by itself (`tripped`)."""
+        changes, where = _joined(blame.changes[:MOST], len(blame.changes) - MOST), name(blame.target)
+        waits = f"to revert them, approve {_joined([r.id for r in reverts[:MOST]], len(reverts) - MOST)}"
+        then = waits if reverts else "no revert is proposed yet"
+        then = "the target only observes, so nobody is stopped" if blame.observed else then
+        text = f"{where} is unwell (the check {name(blame.check)}) since {changes} of {name(blame.agent)} - {then}"
+        data: dict[str, Json] = {
+            "target": blame.target,
+            "environment": blame.environment,
+            "check": blame.check,
+            "agent": blame.agent,
+            "changes": list(blame.changes),
+            "opened": list(blame.opened),
+            "reverts": [revert.id for revert in reverts],
+        }
+        about = reverts[0].id if reverts else blame.changes[0]
+        key = f"health/{blame.target}/{blame.check}/{blame.agent}/{rfc3339(blame.at)}"
+        return Note(Event.HEALTH, key, text, f"{self.console}/changes/{about}", data, blame.environment)
 
     def test(self, by: str, channel: str, key: str) -> Note:
         """A person tries a channel."""

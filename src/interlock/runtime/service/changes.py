@@ -258,6 +258,14 @@ class Changes:
             raise
         return await self._revert(self._gate(original.target), original, wish, force, None)
 
+    async def propose_revert(self, change_id: str, by: str, note: str) -> Answer:
+        """Have people decide about the revert of an applied change that a part of Interlock (`by`) finds wanted: measured, rolled
+        back, and held for one person. Held already, that is the answer. Raises Rejected when there is nothing to revert."""
+        original = await self.get(change_id)
+        _can_be_reverted(original)
+        gate = self._gate(original.target)
+        return await self._revert(gate, original, None, False, None, proposed=by, note=note)
+
     async def revert_plan(self, change_id: str, *, force: bool = False) -> RevertPlan:
         """What a revert would do now: done on the target, and rolled back. Raises Rejected when there is nothing to revert."""
 
@@ -275,7 +283,15 @@ class Changes:
         return await rehearsed(unit)
 
     async def _revert(
-        self, gate: TargetGate, original: Change, wish: Approval | None, force: bool, uses: Change | None
+        self,
+        gate: TargetGate,
+        original: Change,
+        wish: Approval | None,
+        force: bool,
+        uses: Change | None,
+        *,
+        proposed: str = "",
+        note: str = "",
     ) -> Answer:
         terms = self._core.terms
 
@@ -292,9 +308,10 @@ class Changes:
         work, unit = await self._core.live(original.target).undo(
             original, parts, force=force, principal=principal
         )
-        gate.log("change.revert", change=original.id, by=wish.statement.person if wish else "quorum")
+        by = wish.statement.person if wish else proposed or "quorum"
+        gate.log("change.revert", change=original.id, by=by)
         noting = Noting(unit)
-        steps = revert(Revert(work, gate.target, original, root, wish, force, uses))
+        steps = revert(Revert(work, gate.target, original, root, wish, force, uses, proposed, note))
         answer = await self._drive(gate, steps, noting)
         if isinstance(answer, Permitted):
             return Permitted(answer.change, noting.conflicts)

@@ -132,7 +132,8 @@ class Switches:
         why = sentence(reason, "opening a breaker")
 
         def work(tx: Tx) -> Breaker:
-            moved = breaker.move(acts.switch(tx, scope), E.OPEN, by, why, tx.now())
+            row = tx.breaker(scope) or (Breaker(scope) if _may_be_made(tx, scope) else acts.switch(tx, scope))
+            moved = breaker.move(row, E.OPEN, by, why, tx.now())
             return acts.put_switch(tx, moved, "breaker", by)
 
         return await self._changed(work, by)
@@ -159,3 +160,10 @@ class Switches:
         announce.breaker(moved, by)
         (tell or self._core.notifiers.breaker)(moved, by)
         return moved
+
+
+def _may_be_made(tx: ReadTx, scope: str) -> bool:
+    """Whether it is one that is made on demand, of an agent and an environment that there are."""
+    environment = breaker.environment(breaker.environment_of(scope))
+    known = tx.breaker(environment) is not None and tx.agent(breaker.agent_of(scope)) is not None
+    return breaker.made_on_demand(scope) and known

@@ -110,6 +110,12 @@ def _signals(connection: Connection) -> None:
     schema.trips.create(connection)
 
 
+def _health(connection: Connection) -> None:
+    """Version 10: the health of targets, and the changes under watch."""
+    schema.health.create(connection)
+    schema.watched.create(connection)
+
+
 _AT_ONCE: Final = 2_000
 """Entries that a migration reads at a time."""
 
@@ -124,6 +130,8 @@ _LATER: Final = (
     schema.ledger_changes,
     schema.tracks,
     schema.trips,
+    schema.health,
+    schema.watched,
 )
 """Tables that a later version added, or made anew."""
 
@@ -137,6 +145,7 @@ MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (
     listed.upgrade,
     _entries_of_changes,
     _signals,
+    _health,
 )
 VERSION: Final = len(MIGRATIONS)
 

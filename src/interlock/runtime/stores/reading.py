@@ -27,13 +27,14 @@ from interlock.model.change import (
     TakenBack,
 )
 from interlock.model.errors import NotFound, Unavailable
+from interlock.model.health import Health, Watched
 from interlock.model.message import Message, MessageFilter
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket, TicketKind
 from interlock.model.signal import Track, Trip, TripFilter
 from interlock.model.usage import AgentUse, Asking
 from interlock.runtime import crypto
 from interlock.runtime.crypto import CannotOpen, MasterKey
-from interlock.runtime.stores import built, listing, messages, schema, tracks, usage
+from interlock.runtime.stores import built, health, listing, messages, schema, tracks, usage
 from interlock.runtime.stores.ledger_rows import Runner
 from interlock.runtime.stores.listed import SLICE_MS
 from interlock.runtime.stores.times import from_milliseconds, milliseconds
@@ -262,6 +263,24 @@ class SqlReadTx:
 
     def revision(self) -> int:
         return int(self._scalar(built.value_of(schema.revision, "value")))
+
+    def healths(self) -> Sequence[Health]:
+        return self._all(Health, health.all_of())
+
+    def health(self, target: str, check: str) -> Health | None:
+        return self._one(Health, health.one(target, check))
+
+    def watched(
+        self, target: str, since: datetime, until: datetime, intended_before: datetime
+    ) -> Sequence[Watched]:
+        times = (milliseconds(since) or 0, milliseconds(until) or 0, milliseconds(intended_before) or 0)
+        return self._all(Watched, health.watched(target, *times))
+
+    def watched_change(self, change_id: str) -> Watched | None:
+        return self._one(Watched, health.watched_change(change_id))
+
+    def blamed(self) -> Sequence[Watched]:
+        return self._all(Watched, health.blamed())
 
     def breakers(self) -> Sequence[Breaker]:
         return self._all(Breaker, _listed(schema.breakers))

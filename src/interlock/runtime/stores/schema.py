@@ -221,6 +221,30 @@ outbox = Table(
     Index("outbox_by_queue", "channel", "queued_at"),
 )
 
+health = Table(
+    "health",
+    metadata,
+    Column("target", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("doc", Text, nullable=False),
+    PrimaryKeyConstraint("target", "name"),
+)
+"""The checks of targets' health, each with its results."""
+
+watched = Table(
+    "watched",
+    metadata,
+    Column("change_id", Text, primary_key=True),
+    Column("target", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("intended_at", BigInteger, nullable=False),
+    Column("applied_at", BigInteger),
+    Column("blamed", Integer, nullable=False),
+    Column("doc", Text, nullable=False),
+    Index("watched_by_target", "target", "blamed", "applied_at"),
+)
+"""Applied changes that are under watch, and those that a check blames until their revert is proposed."""
+
 ledger_head = Table(
     "ledger_head",
     metadata,

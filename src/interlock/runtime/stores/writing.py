@@ -24,13 +24,14 @@ from interlock.model.breaker import Breaker, Reserved
 from interlock.model.budget import AMOUNTS, Amounts, Spending
 from interlock.model.change import Approval, Change, Review, TakenBack
 from interlock.model.errors import Conflict, NotFound, Rejected
+from interlock.model.health import Health, Watched
 from interlock.model.message import Message
 from interlock.model.people import Agent, AgentCredential, Grant, Person, Ticket
 from interlock.model.search import words_of
 from interlock.model.signal import Track, Trip
 from interlock.runtime import crypto
 from interlock.runtime.crypto import MasterKey
-from interlock.runtime.stores import built, mention, messages, schema, tracks
+from interlock.runtime.stores import built, health, mention, messages, schema, tracks
 from interlock.runtime.stores.ledger_rows import Runner
 from interlock.runtime.stores.reading import SqlReadTx, decode, key_label, payload_label, signing_label
 from interlock.runtime.stores.times import milliseconds
@@ -281,6 +282,23 @@ class SqlTx(SqlReadTx):
 
     def forget_spent(self, before: datetime) -> None:
         self.runner.write(delete(schema.spent).where(schema.spent.c.slice < milliseconds(before)))
+
+    # -- health
+
+    def put_health(self, state: Health) -> None:
+        self._put(schema.health, target=state.target, name=state.check, doc=_encode(state))
+
+    def drop_health(self, target: str, check: str) -> None:
+        self.runner.write(health.drop(target, check))
+
+    def put_watched(self, watched: Watched) -> None:
+        self._put(schema.watched, **health.watched_row(watched), doc=_encode(watched))
+
+    def drop_watched(self, change_id: str) -> None:
+        self.runner.write(health.drop_watched(change_id))
+
+    def forget_watched(self, before: datetime, target: str = "") -> None:
+        self.runner.write(health.forget_watched(milliseconds(before) or 0, target))
 
     # -- messages to people
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from interlock.connectors.postgres import preview
 from interlock.connectors.postgres.classify import StatementInfo
@@ -25,6 +25,7 @@ from interlock.connectors.postgres.target.catalogs import Catalogs
 from interlock.connectors.postgres.target.examination import examine
 from interlock.connectors.postgres.target.keeper import Keeper
 from interlock.connectors.postgres.target.pool import Pool
+from interlock.connectors.postgres.target.probe import probe
 from interlock.connectors.postgres.target.rerun import apply_unit, revert_unit
 from interlock.connectors.postgres.target.run import run
 from interlock.connectors.postgres.upstream import Upstream, open_upstream
@@ -215,6 +216,10 @@ class PgLive:
         done = await protection.change(self.name, self.roles, self.config.schemas, tables, on=on)
         self.schema_changed()
         return done
+
+    async def probe(self, statement: str, within: timedelta) -> str | None:
+        """Implements `sdk.probes.Probes`."""
+        return await probe(self.roles.observer or self.roles.upstream, statement, within)
 
     def reverting_role(self) -> UpstreamConfig:
         return self.roles.maintainer or self.roles.upstream

@@ -12,7 +12,7 @@ from interlock.control.signals import said
 from interlock.control.signals.said import Rule
 from interlock.control.signals.thresholds import Signals, Thresholds
 from interlock.model.base import Value
-from interlock.model.breaker import Breaker, BreakerState
+from interlock.model.breaker import Breaker, BreakerState, kind_of
 from interlock.model.budget import Use
 from interlock.model.signal import Mark, Trip
 from interlock.runtime.service.switches import Board, Spent
@@ -128,6 +128,7 @@ async def shown(visit: Visit) -> Answer:
             "scope": scope,
             "kind": kind,
             "name": name,
+            "agent": breaker.agent_of(scope),
             "row": about.row,
             "told": [_told(trip) for trip in about.trips],
             "counters": _counters(about.spent.uses),
@@ -180,15 +181,15 @@ def _matters(row: Breaker) -> bool:
 def _gravity(row: Breaker) -> tuple[int, int, str]:
     """Those that refuse, then those on probation; the widest first."""
     order = 1 if row.frozen and row.state is not BreakerState.OPEN else _ORDER[row.state]
-    kind = row.scope.partition("/")[0]
+    kind = kind_of(row.scope)
     return order, list(KINDS).index(kind) if kind in KINDS else len(KINDS), row.scope
 
 
 def _sections(rows: Iterable[Breaker]) -> list[Section]:
     of: dict[str, list[Breaker]] = {}
     for row in sorted(rows, key=_gravity):
-        kind = row.scope.partition("/")[0]
-        if _matters(row) or kind not in _PASSING:
+        kind = kind_of(row.scope)
+        if _matters(row) or not (kind in _PASSING or _in_environment(row.scope)):
             of.setdefault(kind, []).append(row)
     return [
         Section(kind, head, tuple(of[kind][:SHOWN]), max(0, len(of[kind]) - SHOWN))
@@ -197,9 +198,16 @@ def _sections(rows: Iterable[Breaker]) -> list[Section]:
     ]
 
 
+def _in_environment(scope: str) -> bool:
+    """Whether it is of one agent in one environment: there are as many as agents times environments, nearly all of them closed."""
+    return bool(breaker.environment_of(scope) and breaker.agent_of(scope))
+
+
 def _to_open(board: Board) -> list[str]:
     """What the form offers: the others are opened on their own page."""
-    wide = [row.scope for row in board.rows if row.scope.partition("/")[0] in _LASTING]
+    wide = [
+        row.scope for row in board.rows if kind_of(row.scope) in _LASTING and not _in_environment(row.scope)
+    ]
     closed = {row.scope for row in board.rows if row.state is not BreakerState.OPEN}
     return sorted((scope for scope in wide if scope in closed), key=lambda s: _gravity(Breaker(s)))[:500]
 

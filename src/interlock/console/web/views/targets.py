@@ -9,10 +9,11 @@ from interlock.console.web.visit import Answer, GoTo, Html, Visit
 from interlock.control import breaker, shown
 from interlock.model.base import Value
 from interlock.model.break_glass import BreakGlass
-from interlock.model.breaker import Breaker
+from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.errors import Rejected
 from interlock.runtime import durations
 from interlock.runtime.doctor import online as examine
+from interlock.runtime.health.service import CheckStatus
 from interlock.runtime.targets import TargetStatus
 from interlock.sdk.connector import Finding
 
@@ -26,6 +27,8 @@ class Environment(Value, frozen=True):
     strict: bool
     switch: Breaker | None
     targets: tuple[tuple[TargetStatus, Breaker | None, tuple[Finding, ...]], ...]
+    stopped: tuple[Breaker, ...] = ()
+    """Switches of single agents there that are not closed."""
 
 
 async def listed(visit: Visit) -> Answer:
@@ -38,15 +41,20 @@ async def listed(visit: Visit) -> Answer:
             settings.protection == "strict",
             switches.get(breaker.environment(name)),
             _targets(visit, name, switches),
+            _stopped(name, switches),
         )
         for name, settings in sorted(runtime.config.environments.items())
     ]
+    checks: dict[str, list[CheckStatus]] = {}
+    for check in await runtime.health_checks.statuses():
+        checks.setdefault(check.target, []).append(check)
     return Html(
         "targets/list.html",
         {
             "environments": made,
             "everything": switches.get(breaker.GLOBAL),
             "health": runtime.health(),
+            "checks": checks,
             "glass": visit.person in runtime.terms.break_glass.people,
             "minutes": runtime.terms.break_glass.minutes,
             "broken": _broken(await runtime.break_glass.list(), runtime.core.directory.now()),
@@ -61,6 +69,16 @@ def _broken(uses: Sequence[BreakGlass], now: datetime) -> dict[str, list[BreakGl
         if not use.change and (now < use.until or not use.reviewed_by):
             found.setdefault(use.target, []).append(use)
     return found
+
+
+def _stopped(environment: str, switches: Mapping[str, Breaker]) -> tuple[Breaker, ...]:
+    return tuple(
+        row
+        for scope, row in switches.items()
+        if breaker.environment_of(scope) == environment
+        and breaker.agent_of(scope)
+        and row.state is not BreakerState.CLOSED
+    )
 
 
 async def glass(visit: Visit) -> Answer:
