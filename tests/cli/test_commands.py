@@ -314,14 +314,14 @@ def test_the_report_and_the_proposals(furnished: Place) -> None:
     furnished.no("report", "--since", "ever", code=2)
 
 
-def test_what_would_have_tripped_is_told(furnished: Place) -> None:
+def test_what_would_have_tripped_is_told(own_place: Place) -> None:
     held(furnished)
-    found = furnished.ok("breaker", "tune", "--since", "1h", "--json").json
+    found = own_place.ok("breaker", "tune", "--since", "1h", "--json").json
     assert (found["changes"], found["complete"], found["snippet"]) == (1, True, "")
-    said = furnished.ok("breaker", "tune").out
+    said = own_place.ok("breaker", "tune").out
     assert "1 change" in said
     assert "too little happened to learn from" in said
-    furnished.no("breaker", "tune", "--since", "ever", code=2)
+    own_place.no("breaker", "tune", "--since", "ever", code=2)
 
 
 def test_ids_are_forgiving_and_wrong_ones_are_usage(furnished: Place) -> None:

@@ -360,7 +360,7 @@ async def test_in_governed_mode_a_reset_is_a_proposal(api: Api) -> None:
     await api.post("/api/v1/govern", FOUNDERS)
     answer = await dora.post("/console/breakers/reset", scope="environment/production", reason="over")
     assert answer.status_code == 303, main_of(answer.text)
-    assert re.fullmatch(r"/console/changes/CHG-\w+", answer.headers["location"])
+    assert re.fullmatch(r"/console/proposals/CHG-\w+", answer.headers["location"])
     assert "reset breaker" in main_of(await dora.read(answer.headers["location"]))
     assert await state(api, "environment/production") is BreakerState.OPEN
     assert "admins must agree" in main_of(await dora.read(one("environment/production")))
@@ -471,7 +471,7 @@ async def test_a_flood_is_stopped_and_its_way_is_on_the_page(api: Api) -> None:
     assert all(f'href="/console/changes/{change.id}"' in entry for change in held)
 
 
-@pytest.mark.parametrize("how", ["open", "frozen", "both", "probation", "halt"])
+@pytest.mark.parametrize("how", ["open", "frozen", "both", "probation"])
 async def test_a_refused_agent_is_told_who_ends_it(api: Api, how: str) -> None:
     switches, scope = api.runtime.switches, "environment/production"
     if how in ("open", "both", "probation"):
@@ -480,11 +480,7 @@ async def test_a_refused_agent_is_told_who_ends_it(api: Api, how: str) -> None:
         await switches.freeze("production", "the fair", by="uid/0")
     if how == "probation":
         await switches.reset(scope, "seen", by="uid/0")
-    file = api.runtime.config.halt_file
-    if how == "halt":
-        file.touch()
     answer = await api.send([["delete_like", "row/0001"]] if how == "probation" else FEW)
-    file.unlink(missing_ok=True)
     assert isinstance(answer, Refused)
     assert (answer.code, answer.retry) == ("breaker", False)
     expected = {
@@ -492,12 +488,8 @@ async def test_a_refused_agent_is_told_who_ends_it(api: Api, how: str) -> None:
         "frozen": "until people have ended the freeze",
         "both": "until it is put back by",
         "probation": "until it is put back by",
-        "halt": "until people have removed the kill switch",
     }
     assert expected[how] in answer.next
-    if how == "halt":
-        assert answer.see == ""
-        return
     assert answer.see == f"http://127.0.0.1:8470/console/breakers/one?scope={quote(scope, safe='')}"
     assert scope in answer.why
     assert {"frozen": "frozen", "open": "smoke", "both": "stopped", "probation": "on probation"}[

@@ -140,7 +140,7 @@ _DECIDES = """SELECT (SELECT json_agg(p ORDER BY name) FROM interlock.people p),
  (SELECT json_agg(a ORDER BY name) FROM interlock.agents a),
  (SELECT json_agg(g ORDER BY id) FROM interlock.grants g),
  (SELECT json_agg(c ORDER BY agent) FROM interlock.credentials c),
- (SELECT json_agg(b ORDER BY scope) FROM interlock.breakers b WHERE scope NOT LIKE 'session/%'),
+ (SELECT json_agg(b ORDER BY scope) FROM interlock.breakers b WHERE scope !~ '^(session|group|change)/|/agent/'),
  (SELECT json_agg(i ORDER BY name) FROM interlock.in_force i),
  (SELECT count(*) FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid
    WHERE relnamespace = 'interlock'::regnamespace AND tgenabled = 'O'),

@@ -141,7 +141,7 @@ def forget(shop: Shop, number: int) -> None:
     def older(tx: Any) -> None:
         track = tx.track(shop.agent)
         assert len(track.destructive) == 1, number
-        tx.put_track(shop.agent, msgspec.structs.replace(track, destructive=(), novel={}))
+        tx.put_track(shop.agent, msgspec.structs.replace(track, destructive=(), novel=()))
 
     shop.gateway.run(shop.gateway.runtime.store.transact(older))
 
@@ -160,8 +160,9 @@ def test_a_revert_passes_while_the_agent_is_stopped(shop: Shop) -> None:
 
 
 def test_three_kinds_of_destruction_that_are_new_open_the_agent(shop: Shop) -> None:
+    shop.make("CREATE SEQUENCE numbers")
     with shop.connect() as agent:
-        for statement in ("DROP TABLE spare1", "DROP VIEW v1"):
+        for statement in ("DROP TABLE spare1", "DROP VIEW v1", "DROP SEQUENCE numbers"):
             with fails("IL001"):
                 agent.execute(statement.encode())
     assert signals(shop) == [(Signal.NOVEL, "agent")]

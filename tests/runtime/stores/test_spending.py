@@ -131,7 +131,7 @@ def test_admission_costs_one_statement_more(pg18_backend: Backend) -> None:
         return len(heard)
 
     def admitted(tx: SqlTx) -> None:
-        assert tx.reserve("abcde") is None
+        assert tx.reserve("abcde").stop is None
         tx.spend([one(f"table/table t{n}") for n in range(10)], AT, AT - HOUR)
         assert tx.revision() == 5
 

@@ -23,7 +23,6 @@ from interlock.model.breaker import Breaker
 from interlock.model.signal import TripFilter
 from interlock.runtime.service import tuning
 from interlock.runtime.service.halts import Drilled, HaltState
-from interlock.runtime.service.names import sentence
 from interlock.runtime.service.tuning import Tuning
 
 
@@ -67,7 +66,7 @@ async def move(call: Call[Nothing, Move]) -> Breaker:
             return await switches.open(asked.scope, asked.reason, by=by)
         case BreakerMove.RESET:
             strong_enough(call.caller, "POST", light=False)
-            return await switches.reset(asked.scope, sentence(asked.reason, "resetting a breaker"), by=by)
+            return await switches.reset(asked.scope, asked.reason, by=by)
         case _:
             assert_never(asked.move)
 
