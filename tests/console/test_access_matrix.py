@@ -342,7 +342,12 @@ def governed(**more: Any) -> Make:
 
 def deciding(number: int) -> str:
     count = number % 90 + 3
-    told = {"environments": {"production": {}}, "quorums": {"two-sre": {"count": count, "group": "sre"}}}
+    quorums = {"two-sre": {"count": count, "group": "sre"}}
+    told = {
+        "api": {"public_url": "http://127.0.0.1:8470"},
+        "environments": {"production": {}},
+        "quorums": quorums,
+    }
     return json.dumps(told)
 
 
