@@ -12,7 +12,7 @@ STAMP := .venv/.interlock-installed
 JOBS ?= 2
 PYTEST_ARGS ?=
 
-.PHONY: help setup test check lint format demo bench bench-aws bench-console bench-breakers conformance conformance-aws oracle lock clean
+.PHONY: help setup test check lint format demo bench bench-aws bench-admission bench-console bench-breakers conformance conformance-aws oracle lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -55,6 +55,9 @@ bench: $(STAMP)  ## measure against direct PostgreSQL and pgbouncer
 bench-aws: $(STAMP)  ## measure the AWS gateway against direct calls and mitmproxy
 	@scripts/debian-packages mitmproxy || true
 	$(PYTHON_ENV)/python -m bench.aws $(BENCH_ARGS)
+
+bench-admission: $(STAMP)  ## measure what admission adds to an intent, on SQLite and PostgreSQL, as the history grows
+	$(PYTHON_ENV)/python -m bench.admission $(BENCH_ARGS)
 
 bench-console: $(STAMP)  ## measure the console's pages at a million changes, on SQLite and PostgreSQL
 	$(PYTHON_ENV)/python -m bench.console $(BENCH_ARGS)

@@ -315,7 +315,7 @@ def test_the_report_and_the_proposals(furnished: Place) -> None:
 
 
 def test_what_would_have_tripped_is_told(own_place: Place) -> None:
-    held(furnished)
+    held(own_place)
     found = own_place.ok("breaker", "tune", "--since", "1h", "--json").json
     assert (found["changes"], found["complete"], found["snippet"]) == (1, True, "")
     said = own_place.ok("breaker", "tune").out

@@ -125,6 +125,7 @@ def configuration(life: Life) -> str:
         "api": {"listen": "127.0.0.1:0"},
         "master_key": {"env": "MASTER"},
         "environments": {"production": {"protection": "strict"}},
+        "breakers": "off",
         "quorums": {"two-sre": {"count": 2, "group": "sre"}},
         "targets": {
             "shop": target(

@@ -15,6 +15,7 @@ from interlock.runtime.halting.switch import BY_FILE, KillSwitch
 from interlock.runtime.service.switches import Switches
 from interlock.sdk.connector import Held, Permitted, Principal, Refused
 from interlock.testing.installation import FEW, MANY, Installation
+from interlock.testing.store_signals import behaved_well
 from interlock.testing.toy import operations_of, work_of
 
 SAID = "everything is halted: fire"
@@ -372,8 +373,9 @@ def test_a_resume_closes_nothing_and_a_reset_resumes_nothing() -> None:
         service = switches(made)
         await service.open("global", "odd", by="person/ann")
         await service.halts.halt("fire", by="person/ann")
-        for _ in range(2):
-            await service.reset("global", "better", by="person/ann")
+        await service.reset("global", "better", by="person/ann")
+        made.store.now(lambda tx: behaved_well(tx, "global"))
+        await service.reset("global", "better still", by="person/ann")
         assert (await service.halts.state()).halted
         await service.open("global", "odd again", by="person/ann")
         await service.halts.resume("over", by="person/ann")
