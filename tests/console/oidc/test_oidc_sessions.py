@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 LIGHT = {
     "speak", "takeBackApproval", "addComment", "withdrawChange", "revertChange", "disablePerson", "revokePasskey", "unlinkPerson",
-    "disableAgent", "revokeGrant", "moveBreaker", "freeze", "breakGlass",
+    "disableAgent", "revokeGrant", "moveBreaker", "freeze", "halt", "breakGlass",
 }  # fmt: skip
 """Written down here as well: what is added to the table must be thought about."""
 
@@ -119,7 +119,7 @@ def test_pages_that_are_light() -> None:
     assert {p.path.removeprefix("/console/") for p in PAGES if p.light} == {
         "logout", "changes/{id}/sign", "changes/{id}/opened", "changes/{id}/take-back", "changes/{id}/comment",
         "changes/{id}/withdraw", "agents/{name}/disable", "grants/{id}/revoke", "people/{name}/disable",
-        "people/{name}/passkeys/{id}/revoke", "people/{name}/unlink", "environments/{name}/freeze", "policy/simulator",
+        "people/{name}/passkeys/{id}/revoke", "people/{name}/unlink", "environments/{name}/freeze", "halt", "policy/simulator",
             "targets/{name}/break-glass", "breakers/open",
     }  # fmt: skip
     assert all(p.method == "POST" and p.who is Who.PERSON for p in PAGES if p.light)
