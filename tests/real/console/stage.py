@@ -70,6 +70,8 @@ LONG = "a schema with a name that is as long as names of schemas may be, sixty-t
 async def _stopped(gateway: Gateway, held: str) -> None:
     """An agent on probation that tripped twice, a session and a group of a hostile name that are open."""
     switches = gateway.runtime.switches
+    if await gateway.runtime.store.read(lambda tx: tx.agent("runaway")) is not None:
+        return  # the gateway is one for all modules
     await gateway.runtime.agents.add("runaway", OWNER, by=BY)
 
     def trip(tx: Tx, scope: str, signal: Signal, steps: tuple[Mark, ...]) -> None:

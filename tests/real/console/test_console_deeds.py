@@ -113,13 +113,13 @@ def test_one_stops_everything_and_an_admin_lets_it_go_on(console: Console) -> No
 
 def test_one_stops_an_agent_and_an_environment_at_once(console: Console) -> None:
     gateway, dora = console.gateway, console.enrolled("dagny", "sre")
-    gateway.add_agent("runaway")
-    with gateway.connect("runaway") as agent:
+    gateway.add_agent("astray")
+    with gateway.connect("astray") as agent:
         agent.execute("SELECT 1")
-        page = dora.go("/console/agents/runaway")
+        page = dora.go("/console/agents/astray")
         expect(page.get_by_text("connected")).to_be_visible()
         page.get_by_text("Disable this agent").click()
-        page.get_by_role("button", name="Disable runaway now").click()
+        page.get_by_role("button", name="Disable astray now").click()
         expect(page.get_by_text("disabled", exact=True)).to_be_visible()
         with pytest.raises(psycopg.OperationalError):
             agent.execute("SELECT 1")
@@ -134,7 +134,9 @@ def test_one_stops_an_agent_and_an_environment_at_once(console: Console) -> None
     assert caught.value.sqlstate == "IL003"
     gateway.thaw()
     assert all(
-        b.state is BreakerState.CLOSED for b in gateway.run(gateway.runtime.switches.list()) if "/" in b.scope
+        b.state is BreakerState.CLOSED
+        for b in gateway.run(gateway.runtime.switches.list())
+        if b.scope.startswith(("environment/", "target/"))
     )
     assert dora.problems == []
 
