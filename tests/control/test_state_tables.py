@@ -147,3 +147,25 @@ def test_probation_lets_small_updates_pass_and_nothing_else(field: str) -> None:
     small = {"rows_updated", "rows_created", "share_updated", "share_deleted", "tables_emptied"}
     assert breaker.passes_probation(Totals(**{field: 1})) is (field in small)
     assert not breaker.passes_probation(Totals(rows_updated=60, rows_created=41))
+
+
+@pytest.mark.parametrize(
+    ("row", "over"),
+    [
+        (Breaker("change/CHG-1"), True),
+        (Breaker("change/CHG-1", state=BreakerState.OPEN), True),
+        (Breaker("group/shop/public"), True),
+        (Breaker("group/shop/public", state=BreakerState.OPEN), False),
+        (Breaker("group/shop/public", state=BreakerState.PROBATION), False),
+        (Breaker("environment/production/agent/fixer"), True),
+        (Breaker("environment/production/agent/fixer", state=BreakerState.OPEN), False),
+        (Breaker("environment/production"), False),
+        (Breaker("agent/fixer"), False),
+        (Breaker("session/S1"), False),
+    ],
+)
+def test_only_what_is_made_anew_when_asked_for_is_forgotten(row: Breaker, over: bool) -> None:
+    """No timer closes anything: what refuses stays, but for the breaker of a change that nobody can use any more."""
+    row = msgspec.structs.replace(row, moved_at=NOW)
+    assert breaker.is_over(row, NOW + timedelta(days=3)) is over
+    assert not breaker.is_over(row, NOW + timedelta(hours=47))

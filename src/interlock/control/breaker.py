@@ -159,9 +159,11 @@ def first_stop(scopes: Iterable[str], rows: Iterable[Breaker], *, through_freeze
 
 
 def is_over(breaker: Breaker, now: datetime) -> bool:
-    """Whether nothing can come through a switch any more: that of a change, long after it can have been used."""
-    made = breaker.moved_at
-    return breaker.scope.startswith(of_change("")) and made is not None and now - made > 2 * HELD_FOR
+    """Whether a switch can be forgotten: that of a change, long after it can have been used, and any other that is made on demand,
+    when it has been closed for as long. It is made anew when it is asked for; one that refuses, or is on probation, stays."""
+    long = breaker.moved_at is not None and now - breaker.moved_at > 2 * HELD_FOR
+    closed = breaker.state is S.CLOSED and not breaker.frozen
+    return long and (breaker.scope.startswith(of_change("")) or (closed and made_on_demand(breaker.scope)))
 
 
 def move(breaker: Breaker, event: BreakerEvent, by: str, reason: str, now: datetime) -> Breaker:

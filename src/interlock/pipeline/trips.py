@@ -134,7 +134,11 @@ def beyond(
     if terms.signals is None or terms.signals.of(change.environment, change.agent) is None:
         return
     words = f"{before.id} went beyond what was approved: {'; '.join(grown)}"
-    _open(tx, breaker.of_change(before.id), Signal.BEYOND_APPROVED, words, change, (), found)
+    trip = Trip(
+        tx.now(), breaker.of_change(before.id), Signal.BEYOND_APPROVED, change.agent, change.session,
+        change.environment, change.target, bodies.cut(words, 300),
+    )  # fmt: skip
+    open_by_itself(tx, trip, (change.agent,), found)
 
 
 def ended(tx: Tx, change: Change, settled: Settled, terms: Terms, found: Found | None) -> None:
@@ -274,31 +278,16 @@ def _keep(
     tx: Tx, before: Track, judged: Judged, unit: Seen, limits: Thresholds, found: Found | None
 ) -> tuple[Trip, ...]:
     """Store the track, and open what is to be opened; returns what was not open before."""
-    wider = judge.escalate(
-        judged.track, _again(tx, judged.openings, unit), unit.session, unit.at, limits, unit.agent
-    )
+    wider = judge.escalate(judged.track, judged.openings, unit.session, unit.at, limits, unit.agent)
     if wider.track != before:
         tx.put_track(unit.agent, wider.track)
-    opened = [t for o in wider.openings if (t := _open_for(tx, o, unit, found)) is not None]
+    causes = [_trip(opening, unit) for opening in wider.openings]
+    opened = [t for cause in causes if (t := open_by_itself(tx, cause, (unit.agent,), found)) is not None]
+    if causes:
+        again(tx, causes[0], found)
     stopped = [trip for trip in opened if trip.scope == breaker.agent(unit.agent)]
     wide = widen(tx, stopped[0], limits.agents_tripped, found) if stopped else None
     return (*opened, *([wide] if wide is not None else []))
-
-
-def _again(tx: ReadTx, openings: Sequence[Opening], unit: Seen) -> Iterable[Opening]:
-    """On probation any signal opens the breaker again, whatever it would have opened otherwise."""
-    yield from openings
-    if not openings:
-        return
-    principal = Principal(unit.agent, "", unit.session)
-    for scope in breaker.scopes_of(principal, unit.target, unit.environment):
-        row = tx.breaker(scope)
-        if (
-            row is not None
-            and row.state is BreakerState.PROBATION
-            and all(o.scope != scope for o in openings)
-        ):
-            yield Opening(Signal.PROBATION, scope, f"on probation: {openings[0].words}", openings[0].steps)
 
 
 def again(tx: Tx, cause: Trip, found: Found | None) -> None:
@@ -330,21 +319,11 @@ def widen(tx: Tx, cause: Trip, limit: int | None, found: Found | None) -> Trip |
     return open_by_itself(tx, wide, agents, found)
 
 
-def _open_for(tx: Tx, opening: Opening, unit: Seen, found: Found | None) -> Trip | None:
-    trip = Trip(
+def _trip(opening: Opening, unit: Seen) -> Trip:
+    return Trip(
         unit.at, opening.scope, opening.signal, unit.agent, unit.session, unit.environment, unit.target,
         bodies.cut(opening.words, 300), opening.steps,
     )  # fmt: skip
-    return open_by_itself(tx, trip, (unit.agent,), found)
-
-
-def _open(
-    tx: Tx, scope: str, signal: Signal, words: str, change: Change, agents: Sequence[str], found: Found | None
-) -> None:
-    trip = Trip(
-        tx.now(), scope, signal, change.agent, change.session, change.environment, change.target, bodies.cut(words, 300)
-    )  # fmt: skip
-    open_by_itself(tx, trip, agents or (change.agent,), found)
 
 
 def open_by_itself(tx: Tx, trip: Trip, agents: Sequence[str], found: Found | None) -> Trip | None:

@@ -281,3 +281,20 @@ def test_the_fake_keeps_what_is_in_force_alike() -> None:
     assert digest == hashlib.sha256(b"{}").hexdigest()
     fake.now(lambda tx: tx.drop_in_force())
     assert fake.now(lambda tx: (tx.in_force(), tx.in_force_content("config"))) == ({}, None)
+
+
+def test_thousands_of_scopes_are_reserved_like_one(store: SqlStore) -> None:
+    """A migration of a schema for each tenant is on the way of as many breakers."""
+    scopes = [f"group/shop/tenant{n:04d}" for n in range(2_500)]
+
+    def put(tx: Any) -> None:
+        for scope in scopes:
+            tx.note_breaker(
+                Breaker(scope, state=BreakerState.OPEN if scope.endswith("2400") else BreakerState.CLOSED)
+            )
+
+    transact(store, put)
+    found = transact(store, lambda tx: tx.reserve(scopes))
+    assert [row.scope for row in found.rows] == scopes
+    assert found.stop is not None
+    assert found.stop.scope == "group/shop/tenant2400"

@@ -42,6 +42,9 @@ _ID_WINDOW = 256
 _FIXED = frozenset({"id", "agent", "target", "environment", "content", "requested_at"})
 """What a change is, and never moves. SQLite writes the index of every column anew that an UPDATE names, equal or not."""
 
+_SCOPES = 64
+"""How many breakers one statement reserves. Few units are in the way of more: those of a schema for each tenant are."""
+
 _COUNTERS = 16
 """How many counters one statement adds to."""
 
@@ -244,12 +247,14 @@ class SqlTx(SqlReadTx):
         wanted = sorted(set(scopes)) or [""]  # asking for nothing admits nothing
         # FOR SHARE reads what is committed once a concurrent move has ended, and keeps the next one waiting until this
         # transaction ends (P8). On SQLite the write lock that is held already does the same.
-        scopes_given = {f"scope_{place}": scope for place, scope in enumerate(wanted)}
-        found = self.runner.execute(built.locked_breakers(len(wanted)), scopes_given)
-        rows = tuple(decode(Breaker, doc) for doc, *_ in found)
-        for _, scope, track, revision in found:
-            self._tracks[scope], self._revision = tracks.decoded(track), int(revision)
-        return Reserved(rows, first_stop(wanted, rows, through_freeze=through_freeze))
+        rows: list[Breaker] = []
+        for first in range(0, len(wanted), _SCOPES):
+            some = wanted[first : first + _SCOPES]
+            given = {f"scope_{place}": scope for place, scope in enumerate(some)}
+            for doc, scope, track, revision in self.runner.execute(built.locked_breakers(len(some)), given):
+                rows.append(decode(Breaker, doc))
+                self._tracks[scope], self._revision = tracks.decoded(track), int(revision)
+        return Reserved(tuple(rows), first_stop(wanted, rows, through_freeze=through_freeze))
 
     def track(self, agent: str) -> Track | None:
         scope = breaker_of(agent)
