@@ -1,5 +1,5 @@
-"""P1 and P9 where the gateway undoes a change: it works with rights of its own, and before the revert is recorded, so code that an agent
-has hung on a table must do nothing then that no rollback undoes."""
+"""P1 and P9 where the gateway undoes a change: it works with rights of its own, and before the revert is recorded, so code that
+an agent has hung on a table must do nothing then that no rollback undoes."""
 
 import secrets
 from collections.abc import Iterator
