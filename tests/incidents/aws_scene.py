@@ -5,21 +5,14 @@ A payload has a call a line: `service Operation {parameters}`, with comments, an
 
 import json
 import re
-from collections.abc import Callable
 from typing import Any, NamedTuple
+
+from tests.incidents import aws_networks, aws_things
 
 from interlock.testing.moto import MotoServer
 from interlock.testing.production import CAPABILITIES, furnish, template
 
 _CALL = re.compile(r"^([a-z0-9-]+) ([A-Za-z0-9]+) (\{.*\})\s*(?://.*)?$")
-_ROLE = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-        ],
-    }
-)
 
 
 class Asked(NamedTuple):
@@ -28,6 +21,42 @@ class Asked(NamedTuple):
     service: str
     operation: str
     parameters: dict[str, Any]
+
+
+class Scene:
+    """One incident's account. The same name, of the same service, is the same thing."""
+
+    def __init__(self, moto: MotoServer) -> None:
+        self._moto = moto
+        self._made: dict[tuple[str, str], Any] = {}
+
+    def staged(self, asked: Asked) -> Asked:
+        """Make what the call is about; the call with the account's own names in the place of placeholders."""
+        given = dict(asked.parameters)
+        if asked.service == "cloudformation":
+            return asked._replace(parameters=self._stack(asked))
+        if asked.operation.startswith(CREATES) and asked.service not in aws_networks.PARTS:
+            return asked
+        for name, make in ROWS.get(asked.service, {}).items():
+            if name in given:
+                known = (make.__name__, json.dumps(given[name]))
+                if known not in self._made:
+                    self._made[known] = make(self._moto, given[name], given)
+                given[name] = self._made[known]
+        return asked._replace(parameters=given)
+
+    def _stack(self, asked: Asked) -> dict[str, Any]:
+        given = {k: v for k, v in asked.parameters.items() if k != "TemplateURL"}
+        if not self._moto.client("cloudformation").describe_stacks()["Stacks"]:
+            furnish(self._moto)
+        if not asked.operation.startswith(("Create", "Update")):
+            return given
+        body = template()
+        if asked.operation == "UpdateStack":
+            # Another key: the table is made anew, and what was in it is gone.
+            for part in ("AttributeName: account, KeyType: HASH", "AttributeName: account, AttributeType: S"):
+                body = body.replace("{" + part + "}", "{" + part.replace("account", "customer") + "}")
+        return {**given, "TemplateBody": body, "Capabilities": CAPABILITIES}
 
 
 def calls_of(payload: str) -> list[Asked]:
@@ -44,147 +73,44 @@ def calls_of(payload: str) -> list[Asked]:
 
 
 def staged(moto: MotoServer, asked: Asked) -> Asked:
-    """Make what the call is about; the call with the account's own names in the place of placeholders."""
-    make = SCENES.get(asked.service)
-    return asked if make is None else asked._replace(parameters=make(moto, asked))
+    """One call, in an account of its own."""
+    return Scene(moto).staged(asked)
 
 
-def _stack(moto: MotoServer, asked: Asked) -> dict[str, Any]:
-    client = moto.client("cloudformation")
-    given = {k: v for k, v in asked.parameters.items() if k != "TemplateURL"}
-    if not client.describe_stacks()["Stacks"]:
-        furnish(moto)
-    if asked.operation == "DeleteStack":
-        return given
-    body = template()
-    if asked.operation == "UpdateStack":
-        # Another key: the table is made anew, and what was in it is gone.
-        body = body.replace(
-            "{AttributeName: account, KeyType: HASH}", "{AttributeName: customer, KeyType: HASH}"
-        )
-        body = body.replace(
-            "{AttributeName: account, AttributeType: S}", "{AttributeName: customer, AttributeType: S}"
-        )
-    return {**given, "TemplateBody": body, "Capabilities": CAPABILITIES}
+CREATES = ("Create", "Allocate", "Register", "Run", "Import")
+"""What such calls name is not there yet."""
 
-
-def _database(moto: MotoServer, asked: Asked) -> dict[str, Any]:
-    moto.client("rds").create_db_instance(
-        DBInstanceIdentifier=asked.parameters["DBInstanceIdentifier"], DBInstanceClass="db.m5.large", Engine="postgres",
-        AllocatedStorage=20, MasterUsername="root", MasterUserPassword="planted-db-password-77", BackupRetentionPeriod=7,
-    )  # fmt: skip
-    return asked.parameters
-
-
-def _cluster(moto: MotoServer, asked: Asked) -> dict[str, Any]:
-    client = moto.client("ecs")
-    client.create_cluster(clusterName=asked.parameters["cluster"])
-    client.register_task_definition(
-        family="web", containerDefinitions=[{"name": "web", "image": "web", "memory": 64}]
-    )
-    client.create_service(
-        cluster=asked.parameters["cluster"], serviceName="web", taskDefinition="web", desiredCount=2
-    )
-    return asked.parameters
-
-
-def _network(moto: MotoServer, asked: Asked) -> dict[str, Any]:
-    client = moto.client("ec2")
-    vpc = client.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    subnet = client.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
-    given = dict(asked.parameters)
-    if "RouteTableId" in given:
-        gateway = client.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
-        client.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
-        given["RouteTableId"] = client.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
-        client.create_route(
-            RouteTableId=given["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway
-        )
-    if "NetworkInterfaceId" in given:
-        made = client.create_network_interface(SubnetId=subnet)["NetworkInterface"]
-        given["NetworkInterfaceId"] = made["NetworkInterfaceId"]
-    if "VpcId" in given:
-        given["VpcId"] = vpc
-    return given
-
-
-def _group(moto: MotoServer, asked: Asked) -> dict[str, Any]:
-    """As large as the incident says, or of four where it only grows."""
-    wanted = asked.parameters["DesiredCapacity"]
-    size = 300 if wanted < 4 else 4
-    client = moto.client("autoscaling")
-    image = moto.client("ec2").describe_images()["Images"][0]["ImageId"]
-    client.create_launch_configuration(LaunchConfigurationName="l", ImageId=image, InstanceType="t3.micro")
-    client.create_auto_scaling_group(
-        AutoScalingGroupName=asked.parameters["AutoScalingGroupName"], LaunchConfigurationName="l", MinSize=0, MaxSize=400,
-        DesiredCapacity=size, AvailabilityZones=["us-east-1a"],
-    )  # fmt: skip
-    return asked.parameters
-
-
-def _zone(moto: MotoServer, asked: Asked) -> dict[str, Any]:
-    client = moto.client("route53")
-    zone = client.create_hosted_zone(Name="us-east-1.amazonaws.com.", CallerReference="1")["HostedZone"]["Id"]
-    changes = json.loads(json.dumps(asked.parameters["ChangeBatch"]["Changes"]))
-    for change in changes:
-        record = change["ResourceRecordSet"]
-        record.setdefault("TTL", 60)
-        record.setdefault("ResourceRecords", [{"Value": "10.0.0.1"}])
-        if "SetIdentifier" in record:
-            record.setdefault("Weight", 1)
-        made = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
-        client.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=made)
-    return {"HostedZoneId": zone.rpartition("/")[2], "ChangeBatch": {"Changes": changes}}
-
-
-def _organization(moto: MotoServer, asked: Asked) -> dict[str, Any]:
-    client = moto.client("organizations")
-    client.create_organization(FeatureSet="ALL")
-    root = client.list_roots()["Roots"][0]["Id"]
-    account = client.create_account(Email="a@example.org", AccountName="prod")["CreateAccountStatus"][
-        "AccountId"
-    ]
-    unit = client.create_organizational_unit(ParentId=root, Name="suspended")["OrganizationalUnit"]["Id"]
-    return {"AccountId": account, "SourceParentId": root, "DestinationParentId": unit}
-
-
-def _bucket(moto: MotoServer, asked: Asked) -> dict[str, Any]:
-    client = moto.client("s3")
-    client.create_bucket(Bucket=asked.parameters["Bucket"])
-    for key in ("a", *(f"k{number}" for number in range(29))):
-        client.put_object(Bucket=asked.parameters["Bucket"], Key=key, Body=b"data")
-    return asked.parameters
-
-
-def _key(moto: MotoServer, asked: Asked) -> dict[str, Any]:
-    client = moto.client("kms")
-    key = client.create_key()["KeyMetadata"]["KeyId"]
-    name = asked.parameters["KeyId"]
-    if name.startswith("alias/"):
-        client.create_alias(AliasName=name, TargetKeyId=key)
-    return {**asked.parameters, "KeyId": key}
-
-
-def _function(moto: MotoServer, asked: Asked) -> dict[str, Any]:
-    role = moto.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument=_ROLE)["Role"]["Arn"]
-    moto.client("lambda").create_function(
-        FunctionName=asked.parameters["FunctionName"], Runtime="python3.12", Handler="i.h", Role=role, Code={"ZipFile": _ZIP}
-    )  # fmt: skip
-    return asked.parameters
-
-
-_ZIP = bytes.fromhex("504b0506000000000000000000000000000000000000")
-
-SCENES: dict[str, Callable[[MotoServer, Asked], dict[str, Any]]] = {
-    "autoscaling": _group,
-    "cloudformation": _stack,
-    "ec2": _network,
-    "ecs": _cluster,
-    "kms": _key,
-    "lambda": _function,
-    "organizations": _organization,
-    "rds": _database,
-    "route53": _zone,
-    "s3": _bucket,
+t = aws_things
+ROWS: dict[str, dict[str, t.Maker]] = {
+    "autoscaling": {"AutoScalingGroupName": t.group},
+    "backup": {"BackupVaultName": t.vault},
+    "cloudtrail": {"Name": t.trail, "TrailName": t.trail},
+    "cloudwatch": {"AlarmNames": t.alarms},
+    "cognito-idp": {"UserPoolId": t.pool},
+    "dynamodb": {"TableName": t.table},
+    "ec2": aws_networks.NETWORK,
+    "ecr": {"repositoryName": t.repository},
+    "ecs": {"cluster": t.cluster},
+    "efs": {"FileSystemId": t.file_system},
+    "events": {"Rule": t.rule, "Name": t.rule},
+    "glue": {"DatabaseName": t.catalog},
+    "iam": {"RoleName": t.role, "UserName": t.user, "AccessKeyId": t.access_key, "PolicyArn": t.policy},
+    "kinesis": {"StreamName": t.stream},
+    "kms": {"KeyId": t.key},
+    "lambda": {"FunctionName": t.function},
+    "logs": {"logGroupName": t.log_group},
+    "organizations": aws_networks.ORGANIZATION,
+    "rds": {
+        "DBInstanceIdentifier": t.database,
+        "DBClusterIdentifier": t.cluster_of_databases,
+        "DBSnapshotIdentifier": t.snapshot_of_database,
+    },
+    "route53": {"HostedZoneId": aws_networks.zone},
+    "s3": {"Bucket": t.bucket},
+    "secretsmanager": {"SecretId": t.secret},
+    "sns": {"TopicArn": t.topic},
+    "sqs": {"QueueUrl": t.queue},
+    "ssm": {"Name": t.parameter, "Names": t.parameters},
+    "stepfunctions": {"stateMachineArn": t.state_machine},
 }
-"""By service: what an incident finds there. Calls to others find an empty account."""
+"""By service and parameter: what an incident finds there. Calls to others find an empty account."""

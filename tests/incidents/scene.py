@@ -10,6 +10,7 @@ import pglast
 from pglast import ast
 from pglast.parser import ParseError
 from pglast.visitors import Visitor
+from tests.incidents.scene_parts import Made, Others, Parts, made_by, quoted
 
 BASE = ("orders", "payments", "customers", "leads", "users")
 """Tables that are always there: what drops a schema must have something to lose."""
@@ -57,6 +58,9 @@ class Scene:
     revoked: set[str] = field(default_factory=set)
     views: set[str] = field(default_factory=set)
     made: set[str] = field(default_factory=set)
+    others: Others = field(default_factory=Others)
+    given: str = ""
+    own: Made = field(default_factory=Made)
 
     def table(self, name: str) -> Table:
         if "." in name:
@@ -65,25 +69,29 @@ class Scene:
 
     def sql(self, *, rows: int = ROWS) -> str:
         """The script that makes it; all names of tables are as written in the incident."""
-        lines = [f"CREATE SCHEMA IF NOT EXISTS {_quoted(s)};" for s in sorted(self.schemas - {"public"})]
-        for name in sorted({*self.tables, *BASE} - self.made):
+        given = made_by(self.given)
+        schemas = self.schemas - self.own.schemas - {"public"}
+        lines = [f"CREATE SCHEMA IF NOT EXISTS {quoted(s)};" for s in sorted(schemas)]
+        lines += self.others.before if not self.given else []
+        there = self.made | self.others.no_tables | given.relations | self.own.relations
+        there |= {n for n in self.tables if n.rpartition(".")[0] in self.own.schemas - {""}}
+        for name in sorted({*self.tables, *BASE} - there):
             lines += _table(name, self.tables.get(name, Table()), rows, keyed=name not in self.filled)
-        for name in sorted(self.views - set(self.tables)):
-            lines.append(f"CREATE VIEW {_quoted(name)} AS SELECT * FROM orders;")
+        for name in sorted(self.views - set(self.tables) - there):
+            lines.append(f"CREATE VIEW {quoted(name)} AS SELECT * FROM orders;")
         for name, arguments in sorted(self.functions.items()):
-            given = ", ".join(arguments)
+            if name in given.functions | self.own.functions:
+                continue
+            taken = ", ".join(arguments)
             lines.append(
-                f"CREATE FUNCTION {_quoted(name)}({given}) RETURNS int LANGUAGE sql AS"
+                f"CREATE FUNCTION {quoted(name)}({taken}) RETURNS int LANGUAGE sql AS"
                 " 'DELETE FROM payments; DELETE FROM orders; SELECT 1';"
             )
+        lines += [self.given + ";"] if self.given else self.others.lines
         lines += [
-            f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {_quoted(role)};" for role in sorted(self.revoked)
+            f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {quoted(role)};" for role in sorted(self.revoked)
         ]
         return "\n".join(lines)
-
-
-def _quoted(name: str) -> str:
-    return ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))
 
 
 def _literal(text: str) -> str:
@@ -125,13 +133,12 @@ def _table(name: str, table: Table, rows: int, *, keyed: bool) -> list[str]:
             "created_at": "timestamptz",
         }
     shape = ", ".join(
-        f"{_quoted(c)} {kind}" + (" PRIMARY KEY" if c == "id" and keyed else "")
-        for c, kind in columns.items()
+        f"{quoted(c)} {kind}" + (" PRIMARY KEY" if c == "id" and keyed else "") for c, kind in columns.items()
     )
     values = ", ".join(_values(c, kind, table.wanted.get(c, [])) for c, kind in columns.items())
     return [
-        f"CREATE TABLE {_quoted(name)} ({shape});",
-        f"INSERT INTO {_quoted(name)} SELECT {values} FROM generate_series(1, {rows}) i;",
+        f"CREATE TABLE {quoted(name)} ({shape});",
+        f"INSERT INTO {quoted(name)} SELECT {values} FROM generate_series(1, {rows}) i;",
     ]
 
 
@@ -153,11 +160,13 @@ def _type(argument: ast.Node) -> str:
 # -- reading the incident
 
 
-def scene_of(payload: str) -> Scene:
-    """What an incident's SQL names, also in the texts that it would execute."""
-    scene = Scene()
+def scene_of(payload: str, given: str = "") -> Scene:
+    """What an incident's SQL names, also in the texts that it would execute. `given` is SQL that makes what cannot be told from
+    that (what hangs on a table, and which code runs by itself)."""
+    scene = Scene(given=given, own=made_by(payload))
     for statement in _statements(payload):
         _Reader(scene)(statement)
+        Parts(scene.others)(statement)
         for text in _texts(statement):
             for inner in _statements(text):
                 _Reader(scene)(inner)

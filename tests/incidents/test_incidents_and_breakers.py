@@ -37,7 +37,7 @@ def stage(request: pytest.FixtureRequest, pg18: PgCluster, tmp_path: Path) -> It
     """An incident's database; which version does not matter to breakers."""
     incident = request.param
     database = pg18.create_database(f"t_{secrets.token_hex(6)}")
-    scene = scene_of(incident["payload"])
+    scene = scene_of(incident["payload"], incident.get("given", ""))
     found = max([len(v) for t in scene.tables.values() for v in t.wanted.values()], default=0)
     sql.build(database, scene, rows=100 if incident in sql.BENIGN else max(10, 2 * found))
     with Gateway(database, tmp_path, agents=(), top=BREAKERS) as gateway:

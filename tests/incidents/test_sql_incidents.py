@@ -1,7 +1,8 @@
 """Documented incidents and bypasses, replayed through the gateway by real clients; what counts is the database afterwards.
 
-`incidents.jsonl` has one a line; `INTERLOCK_INCIDENTS` may name another file of the same form. Only those of the surface `sql`
-are for Postgres. `expected` tells what must come of it: `ALLOW` passes without anyone asked; everything else must not take effect
+`incidents.jsonl` and `found.jsonl` have one a line; `INTERLOCK_INCIDENTS` may name another file of the same form. Only those of the
+surface `sql` are for Postgres. Whatever a payload names is made first (`scene`); `given` is SQL that makes what cannot be told from
+it. `expected` tells what must come of it: `ALLOW` passes without anyone asked; everything else must not take effect
 unapproved, and so must what has no expectation.
 """
 
@@ -27,12 +28,27 @@ from interlock.model.operation import Action
 from interlock.testing.gateway import EVERYTHING, ROLES, Gateway, prepare
 from interlock.testing.pg import PgCluster, PgDatabase
 
-OWN = Path(__file__).with_name("incidents.jsonl")
+OWN = [Path(__file__).with_name(name) for name in ("incidents.jsonl", "found.jsonl")]
+MISSING = (
+    "42P01",
+    "42703",
+    "42883",
+    "42704",
+    "3F000",
+    "42601",
+    "42804",
+    "42P13",
+    "42P16",
+    "42809",
+    "42P17",
+    "23503",
+)
+"""SQLSTATEs by which the server says that what is named is not there, or is something else: then the scene does not fit."""
 _STATE = re.compile(r"(?:ERROR|FATAL):\s+(\w{5}):")
 
 
 def read() -> list[dict[str, Any]]:
-    files = [OWN, *(Path(p) for p in [os.environ.get("INTERLOCK_INCIDENTS", "")] if p)]
+    files = [*OWN, *(Path(p) for p in [os.environ.get("INTERLOCK_INCIDENTS", "")] if p)]
     lines = [line for file in files for line in file.read_text("utf-8").splitlines() if line.strip()]
     found = {item["id"]: item for item in map(json.loads, lines)}
     return [item for item in found.values() if item["surface"] == "sql"]
@@ -143,7 +159,7 @@ def stage(request: pytest.FixtureRequest, pg: PgCluster, tmp_path: Path) -> Iter
     database = pg.create_database(f"t_{secrets.token_hex(6)}")
     benign = incident in BENIGN
     # In a large table a small change is small; otherwise what is found is a large part of what is there.
-    scene = scene_of(incident["payload"])
+    scene = scene_of(incident["payload"], incident.get("given", ""))
     found = max([len(v) for t in scene.tables.values() for v in t.wanted.values()], default=0)
     build(database, scene, rows=100 if benign else max(10, 2 * found))
     with Gateway(database, tmp_path, agents=()) as gateway:
@@ -163,18 +179,24 @@ def test_does_not_take_effect_unapproved(stage: Stage, way: str) -> None:
     assert stage.gateway.changes(ChangeState.APPLIED) == []
     assert stage.gateway.ledger_ok()
     if way != "psycopg in a transaction":
-        # The harm was possible: without the gateway it happens.
-        assert not could(stage) or stage.state() != stage.before, "the scene does not fit the incident"
+        # The harm was possible: without the gateway it happens, or the role has no right to it.
+        direct = by_itself(stage)
+        assert direct not in MISSING, f"the scene does not fit the incident: {direct}"
+        if not direct and stage.state() == stage.before:
+            # Locks, signals and what is read leave no trace: it must be the gateway that said no.
+            assert came_of_it.startswith("IL"), came_of_it
 
 
-def could(stage: Stage) -> bool:
-    """Do what the incident does where nothing but the role's own rights stands in its way; whether those allow it."""
+def by_itself(stage: Stage) -> str:
+    """Do what the incident does where nothing but the role's own rights stands in its way: the SQLSTATE, or an empty text."""
     with stage.database.connect(user=ROLES.upstream, autocommit=True) as connection:
         try:
-            connection.execute(stage.payload.encode())
-        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidCatalogName):
-            return False
-    return True
+            cursor = connection.execute(stage.payload.encode())
+            while cursor.nextset():
+                pass
+        except psycopg.Error as error:
+            return error.sqlstate or "lost"
+    return ""
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -107,7 +107,8 @@ def _decide(work: Work, target: Target, asked: Change | None) -> Steps[Verdict]:
         return Stop(Refused("unavailable", why, retry=True), note=True)
     preview = yield from ask(c.RunPreview())
     measurement = preview.measurement
-    if isinstance(first.decision, Permit) and asked is None and questions.nothing_happens(work, measurement):
+    free = preview.certain and questions.nothing_happens(work, measurement)
+    if isinstance(first.decision, Permit) and asked is None and free:
         return Free()
     # 3. With the effects and all rules.
     second = yield from _decide_effects(work, target, measurement, EvidenceHeld())

@@ -60,7 +60,8 @@ class Preview(Value, frozen=True):
     encoding, empty when nothing can be undone. `marker` is what `Live.settle` needs to learn the outcome after a crash;
     `partly` in the marker of a revert says that it leaves something as it is. `conflicts` are rows that others touched
     since (of a forced revert). `sample` is what people may be shown of it, when the before-image does not tell
-    (`Samples`). `facts` are what breakers are told beside the effects."""
+    (`Samples`). `facts` are what breakers are told beside the effects. `certain` tells that what was found holds until the
+    work is executed: only then is work that changes nothing executed without an intent (P1)."""
 
     measurement: Measurement
     undo: tuple[bytes, ...] = ()
@@ -68,6 +69,7 @@ class Preview(Value, frozen=True):
     conflicts: tuple[RowConflict, ...] = ()
     sample: Sample | None = None
     facts: Facts = Facts()
+    certain: bool = True
 
 
 class Cause(enum.Enum):

@@ -34,7 +34,7 @@ class Step(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Reach:
     """Everything that may run. `defines` tells that definitions may change underway; `calls` are names of built-in functions,
-    `types` the types whose values may be read in."""
+    `types` the types whose values may be read in; `writes` are those of the relations that may be written."""
 
     hazards: tuple[str, ...] = ()
     functions: frozenset[int] = frozenset()
@@ -42,6 +42,7 @@ class Reach:
     defines: bool = False
     calls: frozenset[str] = frozenset()
     types: frozenset[int] = frozenset()
+    writes: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,7 @@ def reach(
         defines,
         frozenset(calls),
         frozenset(step.oid for step in seen if step.what == "t"),
+        frozenset(step.oid for step in seen if step.what == "w"),
     )
 
 

@@ -33,6 +33,7 @@ def any_ddl(ctx: Context, raw: RawStatement, draft: Draft, rule: StatementRule) 
         draft.reaches(reach(ctx.catalog, functions=functions))
         return
     calls.apply(ctx, draft, facts, runs=False)
+    later.runs_with_writes(ctx, raw, facts, draft)
     draft.reaches(
         reach(
             ctx.catalog,

@@ -6,14 +6,19 @@ themselves: those of the open transaction count for what follows in it, those of
 
 from collections.abc import Iterator
 
+from msgspec import structs
+
 from interlock.connectors.postgres.catalog import reach
 from interlock.connectors.postgres.classify import calls
 from interlock.connectors.postgres.classify.context import Context
 from interlock.connectors.postgres.classify.draft import Draft
 from interlock.connectors.postgres.parse import Facts, Name, Node, RawStatement, collect
+from interlock.connectors.postgres.parse.facts import relation
 from interlock.connectors.postgres.parse.walk import constant, strings
 from interlock.connectors.postgres.verbs.functions import rule_of
 from interlock.connectors.postgres.verbs.rules import FunctionKind, words
+from interlock.model.effect import ChangeKind
+from interlock.model.operation import Resource
 
 LATER = words(
     """CompositeTypeStmt CreateCastStmt CreateDomainStmt CreateEventTrigStmt CreateForeignTableStmt CreateFunctionStmt
@@ -22,6 +27,25 @@ LATER = words(
 """Definitions that run nothing of what they name when they are made."""
 
 _HARMLESS = (FunctionKind.READ, FunctionKind.UNDONE, FunctionKind.UNCALLABLE)
+
+
+_EXPRESSIONS = words("AlterTableStmt AlterDomainStmt IndexStmt")
+"""Definitions of what is there already, with expressions that are evaluated when others write to it."""
+
+
+def runs_with_writes(ctx: Context, raw: RawStatement, facts: Facts, draft: Draft) -> None:
+    """A default, check or index expression whose code writes runs in others' transactions from now on, as a trigger does; what it
+    does then is not measured now."""
+    if raw.tag not in _EXPRESSIONS:
+        return
+    found = reach(ctx.catalog, functions=calls.functions_of(ctx, facts), operators=facts.operators)
+    names = [ctx.catalog.relations[oid].label for oid in sorted(found.writes) if oid in ctx.catalog.relations]
+    if names:
+        node = raw.body.get("relation")
+        subject = ctx.relation_resources(relation(node))[0] if node else Resource("database", "*")
+        weakened = calls.predicted(subject, ChangeKind.WEAKENED, "what it does meanwhile is not undone")
+        detail = f"code that may change {', '.join(names[:3])} runs with what others write"
+        draft.side_effects.append(structs.replace(weakened, detail=detail))
 
 
 def brings(ctx: Context, raw: RawStatement, draft: Draft) -> None:

@@ -4,7 +4,7 @@ from interlock.connectors.postgres.catalog import reach
 from interlock.connectors.postgres.classify import calls, objects
 from interlock.connectors.postgres.classify.context import Context
 from interlock.connectors.postgres.classify.draft import Draft
-from interlock.connectors.postgres.parse import RawStatement
+from interlock.connectors.postgres.parse import Node, RawStatement
 from interlock.connectors.postgres.parse.facts import relation
 from interlock.connectors.postgres.verbs.rules import Way
 from interlock.connectors.postgres.verbs.statements import ROWS
@@ -44,6 +44,33 @@ def maintenance(ctx: Context, raw: RawStatement, draft: Draft) -> None:
     ]
     draft.reaches(reach(ctx.catalog, reads=oids, bodies=texts))
     draft.changes_catalog = keeps
+    if _keeps_others_out(raw):
+        why = f"{draft.verb} keeps others from it until it is stored anew"
+        subjects = dict.fromkeys(r for held in draft.operations.values() for r in held)
+        effects = [calls.predicted(subject, ChangeKind.UPDATED, why) for subject in subjects]
+        (draft.side_effects if keeps else draft.immediate).extend(effects)
+
+
+def _keeps_others_out(raw: RawStatement) -> bool:
+    """Whether nobody else can write to the table (or use it at all) for as long as its contents take (manual, section 13.3.1)."""
+    given = [item["DefElem"] for item in (*raw.body.get("options", ()), *raw.body.get("params", ()))]
+    on = {wish.get("defname") for wish in given if _on(wish)}
+    match raw.tag:
+        case "VacuumStmt":
+            return "full" in on
+        case "ReindexStmt":
+            return "concurrently" not in on
+        case _:
+            return True
+
+
+def _on(wish: Node) -> bool:
+    """Whether an option is on: so it is when it is only named (`defGetBoolean`)."""
+    if "arg" not in wish:
+        return True
+    ((_, value),) = wish["arg"].items()
+    said = next(iter(value.values()), 0) if isinstance(value, dict) else value
+    return str(said).lower() not in ("0", "false", "off")
 
 
 def checkpoint(ctx: Context, raw: RawStatement, draft: Draft) -> None:

@@ -9,7 +9,7 @@ from pglast import ast
 from interlock.connectors.postgres import answer
 from interlock.connectors.postgres.classify import Control, StatementInfo
 from interlock.connectors.postgres.codec import build
-from interlock.connectors.postgres.session.asked.items import Item, own_name
+from interlock.connectors.postgres.session.asked.items import own_name
 from interlock.connectors.postgres.session.conversation.batch import Batch, Reply
 from interlock.connectors.postgres.session.ending import failing, finish
 from interlock.connectors.postgres.session.transaction import Savepoint, Transaction
@@ -283,31 +283,3 @@ async def _forward(worker: "Worker", info: StatementInfo) -> bool:
         worker.record(info)
     worker.complete(reply.tag)
     return True
-
-
-async def outside(worker: "Worker", item: Item, *, alone: bool) -> bool:
-    """VACUUM and its like: outside any transaction block, and read-only, so that code in index expressions changes nothing."""
-    info = item.info
-    assert info is not None
-    if worker.tx is not None or not alone:
-        text = f"{info.verb} cannot run inside a transaction block"
-        worker.reject(build.error_response("ERROR", "25001", text))
-        return False
-    decision = worker.channel.gate.check(worker.channel.principal, info.operations)
-    if isinstance(decision, Forbid):
-        worker.channel.gate.refused(worker.channel.principal, info.operations, decision)
-        worker.fail(answer.refusal(decision))
-        return False
-    exchange = worker.channel.exchange
-    batch = exchange.batch()
-    batch.client(item.kind, item.raw, item.done)
-    if item.kind != "Q":
-        batch.sync()
-    error = await exchange.run(batch)
-    batch = exchange.batch()
-    batch.own(FLUSH_COUNTERS)
-    batch.sync()
-    await exchange.run(batch)
-    if error is not None:
-        failing.failed(worker, [info], error.sqlstate)
-    return error is None

@@ -105,8 +105,11 @@ class Watch:
 
 
 def _open(channel: Channel) -> Transaction | None:
-    """The gated transaction that is open on the server and not being committed: what is committed is soon over, or in doubt."""
+    """The gated transaction that is open on the server and not being committed (what is committed is soon over, or in doubt), or
+    the maintenance that runs outside of one."""
     worker = channel.worker
+    if worker is not None and worker.maintaining is not None:
+        return worker.maintaining
     tx = worker.tx if worker is not None and not worker.committing else None
     return tx if tx is not None and tx.begun else None
 

@@ -17,7 +17,7 @@ from interlock.connectors.postgres.session.asked import segment
 from interlock.connectors.postgres.session.asked.items import Item, own_name
 from interlock.connectors.postgres.session.beforehand import defining, images
 from interlock.connectors.postgres.session.conversation.batch import Batch
-from interlock.connectors.postgres.session.ending import failing, finish
+from interlock.connectors.postgres.session.ending import failing, finish, outside
 from interlock.connectors.postgres.session.ending.record import Record
 from interlock.connectors.postgres.session.transaction import Transaction
 from interlock.connectors.postgres.session.wishes import virtual
@@ -237,7 +237,7 @@ async def _special(worker: "Worker", item: Item, *, alone: bool) -> bool:
         case Way.SETTING:
             return await virtual.perform(worker, item)
         case Way.OUTSIDE:
-            return await control.outside(worker, item, alone=alone)
+            return await outside.perform(worker, item, alone=alone)
         case Way.IMMEDIATE:
             return await finish.immediate(worker, item, alone=alone)
         case Way.GATED:

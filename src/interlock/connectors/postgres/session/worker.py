@@ -39,6 +39,8 @@ class Worker:
         channel.worker = self
         self.tx: Transaction | None = None
         self.committing = False
+        # The maintenance that runs outside any transaction, and keeps others from a table.
+        self.maintaining: Transaction | None = None
         self.suspicious = False
         self._frames: list[tuple[int, bytes]] = []
         self.withheld = b""

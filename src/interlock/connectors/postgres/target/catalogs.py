@@ -3,11 +3,11 @@
 import asyncio
 import dataclasses
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TypeAlias
 
 from interlock.connectors.postgres.alike import Example, example, shape
-from interlock.connectors.postgres.catalog import FINGERPRINT_QUERY, QUERIES, Catalog, impure_type
+from interlock.connectors.postgres.catalog import FINGERPRINT_QUERY, QUERIES, Catalog, impure_type, reach
 from interlock.connectors.postgres.classify import StatementInfo, Way, classify
 from interlock.connectors.postgres.queries import QueryFailed
 from interlock.model.errors import Unavailable
@@ -91,6 +91,11 @@ class Catalogs:
         """Whether parameters of these types (object ids) may run somebody's code when they are read in."""
         assert self._catalog is not None
         return any(impure_type(self._catalog, oid) for oid in types)
+
+    def hazards(self, tables: Collection[int]) -> Sequence[str]:
+        """What outlives a rollback, or cannot be looked through, of the code that runs when these tables (oids) are written."""
+        assert self._catalog is not None
+        return reach(self._catalog, writes=tables).hazards
 
     def changed(self) -> None:
         """They have changed, or may have."""

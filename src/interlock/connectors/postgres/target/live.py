@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from interlock.connectors.postgres import preview
@@ -260,6 +260,10 @@ class PgLive:
 
     def impure(self, types: Sequence[int]) -> bool:
         return self._catalogs.impure(types)
+
+    def hazards(self, tables: Collection[int]) -> Sequence[str]:
+        """Implements `target.rerun.Reverts`."""
+        return self._catalogs.hazards(tables)
 
     def schema_changed(self) -> None:
         self._catalogs.changed()

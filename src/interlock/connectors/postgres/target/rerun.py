@@ -20,9 +20,9 @@ from interlock.connectors.postgres.queries import (
 )
 from interlock.connectors.postgres.session.channel import Channel
 from interlock.connectors.postgres.session.conversation.exchange import Exchange
-from interlock.connectors.postgres.session.ending import replay
+from interlock.connectors.postgres.session.ending import outside, replay
 from interlock.connectors.postgres.session.ending.record import REVERT, Record, digest_of
-from interlock.connectors.postgres.session.ending.unit import GatedUnit
+from interlock.connectors.postgres.session.ending.unit import Decided, GatedUnit
 from interlock.connectors.postgres.session.server import Server
 from interlock.connectors.postgres.session.transaction import Transaction
 from interlock.connectors.postgres.session.worker import Worker
@@ -44,6 +44,9 @@ class Reverts(Server, Protocol):
     def reverting_role(self) -> UpstreamConfig:
         """The maintainer, or the role that agents run as when there is none."""
 
+    def hazards(self, tables: Collection[int]) -> Sequence[str]:
+        """What no rollback undoes of the code that runs when tables (by oid) are written."""
+
 
 class AppliedUnit:
     """An approved change, run again from its record as the agent it belongs to."""
@@ -53,10 +56,11 @@ class AppliedUnit:
         self._record = record
         self._principal = principal
         self._upstream: Upstream | None = None
-        self._unit: GatedUnit | None = None
+        self._unit: GatedUnit | Decided | None = None
 
     async def preview(self) -> Preview:
-        """Connect with the recorded settings, run the statements, measure. Raises Rejected, Unavailable."""
+        """Connect with the recorded settings, run the statements, measure. What no rollback undoes is not run yet. Raises Rejected,
+        Unavailable."""
         record = self._record
         try:
             self._upstream = await self._server.connect(record.agent, record.settings)
@@ -67,6 +71,9 @@ class AppliedUnit:
         worker = Worker(channel)
         channel.exchange = Exchange(self._upstream.write, worker.sink, lambda kind, raw: None)
         self._upstream.set_receiver(channel.exchange.received, channel.exchange.lost)
+        if (item := replay.alone(worker, record.statements)) is not None:
+            self._unit = outside.first_decided(worker, item)
+            return await self._unit.preview()
         old = Transaction(
             explicit=True, begin=record.begin, asked=list(record.statements), settings=dict(record.settings)
         )
@@ -129,8 +136,13 @@ class RevertUnit:
         try:
             self._connection = await SqlConnection.connect(self._server.reverting_role(), settings)
             fingerprint = self._server.identity.fingerprint
+            await self._server.look()
             steps = undo.revert(
-                self._parts, force=self._force, fingerprint=fingerprint, search_path=self._search_path
+                self._parts,
+                force=self._force,
+                fingerprint=fingerprint,
+                search_path=self._search_path,
+                hazards=self._server.hazards,
             )
             reverted = await self._run(steps)
             statements = preview.first().statements

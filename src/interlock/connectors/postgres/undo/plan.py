@@ -7,8 +7,9 @@ of the revert (a line in an audit table) stays, and shows when the revert is mea
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from interlock.connectors.postgres.image import Row
 from interlock.connectors.postgres.preview.context import Captured
@@ -35,6 +36,8 @@ DEFAULT_PATH = '"$user", public'
 _BEGIN: Statement = ("BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE", ())
 _BUSY = ("55P03", "40P01")
 _PASSES = 3
+Hazards: TypeAlias = Callable[[Collection[int]], Sequence[str]]
+"""What code would run that no rollback undoes when rows of tables (by oid) are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +81,15 @@ def plan(
     unfilled: Collection[str] = (),
     orders: Orders | None = None,
     values: bool = False,
+    hazards: Hazards = lambda tables: (),
 ) -> Steps[Reverted]:
     """Undo, on the `maintainer` connection: in an open read-write transaction of isolation READ COMMITTED under
     `queries.CANONICAL_SETTINGS`. The caller measures it and commits, or rolls back. `search_path` is the one that the change ran
     under: triggers may depend on it. `unfilled` are tables whose rows stay in the trash: only in a trial, by one who may not reach
     it. What was there before goes in again. With `values` those that the change took from sequences are given back where that is
     exact (not in a trial: setting a sequence is for good).
+
+    `hazards` tells what of the code that runs with it is for good.
 
     Raises Conflicting, which names rows and columns, when what the change had set was set, deleted or made anew since (unless
     `force`: then the columns that the change had set are set back all the same, and what cannot be is left and reported);
@@ -100,6 +106,7 @@ def plan(
         yield from definitions.check(image.definitions, force=force)
         yield from definitions.structure(image.definitions, objects)
     yield from resolve(image)
+    _look_through(image.tables.values(), hazards)
     todos: list[Todo] = []
     for stored in image.tables.values():
         todos.append((yield from _compare(stored, force)))
@@ -140,8 +147,22 @@ def plan(
     )
 
 
+def _look_through(tables: Collection[Stored], hazards: Hazards) -> None:
+    """Triggers, checks and what they call run with rights that agents do not have, before the revert is recorded: none of it may
+    be for good."""
+    found = hazards([stored.table.oid for stored in tables])
+    if found:
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        raise Rejected(f"no rollback would undo what runs with it: {found[0]}{more}. Nothing was changed")
+
+
 def revert(
-    parts: Sequence[bytes], *, force: bool, fingerprint: str = "", search_path: str = DEFAULT_PATH
+    parts: Sequence[bytes],
+    *,
+    force: bool,
+    fingerprint: str = "",
+    search_path: str = DEFAULT_PATH,
+    hazards: Hazards = lambda tables: (),
 ) -> Steps[Reverted]:
     """`plan` in a transaction of its own, which it opens on the `maintainer` connection and leaves open, to be measured and
     committed. Work that was tried in vain would be measured too, and make the revert itself look as if it could not be
@@ -149,7 +170,13 @@ def revert(
     orders = Orders()
     yield from ask(Ask("maintainer", (_BEGIN,)))
     done = yield from plan(
-        parts, force=force, fingerprint=fingerprint, search_path=search_path, orders=orders, values=True
+        parts,
+        force=force,
+        fingerprint=fingerprint,
+        search_path=search_path,
+        orders=orders,
+        values=True,
+        hazards=hazards,
     )
     if not orders.failures:
         return done
@@ -158,7 +185,13 @@ def revert(
     orders.replay = True
     return (
         yield from plan(
-            parts, force=force, fingerprint=fingerprint, search_path=search_path, orders=orders, values=True
+            parts,
+            force=force,
+            fingerprint=fingerprint,
+            search_path=search_path,
+            orders=orders,
+            values=True,
+            hazards=hazards,
         )
     )
 

@@ -85,6 +85,12 @@ SELECT DISTINCT p.polrelid::pg_catalog.text FROM pg_catalog.pg_policy AS p
  WHERE p.polpermissive AND p.polrelid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])
 """
 
+_USERS = """
+SELECT r.rolname::pg_catalog.text FROM pg_catalog.pg_roles AS r
+ WHERE r.rolname OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.name[])
+   AND r.rolname OPERATOR(pg_catalog.<>) SESSION_USER
+"""
+
 _ESTIMATES = """
 SELECT c.oid::pg_catalog.text,
        pg_catalog.greatest(c.reltuples::pg_catalog.int8, pg_catalog.pg_stat_get_live_tuples(c.oid))::pg_catalog.text
@@ -119,7 +125,8 @@ class CatalogRow:
 @dataclass(slots=True)
 class CatalogDiff:
     """The transaction's DDL. `depends` leads from an address (class, oid) to what it is a part of
-    (class, oid, column number); `permitting` are the changed relations with a policy that lets rows be seen.
+    (class, oid, column number); `permitting` are the changed relations with a policy that lets rows be seen, `users` the other
+    roles that are called like a new schema.
     """
 
     created: list[CatalogRow] = field(default_factory=list)
@@ -130,6 +137,12 @@ class CatalogDiff:
     depends: dict[tuple[int, int], set[tuple[int, int, int]]] = field(default_factory=dict)
     estimates: dict[int, int] = field(default_factory=dict)
     permitting: set[int] = field(default_factory=set)
+    users: set[str] = field(default_factory=set)
+
+    def shadowing(self) -> list[CatalogRow]:
+        """New schemas that come first in the search path of a role of their name, for what it does not qualify."""
+        schemas = [row for row in _named_anew(self) if row.catalog == "pg_namespace"]
+        return [row for row in schemas if row.values.get("nspname") in self.users]
 
     @property
     def empty(self) -> bool:
@@ -195,17 +208,27 @@ def _details(result: CatalogDiff) -> Steps[None]:
     made = [str(row.oid) for row in result.created if row.catalog not in _KEYS]
     gone = [str(row.oid) for row in result.deleted if row.catalog not in _KEYS]
     changed = [str(old.oid) for old, _ in result.updated if old.catalog == "pg_class"]
+    schemas = [str(r.values.get("nspname")) for r in _named_anew(result) if r.catalog == "pg_namespace"]
     asked = [
         Ask("observer", ((_DEPENDS, (array(gone),)), (_ESTIMATES, (array(gone + changed),)))),
-        Ask("agent", ((_DEPENDS, (array(made),)), (_PERMITTING, (array(changed),)))),
+        Ask(
+            "agent",
+            ((_DEPENDS, (array(made),)), (_PERMITTING, (array(changed),)), (_USERS, (array(schemas),))),
+        ),
     ]
     [(observer, agent)] = yield from together([_both(*asked)])
     for rows in (observer[0], agent[0]):
         for cls, oid, ref_class, ref, sub in rows:
             to = result.depends.setdefault((int(cls or 0), int(oid or 0)), set())
             to.add((int(ref_class or 0), int(ref or 0), int(sub or 0)))
+    result.users = {str(name) for (name,) in agent[2]}
     result.permitting = {int(oid or 0) for (oid,) in agent[1]}
     result.estimates = {int(oid or 0): int(number or 0) for oid, number in observer[1]}
+
+
+def _named_anew(result: CatalogDiff) -> list[CatalogRow]:
+    """The new versions of what was made, or may have been renamed."""
+    return [*result.created, *(new for _, new in result.updated)]
 
 
 def _both(first: Ask, second: Ask) -> Steps[tuple[list[Rows], list[Rows]]]:

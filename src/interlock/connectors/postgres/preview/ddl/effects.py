@@ -61,6 +61,7 @@ _INDEX_MEANING = [
 ]
 REMADE = "dropped and made anew"
 NOT_UNDONE = "this kind of change cannot be undone yet"
+SHADOWS = "the role of this name finds here first what it does not qualify"
 VALUES_LOST = "the values of the column were not kept"
 
 Address = tuple[int, int, int]
@@ -92,6 +93,8 @@ def objects(diff: CatalogDiff, contents: dict[int, int]) -> Ddl:
         if (row.catalog, row.key) not in same and not is_internal(row) and not _part(row, gone, diff):
             _delete(row, ddl, gone)
     _update(diff, ddl)
+    for row in diff.shadowing():
+        ddl.effects.append(_effect(resource(row), ChangeKind.HIDDEN, SHADOWS, reversible=True))
     ddl.effects = _replacements(ddl.effects)
     for counts in diff.unreadable:
         ddl.effects += _unreadable(counts.oid, counts.inserted, counts.updated, counts.deleted)
@@ -310,7 +313,7 @@ def _subject(old: CatalogRow, new: CatalogRow) -> Resource:
 
 def restarted(rows: tuple[CatalogRow, CatalogRow], found: Restart) -> Effect:
     """The effect of a sequence that was stored anew."""
-    change = ChangeKind.REWOUND if found.back else ChangeKind.UPDATED
+    change = ChangeKind.REWOUND if found.back else ChangeKind.WEAKENED if found.spent else ChangeKind.UPDATED
     return _effect(_subject(*rows), change, found.words)
 
 

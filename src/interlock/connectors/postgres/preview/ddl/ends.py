@@ -3,10 +3,13 @@
 What is made together with its table is not looked at: nobody relies on it yet.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from interlock.connectors.postgres.preview.ddl.catalog_diff import CatalogRow
+from interlock.connectors.postgres.verbs.functions import rule_of
+from interlock.connectors.postgres.verbs.operators import OPERATORS
 from interlock.model.effect import ChangeKind
 
 _BEFORE, _INSTEAD = 1 << 1, 1 << 6
@@ -71,6 +74,32 @@ def _new_policy(row: CatalogRow) -> Meaning | None:
     return Meaning(ChangeKind.PERMISSION, "new policy: more rows may be seen or written")
 
 
+_FIRST_USER_OID = 16384
+"""What is below came with the server (access/transam.h)."""
+
+
+def _new_function(row: CatalogRow) -> Meaning | None:
+    if row.values.get("prosecdef"):
+        return Meaning(
+            ChangeKind.PERMISSION, "new function that runs with its owner's rights, whoever calls it"
+        )
+    types = [int(oid) for oid in re.findall(r"\d+", str(row.values.get("proargtypes")))]
+    if rule_of(str(row.values.get("proname"))) is not None and all(oid < _FIRST_USER_OID for oid in types):
+        return Meaning(
+            ChangeKind.WEAKENED, "new function called like a built-in one: others may call it unawares"
+        )
+    return None
+
+
+def _new_operator(row: CatalogRow) -> Meaning | None:
+    types = [int(str(row.values.get(side) or 0)) for side in ("oprleft", "oprright")]
+    if row.values.get("oprname") in OPERATORS and all(oid < _FIRST_USER_OID for oid in types):
+        return Meaning(
+            ChangeKind.WEAKENED, "new operator called like a built-in one: others may use it unawares"
+        )
+    return None
+
+
 def _gone_policy(row: CatalogRow) -> Meaning | None:
     if row.values.get("polpermissive") is False:
         return Meaning(ChangeKind.WEAKENED, "restrictive policy dropped: rows that it kept back may be seen")
@@ -91,7 +120,9 @@ _PUBLISHED = {
 
 _NEW: dict[str, Callable[[CatalogRow], Meaning | None]] = {
     "pg_constraint": _new_constraint,
+    "pg_operator": _new_operator,
     "pg_policy": _new_policy,
+    "pg_proc": _new_function,
     "pg_rewrite": _new_rule,
     "pg_trigger": _new_trigger,
     **{name: _always(ChangeKind.REPLICATION, f"{what} created") for name, what in _PUBLISHED.items()},

@@ -70,7 +70,6 @@ _AS_A_WHOLE: Mapping[str, tuple[ChangeKind, str]] = {
     "pg_publication_rel": (ChangeKind.REPLICATION, "which rows and columns are published"),
     "pg_replication_origin": (ChangeKind.REPLICATION, "origin of replication"),
     "pg_seclabel": (ChangeKind.PERMISSION, "security label"),
-    "pg_sequence": (ChangeKind.SETTING, "parameters"),
     "pg_shdescription": (ChangeKind.UPDATED, "comment"),
     "pg_shseclabel": (ChangeKind.PERMISSION, "security label"),
     "pg_statistic_ext": (ChangeKind.SETTING, "statistics"),
@@ -247,6 +246,33 @@ def _enum(old: CatalogRow, new: CatalogRow, fields: set[str], around: Around) ->
         yield Meaning(ChangeKind.UPDATED, "values of the enumeration sorted otherwise")
 
 
+_FEW = 1_000_000
+"""Numbers: a sequence that has no more than these in all may be used up soon."""
+
+
+def _sequence(old: CatalogRow, new: CatalogRow, fields: set[str], around: Around) -> Iterator[Meaning]:
+    if new.values.get("seqcycle") and "seqcycle" in fields:
+        yield Meaning(ChangeKind.REWOUND, "begins anew at its end: numbers come again")
+    was, now = _span(old), _span(new)
+    if (was[0] > 0) != (now[0] > 0):
+        yield Meaning(ChangeKind.REWOUND, "counts the other way: numbers come again")
+    elif now[1] < was[1] or _numbers(now) < min(_numbers(was), _FEW):
+        yield Meaning(ChangeKind.WEAKENED, "ends sooner: whoever needs a number after that fails")
+    elif fields:
+        yield Meaning(ChangeKind.SETTING, "parameters changed")
+
+
+def _span(row: CatalogRow) -> tuple[int, int, int]:
+    """The step of a sequence, and how far it goes in the direction of it: its end, and its beginning."""
+    step, low, high = (int(str(row.values.get(name) or 0)) for name in ("seqincrement", "seqmin", "seqmax"))
+    return (step, high, low) if step > 0 else (step, -low, -high)
+
+
+def _numbers(span: tuple[int, int, int]) -> int:
+    step, end, begin = span
+    return (end - begin) // max(1, abs(step))
+
+
 def _index(old: CatalogRow, new: CatalogRow, fields: set[str], around: Around) -> Iterator[Meaning]:
     if "indisreplident" in fields:
         yield Meaning(ChangeKind.REPLICATION, "replica identity changed")
@@ -265,6 +291,7 @@ _RULES = {
     "pg_enum": _enum,
     "pg_index": _index,
     "pg_publication": _publication,
+    "pg_sequence": _sequence,
     "pg_class": _relation,
     "pg_attribute": _column,
     "pg_constraint": _constraint,

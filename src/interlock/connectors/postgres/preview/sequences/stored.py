@@ -26,18 +26,21 @@ SELECT l.relation::pg_catalog.text FROM pg_catalog.pg_locks AS l
    AND l.relation OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[]) AND l.mode OPERATOR(pg_catalog.=) 'AccessExclusiveLock'
 """
 _STATE = """
-SELECT s.last_value::pg_catalog.text, s.is_called::pg_catalog.text, p.seqincrement::pg_catalog.text
+SELECT s.last_value::pg_catalog.text, s.is_called::pg_catalog.text, p.seqincrement::pg_catalog.text,
+       p.seqmin::pg_catalog.text, p.seqmax::pg_catalog.text
   FROM {} AS s, pg_catalog.pg_sequence AS p WHERE p.seqrelid OPERATOR(pg_catalog.=) $1::pg_catalog.oid
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """The number that the sequence would have given next, and the one it gives now; `before` is None when it could not be told."""
+    """The number that the sequence would have given next, and the one it gives now; `before` is None when it could not be told.
+    `end` is the last one that it can give."""
 
     before: int | None
     now: int
     step: int
+    end: int
 
     @property
     def back(self) -> bool:
@@ -47,13 +50,31 @@ class Restart:
         return self.now < self.before if self.step > 0 else self.now > self.before
 
     @property
+    def spent(self) -> bool:
+        """Whether most of the numbers that were left are skipped."""
+        if self.before is None:
+            return False
+        return 2 * abs(self.end - self.now) < abs(self.end - self.before) or self._beyond
+
+    @property
+    def _beyond(self) -> bool:
+        return self.now > self.end if self.step > 0 else self.now < self.end
+
+    @property
     def words(self) -> str:
         """What happened, for people."""
         if self.before is None:
             return f"restarted at {self.now}"
         if self.before == self.now:
             return f"stored anew, goes on at {self.now}"
-        return f"{'set back' if self.back else 'set forward'} from {self.before} to {self.now}"
+        way = (
+            "set back"
+            if self.back
+            else "most of its numbers skipped: set forward"
+            if self.spent
+            else "set forward"
+        )
+        return f"{way} from {self.before} to {self.now}"
 
 
 def state(name: Sequence[str], oid: int) -> Statement:
@@ -63,7 +84,7 @@ def state(name: Sequence[str], oid: int) -> Statement:
 
 def next_value(rows: Rows) -> tuple[int, int]:
     """The reply to `state`: the number that comes next, and the step."""
-    ((last, called, step),) = rows
+    ((last, called, step, *_),) = rows
     return int(last or 0) + (int(step or 0) if called == "true" else 0), int(step or 0)
 
 
@@ -90,10 +111,12 @@ def _mine(changed: Mapping[int, tuple[CatalogRow, CatalogRow]], oids: Sequence[i
     return answered(reply)
 
 
-def _now(rows: Rows, before: tuple[int, int] | None) -> tuple[int, int]:
+def _now(rows: Rows, before: tuple[int, int] | None) -> tuple[int, int, int]:
     now, step = next_value(rows)
     # The direction is that in which numbers were given: turning it round is no way to call a step back a step forward.
-    return now, before[1] if before else step
+    step = before[1] if before else step
+    ((*_, lowest, highest),) = rows
+    return now, step, int((highest if step > 0 else lowest) or 0)
 
 
 def _old(row: CatalogRow, oid: int, hidden: bool) -> Steps[tuple[int, int] | None]:

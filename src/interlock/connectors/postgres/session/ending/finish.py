@@ -183,7 +183,7 @@ def work_of(worker: "Worker", tx: Transaction) -> Work:
     )
 
 
-async def _admit(worker: "Worker", tx: Transaction, unit: "units.GatedUnit | units.ImmediateUnit") -> bool:
+async def _admit(worker: "Worker", tx: Transaction, unit: "units.GatedUnit | units.Decided") -> bool:
     channel = worker.channel
     worker.committing = True
     try:
@@ -267,6 +267,13 @@ async def immediate(worker: "Worker", item: Item, *, alone: bool) -> bool:
         why = f"{what} may have an effect that a rollback does not undo, so it must be sent on its own"
         worker.fail(answer.forbidden(why, "Send this statement alone, outside a transaction."))
         return False
+    return await decide_first(worker, item, units.ImmediateUnit(worker, item))
+
+
+async def decide_first(worker: "Worker", item: Item, unit: "units.Decided") -> bool:
+    """Decide a statement that stands alone before anything of it runs. True when it is done; else the error was sent."""
+    info = item.info
+    assert info is not None
     decision = worker.channel.gate.check(worker.channel.principal, info.operations)
     if isinstance(decision, Forbid):
         worker.channel.gate.refused(worker.channel.principal, info.operations, decision)
@@ -278,4 +285,4 @@ async def immediate(worker: "Worker", item: Item, *, alone: bool) -> bool:
     if held is not None and not await approved_meanwhile(worker, held.change):
         worker.tx = None
         return False
-    return await _admit(worker, worker.tx, units.ImmediateUnit(worker, item))
+    return await _admit(worker, worker.tx, unit)

@@ -1,5 +1,6 @@
 """Runs a recorded transaction again, statement by statement, with nobody listening, up to the decision."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING
@@ -70,6 +71,25 @@ async def run(worker: "Worker", old: Transaction, *, compare: bool = False) -> A
         worker.withheld = withheld
 
 
+def lasting(info: StatementInfo) -> bool:
+    """Whether a rollback would not undo a statement, so that it is decided, and recorded, before it runs."""
+    return bool(info.escapes) or info.way in (Way.IMMEDIATE, Way.OUTSIDE, Way.REFUSED)
+
+
+def alone(worker: "Worker", statements: Sequence[Asked]) -> Item | None:
+    """The one statement of a record that is decided before it runs; None when it can be tried, and rolled back. Raises Rejected
+    when only the agent can send it (its parameters are bound on a connection of its own)."""
+    if len(statements) != 1:
+        return None
+    (asked,) = statements
+    infos = worker.channel.classify(asked.sql)
+    if len(infos) != 1 or not lasting(infos[0]) or infos[0].way is Way.REFUSED:
+        return None
+    if asked.extended:
+        raise Rejected("it has parameters, and no rollback undoes it: let the agent send it again")
+    return _simple(infos[0], asked)
+
+
 def _code(error: bytes) -> str:
     code = sqlstate(error).decode(errors="replace")
     return f" (SQLSTATE {code})" if code else ""
@@ -85,6 +105,10 @@ async def _statement(worker: "Worker", asked: Asked, formats: tuple[int, ...]) -
     info = infos[0]
     if info.way is Way.CONTROL:
         return await control.perform(worker, info)
+    if lasting(info):
+        # It was not so when it was approved, or does not stand alone: nothing of it may run before its intent is recorded.
+        worker.fail(build.error_response("ERROR", "0A000", "no rollback would undo it"))
+        return False
     if info.copy == "in":
         worker.fail(build.error_response("ERROR", "0A000", "the rows of COPY FROM STDIN are not kept"))
         return False

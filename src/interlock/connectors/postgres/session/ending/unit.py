@@ -1,7 +1,7 @@
 """The units of work that a session hands to the core: an open, measured transaction; and a statement whose effect no rollback
 undoes."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -19,10 +19,18 @@ from interlock.connectors.postgres.session.ending import finish
 from interlock.connectors.postgres.session.transaction import Transaction
 from interlock.connectors.postgres.undo import proof
 from interlock.model.change import Measurement
-from interlock.sdk.connector import Preview, Settled
+from interlock.sdk.connector import Preview, Settled, Unit
 
 if TYPE_CHECKING:
     from interlock.connectors.postgres.session.worker import Worker
+
+
+class Decided(Unit, Protocol):
+    """A unit that is decided before anything of it runs. `error` is the server's own when it failed."""
+
+    error: bytes
+    catalogs_changed: bool
+    has_temp: bool
 
 
 class GatedUnit:
