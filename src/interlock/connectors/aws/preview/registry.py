@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from interlock.connectors.aws.preview.data import buckets, items, objects, queues, tables
+from interlock.connectors.aws.preview.data import buckets, items, messages, objects, queues, tables
 from interlock.connectors.aws.preview.estate import capacity, instances, networks, records
 from interlock.connectors.aws.preview.hanging import identity as identities
 from interlock.connectors.aws.preview.hanging import network, services
@@ -22,6 +22,7 @@ TABLES: tuple[Table, ...] = (
     identity.TABLE,
     instances.TABLE,
     items.TABLE,
+    messages.TABLE,
     network.TABLE,
     networks.TABLE,
     objects.TABLE,
