@@ -32,6 +32,9 @@ async def describe(what: Classified, calls: Calls, seen: Seen, own_accounts: Seq
     effects = await _ask(survey, row) if row is not None else _by_table(survey)
     effects = [*effects, *_quiet(survey, row, effects), *_blind(survey, effects)]
     effects = [_again(survey, effect) for effect in effects]
+    if not effects:
+        # There is no transaction that shows that nothing happens: a call that isn't a read is one that may change something.
+        effects = [Effect(survey.main, ChangeKind.SETTING, 0, Unit.OBJECTS, Evidence.PREDICTED)]
     return Described(tuple(effects), survey.state or None, tuple(survey.settings), tuple(survey.notes))
 
 
