@@ -9,7 +9,7 @@ import pytest
 
 from interlock.model.change import Change, ChangeState, Measurement
 from interlock.model.decision import Decision, EvidenceHeld, Forbid, Hold, Permit, Rehearse, Target
-from interlock.model.effect import ChangeKind, Effect, Unit
+from interlock.model.effect import ChangeKind, Effect, Evidence, Unit
 from interlock.model.errors import Conflict, Rejected, Unavailable
 from interlock.model.operation import Action, Operation, Resource
 from interlock.pipeline import commands as c
@@ -28,6 +28,9 @@ LOSS = Measurement(
 )
 PREVIEW = Preview(LOSS, (b"undo",), {"xid": "7"})
 NOTHING = Preview(Measurement(()))
+NONE_YET = Preview(
+    Measurement((Effect(Resource("bucket", "b"), ChangeKind.DELETED, 0, Unit.ITEMS, Evidence.PLANNED),))
+)
 HOLD = Hold(("quorum:two-sre",), ("rows",))
 EVIDENCE = EvidenceHeld(quorums=("two-sre",))
 BASIS = c.Basis(4, ("G1",))
@@ -97,6 +100,13 @@ TRANSCRIPTS: dict[str, tuple[list[Line], Answer]] = {
     "nothing happens, and it fails": (
         [*FIRST[:2], (c.RunPreview, NOTHING), (c.Execute, Settled(False, "deadlock"))],
         Refused("failed", "deadlock", retry=True),
+    ),
+    "nothing would happen as it is planned, which proves nothing": (
+        [
+            *FIRST[:2], (c.RunPreview, NONE_YET), (c.Decide, decided(Permit())), (c.Intend, GOING), (c.Execute, Settled(True)),
+            LATER,
+        ],
+        Permitted(now(ChangeState.APPLIED)),
     ),
     "nothing happens, but it needs people even so": (
         [

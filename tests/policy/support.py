@@ -8,6 +8,7 @@ from interlock.model.effect import Totals
 from interlock.model.operation import Action, Resource
 from interlock.model.people import Agent, Grant, Quorum
 from interlock.policy.engine import Engine
+from interlock.policy.limits import Limits
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SHOP = Target("shop", "postgres", "production", strict=True)
@@ -51,6 +52,7 @@ def engine(
     agents: Iterable[Agent] = (AGENT,),
     guardrails: str = "default",
     narrow: bool = True,
+    limits: Limits | None = None,
 ) -> Engine:
     """An engine whose policy directory holds `texts`; by default the agent may do everything on both targets."""
     everything = (grant(1), grant(2, target="lab"))
@@ -61,6 +63,7 @@ def engine(
         extra_texts={f"extra{number}.cedar": text for number, text in enumerate(texts)},
         guardrails=guardrails,
         narrow=narrow,
+        limits=limits or Limits(),
     )
 
 

@@ -25,6 +25,8 @@ BOUNDARIES = [
     ("tables-emptied", Totals(tables_emptied=0), Totals(tables_emptied=1)),
     ("rows-updated", Totals(rows_updated=1_000), Totals(rows_updated=1_001)),
     ("rows-updated-share", Totals(share_updated=30), Totals(share_updated=31)),
+    ("messages-sent", Totals(messages_sent=0), Totals(messages_sent=1)),
+    ("messages-taken", Totals(messages_taken=0), Totals(messages_taken=1)),
     ("permissions-changed", Totals(permissions_changed=0), Totals(permissions_changed=1)),
     ("irreversible", Totals(irreversible=0), Totals(irreversible=1)),
     ("effects-unknown", Totals(unknown=0), Totals(unknown=1)),
@@ -177,4 +179,6 @@ def test_a_quorum_that_is_not_configured_is_not_loaded() -> None:
 
 
 def test_the_shipped_files_are_in_the_package() -> None:
-    assert set(shipped.templates()) == {"doubt.cedar", "objects.cedar", "rights.cedar", "rows.cedar"}
+    assert set(shipped.templates()) == {
+        "doubt.cedar", "messages.cedar", "objects.cedar", "rights.cedar", "rows.cedar"
+    }  # fmt: skip

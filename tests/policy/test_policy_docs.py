@@ -4,6 +4,7 @@ import pathlib
 import re
 
 import pytest
+import yaml
 from tests.policy.support import engine
 
 from interlock.policy import cases, cedar, shipped
@@ -12,6 +13,12 @@ from interlock.policy.load import Policy
 
 DOC = (pathlib.Path(__file__).parents[2] / "docs" / "policy.md").read_text("utf-8")
 RULES = tuple(engine().policies.values())
+USUAL, _, QUEUES = DOC.partition("## Queues, topics and events")
+
+
+def examples(kind: str, text: str) -> list[str]:
+    found: list[str] = re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
+    return found
 
 
 def part(name: str) -> str:
@@ -46,14 +53,22 @@ def test_the_list_of_effects() -> None:
     assert part("effects") == ", ".join(f"`{name}`" for name in re.findall(r"(\w+): Long", effects[1]))
 
 
-@pytest.mark.parametrize("text", re.findall(r"```cedar\n(.*?)```", DOC, re.DOTALL))
+@pytest.mark.parametrize("text", examples("cedar", USUAL))
 def test_the_examples_are_policies(text: str) -> None:
     assert "prices-need-a-plan" in engine(text).policies
 
 
-@pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", DOC, re.DOTALL))
+@pytest.mark.parametrize("text", examples("toml", USUAL))
 def test_the_examples_are_cases_that_pass(text: str) -> None:
     assert [result.what for result in cases.run(engine(), "docs", text)] == [""]
+
+
+def test_the_example_of_queues() -> None:
+    (limits,), (rule,), (file,) = (examples(kind, QUEUES) for kind in ("yaml", "cedar", "toml"))
+    given = Limits(**yaml.safe_load(limits)["limits"])
+    assert [result.what for result in cases.run(engine(rule, limits=given), "docs", file)] == [""] * 5
+    without = [result.case for result in cases.run(engine(rule), "docs", file) if result.what]
+    assert without[:2] == ["the sender sends to its queue", "the worker is done with messages of its queue"]
 
 
 def test_the_shipped_texts_are_cedar_as_they_are_rendered() -> None:

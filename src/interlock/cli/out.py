@@ -142,6 +142,8 @@ _WORDS: tuple[tuple[str, str, Unit | None], ...] = (
     ("permissions_changed", "rights changed", None),
     ("replication_changed", "changes of replication", None),
     ("rows_deleted", "deleted", Unit.ROWS),
+    ("messages_taken", "taken", Unit.MESSAGES),
+    ("messages_sent", "sent", Unit.MESSAGES),
     ("rows_updated", "updated", Unit.ROWS),
     ("objects_updated", "altered", Unit.OBJECTS),
     ("objects_created", "created", Unit.OBJECTS),

@@ -42,6 +42,7 @@ quorums:
 
 guardrails: default                    # the shipped rules; their numbers, where yours differ:
 # limits: {rows_deleted: 100, share_deleted: 10, rows_updated: 1000, share_updated: 30, quorum: two-sre}
+# Agents that work with queues (docs/policy.md): limits: {messages_sent: 10, messages_taken: 10}
 # Many small changes add up (docs/policy.md); what may pass in that time without people: budgets: none, or
 # budgets: {window: 1h, agent: {rows_deleted: 100}, owner: {rows_deleted: 200}}
 # Breakers open by themselves for an agent that runs away (docs/breakers.md); thresholds, where yours differ: breakers: off, or

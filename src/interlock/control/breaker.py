@@ -204,6 +204,7 @@ def next_reset(breaker: Breaker) -> BreakerEvent:
 
 def passes_probation(totals: Totals) -> bool:
     """Whether a unit is small enough for probation: few rows, all of it revertible, nothing deleted, no object touched."""
-    return not (totals.objects or totals.rows_deleted or totals.irreversible or totals.unknown) and (
+    final = totals.irreversible or totals.messages_sent or totals.messages_taken
+    return not (totals.objects or totals.rows_deleted or final or totals.unknown) and (
         totals.rows <= PROBATION_ROWS
     )

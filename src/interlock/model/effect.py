@@ -37,10 +37,12 @@ class ChangeKind(enum.Enum):
 
 class Unit(enum.Enum):
     """What an effect's count counts. `ROWS` of tables and `ITEMS` of other containers (what lies in a bucket, a queue, a table
-    without SQL) are data; `OBJECTS` are what holds data, or what others build on."""
+    without SQL) are data; `OBJECTS` are what holds data, or what others build on. `MESSAGES` are data that is made to be handed on:
+    to send one (created), or to be done with one that was received (deleted), is never taken back and is counted by itself."""
 
     ROWS = "rows"
     ITEMS = "items"
+    MESSAGES = "messages"
     OBJECTS = "objects"
 
     @property
@@ -106,6 +108,8 @@ class Totals(Value, frozen=True, omit_defaults=False):
     rows_created: int = 0
     rows_updated: int = 0
     rows_deleted: int = 0
+    messages_sent: int = 0
+    messages_taken: int = 0
     share_updated: int = 0
     share_deleted: int = 0
     tables_emptied: int = 0
@@ -114,8 +118,9 @@ class Totals(Value, frozen=True, omit_defaults=False):
 
     @property
     def rows(self) -> int:
-        """All rows touched."""
-        return self.rows_created + self.rows_updated + self.rows_deleted
+        """All rows touched, and messages among them."""
+        rows = self.rows_created + self.rows_updated + self.rows_deleted
+        return rows + self.messages_sent + self.messages_taken
 
     @property
     def objects(self) -> int:
@@ -151,6 +156,16 @@ _FIELD = {
     (ChangeKind.MOVED, Unit.ROWS): "rows_updated",
 }
 _FIELD |= {(kind, Unit.ITEMS): field for (kind, unit), field in _FIELD.items() if unit is Unit.ROWS}
+_FIELD |= {
+    (ChangeKind.CREATED, Unit.MESSAGES): "messages_sent",
+    (ChangeKind.UPDATED, Unit.MESSAGES): "rows_updated",
+    (ChangeKind.DELETED, Unit.MESSAGES): "messages_taken",
+}
+
+
+def handed_on(effect: Effect) -> bool:
+    """Whether it is a message that is sent, or one that was received and is done with: nothing that anybody could keep."""
+    return effect.unit is Unit.MESSAGES and effect.change in (ChangeKind.CREATED, ChangeKind.DELETED)
 
 
 def totals(effects: Iterable[Effect]) -> Totals:
@@ -161,7 +176,7 @@ def totals(effects: Iterable[Effect]) -> Totals:
         numbers[field or "unknown"] += effect.count
         if effect.evidence is Evidence.UNKNOWN:
             numbers["unknown"] += 1
-        if not effect.reversible and effect.count > 0:
+        if not effect.reversible and effect.count > 0 and not handed_on(effect):
             numbers["irreversible"] += 1
         if effect.unit.data and effect.before is not None:
             _add_share(numbers, effect, field or "")

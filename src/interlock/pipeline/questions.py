@@ -41,6 +41,7 @@ def totals_of(work: Work, measurement: Measurement) -> Totals:
 
 
 def nothing_happens(work: Work, measurement: Measurement) -> bool:
-    """Whether the preview shows, and does not merely fail to show, that the unit changes nothing."""
-    seen = any(e.count or e.evidence is Evidence.UNKNOWN for e in measurement.effects)
+    """Whether the preview shows, and does not merely fail to show, that the unit changes nothing. What was measured lies in the
+    unit's own transaction; what was planned may be otherwise by the time that the call is made."""
+    seen = any(e.count or e.evidence is not Evidence.MEASURED for e in measurement.effects)
     return not seen and not any(o.evidence_unknown for o in work.operations)

@@ -38,6 +38,10 @@ def of(*effects: Effect, facts: Facts | None = None, held: bool = False) -> Seen
         (touched("table", "a", unit=Unit.ROWS, count=5, reversible=False), True, True),
         (touched("table", "a", K.UPDATED, unit=Unit.ROWS, count=5), False, False),
         (touched("table", "a", count=0), False, False),
+        # Messages are handed on: what is too much of that, budgets and policy say.
+        (touched("queue", "q", K.CREATED, unit=Unit.MESSAGES, count=9, reversible=False), False, False),
+        (touched("queue", "q", unit=Unit.MESSAGES, count=9, reversible=False), False, True),
+        (touched("queue", "q", K.UPDATED, unit=Unit.MESSAGES, count=9, reversible=False), True, True),
     ],
 )  # fmt: skip
 def test_what_is_destructive(effect: Effect, passing: bool, held: bool) -> None:

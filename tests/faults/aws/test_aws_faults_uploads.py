@@ -106,7 +106,7 @@ def test_a_part_of_a_multipart_upload_that_breaks_off(place: Place, raw: Raw) ->
     connection = begin(raw, target, LONG, "UNSIGNED-PAYLOAD")
     connection.close()
     until(lambda: any(not seen.complete for seen in place.aws.forwarded("partNumber=2")))
-    assert S.APPLIED not in settled(place)
+    assert settled(place) == [S.FAILED, S.APPLIED, S.APPLIED]
     parts = place.direct("s3").list_parts(Bucket=place.name, Key="multi", UploadId=upload)["Parts"]
     assert [part["PartNumber"] for part in parts] == [1]
     assert one["ETag"] == parts[0]["ETag"]
@@ -130,3 +130,48 @@ def test_an_old_signature(place: Place, raw: Raw) -> None:
     head = raw.request("GET", f"/~/s3/{place.name}/k1")
     stale = head.replace(f"{datetime.now(UTC):%Y%m%dT}".encode(), b"20200101T")
     assert raw.one(stale).status in (400, 403)
+
+
+def test_an_upload_that_is_never_completed(place: Place) -> None:
+    """It is no object: nothing is to be seen of it. Each call is recorded, and reverting its beginning removes its parts."""
+    place.bucket()
+    s3, direct = place.client("s3"), place.direct("s3")
+    upload = s3.create_multipart_upload(Bucket=place.name, Key="k1")["UploadId"]
+    for number in (1, 2):
+        asked = {"Bucket": place.name, "Key": "k1", "UploadId": upload, "PartNumber": number}
+        s3.upload_part(**asked, Body=bytes(5 << 20))
+    assert direct.get_object(Bucket=place.name, Key="k1")["Body"].read() == b"old-1"
+    changes = place.changes()
+    assert [change.state for change in changes] == [S.APPLIED] * 3
+    assert [op.verb for change in changes for op in change.operations] == [
+        "s3:UploadPart", "s3:UploadPart", "s3:CreateMultipartUpload"
+    ]  # fmt: skip
+    assert len(direct.list_parts(Bucket=place.name, Key="k1", UploadId=upload)["Parts"]) == 2
+    place.gateway.revert(changes[-1].id)
+    assert "Uploads" not in direct.list_multipart_uploads(Bucket=place.name)
+
+
+def test_an_upload_that_is_completed_over_an_object(place: Place) -> None:
+    """Only its end changes an object: that is what people are asked about, and what a revert takes back."""
+    place.bucket()
+    s3, direct = place.client("s3"), place.direct("s3")
+    upload = s3.create_multipart_upload(Bucket=place.name, Key="k1")["UploadId"]
+    asked = {"Bucket": place.name, "Key": "k1", "UploadId": upload}
+    part = s3.upload_part(**asked, PartNumber=1, Body=b"new")
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    s3.complete_multipart_upload(**asked, MultipartUpload=parts)
+    assert direct.get_object(Bucket=place.name, Key="k1")["Body"].read() == b"new"
+    place.gateway.revert(place.changes()[0].id)
+    assert direct.get_object(Bucket=place.name, Key="k1")["Body"].read() == b"old-1"
+
+
+def test_an_upload_that_is_given_up(place: Place) -> None:
+    """As transfer managers do by themselves when a part fails: it passes, it is recorded, and it is not taken back."""
+    place.bucket()
+    s3 = place.client("s3")
+    upload = s3.create_multipart_upload(Bucket=place.name, Key="new")["UploadId"]
+    s3.abort_multipart_upload(Bucket=place.name, Key="new", UploadId=upload)
+    assert "Uploads" not in place.direct("s3").list_multipart_uploads(Bucket=place.name)
+    given_up = place.changes()[0]
+    assert (given_up.operations[0].verb, given_up.state) == ("s3:AbortMultipartUpload", S.APPLIED)
+    assert given_up.measurement.undo_how == "none"

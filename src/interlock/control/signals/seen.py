@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from interlock.model.base import Value
-from interlock.model.effect import ChangeKind, Effect, Evidence
+from interlock.model.effect import ChangeKind, Effect, Evidence, handed_on
 from interlock.model.operation import Action, Operation, Resource
 from interlock.model.signal import Facts
 
@@ -59,12 +59,13 @@ class Who(Value, frozen=True):
 
 def destroys(effect: Effect, *, held: bool) -> bool:
     """Whether an effect is destructive: deleting, hiding or weakening objects, or anything that cannot be reverted. A deletion of
-    rows that can be reverted is one of budgets, unless policy found it too large (`held`). What nobody knows is destructive."""
+    rows that can be reverted is one of budgets, unless policy found it too large (`held`), and so are messages that are handed on.
+    What nobody knows is destructive."""
     if effect.evidence is Evidence.UNKNOWN:
         return True
     if not effect.count:
         return False
-    if not effect.reversible:
+    if not effect.reversible and not handed_on(effect):
         return True
     return effect.change in (_REMOVES if effect.unit.data else _DESTROYS) and (held or not effect.unit.data)
 

@@ -218,12 +218,6 @@ def test_a_template_that_is_not_understood_is_unknown(stack: Any, described: Any
         assert [one.evidence for one in found.effects] == [Evidence.UNKNOWN], body
 
 
-def test_macros_are_unknown(stack: Any, described: Any) -> None:
-    body = json.dumps({**template(), "Transform": "AWS::Serverless-2016-10-31"})
-    found = described("cloudformation", "UpdateStack", parameters={"StackName": NAME, "TemplateBody": body})
-    assert Evidence.UNKNOWN in [one.evidence for one in found.effects]
-
-
 def test_a_template_at_a_url(stack: Any, calls: Any, described: Any) -> None:
     body = json.dumps(template(Table=None)).encode()
     calls.client("s3").create_bucket(

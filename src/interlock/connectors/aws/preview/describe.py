@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
+from interlock.connectors.aws import undo
 from interlock.connectors.aws.call import CallFailed, Calls, Classified, Described, Quiet
 from interlock.connectors.aws.preview.found import Effects, thing, unknown
 from interlock.connectors.aws.preview.registry import row_of
@@ -17,9 +18,11 @@ from interlock.connectors.aws.verbs import tables
 from interlock.connectors.aws.verbs.conditions import Known, holds
 from interlock.connectors.aws.verbs.rules import STATE, QuietRule
 from interlock.model.effect import ChangeKind, Effect, Evidence, Unit
-from interlock.model.operation import Action
+from interlock.model.operation import Action, Resource
 
 _BY_ACTION = {Action.CREATE: ChangeKind.CREATED, Action.UPDATE: ChangeKind.UPDATED}
+_GRAVE = {Action.DELETE: ChangeKind.DELETED, Action.ADMIN: ChangeKind.PERMISSION}
+_PLAIN = frozenset((ChangeKind.CREATED, ChangeKind.UPDATED, ChangeKind.SETTING))
 
 
 async def describe(what: Classified, calls: Calls, seen: Seen, own_accounts: Sequence[str] = ()) -> Described:
@@ -32,6 +35,9 @@ async def describe(what: Classified, calls: Calls, seen: Seen, own_accounts: Seq
     effects = await _ask(survey, row) if row is not None else _by_table(survey)
     effects = [*effects, *_quiet(survey, row, effects), *_blind(survey, effects)]
     effects = [_again(survey, effect) for effect in effects]
+    if not effects:
+        # There is no transaction that shows that nothing happens: a call that isn't a read is one that may change something.
+        effects = [Effect(survey.main, ChangeKind.SETTING, 0, Unit.OBJECTS, Evidence.PREDICTED)]
     return Described(tuple(effects), survey.state or None, tuple(survey.settings), tuple(survey.notes))
 
 
@@ -54,8 +60,21 @@ def _by_table(survey: Survey) -> Effects:
     reasons = [quiet.why for quiet in what.quiet] + [rule.why for rule in _left_open(survey)]
     if change is None or reasons:
         why = reasons[0] if reasons else "nothing here can tell what it would do"
-        return [unknown(resource, why) for resource in resources]
+        return _by_image(survey, resources) or [unknown(resource, why) for resource in resources]
     return [thing(resource, change, evidence=Evidence.PREDICTED) for resource in resources]
+
+
+def _by_image(survey: Survey, resources: Sequence[Resource]) -> Effects:
+    """A call whose before-image was reviewed changes that and nothing else: its action says how, and the reviewed table. Nothing
+    when that is no more than a setting: what the table warns of must not come out as a plain change."""
+    covered = undo.covers(survey.call.service, survey.call.operation)
+    if not covered or _left_open(survey) or survey.what.operation.evidence_unknown:
+        return []
+    change = _GRAVE.get(survey.what.operation.action)
+    found = [_of_quiet(survey, quiet) for quiet in survey.what.quiet]
+    if change is not None and change not in {effect.change for effect in found}:
+        found = [*(thing(r, change, evidence=Evidence.PREDICTED) for r in resources), *found]
+    return found if any(effect.change not in _PLAIN for effect in found) else []
 
 
 def _rules(survey: Survey) -> Sequence[QuietRule]:

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
-from interlock.connectors.aws.preview.data import buckets, items, objects, queues, tables
+from interlock.connectors.aws.preview.data import buckets, items, messages, objects, queues, tables
 from interlock.connectors.aws.preview.estate import capacity, instances, networks, records
 from interlock.connectors.aws.preview.hanging import identity as identities
 from interlock.connectors.aws.preview.hanging import network, services
 from interlock.connectors.aws.preview.policy import identity, resources
 from interlock.connectors.aws.preview.rows import Row, Table
 from interlock.connectors.aws.preview.settings import buckets as configurations
-from interlock.connectors.aws.preview.settings import databases, overwrites
+from interlock.connectors.aws.preview.settings import databases, lesser, overwrites
 from interlock.connectors.aws.preview.settings import services as settings
 from interlock.connectors.aws.preview.stacks import updates
 
@@ -22,6 +22,8 @@ TABLES: tuple[Table, ...] = (
     identity.TABLE,
     instances.TABLE,
     items.TABLE,
+    lesser.TABLE,
+    messages.TABLE,
     network.TABLE,
     networks.TABLE,
     objects.TABLE,

@@ -12,6 +12,7 @@ Plans and outcomes are stored with `store.pack`, and read with `store.unpack`.
 
 from interlock.connectors.aws.undo.engine import complete, conflicts, discard, plan, prepare, revert
 from interlock.connectors.aws.undo.plan import NOTHING, Check, Plan, Step, literal
+from interlock.connectors.aws.undo.registry import covers
 from interlock.connectors.aws.undo.result import Completed, Reverted, Since
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Step",
     "complete",
     "conflicts",
+    "covers",
     "discard",
     "literal",
     "plan",

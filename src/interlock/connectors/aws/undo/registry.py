@@ -49,6 +49,12 @@ def table() -> dict[tuple[str, str], Row]:
     return found
 
 
+def covers(service: str, operation: str) -> bool:
+    """Whether a row brings something back."""
+    row = table().get((service, operation))
+    return row is not None and row.kind != "none"
+
+
 async def plan_for(call: Call, calls: Calls, nonce: str) -> Plan:
     """Plan a call by its row. `kind` is `none` when there is no row, or the present state cannot be read. Raises Unavailable."""
     row = table().get((call.service, call.operation))

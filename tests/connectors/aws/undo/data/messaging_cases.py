@@ -46,8 +46,45 @@ MESSAGES = (
     "Attributes.ApproximateNumberOfMessages",
 )
 TAGS_Q = ("sqs", "ListQueueTags", {"QueueUrl": "http://localhost/q"}, "Tags")
+HIDDEN = (
+    *MESSAGES[:3],
+    "Attributes.[ApproximateNumberOfMessages, ApproximateNumberOfMessagesNotVisible]",
+)
+RECEIVE = ("sqs", "ReceiveMessage", {**Q, "VisibilityTimeout": 600}, {"handle": "Messages[0].ReceiptHandle"})
+LONGER = {"ReceiptHandle": "${handle}", "VisibilityTimeout": 1_000}
 
 SQS = (
+    Case(
+        name="receive",
+        given=(MAKE_Q, SEND, SEND),
+        call=("sqs", "ReceiveMessage", {**Q, "MaxNumberOfMessages": 10}),
+        state=(HIDDEN,),
+    ),
+    Case(
+        name="receive nothing",
+        given=(MAKE_Q,),
+        call=("sqs", "ReceiveMessage", Q),
+        state=(HIDDEN,),
+        changes=False,
+    ),
+    Case(
+        name="hide for longer",
+        kind="new_id",
+        given=(MAKE_Q, SEND, RECEIVE),
+        call=("sqs", "ChangeMessageVisibility", {**Q, **LONGER}),
+        state=(HIDDEN,),
+        differs=(0,),
+        changes=False,
+    ),
+    Case(
+        name="hide some for longer",
+        kind="new_id",
+        given=(MAKE_Q, SEND, RECEIVE),
+        call=("sqs", "ChangeMessageVisibilityBatch", {**Q, "Entries": [{"Id": "a", **LONGER}]}),
+        state=(HIDDEN,),
+        differs=(0,),
+        changes=False,
+    ),
     Case(name="create queue", call=MAKE_Q[:3], state=(LIST_Q,)),
     Case(
         name="create queue again", given=(MAKE_Q,), call=MAKE_Q[:3], state=(LIST_Q, ATTRIBUTES), changes=False

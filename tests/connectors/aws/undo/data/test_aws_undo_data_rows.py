@@ -13,13 +13,14 @@ from tests.connectors.aws.undo.data import (
     watching_cases,
 )
 from tests.connectors.aws.undo.data.test_aws_undo_data_cases import CASES
+from tests.connectors.aws.undo.modelled import CASES as MODELLED
 from tests.connectors.aws.undo.rig import Account, Asked, call_of, classified, run
 
 from interlock.connectors.aws import undo
 from interlock.connectors.aws.undo.data import ROWS
 from interlock.connectors.aws.undo.plan import Plan
 
-PROVEN = {case.call[:2] for case in CASES}
+PROVEN = {case.call[:2] for case in (*CASES, *MODELLED)}
 B = {"Bucket": "data"}
 MAKE = s3_cases.MAKE
 TRAIL = (*watching_cases.TRAILS, watching_cases.INSIGHT)
@@ -36,77 +37,78 @@ def listed(name: str, **more: Any) -> dict[str, Any]:
 
 UNPROVEN: dict[tuple[str, str], tuple[str, tuple[Any, ...], dict[str, Any], tuple[str, ...]]] = {
     ("s3", "PutBucketRequestPayment"): (
-        "makes a bucket",
+        "takes it for making a bucket",
         (MAKE,),
         {**B, "RequestPaymentConfiguration": {"Payer": "Requester"}},
         (),
     ),
-    ("s3", "PutBucketLifecycle"): ("old form", (MAKE,), {**B}, ("DeleteBucketLifecycle",)),
-    ("s3", "PutBucketNotification"): ("old form", (MAKE,), {**B}, ("PutBucketNotificationConfiguration",)),
+    ("s3", "PutBucketLifecycle"): (
+        "does not know this old form of it",
+        (MAKE,),
+        {**B},
+        ("DeleteBucketLifecycle",),
+    ),
+    ("s3", "PutBucketNotification"): (
+        "does not know this old form of it",
+        (MAKE,),
+        {**B},
+        ("PutBucketNotificationConfiguration",),
+    ),
     ("s3", "DeleteBucketInventoryConfiguration"): (
-        "deletes the bucket",
+        "deletes the bucket instead",
         (MAKE, ("s3", "PutBucketInventoryConfiguration", {**B, **s3_bucket_cases.inventory("a")})),
         {**B, "Id": "i"},
         ("PutBucketInventoryConfiguration",),
     ),
-    ("s3", "PutObjectRetention"): ("tells of none", (), {}, ()),
+    ("s3", "PutObjectRetention"): ("tells of no retention that an object has", (), {}, ()),
     ("s3", "UploadPart"): (
-        "nothing is to be seen",
+        "shows nothing of a part in an object",
         (MAKE,),
         {**B, "Key": "a", "UploadId": "u", "PartNumber": 1},
         (),
     ),
     ("s3", "UploadPartCopy"): (
-        "nothing is to be seen",
+        "shows nothing of a part in an object",
         (MAKE,),
         {**B, "Key": "a", "UploadId": "u", "PartNumber": 1},
         (),
     ),
-    **{
-        ("s3", f"{verb}Bucket{name}Configuration"): ("unknown", (), {}, ())
-        for verb in ("Put", "Delete")
-        for name in ("Analytics", "Metrics", "IntelligentTiering")
-    },
     ("sqs", "StartMessageMoveTask"): (
-        "is done at once",
+        "has no such operation",
         (),
         {"SourceArn": "arn"},
         ("CancelMessageMoveTask",),
     ),
-    ("sns", "PutDataProtectionPolicy"): ("unknown", (), {}, ()),
     ("logs", "AssociateKmsKey"): (
-        "unknown",
+        "has no such operation",
         (watching_cases.GROUP,),
         {**G, "kmsKeyId": "k"},
         ("DisassociateKmsKey",),
     ),
-    ("logs", "DisassociateKmsKey"): ("unknown", (watching_cases.GROUP,), G, ("DisassociateKmsKey",)),
+    ("logs", "DisassociateKmsKey"): (
+        "has no such operation",
+        (watching_cases.GROUP,),
+        G,
+        ("DisassociateKmsKey",),
+    ),
     ("cloudtrail", "PutInsightSelectors"): (
-        "adds to what there is",
+        "adds to what there is, where AWS replaces it",
         TRAIL,
         {"TrailName": "trail", "InsightSelectors": []},
         ("PutInsightSelectors",),
     ),
     ("cloudwatch", "PutCompositeAlarm"): (
-        "unknown",
+        "has no such operation",
         (),
         {"AlarmName": "c", "AlarmRule": "ALARM(a)"},
         ("DeleteAlarms",),
     ),
     ("lambda", "UpdateFunctionEventInvokeConfig"): (
-        "adds to what there is",
+        "adds to what there is, where AWS replaces it",
         (*FUNCTION, functions_cases.INVOKE),
         functions_cases.F,
         ("PutFunctionEventInvokeConfig",),
     ),
-    **{
-        ("lambda", f"{verb}ProvisionedConcurrencyConfig"): ("unknown", (), V, ())
-        for verb in ("Put", "Delete")
-    },
-    **{
-        ("lambda", f"{verb}FunctionCodeSigningConfig"): ("unknown", (), functions_cases.F, ())
-        for verb in ("Put", "Delete")
-    },
 }
 
 

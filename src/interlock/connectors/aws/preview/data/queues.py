@@ -1,4 +1,5 @@
-"""SQS and SNS: messages that are lost, subscriptions that end, and what queues and topics keep."""
+"""SQS and SNS: messages that nobody has read are lost, subscriptions end, and what queues and topics keep (messages that are sent
+and received: `messages`)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -55,22 +56,6 @@ async def _purged(survey: Survey) -> Effects:
 
 async def _created(survey: Survey) -> Effects:
     return [made(queue_of(survey, survey.text("QueueName")))]
-
-
-async def _messages_deleted(survey: Survey) -> Effects:
-    """Messages that were received and are done with."""
-    url = survey.text("QueueUrl")
-    found = await attributes(survey, url)
-    where = queue_of(survey, url)
-    if found is None:
-        return [absent(where)]
-    count = len(survey.parameters.get("Entries") or [None])
-    return [items(where, ChangeKind.DELETED, count, max(count, messages(found)))]
-
-
-async def _sent(survey: Survey) -> Effects:
-    count = len(survey.parameters.get("Entries") or [None])
-    return [items(queue_of(survey, survey.text("QueueUrl")), ChangeKind.CREATED, count)]
 
 
 async def _moved(survey: Survey) -> Effects:
@@ -209,8 +194,6 @@ TABLE = {
         CreateQueue=_created,
         StartMessageMoveTask=_moved,
     ),
-    **rows("sqs", DeleteMessage=_messages_deleted, DeleteMessageBatch=_messages_deleted),
-    **rows("sqs", SendMessage=_sent, SendMessageBatch=_sent),
     **rows("sqs", "replace expiry guard exposure lockout", SetQueueAttributes=_queue_set),
     **rows("sns", DeleteTopic=_topic_deleted, Unsubscribe=_unsubscribed),
     **rows("sns", "exposure lockout", SetTopicAttributes=_topic_set),

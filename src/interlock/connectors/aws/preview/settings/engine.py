@@ -68,9 +68,10 @@ def same(before: Any, after: Any) -> bool:
 _EMPTY: tuple[Any, ...] = (None, "", [], (), {})
 
 
-def _number(value: Any) -> int:
+def _number(value: Any) -> float:
     """Less than nothing is what services call without an end."""
-    given = int(value) if isinstance(value, int) or str(value).lstrip("-").isdigit() else 0
+    whole = isinstance(value, int | float) or str(value).lstrip("-").isdigit()
+    given = float(value) if whole else 0
     return given if given >= 0 else sys.maxsize
 
 

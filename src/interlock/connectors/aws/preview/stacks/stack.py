@@ -85,14 +85,24 @@ def resource(survey: Survey, stack: Stack) -> Resource:
 
 
 async def present_template(survey: Survey, name: str, change_set: str = "") -> Template:
+    """As it was given; what macros made of it, where it uses some."""
     asked = {"StackName": name, **({"ChangeSetName": change_set} if change_set else {})}
-    return read((await survey.ask(_CFN, "GetTemplate", asked)).get("TemplateBody"))
+    found = read((await survey.ask(_CFN, "GetTemplate", asked)).get("TemplateBody"))
+    if not found.macros:
+        return found
+    told = await survey.ask(_CFN, "GetTemplate", {**asked, "TemplateStage": "Processed"})
+    return read(told.get("TemplateBody"), processed=True)
 
 
-async def given_template(survey: Survey, given: Mapping[str, Any], present: Template | None) -> Template:
-    """The template that a call brings along, or names."""
-    if given.get("UsePreviousTemplate") and present is not None:
-        return present
+async def _original(survey: Survey, name: str) -> Template:
+    """What `UsePreviousTemplate` means: its macros may run again, with other parameters."""
+    return read((await survey.ask(_CFN, "GetTemplate", {"StackName": name})).get("TemplateBody"))
+
+
+async def given_template(survey: Survey, given: Mapping[str, Any], stack: str) -> Template:
+    """The template that a call brings along, or names; `stack` has the present one, where there is a stack."""
+    if given.get("UsePreviousTemplate") and stack:
+        return await _original(survey, stack)
     if body := given.get("TemplateBody"):
         return read(body)
     if url := given.get("TemplateURL"):

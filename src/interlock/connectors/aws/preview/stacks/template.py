@@ -25,7 +25,9 @@ class Declared(Value, frozen=True):
 
 
 class Template(Value, frozen=True):
-    """`macros` are transforms that rewrite it on the service's side, so that what it declares isn't known here."""
+    """`macros` are transforms that rewrite it on the service's side, so that what it declares isn't known here: of the whole
+    (`Transform`: AWS::Serverless, AWS::LanguageExtensions, macros of an account's own) or of a part of it (`Fn::Transform`,
+    AWS::Include)."""
 
     resources: Mapping[str, Declared]
     parameters: Mapping[str, Mapping[str, Any]] = {}
@@ -34,8 +36,9 @@ class Template(Value, frozen=True):
     macros: bool = False
 
 
-def read(source: object) -> Template:
-    """From a template's text, or what was parsed of it. Raises Unsure for what isn't understood."""
+def read(source: object, *, processed: bool = False) -> Template:
+    """From a template's text, or what was parsed of it. In one that the service has `processed` only what it left unexpanded
+    counts as macros. Raises Unsure for what isn't understood."""
     body = _parsed(source)
     _bounded(body)
     resources = body.get("Resources")
@@ -46,8 +49,24 @@ def read(source: object) -> Template:
         _maps(body, "Parameters"),
         _maps(body, "Conditions"),
         _maps(body, "Mappings"),
-        "Transform" in body or any(str(name).startswith("Fn::") for name in resources),
+        any(str(name).startswith("Fn::") for name in resources)
+        or _transformed(body)
+        or (any(_serverless(one) for one in resources.values()) if processed else "Transform" in body),
     )
+
+
+def _serverless(one: object) -> bool:
+    return isinstance(one, Mapping) and str(one.get("Type", "")).startswith("AWS::Serverless::")
+
+
+def _transformed(body: object) -> bool:
+    """Whether a part of it is rewritten, however deep it lies (`_bounded` has looked how deep that may be)."""
+    level = [body]
+    while level:
+        if any(isinstance(node, Mapping) and "Fn::Transform" in node for node in level):
+            return True
+        level = [child for node in level for child in _children(node)]
+    return False
 
 
 def _maps(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:

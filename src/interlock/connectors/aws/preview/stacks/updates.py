@@ -41,19 +41,24 @@ async def updated(survey: Survey) -> Effects:
 async def _changes(survey: Survey, stack: Stack, given: Mapping[str, Any], depth: int = 0) -> Effects:
     """What becomes of a stack by a template and parameters that are given."""
     old = await stacks.present_version(survey, stack)
-    template = await stacks.given_template(survey, given, old.template)
-    new = await stacks.given_version(survey, template, given.get("Parameters") or (), old.parameters)
+    template = await stacks.given_template(survey, given, stack.id or stack.name)
     where = stacks.resource(survey, stack)
-    macros = (
-        [unknown(where, "the template uses macros, which the service expands")] if template.macros else []
-    )
+    if template.macros:
+        return [thing(where, ChangeKind.UPDATED, "the stack"), _expanded(survey, where)]
+    new = await stacks.given_version(survey, template, given.get("Parameters") or (), old.parameters)
     outcomes = [*compare(old, new, stack.present)]
     told = {one.logical for one in outcomes}
     # A nested stack is looked through even if nothing of it changes here: its template may have changed where it lies.
     kept = (part for part in stack.parts if part.type == NESTED and part.logical not in told)
     outcomes += [Outcome(part.logical, NESTED, "updated") for part in kept]
     effects = await _all(survey, stack, old, new, outcomes, depth)
-    return [thing(where, ChangeKind.UPDATED, "the stack"), *macros, *effects]
+    return [thing(where, ChangeKind.UPDATED, "the stack"), *effects]
+
+
+def _expanded(survey: Survey, where: Resource) -> Effect:
+    """A template with macros says nothing of what it becomes. A change set does, and making one changes nothing."""
+    survey.note("To see what it would do, make a change set of it (CreateChangeSet) and execute that.")
+    return unknown(where, "the template uses macros, which the service expands")
 
 
 async def _all(
@@ -203,14 +208,14 @@ async def created(survey: Survey) -> Effects:
     """CreateStack: all that the template has."""
     name = survey.text("StackName")
     where = survey.about("cloudformation:stack", "stack/{StackName}")
-    template = await stacks.given_template(survey, survey.parameters, None)
+    template = await stacks.given_template(survey, survey.parameters, "")
     version = await stacks.given_version(survey, template, survey.parameters.get("Parameters") or (), {})
     parts = [
         _made(survey, name, logical, declared.type, version, declared)
         for logical, declared in template.resources.items()
         if Resolver(template, version.parameters).exists(declared) is not False
     ]
-    doubt = [unknown(where, "the template uses macros, which the service expands")] if template.macros else []
+    doubt = [_expanded(survey, where)] if template.macros else []
     return [made(where), *doubt, *parts]
 
 

@@ -114,6 +114,34 @@ async def _attributes(call: Call, calls: Here, names: list[str]) -> Plan:
     )
 
 
+async def received(call: Call, calls: Here, nonce: str) -> Plan:
+    """ReceiveMessage: what was received is shown to others again at once, unless it was deleted meanwhile."""
+    # Messages of the answer as entries of the batch; how many there are decides whether it is sent at all.
+    one = "{Id: MessageId, ReceiptHandle: ReceiptHandle, VisibilityTimeout: `0`}"
+    entries = f"not_null(Messages, `[]`)[].{one}"
+    url = await _url(call, calls)
+    if url is None:
+        return nothing()
+    asked = {"QueueUrl": url, "AttributeNames": ["QueueArn"]}
+    none = Check("what was received", "sqs", "GetQueueAttributes", asked, "`${received}` == `0`", before=True)
+    back = {"QueueUrl": url, "Entries": "${entries}"}
+    shown = Step("sqs", "ChangeMessageVisibilityBatch", back, unless=none)
+    saves = {"entries": entries, "received": "length(not_null(Messages, `[]`))"}
+    return Plan("full", inverse=(shown,), saves=saves, caveats=("each counts as received once more",))
+
+
+async def shown(call: Call, calls: Here, nonce: str) -> Plan:
+    """ChangeMessageVisibility, ChangeMessageVisibilityBatch: how long a message was hidden before can't be asked."""
+    given = call.parameters.get("Entries", [{"Id": "0", **call.parameters}])
+    entries = [{**some(each, "Id ReceiptHandle"), "VisibilityTimeout": 0} for each in given]
+    url = await _url(call, calls)
+    if url is None:
+        return nothing()
+    back = {"QueueUrl": url, "Entries": entries}
+    caveats = ("the messages are shown again at once",)
+    return Plan("new_id", inverse=(step("sqs", "ChangeMessageVisibilityBatch", back),), caveats=caveats)
+
+
 _TAGS = Tags("sqs", "QueueUrl", "ListQueueTags", "Tags", "TagQueue", "Tags", "UntagQueue", "TagKeys", name="")
 _SENT = Final("a message that was sent may have been received")
 _RECEIVED = Final("a message that was deleted is gone", "let its visibility timeout end")
@@ -139,4 +167,12 @@ ROWS: tuple[Row, ...] = (
     *rows_of("sqs", "PurgeQueue", _PURGED.plan, "none", "messages are gone"),
     *rows_of("sqs", "SendMessage SendMessageBatch", _SENT.plan, "none", "a message may have been received"),
     *rows_of("sqs", "DeleteMessage DeleteMessageBatch", _RECEIVED.plan, "none", "messages are gone"),
+    *rows_of("sqs", "ReceiveMessage", received, "full", "shown to others again at once"),
+    *rows_of(
+        "sqs",
+        "ChangeMessageVisibility ChangeMessageVisibilityBatch",
+        shown,
+        "new_id",
+        "shown to others again at once",
+    ),
 )

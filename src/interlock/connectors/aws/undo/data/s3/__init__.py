@@ -30,7 +30,11 @@ ROWS: tuple[Row, ...] = (
     ),
     *rows_of("s3", "CreateMultipartUpload", details.upload, "full", "aborted"),
     *rows_of(
-        "s3", "UploadPart UploadPartCopy", details.part, "full", "nothing to undo: the upload is aborted"
+        "s3",
+        "UploadPart UploadPartCopy",
+        details.part,
+        "full",
+        "the part stays unseen until its upload is completed or aborted",
     ),
     *rows_of("s3", "AbortMultipartUpload", details.abort, "none", "the parts are gone"),
 )

@@ -231,12 +231,14 @@ def _back(facet: Facet, key: dict[str, Any], old: Any) -> Step:
     empty = old is None or not filled(old if isinstance(old, dict) else {"": old})
     if empty and facet.delete:
         return step("s3", facet.delete, key, absent_ok=True)
-    return step("s3", facet.put, {**key, **facet.parameter(facet.empty if empty else filled_whole(old))})
+    return step(
+        "s3", facet.put, {**key, **facet.parameter(facet.empty if empty else filled_whole(facet, old))}
+    )
 
 
-def filled_whole(old: Any) -> Any:
-    """Members that are nothing are not written."""
-    return filled(old) if isinstance(old, dict) else old
+def filled_whole(facet: Facet, old: Any) -> Any:
+    """Members that are nothing are not written, but for those with an id, of which some are needed though they are empty."""
+    return filled(old) if isinstance(old, dict) and not facet.each else old
 
 
 async def create(call: Call, calls: Here, nonce: str) -> Plan:
@@ -312,7 +314,7 @@ async def _kept(facet: Facet, calls: Here, name: str) -> Sequence[tuple[Step, Ch
 async def _one(facet: Facet, calls: Here, key: dict[str, Any]) -> Sequence[tuple[Step, Check]]:
     what = f"{facet.what} of bucket {key['Bucket']}"
     old, check = await watch(calls, what, "s3", facet.get, key, facet.select, after=None)
-    whole = filled_whole(old)
+    whole = filled_whole(facet, old)
     if (
         whole in (None, "", {}, [])
         or whole == facet.empty
