@@ -70,7 +70,17 @@ def _begins(path: str) -> frozenset[str]:
     return frozenset(_first_names(_compiled(path).parsed))
 
 
-_INTO = frozenset(("subexpression", "index_expression", "pipe", "projection", "value_projection", "filter_projection", "flatten"))
+_INTO = frozenset(
+    (
+        "subexpression",
+        "index_expression",
+        "pipe",
+        "projection",
+        "value_projection",
+        "filter_projection",
+        "flatten",
+    )
+)
 """Nodes whose later parts look into what the first one found."""
 
 

@@ -112,8 +112,8 @@ class Forwarder:
         headers: Sequence[tuple[str, str]],
         body: bytes | AsyncIterator[bytes] | None,
     ) -> Reply:
-        """Send a request once, following nothing. `target` (path and query) and `headers` are taken as they are; a body whose length
-        is not among these goes in chunks. Raises Lost, and ValueError for a header that is none."""
+        """Send a request once, following nothing. `target` (path and query) and `headers` are taken as they are; a body whose
+        length is not among these goes in chunks. Raises Lost, and ValueError for a header that is none."""
         streams = not (body is None or isinstance(body, bytes))
         chunked = streams and all(name != "content-length" for name, _ in headers)
         head = _head(method, target, headers, chunked=chunked)

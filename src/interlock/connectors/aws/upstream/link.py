@@ -23,8 +23,8 @@ class Garbled(ConnectionError):
 
 
 class Link(asyncio.Protocol):
-    """See the module. `silence_s` are the seconds for which the service may be silent while it is its turn. Of an answer, `status` is 0
-    until its head is there; then `headers` are as they came, and `done` tells that its end has come."""
+    """See the module. `silence_s` are the seconds for which the service may be silent while it is its turn. Of an answer, `status`
+    is 0 until its head is there; then `headers` are as they came, and `done` tells that its end has come."""
 
     def __init__(self, silence_s: float) -> None:
         self._silence_s = silence_s
@@ -38,9 +38,9 @@ class Link(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._heard = self.idle_since = 0.0
-        self._head = self._framed = self._keeps = False
-        self._final = False
+        self._heard = self.until = 0.0
+        self._head = self._framed = self._final = False
+        self._keeps = True
         self.sending = False
         """Whether a body is on its way: then it may be the client's turn."""
         self.lost = False

@@ -12,6 +12,9 @@ from interlock.connectors.aws.upstream.link import Link
 
 KEPT_S = 15.0
 """Seconds for which a connection that nobody uses is kept."""
+AHEAD_S = 2.0
+"""Seconds between two calls within which the next connection is opened ahead, where the service ends each after its answer (moto
+does), and for which that one is kept."""
 _SECOND_FAMILY_S = 0.25
 """Seconds after which the next address is tried as well (RFC 8305, section 5)."""
 
@@ -32,6 +35,8 @@ class Pool:
         self._room = asyncio.Semaphore(most)
         self._kept: dict[Origin, list[Link]] = {}
         self._used: set[Link] = set()
+        self._ended: dict[Origin, float] = {}
+        self._opening: dict[Origin, asyncio.Task[None]] = {}
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def take(self, origin: Origin, connect_s: float) -> Link:
@@ -57,36 +62,58 @@ class Pool:
             return
         self._used.remove(link)
         self._room.release()
-        if not link.reusable:
-            link.abort() if not link.done else link.close()
-            return
+        if link.reusable:
+            self._keep(origin, link, KEPT_S)
+        elif link.done:
+            link.close()
+            self._ahead(origin)
+        else:
+            link.abort()
+
+    def _keep(self, origin: Origin, link: Link, seconds: float) -> None:
         loop = asyncio.get_running_loop()
-        link.idle_since = loop.time()
+        link.until = loop.time() + seconds
         self._kept.setdefault(origin, []).append(link)
         if self._sweeper is None:
-            self._sweeper = loop.call_later(KEPT_S, self._sweep)
+            self._sweeper = loop.call_later(AHEAD_S, self._sweep)
+
+    def _ahead(self, origin: Origin) -> None:
+        """The service ended a connection after its answer: while calls follow each other, the next need not wait for its own."""
+        loop = asyncio.get_running_loop()
+        now, before = loop.time(), self._ended.get(origin, float("-inf"))
+        self._ended[origin] = now
+        if now - before < AHEAD_S and not self._kept.get(origin) and origin not in self._opening:
+            self._opening[origin] = loop.create_task(self._open_ahead(origin))
+
+    async def _open_ahead(self, origin: Origin) -> None:
+        try:
+            self._keep(origin, await self._open(origin), AHEAD_S)
+        except OSError:
+            pass  # the call that comes will say so
+        finally:
+            del self._opening[origin]
 
     def _idle(self, origin: Origin) -> Link | None:
         """The one that was used last: the others grow old."""
         kept = self._kept.get(origin)
         while kept:
             link = kept.pop()
-            if link.reusable and asyncio.get_running_loop().time() - link.idle_since < KEPT_S:
+            if link.reusable and asyncio.get_running_loop().time() < link.until:
                 return link
             link.close()
         return None
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
-        before = loop.time() - KEPT_S
-        for origin, links in list(self._kept.items()):
-            old = [link for link in links if link.idle_since <= before or not link.reusable]
-            for link in old:
-                links.remove(link)
-                link.close()
-            if not links:
-                del self._kept[origin]
-        self._sweeper = loop.call_later(KEPT_S, self._sweep) if self._kept else None
+        now, kept = loop.time(), self._kept
+        self._kept = {}
+        for origin, links in kept.items():
+            for link in links:
+                if link.reusable and now < link.until:
+                    self._kept.setdefault(origin, []).append(link)
+                else:
+                    link.close()
+        self._sweeper = loop.call_later(AHEAD_S, self._sweep) if self._kept else None
 
     async def _open(self, origin: Origin) -> Link:
         loop = asyncio.get_running_loop()
@@ -109,6 +136,8 @@ class Pool:
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
+        for opening in self._opening.values():
+            opening.cancel()
         for link in (*self._used, *(link for links in self._kept.values() for link in links)):
             link.abort()
         self._kept.clear()
