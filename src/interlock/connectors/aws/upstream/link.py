@@ -197,6 +197,9 @@ class Link(asyncio.Protocol):
             self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        if self.done:
+            self.abort()  # an answer too many
+            return
         self.status = int(self._parser.get_status_code())
         if self.status < 200:
             return
@@ -207,9 +210,11 @@ class Link(asyncio.Protocol):
             self._keeps, self.done = bool(self._parser.should_keep_alive()), True
 
     def on_body(self, data: bytes) -> None:
-        if not self.done:
-            self._pieces.append(data)
-            self._size += len(data)
+        if self.done:
+            self.abort()  # a body where none may be
+            return
+        self._pieces.append(data)
+        self._size += len(data)
 
     def on_message_complete(self) -> None:
         if not self._final:  # 1xx: the answer proper is to come (RFC 9110, section 15.2)
