@@ -54,6 +54,12 @@ def test_secrets_are_masked(say: Callable[..., Classified], name: str, parameter
     assert PLANTED not in json.dumps(json.loads(what.operation.native))
 
 
+def test_what_reads_has_no_text_of_its_own(say: Callable[..., Classified]) -> None:
+    """Nothing is recorded of a read that passes; one that is held is shown by its record."""
+    assert say("dynamodb:GetItem", TableName="t", Key={"id": {"S": PLANTED}}).operation.native == ""
+    assert json.loads(say("dynamodb:DeleteItem", TableName="t").operation.native)["operation"] == "DeleteItem"
+
+
 def test_names_are_shown() -> None:
     text = native(
         Call(

@@ -24,14 +24,20 @@ def values_of(
     `alone` tells that the form has no other variable, so that what is named like the type fills it."""
     paths = _reviewed(prefix, kind, variable)
     if paths is not None:
-        found = [v for path in paths for v in _texts(_search(path, parameters))]
+        values = [_search(path, parameters) for path in paths]
     else:
-        names = _names(kind if alone else "", variable)
-        about = (_ALONE if alone else {plain(variable)}) if plain(kind) in plain(operation) else frozenset()
-        fitting = (n for n in parameters if plain(n) in names or plain(n) in about)
-        found = [v for name in fitting for v in _texts(parameters[name])]
+        names = _all_names(kind, variable, operation, alone)
+        values = [value for name, value in parameters.items() if plain(name) in names]
+    found = [text for value in values if value is not None for text in _texts(value)]
     change = _CHANGES.get((prefix, variable), _as_it_is)
     return [changed for value in dict.fromkeys(found) if (changed := change(value))]
+
+
+@lru_cache(maxsize=16_384)
+def _all_names(kind: str, variable: str, operation: str, alone: bool) -> frozenset[str]:
+    """The parameters, as `plain` names, that stand for a variable where nobody has reviewed which do."""
+    about = (_ALONE if alone else {plain(variable)}) if plain(kind) in plain(operation) else frozenset()
+    return _names(kind if alone else "", variable) | about
 
 
 @lru_cache(maxsize=65_536)
@@ -40,12 +46,12 @@ def plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-@lru_cache(maxsize=16_384)
 def _names(kind: str, variable: str) -> frozenset[str]:
     stems = {plain(kind), plain(variable), _TAILS.sub("", plain(variable))} - {""}
     return frozenset(stem + end for stem in stems for end in _ENDS) - _ALONE
 
 
+@lru_cache(maxsize=16_384)
 def _reviewed(prefix: str, kind: str, variable: str) -> list[str] | None:
     rows = _table().get(prefix, {})
     found: list[str] | None = rows.get(f"{kind}.{variable}", rows.get(variable))
@@ -55,13 +61,36 @@ def _reviewed(prefix: str, kind: str, variable: str) -> list[str] | None:
 def _search(path: str, parameters: Mapping[str, Any]) -> Any:
     if path.isidentifier():
         return parameters.get(path)
-    return None if _words(path).isdisjoint(parameters) else _compiled(path).search(parameters)
+    return None if _begins(path).isdisjoint(parameters) else _compiled(path).search(parameters)
 
 
 @lru_cache(maxsize=256)
-def _words(path: str) -> frozenset[str]:
-    """The names in an expression: without any of them it finds nothing."""
-    return frozenset(re.findall(r"\w+", path))
+def _begins(path: str) -> frozenset[str]:
+    """The parameters at which an expression begins: without any of them it finds nothing."""
+    return frozenset(_first_names(_compiled(path).parsed))
+
+
+_INTO = frozenset(
+    (
+        "subexpression",
+        "index_expression",
+        "pipe",
+        "projection",
+        "value_projection",
+        "filter_projection",
+        "flatten",
+    )
+)
+"""Nodes whose later parts look into what the first one found."""
+
+
+def _first_names(node: Mapping[str, Any]) -> Iterator[str]:
+    if node["type"] == "field":
+        yield node["value"]
+    parts = node["children"]
+    for part in parts[:1] if node["type"] in _INTO else parts:
+        if isinstance(part, Mapping):
+            yield from _first_names(part)
 
 
 def _texts(value: object) -> Iterator[str]:

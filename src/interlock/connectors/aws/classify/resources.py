@@ -94,8 +94,9 @@ def _by_targets(call: Call, scope: Scope, targets: list[Target]) -> Iterator[tup
     values = chain.from_iterable(map(_flat, call.parameters.values()))
     given = [naming.whole(call.service, value) for value in values if forms.is_arn(value)]
     claimed = {arn for arn in given if any(forms.matches(target.arn, arn) for target in targets)}
+    places = _places(call, scope)
     for target in targets:
-        for name, whole in _names(call, scope, target, claimed):
+        for name, whole in _names(call, places, target, claimed):
             complete = complete or whole
             if whole:
                 yield target.kind, name
@@ -110,7 +111,9 @@ def _by_targets(call: Call, scope: Scope, targets: list[Target]) -> Iterator[tup
         yield from named or partial
 
 
-def _names(call: Call, scope: Scope, target: Target, claimed: set[str]) -> Iterator[tuple[str, bool]]:
+def _names(
+    call: Call, places: Mapping[str, str], target: Target, claimed: set[str]
+) -> Iterator[tuple[str, bool]]:
     """The ARNs of a kind in a call, and whether all of each is known."""
     yield from ((arn, True) for arn in sorted(claimed) if forms.matches(target.arn, arn))
     prefix, _, kind = target.kind.partition(":")
@@ -128,7 +131,6 @@ def _names(call: Call, scope: Scope, target: Target, claimed: set[str]) -> Itera
     texts = {v: [t for t in found if not forms.is_arn(t)] for v, found in filled.items()}
     if all(texts.values()):
         whole = len(filled) == len(wanted) or set(wanted) - set(filled) <= _MADE
-        places = _places(call, scope)
         for named in _combined(texts):
             yield forms.fill(target.arn, {**places, **named}), whole
 

@@ -11,6 +11,7 @@ import binascii
 import hmac
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -40,6 +41,7 @@ def key_id(agent: str, *, narrowed: bool = False) -> str:
     return (_NARROWED if narrowed else _LASTING) + name.ljust(_SHORTEST - 4, "1")
 
 
+@lru_cache(maxsize=1024)
 def agent_of(key: str) -> str:
     """The agent that an access key id names; empty when it is none of ours."""
     if key[:4] not in (_LASTING, _NARROWED):

@@ -25,26 +25,28 @@ class Signed(msgspec.Struct, frozen=True):
     principal: Principal
     credential: AgentCredential
     claim: Claim
+    headers: sigv4.Folded
     mode: sigv4.Mode
     secret: str
     narrowed: keys.Narrowed | None
 
     def verify(self, head: Head, digest: str, now: datetime) -> None:
         """Raise NotSigned unless it was signed with the agent's key. `digest` stands for the body."""
-        sigv4.verify(self.claim, self.secret, head.method, head.path, head.query, head.headers, digest, now)
+        sigv4.verify(self.claim, self.secret, head.method, head.path, head.query, self.headers, digest, now)
 
 
 def signed(head: Head, gate: Knows, now: datetime) -> Signed:
     """Read the signature of a request and find its key. Raises NotSigned; a stranger, a disabled agent and one without a
     right here are answered alike."""
-    claim = sigv4.claim(head.method, head.path, head.query, head.headers)
+    headers = sigv4.folded(head.headers)
+    claim = sigv4.claim(head.method, head.path, head.query, headers)
     found = gate.credential(keys.agent_of(claim.key_id))
     if found is None or not found[1].signing:
         raise sigv4.unknown_key(claim)
     principal, credential = found
     secret, narrowed = _secret(claim, principal, credential, now)
-    mode = sigv4.mode(claim, head.query, head.headers)
-    made = Signed(principal, credential, claim, mode, secret, narrowed)
+    mode = sigv4.mode(claim, head.query, headers)
+    made = Signed(principal, credential, claim, headers, mode, secret, narrowed)
     if mode.kind != "whole":
         made.verify(head, mode.hash, now)
     return made

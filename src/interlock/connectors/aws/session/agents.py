@@ -5,7 +5,7 @@ created in it."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -58,14 +58,13 @@ class AgentSession:
             if not read.expired():
                 read.reschedule(_clock())
 
-    @contextlib.asynccontextmanager
-    async def reading(self) -> AsyncIterator[None]:
-        """In the block something is read that ends with the session. Raises Over then."""
+    async def reading(self, work: Awaitable[None]) -> None:
+        """Await something that is read and ends with the session. Raises Over then."""
         try:
             async with asyncio.timeout(None) as read:
                 self._reads.add(read)
                 try:
-                    yield
+                    await work
                 finally:
                     self._reads.discard(read)
         except TimeoutError:

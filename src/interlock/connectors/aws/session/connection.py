@@ -20,6 +20,7 @@ PIECE_S = 60.0
 """Seconds that a client may take for a piece of a body, or for taking a piece of an answer."""
 PIECE = 1024
 """Bytes that make a piece of a body: who sends one byte a minute is not going on."""
+_NEVER = float("inf")
 
 
 class Listening(Server, Protocol):
@@ -41,6 +42,7 @@ class AwsSession:
         self._incoming = Incoming(wire)
         self._stopping = self._busy = self._lost = False
         self._timer: asyncio.TimerHandle | None = None
+        self._until = _NEVER
         self._stuck: asyncio.TimerHandle | None = None
         self._piece = 0
         server.joined(self)
@@ -102,12 +104,25 @@ class AwsSession:
         self._heads.put_nowait(error)
 
     def _watch(self) -> None:
-        """A client that does not go on within its time is gone."""
-        self._unwatch()
+        """A client that does not go on within its time is gone. A timer that is set already is left to find out itself that there
+        is more time by now: most are set for nothing."""
         self._piece = 0
-        if self._waits_for_client():
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(PIECE_S if self._busy else HEAD_S, self._too_slow)
+        if not self._waits_for_client():
+            self._until = _NEVER
+            return
+        loop = asyncio.get_running_loop()
+        self._until = loop.time() + (PIECE_S if self._busy else HEAD_S)
+        if self._timer is None or self._timer.when() > self._until:
+            self._unwatch()
+            self._timer = loop.call_at(self._until, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        if self._until <= loop.time():
+            self._too_slow()
+        elif self._until < _NEVER:
+            self._timer = loop.call_at(self._until, self._look)
 
     def _waits_for_client(self) -> bool:
         return not self._lost and (not self._busy or not self._incoming.ended)

@@ -89,7 +89,7 @@ class Exchange:
         signed = signature.signed(self._head, self._server.gate, datetime.now(UTC))
         self._guess(endpoint or signed.claim.service)
         body = await self._body(signed)
-        understood = await self._understand(signed, endpoint, path, body)
+        asked, understood = await self._understand(signed, endpoint, path, body)
         call = understood.call
         self._protocol, self._service = understood.protocol, call.service
         await self._server.reader(call)
@@ -97,9 +97,7 @@ class Exchange:
         if no := never(signed, what, self._server.config.regions):
             self._forbid(signed.principal, what, no)
             return
-        await self._decide(
-            signed, what, await self._request(signed, endpoint, understood, what, path, body), body
-        )
+        await self._decide(signed, what, await self._request(asked, understood, what, body), body)
 
     def _own(self) -> str:
         """The gateway's address, as this client reaches it."""
@@ -131,15 +129,18 @@ class Exchange:
             await taken.more(limits.inline_bytes)
         return taken
 
-    async def _understand(self, signed: Signed, endpoint: str, path: str, body: Taken) -> Understood:
+    async def _understand(
+        self, signed: Signed, endpoint: str, path: str, body: Taken
+    ) -> tuple[Asked, Understood]:
         asked = self._asked(signed, endpoint, path, body)
         understood = self._server.codec.understand(asked)
         if body.complete or understood.call.streaming:
-            return understood
+            return asked, understood
         await body.more(self._server.config.limits.body_bytes)
         if not body.complete:
             raise Malformed(413, f"the body is longer than {self._server.config.limits.body_bytes} bytes")
-        return self._server.codec.understand(self._asked(signed, endpoint, path, body))
+        asked = self._asked(signed, endpoint, path, body)
+        return asked, self._server.codec.understand(asked)
 
     def _asked(self, signed: Signed, endpoint: str, path: str, body: Taken) -> Asked:
         claim, head = signed.claim, self._head
@@ -159,22 +160,14 @@ class Exchange:
             host,
         )
 
-    async def _request(
-        self,
-        signed: Signed,
-        endpoint: str,
-        understood: Understood,
-        what: Classified,
-        path: str,
-        body: Taken,
-    ) -> Request:
+    async def _request(self, asked: Asked, understood: Understood, what: Classified, body: Taken) -> Request:
         head, service = self._head, what.call.service
         headers = forwarding.kept_headers(head.headers, body.trailers)
         made = Request(
             what.call,
             understood.protocol,
             head.method,
-            path_of(self._asked(signed, endpoint, path, body), service, self._server.hosts),
+            path_of(asked, service, self._server.hosts),
             sigv4.without_signature(head.query),
             headers,
             body.data if body.complete else None,
@@ -209,8 +202,7 @@ class Exchange:
             self._forbid(principal, what, no)
             return
         if isinstance(first, Permit) and what.operation.action is Action.READ and not what.quiet:
-            async with session.reading():
-                await self._pass(request, body)
+            await session.reading(self._pass(request, body))
         else:
             await self._admit(session, what, request, body)
 

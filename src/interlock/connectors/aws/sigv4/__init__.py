@@ -4,6 +4,8 @@ Sources: AWS General Reference, "Signature Version 4 signing process"; S3 API re
 Signature Version 4)", "Transferring Payload in Multiple Chunks" and "Signature calculations for trailing headers".
 """
 
+from interlock.connectors.aws.sigv4.canonical import Folded
+from interlock.connectors.aws.sigv4.canonical import by_name as folded
 from interlock.connectors.aws.sigv4.credential import Claim, claim
 from interlock.connectors.aws.sigv4.errors import NotSigned
 from interlock.connectors.aws.sigv4.payload import UNSIGNED, Body, Mode, body, hash_of, mode
@@ -15,10 +17,12 @@ __all__ = [
     "UNSIGNED",
     "Body",
     "Claim",
+    "Folded",
     "Mode",
     "NotSigned",
     "body",
     "claim",
+    "folded",
     "hash_of",
     "mode",
     "sign",

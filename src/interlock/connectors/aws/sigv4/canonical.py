@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
@@ -66,9 +67,15 @@ def _pair(piece: str) -> tuple[str, str]:
     return encoded(name), encoded(value)
 
 
-def by_name(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+class Folded(dict[str, str]):
+    """Headers as `by_name` makes them."""
+
+
+def by_name(headers: Iterable[tuple[str, str]] | Folded) -> Folded:
     """Canonical values by name in lower case: spaces folded, repeated ones joined with commas in their order."""
-    values: dict[str, str] = {}
+    if isinstance(headers, Folded):
+        return headers
+    values = Folded()
     for name, value in headers:
         name = name.lower()
         folded = _folded(value)
@@ -98,6 +105,12 @@ def signature(key: bytes, timestamp: str, scope: str, request: bytes) -> str:
 def seal(key: bytes, string_to_sign: str) -> str:
     """HMAC-SHA256, as lower-case hexadecimal digits."""
     return hmac.digest(key, string_to_sign.encode("latin-1"), "sha256").hex()
+
+
+@lru_cache(maxsize=64)
+def timestamp(at: datetime) -> str:
+    """A time, in UTC, as it is signed."""
+    return f"{at:%Y%m%dT%H%M%SZ}"
 
 
 @lru_cache(maxsize=256)

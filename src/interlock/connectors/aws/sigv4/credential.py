@@ -12,7 +12,7 @@ from interlock.model.base import Value
 
 LONGEST_EXPIRY_S = 7 * 24 * 3600
 
-Headers = Iterable[tuple[str, str]]
+Headers = Iterable[tuple[str, str]] | c.Folded
 
 _CREDENTIAL = re.compile(
     r"([A-Za-z0-9_]{1,128})/([0-9]{8})/([a-z0-9-]{1,64})/([A-Za-z0-9._-]{1,64})/aws4_request", re.ASCII
@@ -52,7 +52,7 @@ class Claim(Value, frozen=True):
 
     @property
     def timestamp(self) -> str:
-        return f"{self.at:%Y%m%dT%H%M%SZ}"
+        return c.timestamp(self.at)
 
     @property
     def s3(self) -> bool:
@@ -64,7 +64,7 @@ def claim(method: str, path: str, query: str, headers: Headers) -> Claim:
     """Read a request's signature. Raises NotSigned: there is none, it is of another kind, malformed, or leaves out what it
     must cover.
 
-    `headers` are as they were sent; `path` and `query` raw.
+    `headers` are as they were sent, or folded already; `path` and `query` raw.
     """
     values = c.by_name(headers)
     parameters = q.signing_parameters(query)

@@ -41,5 +41,7 @@ def signing_parameters(query: str) -> dict[str, str]:
 
 def without_signature(query: str) -> str:
     """The raw query as it was before it was signed, to be signed anew."""
+    if not query:
+        return ""
     kept = (piece for piece in query.split("&") if piece.partition("=")[0] not in _NAMES.values())
     return "&".join(kept)

@@ -33,12 +33,12 @@ def sign(
     `token` is empty for lasting keys. Headers that say what the service is to do are signed, those that a client library adds
     or changes are not. Raises ValueError when the signature of somebody else is still on the request.
     """
-    timestamp = f"{now:%Y%m%dT%H%M%SZ}"
-    values = c.by_name(headers)
-    if not _OURS.isdisjoint(values):
+    timestamp = c.timestamp(now.replace(microsecond=0))
+    given = c.by_name(headers)
+    if not _OURS.isdisjoint(given):
         raise ValueError("the request is signed already, or names its host twice")
     added = _added(timestamp, token, payload_hash, service)
-    values = {name: value for name, value in values.items() if _counts(name)} | added | {"host": host}
+    values = {name: value for name, value in given.items() if _counts(name)} | added | {"host": host}
     signed = sorted(values)
     scope = f"{timestamp[:8]}/{region}/{service}/{c.END}"
     request = c.canonical_request(

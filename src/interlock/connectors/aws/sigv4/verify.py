@@ -54,7 +54,7 @@ def verify(
 
 
 def _check_time(claim: Claim, now: datetime) -> None:
-    if claim.date != f"{claim.at:%Y%m%d}":
+    if claim.date != claim.timestamp[:8]:
         raise NotSigned("SignatureDoesNotMatch", "The date of the credential is not that of the request.")
     if claim.expires_s is not None:
         _check_expiry(claim.at, claim.expires_s, now)

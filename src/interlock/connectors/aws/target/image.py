@@ -6,7 +6,7 @@ the same inverse makes needs no before-image of its own: with the thing it goes.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -14,6 +14,8 @@ import msgspec
 from interlock.connectors.aws import undo
 from interlock.connectors.aws.call import Call, CallFailed, Calls, Classified
 from interlock.connectors.aws.classify.naming import plain
+from interlock.connectors.aws.undo import listing
+from interlock.connectors.aws.undo.listing import Absent, Moment
 from interlock.connectors.aws.undo.names import SECRET, fill, pick
 from interlock.connectors.aws.undo.plan import literal
 from interlock.connectors.aws.undo.steps import beside
@@ -26,6 +28,7 @@ MOST_STEPS = 2_000
 Classify: TypeAlias = Callable[[Call], Classified]
 
 _MAKES = re.compile(r"(?:create|restore|run|register|allocate|import|copy)(.+)")
+_WRITES = (("s3", "CopyObject"), ("s3", "PutObject"), ("s3", "CompleteMultipartUpload"))
 _TAKES_AWAY = ("Delete", "Terminate", "Deregister", "Release")
 _WORST = ("full", "copy", "new_id", "none")
 
@@ -97,6 +100,7 @@ async def image_of(
     if len(plan.inverse) > MOST_STEPS:
         return Image(plan, reason=f"it makes more than {MOST_STEPS:,} calls")
     known = Known(completed.saved, nonce())
+    calls = Moment(calls, await _absent(plan.inverse, calls, known))
     await _read_ahead(plan.inverse, calls, classified, known)
     seen = await beside(_look(step, calls, classified, known, nonce()) for step in plan.inverse)
     for place, one in enumerate(seen):
@@ -121,6 +125,20 @@ async def _found(step: undo.Step, what: Classified, calls: Calls) -> dict[str, A
     except CallFailed:
         return {}
     return pick(answer, step.saves)
+
+
+async def _absent(steps: Sequence[undo.Step], calls: Calls, known: Known) -> Collection[Absent]:
+    """Objects that the steps would write and that are not there, as far as a listing tells. Raises Unavailable."""
+    keys: dict[tuple[str, str], list[str]] = {}
+    for step in steps:
+        if (step.service, step.operation) in _WRITES:
+            call = _call(step, calls, known)
+            keys.setdefault((call.region, call.parameters["Bucket"]), []).append(call.parameters["Key"])
+    found: set[Absent] = set()
+    for (region, bucket), wanted in keys.items():
+        etags = await listing.etags(calls, bucket, wanted, region)
+        found |= {Absent(region, bucket, key) for key, etag in etags.items() if etag is None}
+    return found
 
 
 def _call(step: undo.Step, calls: Calls, known: Known) -> Call:

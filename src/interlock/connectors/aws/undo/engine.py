@@ -7,7 +7,8 @@ import msgspec
 
 from interlock.connectors.aws.call import CallFailed, Calls, Classified
 from interlock.connectors.aws.undo import registry
-from interlock.connectors.aws.undo.compare import fingerprint, look, same
+from interlock.connectors.aws.undo.compare import fingerprint, same
+from interlock.connectors.aws.undo.listing import Looks
 from interlock.connectors.aws.undo.means import Here
 from interlock.connectors.aws.undo.names import fill, named, pick, stored
 from interlock.connectors.aws.undo.plan import ANY, Check, Plan, Step
@@ -38,7 +39,9 @@ async def complete(
 ) -> Completed:
     """After the call succeeded: the names its answer gives, and the state that it left. Raises Unavailable."""
     names = stored({**saved, **pick(answer, plan.saves)})
-    return Completed(names, tuple(await beside(_left(check, calls, names) for check in plan.checks)))
+    read = [check for check in plan.checks if check.after == ANY]
+    looks = await Looks.of(read, calls, names)
+    return Completed(names, tuple(await beside(_left(check, looks, names) for check in plan.checks)))
 
 
 async def conflicts(plan: Plan, completed: Completed, calls: Calls) -> tuple[Since, ...]:
@@ -83,23 +86,24 @@ def _here(calls: Calls) -> Here:
 async def _states(plan: Plan, completed: Completed, calls: Calls) -> "list[Since | bool]":
     # Without a stored outcome nothing is known of what the call left.
     checks = completed.checks or plan.checks
-    return await beside(_state(check, calls, completed.saved) for check in checks)
+    looks = await Looks.of(checks, calls, completed.saved)
+    return await beside(_state(check, looks, completed.saved) for check in checks)
 
 
-async def _left(check: Check, calls: Calls, saved: Mapping[str, Any]) -> Check:
+async def _left(check: Check, looks: Looks, saved: Mapping[str, Any]) -> Check:
     try:
         expected = named(check.after, saved)
         if expected == ANY:
-            expected = fingerprint(await look(check, calls, saved))
+            expected = fingerprint(await looks.look(check))
         return msgspec.structs.replace(check, before=named(check.before, saved), after=expected)
     except (CallFailed, Rejected):
         return msgspec.structs.replace(check, after=ANY)  # it will be said that it can't be compared
 
 
-async def _state(check: Check, calls: Calls, saved: Mapping[str, Any]) -> "Since | bool":
+async def _state(check: Check, looks: Looks, saved: Mapping[str, Any]) -> "Since | bool":
     """True: as before the call. False: as the call left it."""
     try:
-        now = await look(check, calls, saved)
+        now = await looks.look(check)
     except (CallFailed, Rejected):
         return Since(check.what, "unreadable")
     if same(named(check.before, saved), now):

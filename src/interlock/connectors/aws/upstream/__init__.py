@@ -10,6 +10,7 @@ from interlock.connectors.aws.upstream.models import (
     routing_index,
     service_variables,
 )
+from interlock.connectors.aws.upstream.pool import Origin
 from interlock.connectors.aws.upstream.tls import listener_context
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Endpoints",
     "Forwarder",
     "Lost",
+    "Origin",
     "Reply",
     "Where",
     "access_levels",

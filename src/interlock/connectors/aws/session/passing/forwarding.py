@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
-from typing import Protocol
+from functools import lru_cache
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from interlock.connectors.aws import sigv4
 from interlock.connectors.aws.session.record import Request
-from interlock.connectors.aws.upstream import Endpoints, Forwarder, Reply, Where
+from interlock.connectors.aws.upstream import Endpoints, Forwarder, Origin, Reply, Where
 
 _DROPPED = frozenset(
     {
@@ -74,7 +75,7 @@ async def send(
 ) -> Reply:
     """Send it on, signed with the gateway's own key. Raises Lost, Unavailable, Misconfigured."""
     where = await server.endpoints.where(request.call.service, request.call.region)
-    host, base = _place(where, prefix)
+    origin, host, base = _place(where, prefix)
     path = base + (request.path or "/")
     key = await server.endpoints.key()
     digest = sigv4.hash_of(body) if isinstance(body, bytes) else sigv4.UNSIGNED
@@ -89,13 +90,23 @@ async def send(
         if sized is None or (not sized and request.method in ("GET", "HEAD"))
         else [("content-length", str(sized))]
     )
-    url = f"{urlsplit(where.url).scheme}://{host}{path}" + (f"?{request.query}" if request.query else "")
     headers = [("host", host), *request.headers, *added, *framing]
-    return await server.forwarder.send(request.method, url, headers, body or None)
+    target = f"{path}?{request.query}" if request.query else path
+    return await server.forwarder.send(request.method, origin, target, headers, body or None)
 
 
-def _place(where: Where, prefix: str) -> tuple[str, str]:
-    """Host and base path. An operation's host prefix goes to AWS itself, not to endpoints of one's own."""
+class _Place(NamedTuple):
+    origin: Origin
+    host: str
+    base: str
+
+
+@lru_cache(maxsize=1024)
+def _place(where: Where, prefix: str) -> _Place:
+    """Where to connect, the Host header and the base path. An operation's host prefix goes to AWS itself, not to endpoints of one's
+    own."""
     parts = urlsplit(where.url)
-    host = parts.netloc if where.custom or not prefix else f"{prefix}{parts.netloc}"
-    return host, parts.path.rstrip("/")
+    before = "" if where.custom else prefix
+    secure = parts.scheme == "https"
+    origin = Origin(secure, f"{before}{parts.hostname or ''}", parts.port or (443 if secure else 80))
+    return _Place(origin, f"{before}{parts.netloc}", parts.path.rstrip("/"))

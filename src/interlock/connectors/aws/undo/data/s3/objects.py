@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from interlock.connectors.aws.call import Call
+from interlock.connectors.aws.undo import listing
 from interlock.connectors.aws.undo.data.common import final, literal, read
 from interlock.connectors.aws.undo.data.s3 import aside, trash
 from interlock.connectors.aws.undo.data.s3.aside import Copy, Object, check, together
@@ -79,7 +80,11 @@ async def _delete(calls: Here, bucket: str, keys: Sequence[tuple[str, str]], non
 
 async def looked(calls: Here, bucket: str, keys: Sequence[str], *, acls: bool) -> list[Object | None]:
     """Many objects as they are, in order."""
-    return await beside(aside.look(calls, bucket, key, acls=acls) for key in keys)
+    known = await listing.etags(calls, bucket, keys)
+    there = [key for key in keys if known.get(key, "") is not None]
+    found = await beside(aside.look(calls, bucket, key, acls=acls) for key in there)
+    things = dict(zip(there, found, strict=True))
+    return [things.get(key) for key in keys]
 
 
 async def keep(calls: Here, bucket: str, nonce: str, *, first: int = 0, limit: int = 10_000) -> Plan:
@@ -89,14 +94,13 @@ async def keep(calls: Here, bucket: str, nonce: str, *, first: int = 0, limit: i
     if more:
         return final(f"it has more than {limit} objects", "empty it in parts")
     acls = await aside.has_acls(calls, bucket)
-    found = await looked(calls, bucket, [each["Key"] for each in listed], acls=acls)
+    found = await beside(aside.look(calls, bucket, each["Key"], acls=acls) for each in listed)
     return await _aside(calls, nonce, [thing for thing in found if thing], after=None, first=first)
 
 
 async def _hidden(calls: Here, bucket: str, keys: Sequence[str], status: str, nonce: str) -> Plan:
     """Deleted by a delete marker: what was there stays below it (but for a version `null` while versioning is suspended)."""
-    acls = status == "Suspended" and await aside.has_acls(calls, bucket)
-    found = [thing for thing in await looked(calls, bucket, keys, acls=acls) if thing]
+    found = [thing for thing in await _current(calls, bucket, keys, status) if thing]
     nulls = [t for t in found if status == "Suspended" and t.head.get("VersionId", "null") == "null"]
     covered = [thing for thing in found if thing not in nulls]
     plan = await _aside(calls, nonce, nulls, after=None)
@@ -118,6 +122,17 @@ async def _hidden(calls: Here, bucket: str, keys: Sequence[str], status: str, no
         reason=plan.reason,
         discard=plan.discard,
     )
+
+
+async def _current(calls: Here, bucket: str, keys: Sequence[str], status: str) -> list[Object | None]:
+    """The current versions, in order. Where none of them is copied it is enough to know which they are."""
+    if status == "Suspended":
+        return await looked(calls, bucket, keys, acls=await aside.has_acls(calls, bucket))
+    known = await listing.versions(calls, bucket, keys)
+    if not known.keys() >= set(keys):
+        return await looked(calls, bucket, keys, acls=False)
+    ids = ((key, known[key]) for key in keys)
+    return [Object(bucket, key, {"VersionId": version}) if version else None for key, version in ids]
 
 
 def _version_check(thing: Object) -> Check:
