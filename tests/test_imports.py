@@ -51,7 +51,10 @@ def package(root: Path, imports: dict[str, str]) -> None:
         (root / "src/interlock" / folder / "__init__.py").touch()
     needed = {"policy/cedar.py": "import cedarpy", "sdk/connector.py": "import ssl"}
     for name, line in {**needed, **imports}.items():
-        (root / "src/interlock" / name).write_text(f"{line}\n", encoding="utf-8")
+        file = root / "src/interlock" / name
+        file.parent.mkdir(exist_ok=True)
+        (file.parent / "__init__.py").touch()
+        file.write_text(f"{line}\n", encoding="utf-8")
 
 
 EACH_FIRST = """
