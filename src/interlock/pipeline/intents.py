@@ -47,7 +47,9 @@ def intend(tx: Tx, ask: c.Intend, terms: Terms, opened: trips.Found | None = Non
         if isinstance(consumed, Refused):
             return consumed
         change = consumed
-        trips.approved(tx, change, ask.work, ask.target, facts, terms)
+        stop = trips.approved(tx, change, ask.work, ask.target, ask.preview, terms, opened)
+        if stop is not None:
+            return stop
     else:
         fresh = draft(ask.work, ask.target, ask.preview.measurement, ask.decision, tx)
         over = glass.over_target(tx, fresh, terms.break_glass, terms.origin) if ask.break_glass else None

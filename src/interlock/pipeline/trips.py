@@ -22,9 +22,9 @@ from interlock.model.decision import Target
 from interlock.model.errors import InterlockError
 from interlock.model.operation import Operation
 from interlock.model.signal import Facts, Outcome, Result, Signal, Track, Trip, TripFilter
-from interlock.pipeline import bodies
+from interlock.pipeline import bodies, glass
 from interlock.pipeline.terms import Terms
-from interlock.sdk.connector import Cause, Principal, Refused, Settled, Work
+from interlock.sdk.connector import Cause, Preview, Principal, Refused, Settled, Work
 from interlock.sdk.ports import ReadTx, Tx
 
 Found = list[Trip]
@@ -89,15 +89,49 @@ def refused(scope: str, why: str, terms: Terms, *, frozen: bool = False) -> Refu
     return Refused("breaker", sentence, next=said.advice(scope, frozen=frozen), see=see)
 
 
-def approved(tx: Tx, change: Change, work: Work, target: Target, facts: Facts, terms: Terms) -> None:
-    """People approved what is about to execute: it is familiar from now on, and counts for nothing else."""
+def too_large(
+    tx: Tx,
+    work: Work,
+    target: Target,
+    measurement: Measurement,
+    facts: Facts,
+    terms: Terms,
+    found: Found | None,
+    *,
+    change: str = "",
+) -> Refused | None:
+    """Why a unit may not be done whatever people say: it takes too large a part of a group. `change` is what they approved."""
+    limits = limits_of(terms, target, work.principal.agent)
+    if limits is None or not facts.sizes or work.reverts:
+        return None
+    unit = _seen(tx, work.principal, target, work.operations, measurement, facts, change=change)
+    track = track_of(tx, unit.agent)
+    judged = judge.too_large(track, unit, limits)
+    if not judged.openings:
+        return None
+    opened = _keep(tx, track, judged, unit, limits, found)
+    return refused(_scope(opened, judged), opened[0].words if opened else judged.openings[0].words, terms)
+
+
+def approved(
+    tx: Tx, change: Change, work: Work, target: Target, preview: Preview, terms: Terms, found: Found | None
+) -> Refused | None:
+    """People approved what is about to execute, or broke the glass for it: it is familiar from now on, and counts for nothing
+    but its groups' share. That may refuse it: only broken glass lifts it."""
     if limits_of(terms, target, work.principal.agent) is None:
-        return
-    unit = _seen(tx, work.principal, target, work.operations, change.measurement, facts, change=change.id)
+        return None
+    if glass.standing(tx, change, terms.break_glass, terms.origin) is None:
+        stop = too_large(tx, work, target, preview.measurement, preview.facts, terms, found, change=change.id)
+        if stop is not None:
+            return stop
+    unit = _seen(
+        tx, work.principal, target, work.operations, preview.measurement, preview.facts, change=change.id
+    )
     track = track_of(tx, unit.agent)
     after = judge.approved(track, unit)
     if after != track:
         tx.put_track(unit.agent, after)
+    return None
 
 
 def begun(tx: Tx, track: Track | None, change: Change) -> None:

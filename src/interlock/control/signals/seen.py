@@ -1,7 +1,7 @@
 """What a unit of work means to signals."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from interlock.model.base import Value
@@ -25,7 +25,8 @@ _GUARDS = frozenset({ChangeKind.PERMISSION, ChangeKind.REPLICATION})
 
 class Seen(Value, frozen=True):
     """One unit. `what` is for people; `key` is alike for units that ask for the same; `subjects` are what a destruction is the
-    first of its kind by (an action on a kind, and a group); `removed` how many members a group loses, of how many."""
+    first of its kind by (an action on a kind, and a group); `removed` how many members a group loses, of how many; `once` is alike
+    for units that delete the same objects, and empty for those that do anything else that is destructive."""
 
     at: datetime
     agent: str
@@ -45,6 +46,7 @@ class Seen(Value, frozen=True):
     guard: str = ""
     sweeping: str = ""
     change: str = ""
+    once: str = ""
 
 
 class Who(Value, frozen=True):
@@ -107,6 +109,7 @@ def seen(
         guard=facts.guard or _guard(operations, real),
         sweeping=facts.sweeping,
         change=change,
+        once="" if blind else _once(who.target, bad),
     )  # fmt: skip
 
 
@@ -136,6 +139,14 @@ def words(operations: Iterable[Operation], effects: Iterable[Effect]) -> str:
     told = told or [f"{o.verb} {r.kind} {r.name}" for o in operations for r in o.resources or (_NONE,)]
     first = (told[0] if told else "").strip()[:120]
     return f"{first} and {len(told) - 1} more" if len(told) > 1 else first
+
+
+def _once(target: str, bad: Sequence[Effect]) -> str:
+    """An object is deleted once, in whatever words; rows, rights and definitions change again and again."""
+    if any(e.change is not ChangeKind.DELETED or e.unit.data or e.evidence is Evidence.UNKNOWN for e in bad):
+        return ""
+    gone = sorted({_name(target, e.resource) for e in bad})
+    return hashlib.sha256("\n".join(gone).encode()).hexdigest()[:16] if gone else ""
 
 
 def _groups(target: str, resources: Iterable[Resource]) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Everything that may run. `defines` tells that definitions may change underway; `calls` are names of built-in functions,
+    """Everything that may run. `writes` tells that rows may change underway, `defines` that definitions may; `calls` are names of built-in functions,
     `types` the types whose values may be read in."""
 
     hazards: tuple[str, ...] = ()
@@ -42,6 +42,7 @@ class Reach:
     defines: bool = False
     calls: frozenset[str] = frozenset()
     types: frozenset[int] = frozenset()
+    writes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class _Near:
     hazards: tuple[str, ...] = ()
     defines: bool = False
     calls: frozenset[str] = frozenset()
+    writes: bool = False
 
 
 @dataclass(slots=True)
@@ -60,11 +62,11 @@ class _Collected:
     hazards: list[str] = field(default_factory=list)
     defines: bool = False
     calls: set[str] = field(default_factory=set)
+    writes: bool = False
 
     def near(self) -> _Near:
-        return _Near(
-            tuple(dict.fromkeys(self.steps)), tuple(self.hazards), self.defines, frozenset(self.calls)
-        )
+        steps = tuple(dict.fromkeys(self.steps))
+        return _Near(steps, tuple(self.hazards), self.defines, frozenset(self.calls), self.writes)
 
 
 def reach(
@@ -94,7 +96,7 @@ def reach(
         if source < FIRST_USER_OID and target < FIRST_USER_OID
     ]
     hazards = list(start.hazards)
-    defines, calls = start.defines, set(start.calls)
+    writes, defines, calls = start.writes, start.defines, set(start.calls)
     seen: set[Step] = set()
     left = list(start.steps)
     while left:
@@ -104,7 +106,7 @@ def reach(
         seen.add(step)
         near = _near(catalog, step)
         hazards += near.hazards
-        defines = defines or near.defines
+        writes, defines = writes or near.writes, defines or near.defines
         calls |= near.calls
         left += near.steps
     return Reach(
@@ -114,6 +116,7 @@ def reach(
         defines,
         frozenset(calls),
         frozenset(step.oid for step in seen if step.what == "t"),
+        writes,
     )
 
 
@@ -165,7 +168,7 @@ def _support(found: _Collected, support: Iterable[tuple[int, str]], label: str) 
 def _add_body(catalog: Catalog, found: _Collected, label: str, body: Body) -> None:
     """What a body's words may name."""
     found.hazards += [f"{hazard} in {label}" for hazard in body.hazards]
-    found.defines = found.defines or body.defines
+    found.writes, found.defines = found.writes or body.writes, found.defines or body.defines
     found.calls |= {name for name in body.calls if name in ROWS}
     index = _index(catalog)
     for name in body.calls:
