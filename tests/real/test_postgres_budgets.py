@@ -288,7 +288,7 @@ def test_budgets_that_fit_are_proposed_from_what_really_happened(pg18: PgCluster
     pasted = yaml.safe_load(found.snippet)["budgets"]
     assert pasted["agent"]["rows_deleted"] == roomy(13) == 17
     assert pasted["agent"]["rows_updated"] == roomy(ENOUGH)
-    with served(database, tmp_path / "again", budgets=pasted) as gateway:
+    with Gateway(database, tmp_path / "again", agents=(), top={"budgets": pasted}) as gateway:
         gateway.add_agent("bot")
         database.psql(FILL)
         with gateway.connect("bot") as agent:

@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from interlock.control import breaker
-from interlock.control.signals.seen import Seen
+from interlock.control.signals.seen import GROUP, Seen
 from interlock.control.signals.thresholds import (
     DAY,
     HOUR,
@@ -318,6 +318,8 @@ def _attempt(track: Track, unit: Seen, mark: Mark) -> Track:
     novel = _new_lately(track, at)
     known = {*track.familiar, *(s for n in novel for s in n.subjects)}
     new = tuple(s for s in unit.subjects if s not in known)
+    if _same_elsewhere(track, unit, new):
+        new = ()
     return msgspec.structs.replace(
         track,
         destructive=(*lately, mark)[-MOST_MARKS:],
@@ -326,12 +328,19 @@ def _attempt(track: Track, unit: Seen, mark: Mark) -> Track:
 
 
 def _asked_anew(track: Track, unit: Seen) -> Track:
-    """Without the mark of what waits for people already, and is gone only once. What nobody is asked about any more counts each
-    time."""
+    """Without the mark of what waits for people already, and can go only once. What nobody is asked about counts each time."""
     if not unit.once or not unit.change:
         return track
     others = tuple(m for m in track.destructive if not m.change or m.once != unit.once)
     return msgspec.structs.replace(track, destructive=others)
+
+
+def _same_elsewhere(track: Track, unit: Seen, new: Iterable[str]) -> bool:
+    """Whether only the place is new, and people are being asked about the kind already: it is no different one. Of how many places
+    there may be tells another signal."""
+    waiting = {s for n in track.novel for s in n.subjects} - {*track.familiar}
+    kinds = {s for s in unit.subjects if not s.startswith(GROUP)}
+    return all(s.startswith(GROUP) for s in new) and bool(kinds & waiting)
 
 
 def _begun(track: Track, unit: Seen) -> Track:

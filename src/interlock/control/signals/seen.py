@@ -26,7 +26,7 @@ _GUARDS = frozenset({ChangeKind.PERMISSION, ChangeKind.REPLICATION})
 class Seen(Value, frozen=True):
     """One unit. `what` is for people; `key` is alike for units that ask for the same; `subjects` are what a destruction is the
     first of its kind by (an action on a kind, and a group); `removed` how many members a group loses, of how many; `once` is alike
-    for units that delete the same objects, and empty for those that do anything else that is destructive."""
+    for units that delete or replace the same objects, and empty for those that do anything else that is destructive."""
 
     at: datetime
     agent: str
@@ -142,8 +142,8 @@ def words(operations: Iterable[Operation], effects: Iterable[Effect]) -> str:
 
 
 def _once(target: str, bad: Sequence[Effect]) -> str:
-    """An object is deleted once, in whatever words; rows, rights and definitions change again and again."""
-    if any(e.change is not ChangeKind.DELETED or e.unit.data or e.evidence is Evidence.UNKNOWN for e in bad):
+    """An object as it is can go only once, in whatever words; rows and constraints go again and again."""
+    if any(e.change not in _REMOVES or e.unit.data or e.evidence is Evidence.UNKNOWN for e in bad):
         return ""
     gone = sorted({_name(target, e.resource) for e in bad})
     return hashlib.sha256("\n".join(gone).encode()).hexdigest()[:16] if gone else ""
@@ -161,11 +161,15 @@ def _objects(target: str, effects: Iterable[Effect]) -> tuple[str, ...]:
     return tuple(sorted({_name(target, e.resource) for e in effects if not e.unit.data}))
 
 
+GROUP = "group "
+"""How subjects begin that are groups."""
+
+
 def _subjects(
     target: str, operations: Iterable[Operation], bad: Iterable[Effect], blind: bool
 ) -> tuple[str, ...]:
     found = {f"{e.change.value} {e.unit.value + ' of ' if e.unit.data else ''}{e.resource.kind}" for e in bad}
-    found |= {f"group {name}" for e in bad if (name := group(target, e.resource))}
+    found |= {f"{GROUP}{name}" for e in bad if (name := group(target, e.resource))}
     if blind:
         found |= {f"unknown {o.verb}" for o in operations if o.evidence_unknown}
     return tuple(sorted(found))

@@ -33,8 +33,8 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Everything that may run. `writes` tells that rows may change underway, `defines` that definitions may; `calls` are names of built-in functions,
-    `types` the types whose values may be read in."""
+    """Everything that may run. `writes` tells that rows may change underway, `defines` that definitions may; `calls` are names of
+    built-in functions, `types` the types whose values may be read in."""
 
     hazards: tuple[str, ...] = ()
     functions: frozenset[int] = frozenset()
