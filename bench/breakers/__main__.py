@@ -24,24 +24,26 @@ from bench.breakers.session import Session
 from interlock.control.signals.thresholds import Signals, Thresholds
 
 CHUNK = 20
-SHIPPED, ALONE = "as shipped", "signals alone"
+SHIPPED, ALONE, ASKED = "as shipped", "signals alone", "signals alone, with a quorum for what is new"
 Make = Callable[[Random], Session]
 WIDE = Signals(QUORUM, agents={"production/fixer": Thresholds(groups_written_ten_minutes=10)})
 
 
 @dataclass(frozen=True)
 class Job:
-    """A scenario under a setting. `signals` are other thresholds than the shipped ones."""
+    """A scenario under a setting. `signals` are other thresholds than the shipped ones; `asks` that there is a quorum for what is
+    the first of its kind, where nothing else asks anybody."""
 
     part: str
     name: str
     make: Make
     guarded: bool = True
     signals: Signals | None = None
+    asks: bool = False
 
     @property
     def setting(self) -> str:
-        return SHIPPED if self.guarded else ALONE
+        return SHIPPED if self.guarded else ASKED if self.asks else ALONE
 
 
 BENIGN = tuple(Job("benign", benign.NAMES[make], make) for make in benign.KINDS)
@@ -52,6 +54,9 @@ EXTRA = (
 )
 HARMFUL = tuple(
     Job("harmful", harmful.NAMES[make], make, guarded) for make in harmful.KINDS for guarded in (True, False)
+) + tuple(
+    Job("harmful", harmful.NAMES[make], make, False, asks=True)
+    for make in (harmful.wander, harmful.slow_wander)
 )
 PARTS = {"benign": BENIGN, "extra": EXTRA, "harmful": HARMFUL}
 
@@ -146,7 +151,15 @@ def _chunk(task: tuple[int, int, int]) -> tuple[int, list[tuple[int, Played]]]:
     job, found = _jobs[place], []
     for number in range(low, min(low + CHUNK, _most)):
         session = job.make(Random(f"{seed} {job.make.__name__} {number}"))
-        one = played(session, seed + number, _rules, guarded=job.guarded, signals=job.signals, loop=_loop)
+        one = played(
+            session,
+            seed + number,
+            _rules,
+            guarded=job.guarded,
+            signals=job.signals,
+            asks=job.asks,
+            loop=_loop,
+        )
         found.append((number, one))
     gc.collect()
     return place, found
@@ -170,7 +183,7 @@ def _markdown(jobs: Sequence[Job], sums: Sequence[Sum], seed: int) -> Iterator[s
     if extra:
         yield "\n### Benign, and beyond the seven\n"
         yield from _false(extra)
-    for setting in (SHIPPED, ALONE):
+    for setting in (SHIPPED, ALONE, ASKED):
         bad = [(j.name, s) for j, s in pairs if j.part == "harmful" and j.setting == setting]
         if bad:
             yield f"\n### Harmful sessions, {setting}\n"

@@ -74,11 +74,17 @@ class Rules:
 
 
 async def play(
-    session: Session, rng: Random, rules: Rules, *, guarded: bool, signals: Signals | None = None
+    session: Session,
+    rng: Random,
+    rules: Rules,
+    *,
+    guarded: bool,
+    signals: Signals | None = None,
+    asks: bool = False,
 ) -> Played:
     """Play one session in an installation of its own. `guarded` is how Interlock is shipped; without it there are no guardrails and
-    no budgets, and nobody is asked: what is left are signals."""
-    asks = guarded or any(step.approved for step in session.steps)
+    no budgets, and nobody is asked (unless `asks`, about what is the first of its kind): what is left are signals."""
+    asks = asks or guarded or any(step.approved for step in session.steps)
     usual = Signals(quorum=QUORUM if asks else "", environments={"sandbox": None})
     one = await Installation.make(
         QuickStore(),
@@ -259,8 +265,9 @@ def played(
     *,
     guarded: bool,
     signals: Signals | None = None,
+    asks: bool = False,
     loop: asyncio.Runner | None = None,
 ) -> Played:
     """`play`, on an event loop of its own or a given one."""
-    playing = play(session, Random(seed), rules, guarded=guarded, signals=signals)
+    playing = play(session, Random(seed), rules, guarded=guarded, signals=signals, asks=asks)
     return asyncio.run(playing) if loop is None else loop.run(playing)

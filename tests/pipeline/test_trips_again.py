@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from tests.pipeline.test_break_glass import Told
 from tests.pipeline.tripping import (
     NEVER_DONE_BEFORE,
     K,
@@ -21,7 +22,8 @@ from tests.pipeline.tripping import (
 
 from interlock.model.breaker import BreakerState
 from interlock.model.effect import Unit
-from interlock.model.signal import Facts, Signal
+from interlock.model.signal import Facts, Signal, Trip
+from interlock.runtime.core import Notifiers
 from interlock.sdk.connector import Held, Principal
 from interlock.testing.installation import Installation
 from interlock.testing.scripted import Script, touched
@@ -73,6 +75,27 @@ async def test_one_that_is_refused_on_probation_is_a_signal_and_told(what: str) 
     assert (await trips_of(one))[-1].signal in (signal, Signal.PROBATION)
     assert len(await trips_of(one)) == 2
     assert len(one.toy.committed) == 5, "what was before"
+
+
+class Paged(Told):
+    """A channel that keeps what it is told of trips."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trips: list[Trip] = []
+
+    def tripped(self, trip: Trip) -> None:
+        self.trips.append(trip)
+
+
+@pytest.mark.parametrize("on_probation", [False, True])
+async def test_someone_is_paged_about_what_guards(on_probation: bool) -> None:
+    """At once, each time, also while the agent is on probation; what a trip tells is urgent (`tests/runtime/notify`)."""
+    one = await made()
+    who = await probation(one) if on_probation else await one.principal()
+    one.core.notifiers = Notifiers((paged := Paged(),))
+    await one.run(who, SIGNALS["what guards"][0])
+    assert [(t.signal, t.scope, t.agent) for t in paged.trips] == [(Signal.GUARD, "agent/fixer", "fixer")]
 
 
 async def test_attempts_on_probation_add_up() -> None:

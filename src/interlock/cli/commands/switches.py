@@ -58,7 +58,6 @@ def thaw(
 
 breaker.command("list")(tripped.list_breakers)
 breaker.command("show")(tripped.show_breaker)
-breaker.command("tune")(tuning.tune_breakers)
 breaker.command("trips")(tripped.list_trips)
 
 
@@ -98,6 +97,9 @@ def reset_breaker(
         ),
         json,
     )
+
+
+breaker.command("tune")(tuning.tune_breakers)
 
 
 def _told(moved: Breaker, json: bool) -> None:
