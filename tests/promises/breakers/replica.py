@@ -111,10 +111,10 @@ class Agents:
         """Transactions whose agent was told that they took effect."""
         self.done: list[int] = []
         """How many operations each of the flood has had an answer to."""
-        self._moved, self._heard = asyncio.Event(), asyncio.Event()
-        """An agent of the flood had an answer; something may be different for those that the gateway could not let pass."""
+        self._moved, self.heard = asyncio.Event(), asyncio.Event()
+        """An agent of the flood had an answer; something may be different for those that were refused."""
         self._goals: list[int] = []
-        server.runtime.core.directory.on_tick.append(self._heard.set)
+        server.runtime.core.directory.on_tick.append(self.heard.set)
         self._flood: list[asyncio.Task[None]] = []
         self._ends = False
         self._numbers = itertools.count()
@@ -161,15 +161,15 @@ class Agents:
             self.done[place] += 1
             self._moved.set()
             await asyncio.sleep(0)
-            if kind_of(answer) == "unavailable":
-                await self._while_in_doubt(place)
+            if not isinstance(answer, Permitted):
+                await self._refused(place)
 
-    async def _while_in_doubt(self, place: int) -> None:
-        """Until the gateway has looked at the store again, or somebody wants to see what becomes of the next one: to ask at once is
-        answered at once, and keeps the processor from who could mend it."""
+    async def _refused(self, place: int) -> None:
+        """Until the gateway has looked at the store again, or the test tells this replica to do something or to show what becomes
+        of the next ones: to ask again at once is refused at once, and keeps the processor from who could mend it."""
         if not self._ends and self.done[place] >= self._goals[place]:
-            self._heard.clear()
-            await self._heard.wait()
+            self.heard.clear()
+            await self.heard.wait()
 
     async def until(self, holds: Callable[[], bool]) -> None:
         while not holds():
@@ -184,7 +184,7 @@ class Agents:
     async def round(self) -> None:
         """Until each of the flood has ended what it was at, and one more operation that began after this was asked for."""
         self._goals = goals = [number + 2 for number in self.done]
-        self._heard.set()
+        self.heard.set()
         await self.until(lambda: all(n >= goal for n, goal in zip(self.done, goals, strict=True)))
 
     async def burst(self, agents: list[str], number: int) -> None:
@@ -202,7 +202,7 @@ class Agents:
 
     async def end(self) -> None:
         self._ends = True
-        self._heard.set()
+        self.heard.set()
         await asyncio.gather(*self._flood)
         await self.runtime.core.tasks.drain(60)
 
@@ -245,6 +245,7 @@ async def tickers_of(agents: Agents, name: str, *, alive: bool) -> None:
 
 async def perform(here: Agents, do: str, **given: Any) -> object:
     switches = here.runtime.switches
+    here.heard.set()
     match do:
         case "furnish":
             await furnish(here, **given)

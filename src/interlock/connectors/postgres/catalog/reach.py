@@ -96,7 +96,7 @@ def reach(
         if source < FIRST_USER_OID and target < FIRST_USER_OID
     ]
     hazards = list(start.hazards)
-    writes, defines, calls = start.writes, start.defines, set(start.calls)
+    rows, defines, calls = start.writes, start.defines, set(start.calls)
     seen: set[Step] = set()
     left = list(start.steps)
     while left:
@@ -106,7 +106,7 @@ def reach(
         seen.add(step)
         near = _near(catalog, step)
         hazards += near.hazards
-        writes, defines = writes or near.writes, defines or near.defines
+        rows, defines = rows or near.writes, defines or near.defines
         calls |= near.calls
         left += near.steps
     return Reach(
@@ -116,7 +116,7 @@ def reach(
         defines,
         frozenset(calls),
         frozenset(step.oid for step in seen if step.what == "t"),
-        writes,
+        rows,
     )
 
 
