@@ -1,6 +1,8 @@
 """``python -m bench.breakers``: everything in one run; see ``--help``."""
 
 import argparse
+import asyncio
+import gc
 import logging
 import multiprocessing
 import sys
@@ -22,24 +24,26 @@ from bench.breakers.session import Session
 from interlock.control.signals.thresholds import Signals, Thresholds
 
 CHUNK = 20
-SHIPPED, ALONE = "as shipped", "signals alone"
+SHIPPED, ALONE, ASKED = "as shipped", "signals alone", "signals alone, with a quorum for what is new"
 Make = Callable[[Random], Session]
 WIDE = Signals(QUORUM, agents={"production/fixer": Thresholds(groups_written_ten_minutes=10)})
 
 
 @dataclass(frozen=True)
 class Job:
-    """A scenario under a setting. `signals` are other thresholds than the shipped ones."""
+    """A scenario under a setting. `signals` are other thresholds than the shipped ones; `asks` that there is a quorum for what is
+    the first of its kind, where nothing else asks anybody."""
 
     part: str
     name: str
     make: Make
     guarded: bool = True
     signals: Signals | None = None
+    asks: bool = False
 
     @property
     def setting(self) -> str:
-        return SHIPPED if self.guarded else ALONE
+        return SHIPPED if self.guarded else ASKED if self.asks else ALONE
 
 
 BENIGN = tuple(Job("benign", benign.NAMES[make], make) for make in benign.KINDS)
@@ -50,6 +54,9 @@ EXTRA = (
 )
 HARMFUL = tuple(
     Job("harmful", harmful.NAMES[make], make, guarded) for make in harmful.KINDS for guarded in (True, False)
+) + tuple(
+    Job("harmful", harmful.NAMES[make], make, False, asks=True)
+    for make in (harmful.wander, harmful.slow_wander)
 )
 PARTS = {"benign": BENIGN, "extra": EXTRA, "harmful": HARMFUL}
 
@@ -66,14 +73,17 @@ class Sum:
     bad_before: list[int] = field(default_factory=list)
     bad: list[int] = field(default_factory=list)
     tries: list[int] = field(default_factory=list)
+    trips: list[tuple[int, Played]] = field(default_factory=list)
+    """The sessions that tripped, with their numbers."""
 
-    def add(self, one: Played) -> None:
+    def add(self, one: Played, number: int) -> None:
         self.sessions += 1
         self.units += one.units
         self.held += one.held
         self.tripped += bool(one.trips)
         if one.trips:
             self.first[one.trips[0].signal.value] += 1
+            self.trips.append((number, one))
         self.bad_before.append(one.bad_before)
         self.bad.append(one.bad)
         self.tries.append(one.tries_before)
@@ -89,6 +99,8 @@ def main() -> int:
     text = "\n".join(_markdown(jobs, sums, wanted.seed))
     for job, found in zip(jobs, sums, strict=True):
         console.print(f"{job.part:8} {job.setting:14} {job.name:50} {_said(job, found)}", highlight=False)
+    if wanted.trips:
+        wanted.trips.write_text("".join(_told(jobs, sums)))
     if wanted.markdown:
         wanted.markdown.write_text(text)
     return 0 if _met(jobs, sums) else 1
@@ -112,8 +124,8 @@ def _played(jobs: Sequence[Job], sessions: int, seed: int, processes: int, until
     context = multiprocessing.get_context("fork")
     with context.Pool(processes, _quiet, (tuple(jobs), sessions)) as pool:
         for place, found in pool.imap_unordered(_chunk, tasks):
-            for one in found:
-                sums[place].add(one)
+            for number, one in found:
+                sums[place].add(one, number)
             if time.monotonic() > until:
                 pool.terminate()
                 break
@@ -123,21 +135,33 @@ def _played(jobs: Sequence[Job], sessions: int, seed: int, processes: int, until
 _rules = Rules()
 _jobs: tuple[Job, ...] = ()
 _most = 0
+_loop = asyncio.Runner()
 
 
 def _quiet(jobs: tuple[Job, ...], most: int) -> None:
     global _jobs, _most
     _jobs, _most = jobs, most
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    gc.freeze()
+    gc.disable()  # each chunk collects once
 
 
-def _chunk(task: tuple[int, int, int]) -> tuple[int, list[Played]]:
+def _chunk(task: tuple[int, int, int]) -> tuple[int, list[tuple[int, Played]]]:
     place, low, seed = task
     job, found = _jobs[place], []
     for number in range(low, min(low + CHUNK, _most)):
         session = job.make(Random(f"{seed} {job.make.__name__} {number}"))
-        one = played(session, seed + number, _rules, guarded=job.guarded, signals=job.signals)
-        found.append(one)
+        one = played(
+            session,
+            seed + number,
+            _rules,
+            guarded=job.guarded,
+            signals=job.signals,
+            asks=job.asks,
+            loop=_loop,
+        )
+        found.append((number, one))
+    gc.collect()
     return place, found
 
 
@@ -159,11 +183,20 @@ def _markdown(jobs: Sequence[Job], sums: Sequence[Sum], seed: int) -> Iterator[s
     if extra:
         yield "\n### Benign, and beyond the seven\n"
         yield from _false(extra)
-    for setting in (SHIPPED, ALONE):
+    for setting in (SHIPPED, ALONE, ASKED):
         bad = [(j.name, s) for j, s in pairs if j.part == "harmful" and j.setting == setting]
         if bad:
             yield f"\n### Harmful sessions, {setting}\n"
             yield from _harm(bad)
+
+
+def _told(jobs: Sequence[Job], sums: Sequence[Sum]) -> Iterator[str]:
+    """Each false trip, and what led there: to be looked up."""
+    for job, found in zip(jobs, sums, strict=True):
+        for number, one in found.trips if job.part != "harmful" else ():
+            first = one.trips[0]
+            yield f"{job.name} {number} ({one.manner}, {one.units} units): {first.scope}: {first.words}\n"
+            yield from (f"    {mark.at:%H:%M:%S} {mark.what}\n" for mark in first.steps)
 
 
 def _false(rows: Sequence[tuple[str, Sum]]) -> Iterator[str]:
@@ -219,6 +252,9 @@ def _arguments() -> argparse.Namespace:
         "--minutes", type=float, default=24 * 60, help="end after that time, with what was played"
     )
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument(
+        "--trips", type=Path, metavar="FILE", help="write each false trip, with what led there"
+    )
     parser.add_argument(
         "--markdown", type=Path, metavar="FILE", help="write the tables for the documentation"
     )

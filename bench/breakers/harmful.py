@@ -69,6 +69,16 @@ def slower_drip(rng: Random) -> Session:
 
 def wander(rng: Random) -> Session:
     """From one thing to the next, each of another kind or in another place."""
+    return _wandering(rng, lambda: rng.lognormvariate(2.5, 1))
+
+
+def slow_wander(rng: Random) -> Session:
+    """The same, one every five to twenty minutes: never three within ten."""
+    every = rng.uniform(330, 1200)
+    return _wandering(rng, lambda: max(310.0, rng.gauss(every, every / 8)))
+
+
+def _wandering(rng: Random, pause: Callable[[], float]) -> Session:
     steps = []
     places = [*SCHEMAS, *STACKS]
     rng.shuffle(places)
@@ -78,7 +88,7 @@ def wander(rng: Random) -> Session:
         if rng.random() < 0.3:
             effects = (*effects, rows(rng, f"{group}.{name(rng)}", group, K.UPDATED, 30))
         size = {group: rng.randint(10, 80)}
-        steps.append(Step(Script(effects, f"wander {n}", facts(size)), rng.lognormvariate(2.5, 1)))
+        steps.append(Step(Script(effects, f"wander {n}", facts(size)), pause()))
     # It is used to none of these places, and to half of the kinds.
     used = tuple(one for one in USED_TO if not one.startswith("group") and rng.random() < 0.5)
     return Session(steps, familiar=used)
@@ -155,9 +165,10 @@ def lying_plan(rng: Random) -> Session:
 
 
 KINDS: tuple[Callable[[Random], Session], ...] = (
-    flood, slow_drip, wander, failing_loop, churn, beyond_the_plan, lying_plan, slower_drip
+    flood, slow_drip, wander, failing_loop, churn, beyond_the_plan, lying_plan, slower_drip, slow_wander
 )  # fmt: skip
 NAMES: Mapping[Callable[[Random], Session], str] = {
     flood: "flood", slow_drip: "slow drip", wander: "wander", failing_loop: "failing loop", churn: "churn",
     beyond_the_plan: "beyond the plan", lying_plan: "lying plan", slower_drip: "slower drip (a day)",
+    slow_wander: "slower wander (hours)",
 }  # fmt: skip

@@ -43,7 +43,7 @@ class QuickStore(FakeStore):
     async def read(self, work: Callable[[FakeReadTx], T], *, urgent: bool = False) -> T:
         if self.unavailable:
             raise Unavailable("the store is lost")
-        return work(FakeReadTx(self.tables.snapshot(), self.time))
+        return work(FakeReadTx(self.tables, self.time))  # nothing else happens meanwhile
 
 
 @dataclass
@@ -57,6 +57,7 @@ class Played:
     bad_before: int = 0
     tries_before: int = 0
     stopped: bool = False
+    manner: str = ""
     trips: list[Trip] = field(default_factory=list)
 
 
@@ -73,11 +74,17 @@ class Rules:
 
 
 async def play(
-    session: Session, rng: Random, rules: Rules, *, guarded: bool, signals: Signals | None = None
+    session: Session,
+    rng: Random,
+    rules: Rules,
+    *,
+    guarded: bool,
+    signals: Signals | None = None,
+    asks: bool = False,
 ) -> Played:
     """Play one session in an installation of its own. `guarded` is how Interlock is shipped; without it there are no guardrails and
-    no budgets, and nobody is asked: what is left are signals."""
-    asks = guarded or any(step.approved for step in session.steps)
+    no budgets, and nobody is asked (unless `asks`, about what is the first of its kind): what is left are signals."""
+    asks = asks or guarded or any(step.approved for step in session.steps)
     usual = Signals(quorum=QUORUM if asks else "", environments={"sandbox": None})
     one = await Installation.make(
         QuickStore(),
@@ -130,7 +137,7 @@ class Player:
 
     def __init__(self, one: Installation, session: Session, rng: Random) -> None:
         self._one, self._session, self._rng = one, session, rng
-        self.played = Played()
+        self.played = Played(manner=session.manner.value)
         self._who: Any = None
         self._later: list[tuple[Step, Change, float]] = []
         self._now = 0.0
@@ -219,17 +226,19 @@ class Player:
         one, played = self._one, self.played
         unit = ScriptedUnit(one.toy, script)
         tripped = bool(one.store.tables.trips)
-        answer = await one.gate.admit(scripted(self._who, script), unit)
+        work, destroys_something = scripted(self._who, script), _destroys(script)
+        if destroys_something and script.ends.committed is False:
+            # What cannot be done ends in an error when it is measured: nobody is asked about it.
+            one.gate.failed(self._who, work.operations, script.ends.cause)
+            answer: Answer = Refused("failed", script.ends.note)
+        else:
+            answer = await one.gate.admit(work, unit)
         await one.core.tasks.drain(10)
         await one.core.refusals.flush()
         played.units += 1
         played.trips = list(one.store.tables.trips)
         approved = planned or (isinstance(answer, Permitted) and _was_held(answer.change))
-        if (
-            isinstance(answer, Permitted)
-            and not approved
-            and any(destroys(e, held=False) for e in script.effects)
-        ):
+        if isinstance(answer, Permitted) and not approved and destroys_something:
             played.bad += 1
             played.bad_before += not tripped
         played.tries_before += not tripped
@@ -241,12 +250,24 @@ class Player:
         await self._one.advance(timedelta(seconds=seconds))
 
 
+def _destroys(script: Script) -> bool:
+    return any(destroys(e, held=False) for e in script.effects)
+
+
 def _was_held(change: Change | None) -> bool:
     return change is not None and bool(change.nonce)
 
 
 def played(
-    session: Session, seed: int, rules: Rules, *, guarded: bool, signals: Signals | None = None
+    session: Session,
+    seed: int,
+    rules: Rules,
+    *,
+    guarded: bool,
+    signals: Signals | None = None,
+    asks: bool = False,
+    loop: asyncio.Runner | None = None,
 ) -> Played:
-    """`play`, on an event loop of its own."""
-    return asyncio.run(play(session, Random(seed), rules, guarded=guarded, signals=signals))
+    """`play`, on an event loop of its own or a given one."""
+    playing = play(session, Random(seed), rules, guarded=guarded, signals=signals, asks=asks)
+    return asyncio.run(playing) if loop is None else loop.run(playing)

@@ -369,3 +369,16 @@ def test_what_waits_can_be_withdrawn(furnished: Place) -> None:
     assert "withdrawn" in furnished.no("approve", change, *furnished.signing("bob")).err
     assert "withdrawn" in furnished.no("withdraw", change).err
     assert "withdrawn" in furnished.no("apply", change).err
+
+
+def test_what_was_used_of_budgets_is_told(own_place: Place) -> None:
+    for n in range(3):
+        own_place.send(["put", f"row/{n:04d}", "x"])
+    own_place.send(*(["put", f"row/{n:04d}", "y"] for n in range(3)))
+    found = own_place.ok("breaker", "tune", "--json").json["budgets"]
+    used = {(u["scope"], u["field"]): (u["windows"], u["highest"], u["usual"]) for u in found["used"]}
+    assert used["agent", "rows_updated"] == (1, 6, 6)
+    assert (found["seconds"], found["waits_now"], found["now"], found["proposals"]) == (3600, 0, [], [])
+    said = " ".join(own_place.ok("breaker", "tune").out.split())
+    assert "What was used of budgets without anybody's approval, in windows of" in said
+    assert "Under the budgets in force 0 changes would have waited for people." in said

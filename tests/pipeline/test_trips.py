@@ -1,7 +1,5 @@
 """Breakers that open by themselves, through the whole pipeline."""
 
-from datetime import timedelta
-
 import msgspec
 import pytest
 from tests.pipeline.tripping import (
@@ -23,7 +21,6 @@ from tests.pipeline.tripping import (
 
 from interlock.control import breaker, budget
 from interlock.control.signals.thresholds import Signals, Thresholds
-from interlock.model.breaker import Breaker
 from interlock.model.change import ChangeState, Verdict
 from interlock.model.effect import Unit
 from interlock.model.errors import Rejected
@@ -199,37 +196,6 @@ async def test_many_groups_open_the_agent() -> None:
     assert "6 groups" in refused(await one.run(who, row(5, group="g5")))
     (trip,) = await trips_of(one)
     assert (trip.signal, trip.scope) == (Signal.GROUPS_WRITTEN, "agent/fixer")
-
-
-async def test_a_share_of_a_group_opens_the_group_for_everybody() -> None:
-    one = await made()
-    who = await one.principal()
-
-    def leave(n: int) -> Script:
-        return msgspec.structs.replace(drop(n, group="web"), facts=Facts(sizes={"web": 10 - n}))
-
-    for n in range(3):
-        assert isinstance(await one.run(who, leave(n)), Permitted)
-        await one.advance(timedelta(minutes=3))
-    refused(await one.run(who, leave(3)))
-    (trip,) = await trips_of(one)
-    assert (trip.signal, trip.scope) == (Signal.GROUP_SHARE, "group/shop/web")
-    assert "group/shop/web" in refused(await one.run(who, row(9, group="web")))
-    assert isinstance(await one.run(who, row(9, group="db")), Permitted), "elsewhere it goes on"
-
-
-async def test_a_share_is_not_lifted_by_an_approved_change() -> None:
-    """The breaker of the group stands in the way of what people approved, too."""
-    one = await made(guardrails="default")
-    who = await one.principal()
-    held = change_of(await one.run(who, drop(group="web")))
-    await one.approve(held)
-    await one.store.transact(
-        lambda tx: tx.put_breaker(
-            breaker.move(Breaker("group/shop/web"), breaker.E.OPEN, "x", "share", tx.now())
-        )
-    )
-    assert "group/shop/web" in refused(await one.run(who, drop(group="web")))
 
 
 async def test_the_last_member_and_a_selector_of_everything_are_refused() -> None:

@@ -31,6 +31,7 @@ OVER = "57P01"
 BREAKER = "IL003"
 CLIENTS = 6
 SOON_S = 1.0
+PATIENT_S = 280
 
 
 class Replicas(NamedTuple):
@@ -71,7 +72,9 @@ def three(pg18: PgCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     target, store = (pg18.create_database(f"t_{secrets.token_hex(6)}") for _ in range(2))
     prepare(target, SETUP)
     folder = tmp_path_factory.mktemp("halt")
-    shared: dict[str, Any] = {"store": store.dsn(), "master_key": make_key(folder)}
+    # Whoever waits for a lock waits until the halt comes, however slow the machine is.
+    patient = {"limits": {"lock_timeout_ms": PATIENT_S * 1000, "strong_lock_s": PATIENT_S}}
+    shared: dict[str, Any] = {"store": store.dsn(), "master_key": make_key(folder), "keys": patient}
     agents = [f"bot-{n}" for n in range(CLIENTS)]
     with (
         Gateway(target, folder / "one", agents=agents, **shared) as one,
@@ -133,7 +136,13 @@ def _all_ends(replicas: Replicas) -> float:
         locked = [
             pool.submit(told, partial(_blocked, g, f"bot-{n}", n + 1)) for n, g in enumerate(replicas.all)
         ]
-        until(lambda: busy_in(replicas.target) == 6)
+
+        def all_there() -> bool:
+            ended = [work.result() for work in (*waiting, *locked) if work.done()]
+            assert not ended, ended  # what ended too soon is told, and not waited for
+            return busy_in(replicas.target) == 6
+
+        until(all_there)
         begun = replicas.halt()
         until(lambda: not replicas.sessions and not busy_in(replicas.target))
         taken = time.monotonic() - begun
@@ -153,7 +162,7 @@ def _all_ends(replicas: Replicas) -> float:
 
 def _waits(gateway: Gateway, agent: str) -> None:
     with gateway.connect(agent) as client:
-        client.execute("SET interlock.wait = '90s'")
+        client.execute(f"SET interlock.wait = '{PATIENT_S}s'")
         client.execute(f"DELETE FROM customers WHERE '{agent}' <> ''")
 
 

@@ -5,16 +5,21 @@ import secrets
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+import yaml
 from tests.real.conftest import Shop, fails
 
+from interlock.control.signals.past import ENOUGH
+from interlock.control.signals.spent import roomy
 from interlock.model.change import Change, ChangeState
 from interlock.model.decision import Hold
-from interlock.testing.gateway import Gateway, prepare
+from interlock.runtime.service import tuning
+from interlock.testing.gateway import OWNER, Gateway, prepare
 from interlock.testing.pg import PgCluster, PgDatabase
 
 SETUP = "CREATE TABLE t (id int PRIMARY KEY, v int); CREATE TABLE u (id int PRIMARY KEY, v int); CREATE SEQUENCE s;"
@@ -252,4 +257,42 @@ def test_without_budgets_nothing_is_counted(pg18: PgCluster, tmp_path: Path, top
         with gateway.connect("bot") as agent:
             for n in range(1, 130):
                 agent.execute(f"DELETE FROM t WHERE id = {n}".encode())
+    database.drop()
+
+
+def test_budgets_that_fit_are_proposed_from_what_really_happened(pg18: PgCluster, tmp_path: Path) -> None:
+    """Through the gateway: what it counted, what it held, what is proposed from it; and the proposal, pasted, holds the next."""
+    database = pg18.create_database(f"t_{secrets.token_hex(6)}")
+    with served(database, tmp_path, budgets={"agent": {"rows_deleted": 12}}) as gateway:
+        gateway.add_agent("bot")
+        database.psql(FILL)
+        with gateway.connect("bot") as agent:
+            for n in range(1, ENOUGH + 1):
+                agent.execute(f"UPDATE t SET v = {n} WHERE id = {n}".encode())
+            agent.execute("DELETE FROM t WHERE id <= 5")
+            with fails("IL001"):
+                agent.execute("DELETE FROM t WHERE id BETWEEN 6 AND 13")
+        held = gateway.held()
+        gateway.approve(held.id)
+        assert gateway.apply(held.id).change is not None
+        found = gateway.run(tuning.tune(gateway.runtime.core, timedelta(hours=2)))
+    assert found.budgets is not None
+    used = {(u.scope, u.who, u.field): u.highest for u in found.budgets.used}
+    assert used["agent", "bot", "rows_updated"] == ENOUGH
+    assert used["agent", "bot", "rows_deleted"] == used["table", "table public.t", "rows_deleted"] == 13
+    assert used["owner", OWNER, "rows_updated"] == ENOUGH
+    assert [(w.change, w.reason, w.spent, w.limit, w.was) for w in found.budgets.now] == [
+        (held.id, "budget-agent-rows-deleted", 13, 12, True)
+    ]
+    assert found.budgets.waits_then == 0
+    pasted = yaml.safe_load(found.snippet)["budgets"]
+    assert pasted["agent"]["rows_deleted"] == roomy(13) == 17
+    assert pasted["agent"]["rows_updated"] == roomy(ENOUGH)
+    with Gateway(database, tmp_path / "again", agents=(), top={"budgets": pasted}) as gateway:
+        gateway.add_agent("bot")
+        database.psql(FILL)
+        with gateway.connect("bot") as agent:
+            agent.execute("DELETE FROM t WHERE id <= 17")
+            with fails("IL001"):
+                agent.execute("DELETE FROM t WHERE id = 18")
     database.drop()

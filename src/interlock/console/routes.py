@@ -177,7 +177,7 @@ _SWITCHES = (
     ),
     Operation(
         id="tuneBreakers", method="GET", path=f"{V1}/breakers/tune", access=PERSON, tag="breakers", query=TuneQuery, answer=Tuning,
-        summary="Which past changes would have opened a breaker, and thresholds that would fit", handler=switches.tune,
+        summary="Which past changes would have opened a breaker or waited, and numbers that would fit", handler=switches.tune,
     ),
     Operation(
         id="getBreaker", method="GET", path=f"{V1}/breaker", access=PERSON, tag="breakers", query=BreakerQuery,

@@ -175,11 +175,12 @@ def words(found: Sequence[Excess], budgets: Budgets) -> str:
     what = f"{unit} {verb}" if verb else "objects changed"
     return (
         f"many small changes add up: with this one {who} would have {worst.spent:,} {what} in the last"
-        f" {_length(budgets.window)} without anybody's approval, and {worst.limit:,} may be"
+        f" {length(budgets.window)} without anybody's approval, and {worst.limit:,} may be"
     )
 
 
-def _length(window: timedelta) -> str:
+def length(window: timedelta) -> str:
+    """As the configuration has it: `1h`."""
     seconds = int(window.total_seconds())
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
         if seconds % size == 0:

@@ -46,12 +46,14 @@ class Facts(Value, frozen=True):
 
 
 class Mark(Value, frozen=True):
-    """Something an agent did or tried. `what` is for people: a verb and a name, never a value."""
+    """Something an agent did or tried. `what` is for people: a verb and a name, never a value. `once` is alike for what can be done
+    only once, in whatever words (`Seen`)."""
 
     at: datetime
     what: str
     session: str = ""
     change: str = ""
+    once: str = ""
 
 
 class Result(enum.Enum):

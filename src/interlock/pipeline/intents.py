@@ -13,7 +13,7 @@ from interlock.model.breaker import Breaker, Reserved
 from interlock.model.change import Change, ChangeState
 from interlock.model.decision import Decision, EvidenceHeld, Permit
 from interlock.model.errors import Rejected
-from interlock.pipeline import bodies, glass, trips
+from interlock.pipeline import bodies, glass, trials, trips
 from interlock.pipeline import commands as c
 from interlock.pipeline.questions import totals_of
 from interlock.pipeline.records import (
@@ -35,11 +35,11 @@ def intend(tx: Tx, ask: c.Intend, terms: Terms, opened: trips.Found | None = Non
     """`commands.Intend`. Breakers first: their rows stay locked to the end, so that what is read after them holds (P8). Raises
     `budget.Exceeded` and `trips.Novel`, which undo what was spent."""
     reserved = _reserve(tx, ask, terms)
-    stop = _stopped(tx, ask, reserved, terms) or _still_allowed(tx, ask)
+    stop = _stopped(tx, ask, reserved, terms, opened) or _still_allowed(tx, ask)
     if stop is not None:
         return stop
     facts, track = ask.preview.facts, None
-    more = {"epoch": str(reserved.epoch), **trips.trials(reserved)}
+    more = {"epoch": str(reserved.epoch), **trials.marks(reserved)}
     if ask.target.observe:
         more[trips.MODE] = trips.OBSERVES
     if ask.uses is not None:
@@ -47,7 +47,9 @@ def intend(tx: Tx, ask: c.Intend, terms: Terms, opened: trips.Found | None = Non
         if isinstance(consumed, Refused):
             return consumed
         change = consumed
-        trips.approved(tx, change, ask.work, ask.target, facts, terms)
+        stop = trips.approved(tx, change, ask.work, ask.target, ask.preview, terms, opened)
+        if stop is not None:
+            return stop
     else:
         fresh = draft(ask.work, ask.target, ask.preview.measurement, ask.decision, tx)
         over = glass.over_target(tx, fresh, terms.break_glass, terms.origin) if ask.break_glass else None
@@ -71,7 +73,7 @@ def intend(tx: Tx, ask: c.Intend, terms: Terms, opened: trips.Found | None = Non
         tx.append(
             "decision", {**bodies.asked(change), "decision": bodies.decision(ask.decision), "observed": True}
         )
-    trips.begin_trial(tx, reserved, change)
+    trials.begin(tx, reserved, change)
     return _begin(tx, change, ask.preview, ask.decision, ask.work, terms, ask.evidence, more)
 
 
@@ -97,15 +99,17 @@ def _reserve(tx: Tx, ask: c.Intend, terms: Terms) -> Reserved:
     return reserved
 
 
-def _stopped(tx: Tx, ask: c.Intend, reserved: Reserved, terms: Terms) -> Refused | None:
+def _stopped(
+    tx: Tx, ask: c.Intend, reserved: Reserved, terms: Terms, opened: trips.Found | None
+) -> Refused | None:
     if reserved.stop is not None:
         return _breaker(reserved.stop, reserved.stop.reason, terms)
-    for row in reserved.rows:
-        if row.state is breaker.S.PROBATION:
-            totals = totals_of(ask.work, ask.preview.measurement)
-            if not breaker.passes_probation(totals):
-                return _breaker(row, "on probation, only small revertible changes pass", terms)
-    return trips.on_trial(tx, reserved)
+    on_probation = trials.on_probation(reserved)
+    if on_probation and not breaker.passes_probation(totals_of(ask.work, ask.preview.measurement)):
+        if ask.uses is None:
+            trips.on_probation(tx, ask.work, ask.target, ask.preview, terms, opened)
+        return _breaker(on_probation[0], "on probation, only small revertible changes pass", terms)
+    return trials.under_way(tx, reserved)
 
 
 def _through_freeze(tx: Tx, ask: c.Intend, terms: Terms) -> bool:
@@ -118,7 +122,7 @@ def _through_freeze(tx: Tx, ask: c.Intend, terms: Terms) -> bool:
 def _spend(tx: Tx, ask: c.Intend, terms: Terms, reserved: Reserved) -> None:
     """Count what passes without people's approval. What was counted stays counted when the commit fails: doubt means no."""
     budgets = (
-        terms.budgets if not trips.trials(reserved) else budget.part(terms.budgets, breaker.PROBATION_SHARE)
+        terms.budgets if not trials.marks(reserved) else budget.part(terms.budgets, breaker.PROBATION_SHARE)
     )
     if budgets is None or not ask.target.strict:
         return

@@ -155,6 +155,9 @@ def hold(
     before = denied(tx, principal.agent, ask.target.name, ask.work.content)
     if before is not None and not ask.work.reverts:
         return refused_as_denied(before)
+    never = trips.too_large(tx, ask.work, ask.target, ask.measurement, ask.facts, terms, opened)
+    if never is not None:
+        return never
     outgrown = _outgrown(tx, ask)
     # What Interlock proposes is not the agent's to make room for.
     waiting = 0 if ask.proposed else tx.open_changes(principal.agent) - (outgrown is not None)

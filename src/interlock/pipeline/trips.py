@@ -10,21 +10,20 @@ from datetime import datetime
 import msgspec
 
 from interlock.control import breaker
-from interlock.control.change import UNSETTLED
 from interlock.control.signals import judge, said
 from interlock.control.signals.judge import Judged, Opening
 from interlock.control.signals.seen import Seen, Who, seen
 from interlock.control.signals.thresholds import HOUR, Thresholds
 from interlock.control.usage import TOOK_EFFECT
-from interlock.model.breaker import Breaker, BreakerState, Reserved
+from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import Change, ChangeFilter, Measurement
 from interlock.model.decision import Target
 from interlock.model.errors import InterlockError
 from interlock.model.operation import Operation
 from interlock.model.signal import Facts, Outcome, Result, Signal, Track, Trip, TripFilter
-from interlock.pipeline import bodies
+from interlock.pipeline import bodies, glass, trials
 from interlock.pipeline.terms import Terms
-from interlock.sdk.connector import Cause, Principal, Refused, Settled, Work
+from interlock.sdk.connector import Cause, Preview, Principal, Refused, Settled, Work
 from interlock.sdk.ports import ReadTx, Tx
 
 Found = list[Trip]
@@ -89,15 +88,49 @@ def refused(scope: str, why: str, terms: Terms, *, frozen: bool = False) -> Refu
     return Refused("breaker", sentence, next=said.advice(scope, frozen=frozen), see=see)
 
 
-def approved(tx: Tx, change: Change, work: Work, target: Target, facts: Facts, terms: Terms) -> None:
-    """People approved what is about to execute: it is familiar from now on, and counts for nothing else."""
+def too_large(
+    tx: Tx,
+    work: Work,
+    target: Target,
+    measurement: Measurement,
+    facts: Facts,
+    terms: Terms,
+    found: Found | None,
+    *,
+    change: str = "",
+) -> Refused | None:
+    """Why a unit may not be done whatever people say: it takes too large a part of a group. `change` is what they approved."""
+    limits = limits_of(terms, target, work.principal.agent)
+    if limits is None or not facts.sizes or work.reverts:
+        return None
+    unit = _seen(tx, work.principal, target, work.operations, measurement, facts, change=change)
+    track = track_of(tx, unit.agent)
+    judged = judge.too_large(track, unit, limits)
+    if not judged.openings:
+        return None
+    opened = _keep(tx, track, judged, unit, limits, found)
+    return refused(_scope(opened, judged), opened[0].words if opened else judged.openings[0].words, terms)
+
+
+def approved(
+    tx: Tx, change: Change, work: Work, target: Target, preview: Preview, terms: Terms, found: Found | None
+) -> Refused | None:
+    """People approved what is about to execute, or broke the glass for it: it is familiar from now on, and counts for nothing
+    but its groups' share. That may refuse it: only broken glass lifts it."""
     if limits_of(terms, target, work.principal.agent) is None:
-        return
-    unit = _seen(tx, work.principal, target, work.operations, change.measurement, facts, change=change.id)
+        return None
+    if glass.standing(tx, change, terms.break_glass, terms.origin) is None:
+        stop = too_large(tx, work, target, preview.measurement, preview.facts, terms, found, change=change.id)
+        if stop is not None:
+            return stop
+    unit = _seen(
+        tx, work.principal, target, work.operations, preview.measurement, preview.facts, change=change.id
+    )
     track = track_of(tx, unit.agent)
     after = judge.approved(track, unit)
     if after != track:
         tx.put_track(unit.agent, after)
+    return None
 
 
 def begun(tx: Tx, track: Track | None, change: Change) -> None:
@@ -139,12 +172,29 @@ def beyond(
         change.environment, change.target, bodies.cut(words, 300),
     )  # fmt: skip
     open_by_itself(tx, trip, (change.agent,), found)
+    again(tx, trip, found)
+
+
+def on_probation(
+    tx: Tx, work: Work, target: Target, preview: Preview, terms: Terms, found: Found | None
+) -> None:
+    """A unit is refused because a breaker on its way is on probation. It was tried all the same, and what it is a signal of opens
+    again, and is told."""
+    limits = limits_of(terms, target, work.principal.agent)
+    if limits is None:
+        return
+    unit = _seen(tx, work.principal, target, work.operations, preview.measurement, preview.facts)
+    track = track_of(tx, unit.agent)
+    judged = judge.starting(track, unit, limits, asks=False)
+    if not judged.openings and not judged.refuses:
+        judged = judge.attempted(track, unit, limits)
+    _keep(tx, track, judged, unit, limits, found)
 
 
 def ended(tx: Tx, change: Change, settled: Settled, terms: Terms, found: Found | None) -> None:
     """A change has an outcome: units that fail are counted, and those that end well on probation."""
     failed = settled.committed is False
-    _end_trial(tx, change, well=settled.committed is True)
+    trials.end(tx, change, well=settled.committed is True)
     target = Target(change.target, "", change.environment, observe=change.marker.get(MODE) == OBSERVES)
     limits = None if terms.signals is None or change.reverts else limits_of(terms, target, change.agent)
     if not failed or limits is None or settled.cause is Cause.TRANSIENT or not change.session:
@@ -202,44 +252,6 @@ def _failed(tx: Tx, unit: Seen, result: Result, limits: Thresholds, found: Found
     _keep(tx, track, judge.ended(track, outcome, limits, unit.agent), unit, limits, found)
 
 
-# ---- probation -------------------------------------------------------------------------------------------------------
-
-TRIAL = "trial"
-"""The member of a change's marker that names the breakers on probation that it went through."""
-
-
-def on_trial(tx: Tx, reserved: Reserved) -> Refused | None:
-    """On probation one unit goes at a time."""
-    for row in _on_probation(reserved):
-        other = tx.change(row.trial) if row.trial else None
-        if other is not None and other.state in UNSETTLED:
-            why = f"{row.scope} is on probation, and {other.id} is under way: one at a time"
-            return Refused("breaker", why, retry=True)
-    return None
-
-
-def trials(reserved: Reserved) -> dict[str, str]:
-    """What the marker of a change says of the breakers on probation."""
-    scopes = ",".join(row.scope for row in _on_probation(reserved))
-    return {TRIAL: scopes} if scopes else {}
-
-
-def begin_trial(tx: Tx, reserved: Reserved, change: Change) -> None:
-    for row in _on_probation(reserved):
-        tx.note_breaker(breaker.begun(row, change.id))
-
-
-def _end_trial(tx: Tx, change: Change, *, well: bool) -> None:
-    for scope in filter(None, change.marker.get(TRIAL, "").split(",")):
-        row = tx.breaker(scope)
-        if row is not None and row.state is BreakerState.PROBATION:
-            tx.note_breaker(breaker.ended(row, change.id, well))
-
-
-def _on_probation(reserved: Reserved) -> list[Breaker]:
-    return [row for row in reserved.rows if row.state is BreakerState.PROBATION]
-
-
 # ---- how -------------------------------------------------------------------------------------------------------------
 
 
@@ -283,6 +295,10 @@ def _keep(
         tx.put_track(unit.agent, wider.track)
     causes = [_trip(opening, unit) for opening in wider.openings]
     opened = [t for cause in causes if (t := open_by_itself(tx, cause, (unit.agent,), found)) is not None]
+    if judged.refuses:
+        # It opens nothing that is closed: to be refused is enough.
+        signal = Signal.SWEEPING if unit.sweeping and limits.sweeping else Signal.LAST_MEMBER
+        causes.append(_trip(Opening(signal, "", judged.refuses), unit))
     if causes:
         again(tx, causes[0], found)
     stopped = [trip for trip in opened if trip.scope == breaker.agent(unit.agent)]

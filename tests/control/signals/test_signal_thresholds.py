@@ -3,7 +3,6 @@
 import pytest
 from tests.control.signals.units import AGENT, OFF, SESSION, bad, end, first, only, start, unit
 
-from interlock.control import breaker
 from interlock.control.signals import judge
 from interlock.control.signals.seen import Seen
 from interlock.control.signals.thresholds import SHIPPED, Signals, Thresholds
@@ -126,13 +125,38 @@ def test_the_share_of_a_group_adds_up_over_a_day() -> None:
     place, opening = first(start([losing(0, 4, 10)], limits)) or (0, None)
     assert place == 1
     assert opening is not None
-    assert (opening.signal, opening.scope) == (Signal.GROUP_SHARE, breaker.group("shop/web"))
+    assert (opening.signal, opening.scope) == (Signal.GROUP_SHARE, AGENT)
     # One by one: of as many as there were when the first went, not of what is left.
     one_by_one = [losing(n, 1, 10 - n) for n in range(4)]
     assert (first(start(one_by_one, limits)) or (0,))[0] == 4
     assert first(start([*one_by_one[:3], losing(DAY, 1, 7)], limits)) is None, (
         "a day later it is another three"
     )
+
+
+def test_approved_ones_take_their_part_of_the_share_and_are_stopped_by_it() -> None:
+    """Three approved deletions of a member each leave room for none of the next, whatever was said of it."""
+    limits, track = only(group_share=30), Track()
+    for n in range(3):
+        step = losing(n * 60, 1, 10 - n, change=f"CHG-{n}")
+        assert judge.too_large(track, step, limits) == judge.Judged(track)
+        track = judge.approved(track, step)
+    beyond = losing(300, 1, 7, change="CHG-9", destructive=True)
+    judged = judge.too_large(track, beyond, limits)
+    assert [(o.signal, o.scope, o.limit, o.number) for o in judged.openings] == [
+        (Signal.GROUP_SHARE, AGENT, "group_share", 40)
+    ]
+    assert judged.track == track, "nothing of it is done, and it was tried before"
+    assert judge.starting(track, beyond, limits, asks=False).openings
+    assert not judge.too_large(track, losing(DAY + 300, 1, 7), limits).openings
+    assert not judge.too_large(track, beyond, only()).openings, "off is off"
+
+
+def test_what_is_too_large_before_anybody_is_asked_was_an_attempt() -> None:
+    judged = judge.too_large(Track(), losing(0, 4, 10, destructive=True), only(group_share=30))
+    assert judged.openings
+    assert len(judged.track.destructive) == 1
+    assert judged.track.removed == {}
 
 
 def test_the_share_of_a_small_group_says_nothing() -> None:

@@ -38,6 +38,7 @@ def seen_units(draw: Any) -> Seen:
         guard=draw(st.sampled_from(["", "audit"])),
         sweeping=draw(st.sampled_from(["", "empty"])),
         change=draw(st.sampled_from(["", "CHG-1", "CHG-2"])),
+        once=draw(st.sampled_from(["", "a", "b"])),
     )
 
 
@@ -52,7 +53,9 @@ OUTCOMES = st.builds(
 )
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.sampled_from(["start", "ask", "attempt", "forbid", "approve"]), seen_units()),
+        st.tuples(
+            st.sampled_from(["start", "ask", "attempt", "forbid", "approve", "too large"]), seen_units()
+        ),
         st.tuples(st.just("end"), OUTCOMES),
         st.tuples(st.just("forgive"), st.sampled_from(["", "s1"])),
     ),
@@ -60,27 +63,29 @@ STEPS = st.lists(
 )
 
 
-def walk(steps: list[Any], limits: Any) -> Track:
-    track = Track()
+def walk(steps: list[Any], limits: Any) -> tuple[Track, list[Opening]]:
+    """What is left behind, and all that opened."""
+    track, opened = Track(), list[Opening]()
     for what, given_one in steps:
         match what:
-            case "start":
-                track = judge.starting(track, given_one, limits, asks=False).track
-            case "ask":
-                track = judge.starting(track, given_one, limits).track
+            case "start" | "ask":
+                judged = judge.starting(track, given_one, limits, asks=what == "ask")
             case "attempt" | "forbid":
-                track = judge.attempted(track, given_one, limits, forbidden=what == "forbid").track
+                judged = judge.attempted(track, given_one, limits, forbidden=what == "forbid")
+            case "too large":
+                judged = judge.too_large(track, given_one, limits)
             case "approve":
-                track = judge.approved(track, given_one)
+                judged = judge.Judged(judge.approved(track, given_one))
             case "end":
-                judged = judge.ended(track, given_one, limits)
-                session = given_one.session
-                track = judge.escalate(
-                    judged.track, judged.openings, session, given_one.at, limits, "fixer"
-                ).track
+                judged = judge.ended(track, given_one, limits, "fixer")
             case _:
-                track = judge.forgiven(track, given_one)
-    return track
+                judged = judge.Judged(judge.forgiven(track, given_one))
+        if what not in ("approve", "forgive"):
+            session = given_one.session
+            judged = judge.escalate(judged.track, judged.openings, session, given_one.at, limits, "fixer")
+        track = judged.track
+        opened += judged.openings
+    return track, opened
 
 
 def bounded(track: Track) -> None:
@@ -96,8 +101,11 @@ def bounded(track: Track) -> None:
 @given(STEPS)
 def test_a_track_is_bounded_and_survives_the_store(steps: list[Any]) -> None:
     """Whatever comes, in whatever order of time; and what was stored is what is read."""
-    track = walk(steps, SHIPPED)
+    track, opened = walk(steps, SHIPPED)
     bounded(track)
+    assert {o.scope.partition("/")[0] for o in opened} <= {"session", "agent"}, (
+        "wider needs more than one agent"
+    )
     assert msgspec.json.decode(msgspec.json.encode(track), type=Track) == track
 
 

@@ -7,7 +7,7 @@ import typer
 from rich.text import Text
 
 from interlock.cli import out
-from interlock.cli.commands import tripped
+from interlock.cli.commands import tripped, tuning
 from interlock.cli.options import As, Config, Json, Key, ReasonText, Url, connect, seconds
 from interlock.console.schemas import Reason
 from interlock.console.schemas_breakers import BreakerMove, Freeze, Move
@@ -99,56 +99,7 @@ def reset_breaker(
     )
 
 
-@breaker.command("tune")
-def tune_breakers(
-    since: Annotated[str, typer.Option("--since", metavar="30d", help="How far back: 8h, 7d, 4w.")] = "30d",
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
-) -> None:
-    """Tell which past changes would have opened a breaker, and thresholds that would fit. Applies nothing."""
-    from interlock.runtime.service.tuning import Tuning
-
-    found = connect(config, url, as_, key).get("/api/v1/breakers/tune", Tuning, seconds=seconds(since))
-    if json:
-        out.json(found)
-        return
-    out.say(
-        f"{out.when(found.since)} to {out.when(found.until)}: {out.count(found.changes, 'change')}, at "
-        f"{found.trips:,} of which a breaker would have opened.",
-        style="bold",
-    )
-    if not found.complete:
-        out.warn("There were more changes than are looked at: these are the newest.")
-    rows = [
-        (
-            t.change,
-            out.moment(t.at),
-            t.agent,
-            t.signal.value,
-            t.scope,
-            t.words,
-            "objected" if t.objected else "",
-        )
-        for t in found.would_trip
-    ]
-    if rows:
-        columns = ("change", "when", "agent", "signal", "opens", "why", "people")
-        out.print_table(out.table("", columns, rows))
-    if not found.snippet:
-        out.say("Nothing else is proposed than what is in force, or too little happened to learn from.")
-        return
-    lines = [
-        (p.environment, p.name, "off" if p.now is None else p.now, p.proposed, p.caught)
-        for p in found.proposals
-    ]
-    out.say("")
-    heads = ("environment", "threshold", "is", "proposed", "would have caught")
-    out.print_table(out.table("", heads, lines, right=heads[2:]))
-    out.say("\nNothing is applied. What you agree with, paste into the configuration:\n")
-    out.say(found.snippet)
+breaker.command("tune")(tuning.tune_breakers)
 
 
 def _told(moved: Breaker, json: bool) -> None:

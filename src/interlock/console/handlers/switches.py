@@ -32,7 +32,7 @@ async def breakers(call: Call[Nothing, None]) -> Breakers:
 
 
 async def tune(call: Call[TuneQuery, None]) -> Tuning:
-    """Which past changes would have opened a breaker, and thresholds that would fit."""
+    """Which past changes would have opened a breaker or waited, and numbers that would fit."""
     return await tuning.tune(call.runtime.core, timedelta(seconds=call.query.seconds))
 
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from interlock.control import breaker
-from interlock.control.signals.seen import Seen
+from interlock.control.signals.seen import GROUP, Seen
 from interlock.control.signals.thresholds import (
     DAY,
     HOUR,
@@ -76,21 +76,32 @@ def starting(track: Track, unit: Seen, limits: Thresholds, *, asks: bool = True)
     return Judged(_begun(after, unit))
 
 
+def too_large(track: Track, unit: Seen, limits: Thresholds) -> Judged:
+    """Whether a unit would take more of a group, with what went before it, than anybody's approval lifts. It is asked before people
+    are, and again when they approved it: others may have gone meanwhile."""
+    mark = Mark(unit.at, unit.what, unit.session, unit.change, unit.once)
+    lost = msgspec.structs.replace(track, removed=_lost(track, unit))
+    openings = tuple(_share(lost, unit, limits))
+    tried = openings and not unit.change
+    return Judged(_attempt(track, unit, mark) if tried else track, openings)
+
+
 def approved(track: Track, unit: Seen) -> Track:
-    """A unit that people approved is about to execute: it makes its kind familiar, and counts for nothing else. That it was asked
-    for counts no more either, nor that its kind was new."""
+    """A unit that people approved is about to execute: it makes its kind familiar, and takes its part of its groups. It counts for
+    nothing else. That it was asked for counts no more either, nor that its kind was new."""
     after = _begun(track, unit)
     return msgspec.structs.replace(
         after,
+        removed=_lost(track, unit) if unit.removed else track.removed,
         destructive=tuple(m for m in after.destructive if not m.change or m.change != unit.change),
         novel=tuple(n for n in after.novel if not set(n.subjects) <= set(after.familiar)),
     )
 
 
 def attempted(track: Track, unit: Seen, limits: Thresholds, *, forbidden: bool = False) -> Judged:
-    """People are asked about a unit, or policy forbids it."""
-    mark = Mark(unit.at, unit.what, unit.session, unit.change)
-    after = _attempt(track, unit, mark)
+    """People are asked about a unit, or policy forbids it. To ask for the same deletion in other words is one attempt."""
+    mark = Mark(unit.at, unit.what, unit.session, unit.change, unit.once)
+    after = _attempt(_asked_anew(track, unit), unit, mark)
     openings = []
     if unit.destructive:
         openings += [*_destructive(after, unit, limits), *_novel(track, after, unit, limits)]
@@ -204,10 +215,10 @@ def _share(track: Track, unit: Seen, limits: Thresholds) -> Iterator[Opening]:
         if limits.group_share is None or lost.size < limits.group_floor:
             continue
         if lost.count * 100 > limits.group_share * lost.size:
-            words = f"{lost.count} of {lost.size} members of {name} would be gone within a day"
-            steps = (*_steps(track, DAY, unit.at),) or (Mark(unit.at, unit.what, unit.session),)
+            words = f"{lost.count} of {lost.size} members of {name} would be gone within a day, and no approval lifts that"
+            steps = _steps(track, DAY, unit.at) or (Mark(unit.at, unit.what, unit.session, unit.change),)
             share = lost.count * 100 // lost.size
-            yield Opening(Signal.GROUP_SHARE, breaker.group(name), words, steps, "group_share", share)
+            yield Opening(Signal.GROUP_SHARE, breaker.agent(unit.agent), words, steps, "group_share", share)
 
 
 def _recreated(track: Track, unit: Seen, limits: Thresholds) -> Iterator[Opening]:
@@ -272,13 +283,6 @@ def _errors(
 def _noted(track: Track, unit: Seen, mark: Mark) -> Track:
     """With all that the unit would do."""
     at = unit.at
-    removed = {name: lost for name, lost in track.removed.items() if at - lost.since < DAY}
-    for name, count, size in unit.removed:
-        before = removed.get(name)
-        base = Removed(0, size, at) if before is None else before
-        # Of how many: as many as there were when the first of them went, or what is left of it with those that went.
-        of = min(base.size, size + base.count)
-        removed[name] = msgspec.structs.replace(base, count=base.count + count, size=of)
     gone, back = _lately(track.gone, at, TEN_MINUTES), _back(track, at)
     for name in unit.created:
         if name in gone or name in unit.deleted:
@@ -287,10 +291,22 @@ def _noted(track: Track, unit: Seen, mark: Mark) -> Track:
         _attempt(track, unit, mark),
         deleted_in=_with(_lately(track.deleted_in, at, HOUR), unit.deleted_in, at),
         written_in=_with(_lately(track.written_in, at, TEN_MINUTES), unit.written_in, at),
-        removed=_newest(removed, lambda lost: lost.since),
+        removed=_lost(track, unit),
         gone=_with(gone, unit.deleted, at),
         back=back,
     )
+
+
+def _lost(track: Track, unit: Seen) -> dict[str, Removed]:
+    """What groups lost within a day, with the unit."""
+    removed = {name: lost for name, lost in track.removed.items() if unit.at - lost.since < DAY}
+    for name, count, size in unit.removed:
+        before = removed.get(name)
+        base = Removed(0, size, unit.at) if before is None else before
+        # Of how many: as many as there were when the first of them went, or what is left of it with those that went.
+        of = min(base.size, size + base.count)
+        removed[name] = msgspec.structs.replace(base, count=base.count + count, size=of)
+    return _newest(removed, lambda lost: lost.since)
 
 
 def _attempt(track: Track, unit: Seen, mark: Mark) -> Track:
@@ -302,11 +318,29 @@ def _attempt(track: Track, unit: Seen, mark: Mark) -> Track:
     novel = _new_lately(track, at)
     known = {*track.familiar, *(s for n in novel for s in n.subjects)}
     new = tuple(s for s in unit.subjects if s not in known)
+    if _same_elsewhere(track, unit, new):
+        new = ()
     return msgspec.structs.replace(
         track,
         destructive=(*lately, mark)[-MOST_MARKS:],
         novel=(*novel, Novelty(at, new))[-MOST_MARKS:] if new else novel,
     )
+
+
+def _asked_anew(track: Track, unit: Seen) -> Track:
+    """Without the mark of what waits for people already, and can go only once. What nobody is asked about counts each time."""
+    if not unit.once or not unit.change:
+        return track
+    others = tuple(m for m in track.destructive if not m.change or m.once != unit.once)
+    return msgspec.structs.replace(track, destructive=others)
+
+
+def _same_elsewhere(track: Track, unit: Seen, new: Iterable[str]) -> bool:
+    """Whether only the place is new, and people are being asked about the kind already: it is no different one. Of how many places
+    there may be tells another signal."""
+    waiting = {s for n in track.novel for s in n.subjects} - {*track.familiar}
+    kinds = {s for s in unit.subjects if not s.startswith(GROUP)}
+    return all(s.startswith(GROUP) for s in new) and bool(kinds & waiting)
 
 
 def _begun(track: Track, unit: Seen) -> Track:

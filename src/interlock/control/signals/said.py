@@ -49,7 +49,7 @@ _MOST: Mapping[str, tuple[str, str]] = {
     "destructive_minute": ("more than {} destructive operations in a minute", _SESSION),
     "destructive_ten_minutes": ("more than {} destructive operations in ten minutes", _AGENT),
     "destructive_day": ("more than {} destructive operations in a day", _AGENT),
-    "group_share": ("more than {} % of a group gone within a day", "the group stops for everybody"),
+    "group_share": ("more than {} % of a group gone within a day", f"{_AGENT}; no approval lifts that"),
     "groups_deleted_hour": ("deletions in more than {} groups in an hour", _AGENT),
     "groups_written_ten_minutes": ("writes in more than {} groups in ten minutes", _AGENT),
     "novel": (

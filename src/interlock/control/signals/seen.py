@@ -1,7 +1,7 @@
 """What a unit of work means to signals."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from interlock.model.base import Value
@@ -25,7 +25,8 @@ _GUARDS = frozenset({ChangeKind.PERMISSION, ChangeKind.REPLICATION})
 
 class Seen(Value, frozen=True):
     """One unit. `what` is for people; `key` is alike for units that ask for the same; `subjects` are what a destruction is the
-    first of its kind by (an action on a kind, and a group); `removed` how many members a group loses, of how many."""
+    first of its kind by (an action on a kind, and a group); `removed` how many members a group loses, of how many; `once` is alike
+    for units that delete or replace the same objects, and empty for those that do anything else that is destructive."""
 
     at: datetime
     agent: str
@@ -45,6 +46,7 @@ class Seen(Value, frozen=True):
     guard: str = ""
     sweeping: str = ""
     change: str = ""
+    once: str = ""
 
 
 class Who(Value, frozen=True):
@@ -108,6 +110,7 @@ def seen(
         guard=facts.guard or _guard(operations, real),
         sweeping=facts.sweeping,
         change=change,
+        once="" if blind else _once(who.target, bad),
     )  # fmt: skip
 
 
@@ -139,6 +142,14 @@ def words(operations: Iterable[Operation], effects: Iterable[Effect]) -> str:
     return f"{first} and {len(told) - 1} more" if len(told) > 1 else first
 
 
+def _once(target: str, bad: Sequence[Effect]) -> str:
+    """An object as it is can go only once, in whatever words; rows and constraints go again and again."""
+    if any(e.change not in _REMOVES or e.unit.data or e.evidence is Evidence.UNKNOWN for e in bad):
+        return ""
+    gone = sorted({_name(target, e.resource) for e in bad})
+    return hashlib.sha256("\n".join(gone).encode()).hexdigest()[:16] if gone else ""
+
+
 def _groups(target: str, resources: Iterable[Resource]) -> tuple[str, ...]:
     return tuple(sorted({name for r in resources if (name := group(target, r))}))
 
@@ -151,11 +162,15 @@ def _objects(target: str, effects: Iterable[Effect]) -> tuple[str, ...]:
     return tuple(sorted({_name(target, e.resource) for e in effects if not e.unit.data}))
 
 
+GROUP = "group "
+"""How subjects begin that are groups."""
+
+
 def _subjects(
     target: str, operations: Iterable[Operation], bad: Iterable[Effect], blind: bool
 ) -> tuple[str, ...]:
     found = {f"{e.change.value} {e.unit.value + ' of ' if e.unit.data else ''}{e.resource.kind}" for e in bad}
-    found |= {f"group {name}" for e in bad if (name := group(target, e.resource))}
+    found |= {f"{GROUP}{name}" for e in bad if (name := group(target, e.resource))}
     if blind:
         found |= {f"unknown {o.verb}" for o in operations if o.evidence_unknown}
     return tuple(sorted(found))

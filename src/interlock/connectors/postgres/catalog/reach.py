@@ -33,8 +33,8 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Everything that may run. `defines` tells that definitions may change underway; `calls` are names of built-in functions,
-    `types` the types whose values may be read in; `writes` are those of the relations that may be written."""
+    """Everything that may run. `writes` tells that rows may change underway, `defines` that definitions may; `calls` are names of
+    built-in functions, `types` the types whose values may be read in, `written` the relations whose rows may change."""
 
     hazards: tuple[str, ...] = ()
     functions: frozenset[int] = frozenset()
@@ -42,7 +42,8 @@ class Reach:
     defines: bool = False
     calls: frozenset[str] = frozenset()
     types: frozenset[int] = frozenset()
-    writes: frozenset[int] = frozenset()
+    writes: bool = False
+    written: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class _Near:
     hazards: tuple[str, ...] = ()
     defines: bool = False
     calls: frozenset[str] = frozenset()
+    writes: bool = False
 
 
 @dataclass(slots=True)
@@ -61,11 +63,11 @@ class _Collected:
     hazards: list[str] = field(default_factory=list)
     defines: bool = False
     calls: set[str] = field(default_factory=set)
+    writes: bool = False
 
     def near(self) -> _Near:
-        return _Near(
-            tuple(dict.fromkeys(self.steps)), tuple(self.hazards), self.defines, frozenset(self.calls)
-        )
+        steps = tuple(dict.fromkeys(self.steps))
+        return _Near(steps, tuple(self.hazards), self.defines, frozenset(self.calls), self.writes)
 
 
 def reach(
@@ -95,7 +97,7 @@ def reach(
         if source < FIRST_USER_OID and target < FIRST_USER_OID
     ]
     hazards = list(start.hazards)
-    defines, calls = start.defines, set(start.calls)
+    rows, defines, calls = start.writes, start.defines, set(start.calls)
     seen: set[Step] = set()
     left = list(start.steps)
     while left:
@@ -105,7 +107,7 @@ def reach(
         seen.add(step)
         near = _near(catalog, step)
         hazards += near.hazards
-        defines = defines or near.defines
+        rows, defines = rows or near.writes, defines or near.defines
         calls |= near.calls
         left += near.steps
     return Reach(
@@ -115,6 +117,7 @@ def reach(
         defines,
         frozenset(calls),
         frozenset(step.oid for step in seen if step.what == "t"),
+        rows,
         frozenset(step.oid for step in seen if step.what == "w"),
     )
 
@@ -167,7 +170,7 @@ def _support(found: _Collected, support: Iterable[tuple[int, str]], label: str) 
 def _add_body(catalog: Catalog, found: _Collected, label: str, body: Body) -> None:
     """What a body's words may name."""
     found.hazards += [f"{hazard} in {label}" for hazard in body.hazards]
-    found.defines = found.defines or body.defines
+    found.writes, found.defines = found.writes or body.writes, found.defines or body.defines
     found.calls |= {name for name in body.calls if name in ROWS}
     index = _index(catalog)
     for name in body.calls:

@@ -36,6 +36,7 @@ class Draft:
     declared: list[Declared] = field(default_factory=list)
     settings: list[Setting] = field(default_factory=list)
     changes_catalog: bool = False
+    runs_writes: bool = False
     functions: set[int] = field(default_factory=set)
     relations: set[int] = field(default_factory=set)
     more: dict[str, Any] = field(default_factory=dict)
@@ -63,6 +64,7 @@ class Draft:
         self.functions |= found.functions
         self.relations |= found.relations
         self.changes_catalog = self.changes_catalog or found.defines
+        self.runs_writes = self.runs_writes or found.writes or found.defines
         self.sends(found.calls)
         self.hazards += [h for h in found.hazards if h not in self.hazards]
 
@@ -92,6 +94,7 @@ class Draft:
         self.declared += other.declared
         self.settings += other.settings
         self.changes_catalog = self.changes_catalog or other.changes_catalog
+        self.runs_writes = self.runs_writes or other.runs_writes
         if other.way is Way.IMMEDIATE:
             self.immediate += other.immediate_effects
         self.at_least(other.way, other.why)
@@ -132,6 +135,7 @@ class Draft:
             declared=tuple(self.declared),
             settings=tuple(self.settings),
             changes_catalog=self.changes_catalog,
+            runs_writes=self.way is not Way.PASS and (self.runs_writes or bool(hazards)),
             unresolved=tuple(dict.fromkeys(unresolved)),
             functions=tuple(sorted(self.functions)),
             relations=tuple(sorted(self.relations)),

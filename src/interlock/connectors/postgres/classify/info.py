@@ -81,6 +81,9 @@ class StatementInfo:
     `introduces` are hazards in code that a definition makes or links: they count for whatever runs after it in the same transaction
     (`held_back` adds them), because the snapshot does not show it yet.
 
+    `runs_writes`: code that runs with it (a DO block, a function) may change something, which its operations do not tell, because
+    it is measured; when it fails there is nothing to measure.
+
     `changes_catalog`: what is known of the catalogs may be wrong after it. `unresolved` are names that the snapshot does not have:
     when the statement runs all the same, the snapshot is out of date. `prepares`, `executes`, `deallocates` are names (`ALL` for
     DEALLOCATE ALL); `inner` is what PREPARE prepares. `settings` are those set by `set_config` in a query.
@@ -109,6 +112,7 @@ class StatementInfo:
     declared: tuple[Declared, ...] = ()
     settings: tuple[Setting, ...] = ()
     changes_catalog: bool = False
+    runs_writes: bool = False
     unresolved: tuple[str, ...] = ()
     inner: "StatementInfo | None" = None
     functions: tuple[int, ...] = ()
