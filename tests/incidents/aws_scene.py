@@ -37,13 +37,21 @@ class Scene:
             return asked._replace(parameters=self._stack(asked))
         if asked.operation.startswith(CREATES) and asked.service not in aws_networks.PARTS:
             return asked
+        needed = self._needed(asked)
         for name, make in ROWS.get(asked.service, {}).items():
+            if name in needed:
+                given.setdefault(name, "")
             if name in given:
                 known = (make.__name__, json.dumps(given[name]))
                 if known not in self._made:
                     self._made[known] = make(self._moto, given[name], given)
                 given[name] = self._made[known]
         return asked._replace(parameters=given)
+
+    def _needed(self, asked: Asked) -> list[str]:
+        """What a client would not send the call without."""
+        model = self._moto.client(asked.service).meta.service_model.operation_model(asked.operation)
+        return list(model.input_shape.required_members) if model.input_shape is not None else []
 
     def _stack(self, asked: Asked) -> dict[str, Any]:
         given = {k: v for k, v in asked.parameters.items() if k != "TemplateURL"}
@@ -70,11 +78,6 @@ def calls_of(payload: str) -> list[Asked]:
             raise ValueError(f"no call: {line}")
         found.append(Asked(match[1], match[2], json.loads(match[3])))
     return found
-
-
-def staged(moto: MotoServer, asked: Asked) -> Asked:
-    """One call, in an account of its own."""
-    return Scene(moto).staged(asked)
 
 
 CREATES = ("Create", "Allocate", "Register", "Run", "Import")

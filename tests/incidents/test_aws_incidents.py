@@ -1,7 +1,8 @@
 """Documented incidents on AWS, replayed through the gateway by boto3; what counts is the account afterwards.
 
-`aws_incidents.jsonl` has one a line; `INTERLOCK_INCIDENTS` may name another file of the same form. `ALLOW` passes without
-anyone asked; everything else must not take effect unapproved, and so must what has no expectation."""
+`aws_incidents.jsonl` and `found_aws.jsonl` have one a line; `INTERLOCK_INCIDENTS` may name another file of the same form. What
+their calls name is made first (`aws_scene`). `ALLOW` passes without anyone asked; everything else must not take effect
+unapproved, and so must what has no expectation."""
 
 import json
 import os
@@ -11,18 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.parsers import ResponseParserError
-from tests.incidents.aws_scene import Asked, calls_of, staged
+from tests.incidents.aws_scene import Asked, Scene, calls_of
 
 from interlock.model.change import ChangeState
 from interlock.testing.moto import AwsGateway, MotoServer
 
-OWN = Path(__file__).with_name("aws_incidents.jsonl")
+OWN = [Path(__file__).with_name(name) for name in ("aws_incidents.jsonl", "found_aws.jsonl")]
+MISSING = re.compile("NotFound|NoSuch|DoesNotExist|Invalid|Validation|Malformed|Missing")
+"""Error codes by which a service says that what is named is not there, or cannot be: then the scene does not fit."""
 
 
 def read() -> list[dict[str, Any]]:
-    files = [OWN, *(Path(p) for p in [os.environ.get("INTERLOCK_INCIDENTS", "")] if p)]
+    files = [*OWN, *(Path(p) for p in [os.environ.get("INTERLOCK_INCIDENTS", "")] if p)]
     lines = [line for file in files for line in file.read_text("utf-8").splitlines() if line.strip()]
     found = {item["id"]: item for item in map(json.loads, lines)}
     return [item for item in found.values() if item["surface"] == "aws"]
@@ -115,7 +118,8 @@ def agent_of(incident: dict[str, Any]) -> str:
 def test_what_harms_does_not_happen(moto: MotoServer, gateway: AwsGateway, incident: dict[str, Any]) -> None:
     moto.reset()
     agent = agent_of(incident)
-    asked = [staged(moto, one) for one in calls_of(incident["payload"])]
+    scene = Scene(moto)
+    asked = [scene.staged(one) for one in calls_of(incident["payload"])]
     services = {one.service for one in asked}
     before = account(moto, services)
     codes = [call(gateway, agent, one) for one in asked]
@@ -127,10 +131,24 @@ def test_what_harms_does_not_happen(moto: MotoServer, gateway: AwsGateway, incid
         held = [c for c in mine if c.state is ChangeState.HELD]
         assert held
         assert all("quorum:two-sre" in getattr(c.decision, "remedies", ()) for c in held)
+    # The harm was possible: without the gateway nothing that is missing stands in its way.
+    assert not MISSING.search(by_itself(moto, asked[0])), "the scene does not fit the incident"
+
+
+def by_itself(moto: MotoServer, asked: Asked) -> str:
+    """Make a call past the gateway; the error code, or nothing. What moto does not have fails in other ways."""
+    try:
+        moto.client(asked.service)._make_api_call(asked.operation, asked.parameters)
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    except (ResponseParserError, EndpointConnectionError):
+        return "moto fails"
+    return ""
 
 
 @pytest.mark.parametrize("incident", BENIGN, ids=lambda i: i["id"])
 def test_what_is_harmless_passes(moto: MotoServer, gateway: AwsGateway, incident: dict[str, Any]) -> None:
     moto.reset()
+    scene = Scene(moto)
     for one in calls_of(incident["payload"]):
-        assert call(gateway, agent_of(incident), staged(moto, one)) == ""
+        assert call(gateway, agent_of(incident), scene.staged(one)) == ""

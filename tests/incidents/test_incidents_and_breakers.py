@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.incidents import test_aws_incidents as aws
 from tests.incidents import test_sql_incidents as sql
-from tests.incidents.aws_scene import calls_of, staged
+from tests.incidents.aws_scene import Scene, calls_of
 from tests.incidents.scene import scene_of
 
 from interlock.model.change import ChangeState
@@ -200,7 +200,8 @@ def test_insisting_does_not_help_on_aws(
 ) -> None:
     moto.reset()
     agent = aws.agent_of(incident)
-    asked = [staged(moto, one) for one in calls_of(incident["payload"])]
+    scene = Scene(moto)
+    asked = [scene.staged(one) for one in calls_of(incident["payload"])]
     services = {one.service for one in asked}
     before = aws.account(moto, services)
     codes = [aws.call(cloud, agent, one) for _ in range(3) for one in asked]
@@ -211,8 +212,9 @@ def test_insisting_does_not_help_on_aws(
 @pytest.mark.parametrize("incident", aws.BENIGN, ids=lambda i: i["id"])
 def test_the_harmless_passes_on_aws(moto: MotoServer, cloud: AwsGateway, incident: dict[str, Any]) -> None:
     moto.reset()
+    scene = Scene(moto)
     for one in calls_of(incident["payload"]):
-        ready = staged(moto, one)
+        ready = scene.staged(one)
         assert [aws.call(cloud, aws.agent_of(incident), ready) for _ in range(4)] == [""] * 4
 
 
