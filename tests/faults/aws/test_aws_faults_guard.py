@@ -2,7 +2,10 @@
 that race. Reads go on where they may; nothing is sent that was not recorded."""
 
 import base64
+import contextlib
+import os
 import secrets
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -291,3 +294,51 @@ def test_an_approval_is_used_once_by_two_replicas(moto: MotoServer, tmp_path: Pa
             assert str(lost.response["Error"]["Code"]).startswith("Interlock")
             assert len([s for s in aws.forwarded(bucket) if "delete" in s.line]) == 1
             assert one.change(change).state is S.APPLIED
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, of a few megabytes."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system can be mounted by root only")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_disk_that_is_full(moto: MotoServer, small_disk: Path) -> None:
+    """The store's disk is full for real: what cannot be recorded is not sent (P1), reads go on, and so does all else when there is
+    room again."""
+    moto.reset()
+    db = moto.client("dynamodb")
+    keys = {"KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}], "BillingMode": "PAY_PER_REQUEST"}
+    db.create_table(
+        TableName="full", AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}], **keys
+    )
+    item = {"id": {"S": "1"}, "v": {"S": "x"}}
+    with AwsGateway(moto, small_disk) as gateway:
+        agent = gateway.client("dynamodb", retries={"total_max_attempts": 1})
+        agent.put_item(TableName="full", Item=item)
+        before = len(gateway.changes())
+        filler = small_disk / "filler"
+        _fill(filler)
+        with pytest.raises(ClientError) as caught:  # noqa: PT012  # what is left of the last page may take some
+            for number in range(50):
+                agent.put_item(TableName="full", Item={**item, "id": {"S": f"more-{number}"}})
+        assert told(caught)[:2] == ("InterlockUnavailable", 503)
+        assert agent.get_item(TableName="full", Key={"id": {"S": "1"}})["Item"] == item
+        filler.unlink()
+        stored = db.scan(TableName="full", Select="COUNT")["Count"]
+        assert stored == len(gateway.changes(S.APPLIED)), "each that was made is recorded"
+        agent.put_item(TableName="full", Item={**item, "id": {"S": "last"}})
+        assert len(gateway.changes(S.APPLIED)) == stored + 1 >= before
+        assert gateway.ledger_ok()
+
+
+def _fill(file: Path) -> None:
+    """Until nothing more fits."""
+    with contextlib.suppress(OSError), file.open("wb", buffering=0) as out:
+        while out.write(bytes(4096)):
+            pass

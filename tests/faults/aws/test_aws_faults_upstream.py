@@ -1,13 +1,14 @@
 """What AWS does at the worst moment: answers that are lost, late, errors or no HTTP at all, before the call ran and after."""
 
 import socket
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 from tests.faults.aws.conftest import Place, told
 from tests.faults.aws.faulty import Fault, Faulty, answer
+from tests.real.conftest import until
 
 from interlock.connectors.aws.target import live
 from interlock.model.change import ChangeState
@@ -302,6 +303,19 @@ def test_a_redirect_to_another_region_is_followed_by_nobody_here(
     assert place.direct("s3").get_object(Bucket=bucket, Key="k1")["Body"].read() == b"old-1"
 
 
+def test_the_client_asks_the_right_region_through_the_gateway(place: Place) -> None:
+    """A bucket lies in another region of the target: SDKs sign again for the region that they are told."""
+    bucket = place.bucket()
+    body = b"<Error><Code>PermanentRedirect</Code><Message>elsewhere</Message></Error>"
+    there = ("x-amz-bucket-region", "eu-central-1")
+    place.aws.on(f"PUT /{bucket}/k1", Fault("before", "answer", answer(301, body, there)))
+    place.client("s3").put_object(Bucket=bucket, Key="k1", Body=b"new")
+    assert [c.state for c in place.changes()] == [S.APPLIED, S.FAILED]
+    sent = [seen.header("authorization") for seen in place.aws.forwarded(f"PUT /{bucket}/k1")]
+    assert ["/us-east-1/s3/" in sent[0], "/eu-central-1/s3/" in sent[-1]] == [True, True]
+    assert place.direct("s3").get_object(Bucket=bucket, Key="k1")["Body"].read() == b"new"
+
+
 def test_an_error_inside_a_success_is_no_success(place: Place) -> None:
     """S3 begins the answer to a copy before it knows its end (CopyObject, "Response and special errors")."""
     bucket = place.bucket()
@@ -333,3 +347,37 @@ def test_an_assumed_role_is_assumed_again_before_it_ends(moto: MotoServer, tmp_p
                 assert b"x-amz-security-token" in listed.head.lower()
                 used.append(listed.head.partition(b"Credential=")[2].partition(b"/")[0])
             assert used[0] != used[1]
+
+
+def test_a_role_that_cannot_be_assumed_again(moto: MotoServer, tmp_path: Path) -> None:
+    """Its credentials end, and STS has none: nothing is sent with what has ended, and it goes on when STS answers again."""
+    upstream = {
+        "access_key_id": UPSTREAM_KEY, "secret_access_key": {"file": str(tmp_path / "gateway" / "upstream-secret")},
+        "assume_role": {"role_arn": "arn:aws:iam::123456789012:role/interlock-gateway", "duration_s": 900},
+    }  # fmt: skip
+    with Faulty(moto.port) as aws:
+        keys = {"upstream": {**upstream, "endpoint": aws.url}}
+        with AwsGateway(aws.url, tmp_path / "gateway", keys=keys) as gateway:
+            sqs = gateway.client("sqs", retries={"total_max_attempts": 1})
+            sqs.list_queues()
+            ended = datetime.now(UTC) + timedelta(seconds=1)
+            _expires(gateway, ended)
+            no = b"<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code></Error></ErrorResponse>"
+            aws.on("Action=AssumeRole", Fault("before", "answer", answer(403, no)), times=9)
+            until(lambda: datetime.now(UTC) > ended)
+            aws.seen.clear()
+            for call in (sqs.list_queues, lambda: sqs.create_queue(QueueName="q")):
+                with pytest.raises(ClientError) as caught:
+                    call()
+                assert told(caught)[:2] == ("InterlockUnavailable", 503)
+            assert [seen.line for seen in aws.seen if b"AmazonSQS" in seen.head] == []
+            assert gateway.changes(S.APPLIED) == []
+            aws.heal()
+            sqs.create_queue(QueueName="q")
+            assert len(gateway.changes(S.APPLIED)) == 1
+
+
+def _expires(gateway: AwsGateway, when: datetime) -> None:
+    """Let what was assumed end then: moto's own last a quarter of an hour at least."""
+    session = gateway.runtime.targets["cloud"].live.endpoints._session  # type: ignore[attr-defined]
+    session.get_credentials()._expiry_time = when

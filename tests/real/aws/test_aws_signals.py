@@ -297,3 +297,87 @@ def test_a_first_destruction_waits_for_people_where_nobody_else_asks(make: Make)
     assert cloud.call("dynamodb", "DeleteTable", TableName="tab-a") == ""
     assert cloud.call("dynamodb", "DeleteTable", TableName="tab-b") == ""
     assert cloud.signals == []
+
+
+def scaled(cloud: Cloud, *names: str) -> None:
+    """Groups of machines, made past the gateway."""
+    machines = cloud.moto.client("autoscaling")
+    machines.create_launch_configuration(
+        LaunchConfigurationName="small", ImageId="ami-12c6146b", InstanceType="t3.micro"
+    )
+    for name in names:
+        machines.create_auto_scaling_group(
+            AutoScalingGroupName=name, LaunchConfigurationName="small", MinSize=0, MaxSize=4, DesiredCapacity=2,
+            AvailabilityZones=["us-east-1a"],
+        )  # fmt: skip
+
+
+SCALED = {"payments": {"names": ["arn:aws:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/pay-*"]}}
+
+
+def test_to_scale_a_third_of_a_group_to_zero(make: Make) -> None:
+    """Nothing is deleted by name, and nothing of it serves: it counts as if it were taken away. To scale down is none of that."""
+    cloud = make(
+        keys={"groups": SCALED}, novel="off", destructive_minute="off", destructive_ten_minutes="off"
+    )
+    scaled(cloud, *(f"pay-{n}" for n in range(6)))
+    for n in range(5):
+        asked = {"AutoScalingGroupName": f"pay-{n}", "DesiredCapacity": 1}
+        assert cloud.call("autoscaling", "SetDesiredCapacity", **asked) == ""
+    assert cloud.signals == []
+    codes = [
+        cloud.call("autoscaling", "SetDesiredCapacity", AutoScalingGroupName=f"pay-{n}", DesiredCapacity=0)
+        for n in range(3)
+    ]
+    assert codes[0] == "", cloud.signals
+    assert codes[-1] == "InterlockBreakerOpen"
+    assert (Signal.GROUP_SHARE, "group") in cloud.signals
+
+
+def test_to_scale_the_last_of_a_group_to_zero_is_refused(make: Make) -> None:
+    cloud = make(keys={"groups": SCALED}, novel="off")
+    scaled(cloud, "pay-1")
+    zero = {"AutoScalingGroupName": "pay-1", "MinSize": 0, "MaxSize": 0}
+    assert "last member" in cloud.message("autoscaling", "UpdateAutoScalingGroup", **zero)
+
+
+CLUSTER = "arn:aws:rds:us-east-1:123456789012:cluster:shop"
+SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:s-abcdef"
+
+
+def sql(cloud: Cloud, text: str) -> str:
+    asked = {"resourceArn": CLUSTER, "secretArn": SECRET, "database": "shop", "sql": text}
+    return cloud.call("rds-data", "ExecuteStatement", **asked)
+
+
+def test_a_table_made_again_by_sql_in_a_call(make: Make) -> None:
+    cloud = make(novel="off")
+    assert sql(cloud, "DROP TABLE orders") == ""
+    assert sql(cloud, "CREATE TABLE orders (id int)") == "InterlockBreakerOpen"
+    assert cloud.signals == [(Signal.RECREATED, "session")]
+
+
+def test_sql_in_a_call_that_reaches_everything(make: Make) -> None:
+    cloud = make(novel="off", guard="off")
+    asked = {"resourceArn": CLUSTER, "secretArn": SECRET, "database": "shop", "sql": "DROP OWNED BY app"}
+    said = cloud.message("rds-data", "ExecuteStatement", **asked)
+    assert "reaches more than it names" in said
+
+
+def test_sql_in_a_call_on_interlocks_own_schema(make: Make) -> None:
+    cloud = make(novel="off")
+    assert sql(cloud, "DELETE FROM interlock.changes") in ("InterlockBreakerOpen", "InterlockForbidden")
+    assert (Signal.GUARD, "agent") in cloud.signals
+
+
+def test_rights_in_sql_in_a_call(make: Make) -> None:
+    cloud = make(novel="off")
+    assert sql(cloud, "GRANT ALL ON orders TO PUBLIC") == "InterlockBreakerOpen"
+    assert (Signal.GUARD, "agent") in cloud.signals
+
+
+def test_four_deletions_by_sql_in_calls(make: Make) -> None:
+    cloud = make(strict=True)
+    for n in range(4):
+        assert sql(cloud, f"DELETE FROM orders_{n}") == "InterlockHeld"
+    assert (Signal.DESTRUCTIVE, "session") in cloud.signals

@@ -45,7 +45,7 @@ SIZES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("SetDesiredCapacity", {"DesiredCapacity": 6}, ["setting"]),
     ("SetDesiredCapacity", {"DesiredCapacity": 4}, ["setting"]),
     ("SetDesiredCapacity", {"DesiredCapacity": 1}, ["weakened", "deleted 3 of 4"]),
-    ("SetDesiredCapacity", {"DesiredCapacity": 0}, ["weakened", "deleted 4 of 4"]),
+    ("SetDesiredCapacity", {"DesiredCapacity": 0}, ["hidden", "deleted 4 of 4"]),
     ("UpdateAutoScalingGroup", {"MaxSize": 2}, ["weakened", "deleted 2 of 4"]),
     ("UpdateAutoScalingGroup", {"MaxSize": 100}, ["weakened"]),
     ("UpdateAutoScalingGroup", {"MinSize": 5}, ["setting", "setting"]),
@@ -80,7 +80,7 @@ def test_the_size_of_a_service(calls: Any, described: Any) -> None:
     ecs.create_service(cluster="shop", serviceName="web", taskDefinition="t", desiredCount=5)
     base = {"cluster": "shop", "service": "web"}
     cases: list[tuple[dict[str, Any], list[str]]] = [
-        ({"desiredCount": 0}, ["weakened", "deleted 5 of 5"]),
+        ({"desiredCount": 0}, ["hidden", "deleted 5 of 5"]),
         ({"desiredCount": 8}, ["setting"]),
         ({"forceNewDeployment": True}, ["setting", "updated"]),
     ]
@@ -114,7 +114,7 @@ def test_a_function_without_concurrency_is_stopped(calls: Any, function: str, de
     assert kinds(described("lambda", "PutFunctionConcurrency", parameters=asked).effects) == ["hidden"]
     calls.client("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=10)
     assert kinds(described("lambda", "PutFunctionConcurrency", parameters=asked).effects) == [
-        "weakened",
+        "hidden",
         "deleted 10 of 10",
     ]
 

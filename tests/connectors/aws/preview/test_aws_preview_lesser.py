@@ -47,6 +47,11 @@ def fewer(count: int) -> Said:
     return [("weakened", "objects", 1), ("deleted", "items", count)]
 
 
+def none_left(count: int) -> Said:
+    """What served so many, and serves nobody."""
+    return [("hidden", "objects", 1), ("deleted", "items", count)]
+
+
 SET: Said = [("setting", "objects", 1)]
 WEAKER: Said = [("weakened", "objects", 1)]
 
@@ -95,7 +100,7 @@ ASKED: tuple[tuple[tuple[str, str, Mapping[str, Any] | None], str, str, Mapping[
      SET + WEAKER),
     (FLEET, "ec2", "ModifyFleet", {"FleetId": "f", "TargetCapacitySpecification": {"TotalTargetCapacity": 11}}, SET),
     (FLEET, "ec2", "ModifyFleet", {"FleetId": "f", "TargetCapacitySpecification": {"TotalTargetCapacity": 0}},
-     fewer(10)),
+     none_left(10)),
     (QUERIES, "timestream-query", "UpdateAccountSettings", {"MaxQueryTCU": 400}, SET),
     (QUERIES, "timestream-query", "UpdateAccountSettings", {"MaxQueryTCU": 4}, WEAKER),
     (OCUS, "opensearchserverless", "UpdateAccountSettings", {"capacityLimits": {"maxSearchCapacityInOCU": 20}}, SET),
@@ -103,7 +108,7 @@ ASKED: tuple[tuple[tuple[str, str, Mapping[str, Any] | None], str, str, Mapping[
     (SCALED, "lambda", "PutFunctionScalingConfig",
      {**F, "FunctionScalingConfig": {"MaxExecutionEnvironments": 60}}, SET),
     (SCALED, "lambda", "PutFunctionScalingConfig",
-     {**F, "FunctionScalingConfig": {"MaxExecutionEnvironments": 0}}, fewer(50)),
+     {**F, "FunctionScalingConfig": {"MaxExecutionEnvironments": 0}}, none_left(50)),
     (MANAGED, "emr", "PutManagedScalingPolicy", managed(), SET),
     (MANAGED, "emr", "PutManagedScalingPolicy", managed(MaximumCapacityUnits=5), fewer(15)),
     (("emr", "GetManagedScalingPolicy", {}), "emr", "PutManagedScalingPolicy", managed(), WEAKER),
@@ -170,9 +175,10 @@ def test_a_catalog(calls: Any, described: Any) -> None:
     assert said(found) == [("deleted", "objects", 0)], "it isn't there: the call will fail"
     partition = {"Values": ["2026"], "StorageDescriptor": place}
     glue.create_partition(DatabaseName="shop", TableName="orders", PartitionInput=partition)
-    for place, expected in (({}, SET), ({"StorageDescriptor": {"Location": "s3://elsewhere"}}, WEAKER)):
+    moved = {**partition, "StorageDescriptor": {"Location": "s3://elsewhere"}}
+    for given, expected in ((partition, SET), (moved, WEAKER)):
         asked = {"DatabaseName": "shop", "TableName": "orders", "PartitionValueList": ["2026"]}
-        asked |= {"PartitionInput": {**partition, **place}}
+        asked |= {"PartitionInput": given}
         assert said(described("glue", "UpdatePartition", parameters=asked)) == expected
 
 
@@ -185,7 +191,11 @@ def test_machines_of_a_cluster(calls: Any, described: Any) -> None:
     )["JobFlowId"]
     listed = emr.list_instance_groups(ClusterId=cluster)["InstanceGroups"]
     core = next(one["Id"] for one in listed if one["InstanceGroupType"] == "CORE")
-    for change, expected in (({"InstanceCount": 6}, SET), ({"InstanceCount": 2}, fewer(3))):
+    for change, expected in (
+        ({"InstanceCount": 6}, SET),
+        ({"InstanceCount": 2}, fewer(3)),
+        ({"InstanceCount": 0}, none_left(5)),
+    ):
         asked = {"ClusterId": cluster, "InstanceGroups": [{"InstanceGroupId": core, **change}]}
         assert said(described("emr", "ModifyInstanceGroups", parameters=asked)) == expected
     more = {"InstanceGroupId": core, "InstanceCount": 6, "EC2InstanceIdsToTerminate": ["i-1"]}

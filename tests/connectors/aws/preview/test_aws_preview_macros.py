@@ -80,7 +80,7 @@ def test_what_macros_made_of_a_stack_is_compared(calls: Any) -> None:
 def test_a_change_set_shows_what_macros_make(stack: Any, calls: Any) -> None:
     """The service expands the template when it makes the change set, and its plan names real resources."""
     asked = {"StackName": NAME, "ChangeSetName": "plan"}
-    stack.create_change_set(**asked, TemplateBody=json.dumps(template(Table=None)))
+    stack.create_change_set(**asked, TemplateBody=json.dumps(template(Table=None)), ChangeSetType="UPDATE")
     account = Expanding(calls, template(Table=None))
     found = looked_at(account, "ExecuteChangeSet", asked)
     assert account.asked == 1

@@ -34,6 +34,7 @@ async def describe(what: Classified, calls: Calls, seen: Seen, own_accounts: Seq
     row = row_of(what.call.service, what.call.operation)
     effects = await _ask(survey, row) if row is not None else _by_table(survey)
     effects = [*effects, *_quiet(survey, row, effects), *_blind(survey, effects)]
+    effects = [*effects, *_inside(survey)]
     effects = [_again(survey, effect) for effect in effects]
     if not effects:
         # There is no transaction that shows that nothing happens: a call that isn't a read is one that may change something.
@@ -112,6 +113,31 @@ def _blind(survey: Survey, effects: Effects) -> Effects:
     why = survey.what.operation.evidence_unknown
     told = any(effect.evidence is Evidence.UNKNOWN for effect in effects)
     return [unknown(survey.main, why)] if why and not told else []
+
+
+_DROPS, _MAKES = "SQL DROP", "SQL CREATE"
+
+
+def _inside(survey: Survey) -> Effects:
+    """What statements in the call do to what they name, as far as their verbs tell: nobody here can look into the database. (The
+    call itself is unknown already, and counts as a deletion.)"""
+    effects: list[Effect] = []
+    for each in survey.what.inside:
+        for resource in each.resources if each.action is not Action.READ else ():
+            if resource == survey.main:
+                continue
+            if each.verb.startswith(_MAKES):
+                effects.append(thing(resource, ChangeKind.CREATED, evidence=Evidence.PREDICTED))
+            elif each.verb.startswith(_DROPS):
+                effects.append(unknown(resource, "dropped by SQL in the call"))
+            elif each.action is Action.DELETE:
+                why = "rows are deleted by SQL in the call; how many is not known"
+                effects.append(
+                    Effect(
+                        resource, ChangeKind.DELETED, 1, Unit.ROWS, Evidence.UNKNOWN, reason=why, detail=why
+                    )
+                )
+    return effects
 
 
 def _again(survey: Survey, effect: Effect) -> Effect:

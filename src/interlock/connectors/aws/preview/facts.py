@@ -15,7 +15,8 @@ backup:backupVault cassandra:keyspace cassandra:table cloudformation:stack cogni
 dynamodb:table ec2:volume ecr:repository elasticache:cluster elasticache:replicationgroup elasticache:serverlesscache
 elasticfilesystem:file-system es:domain fsx:file-system fsx:volume glacier:vault kafka:cluster kinesis:stream kms:key
 logs:log-group memorydb:cluster mq:brokers qldb:ledger rds:cluster rds:db rds:global-cluster redshift:cluster
-redshift:namespace route53:hostedzone s3:bucket secretsmanager:Secret sqs:queue timestream:database timestream:table
+redshift:namespace route53:hostedzone s3:bucket secretsmanager:Secret sql:database sql:schema sql:table sqs:queue
+timestream:database timestream:table
 """
 STATEFUL = frozenset(_STATEFUL.split())
 """Kinds that hold data of their own: made again they are empty, or another's."""
@@ -29,6 +30,13 @@ _GUARDS = ("audit", "backup")
 """Kinds of the reviewed table of quietly dangerous calls. Rights, keys and locks are what `Action.ADMIN` stands for."""
 _OURS = re.compile(r"[:/]interlock-(?:[0-9a-f]{20,}|trash-)", re.ASCII)
 """How the names of the gateway's own copies, and of their bucket, begin."""
+_OWN_SCHEMA = re.compile(r"(?:^|/)interlock(?:_[^./]*)?(?:\.|$)")
+"""Interlock's own schemas, in the name of a thing within a database."""
+_SQL_SWEEPS = {
+    "SQL ALTER TABLE ALL IN TABLESPACE": "all that lies in a tablespace",
+    "SQL DROP OWNED": "all that a role owns, whatever it is called",
+    "SQL REASSIGN OWNED": "all that a role owns, whatever it is called",
+}
 
 
 def facts(whats: Sequence[Classified], effects: Iterable[Effect], trash: str = "") -> Facts:
@@ -45,6 +53,8 @@ def facts(whats: Sequence[Classified], effects: Iterable[Effect], trash: str = "
 
 def sweeping(what: Classified) -> str:
     """Why a call reaches everything; empty when it names what it is about."""
+    if said := next((_SQL_SWEEPS[each.verb] for each in what.inside if each.verb in _SQL_SWEEPS), ""):
+        return said
     rows = tables.sweeping().get(what.call.name, ())
     return next((why for when, why in rows if holds(when, what.call.parameters, Known())), "")
 
@@ -57,4 +67,7 @@ def guard(what: Classified, trash: str = "") -> str:
     own = f":::{trash}/"
     if any(_OURS.search(name) or (trash and own in f"{name}/") for name in names):
         return "Interlock's own copies"
+    inside = (r.name for o in what.inside if o.action is not Action.READ for r in o.resources)
+    if any(_OWN_SCHEMA.search(name) for name in inside):
+        return "Interlock's own schema"
     return next((quiet.why for quiet in what.quiet if quiet.kind in _GUARDS), "")

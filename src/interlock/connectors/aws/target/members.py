@@ -29,6 +29,13 @@ class _Lists(NamedTuple):
 
 
 _LISTS: Mapping[str, _Lists] = {
+    "autoscaling:autoScalingGroup": _Lists(
+        "autoscaling",
+        "DescribeAutoScalingGroups",
+        "AutoScalingGroups",
+        "AutoScalingGroupName",
+        "autoscaling:{region}:{account}:autoScalingGroup:*:autoScalingGroupName/{name}",
+    ),
     "dynamodb:table": _Lists(
         "dynamodb", "ListTables", "TableNames", "", "dynamodb:{region}:{account}:table/{name}"
     ),

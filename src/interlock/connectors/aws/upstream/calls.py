@@ -38,6 +38,8 @@ those of what is sent to AWS are the gateway's own. S3 repeats key and token in 
 LONGEST = 64 << 20
 """Bytes of a streamed answer that are read."""
 
+_RENEWING = frozenset(("AssumeRole", "AssumeRoleWithWebIdentity", "GetRoleCredentials"))
+"""Calls that botocore makes by itself within another one, and the gateway never."""
 _ERRORS = (ClientError, BotoCoreError, ResponseParserError)
 """The last: an answer that isn't the service's, as a proxy's page."""
 
@@ -127,6 +129,9 @@ class AwsCalls:
 
     def _failed(self, error: Exception, what: str) -> Exception:
         code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
+        if isinstance(error, ClientError) and error.operation_name in _RENEWING:
+            # Whatever STS says of the role is no answer of the service: nothing is known of what was asked.
+            return Unavailable(f"{what}: the gateway's AWS credentials cannot be renewed ({code})")
         if code in OF_SIGNER:
             self._endpoints.forget()
             return Unavailable(f"{what}: AWS refuses the gateway's own credentials ({code})")

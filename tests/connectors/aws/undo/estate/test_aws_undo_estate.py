@@ -170,6 +170,14 @@ def test_a_password_is_never_promised_back(account: Account) -> None:
     assert "hunter2" not in repr(plan)
 
 
+def test_the_gentler_way_than_terminating(account: Account) -> None:
+    image = account.say("ec2", "DescribeImages", {})["Images"][0]["ImageId"]
+    made = account.say("ec2", "RunInstances", {"ImageId": image, "MinCount": 1, "MaxCount": 1})
+    call = call_of("ec2", "TerminateInstances", {"InstanceIds": [made["Instances"][0]["InstanceId"]]})
+    plan = run(undo.plan(classified(call), account, "n"))
+    assert [word in plan.gentler for word in ("StopInstances", "tag", "security group")] == [True] * 3
+
+
 def test_a_missing_thing_has_no_undo(account: Account) -> None:
     plan = run(undo.plan(classified(call_of("iam", "DeleteRole", {"RoleName": "nobody"})), account, "n"))
     assert (plan.kind, plan.reason) == ("none", "there is no such role")

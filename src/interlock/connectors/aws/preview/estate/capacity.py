@@ -30,7 +30,12 @@ async def _desired(survey: Survey) -> Effects:
     if found is None:
         return [absent(where)]
     return resized(
-        survey, where, "desired capacity", found["DesiredCapacity"], survey.parameters["DesiredCapacity"]
+        survey,
+        where,
+        "desired capacity",
+        found["DesiredCapacity"],
+        survey.parameters["DesiredCapacity"],
+        serves=True,
     )
 
 
@@ -61,7 +66,11 @@ async def _group_updated(survey: Survey) -> Effects:
     before = found["DesiredCapacity"]
     wanted = given.get("DesiredCapacity", before)
     after = max(given.get("MinSize", found["MinSize"]), min(wanted, given.get("MaxSize", found["MaxSize"])))
-    sizes = list(resized(survey, where, "desired capacity", before, after)) if after != before else []
+    sizes = (
+        list(resized(survey, where, "desired capacity", before, after, serves=True))
+        if after != before
+        else []
+    )
     rest = list(compared(survey, where, given, found, _GROUP))
     if given.get("MaxSize", found["MaxSize"]) < found["MaxSize"] and after == before:
         sizes.append(
@@ -94,7 +103,7 @@ async def _fewer(survey: Survey, where: Resource, name: str, count: int) -> Effe
     asked = {"AutoScalingGroupNames": [name]}
     found = at(await survey.find("autoscaling", "DescribeAutoScalingGroups", asked), "AutoScalingGroups.0")
     before = found["DesiredCapacity"] if isinstance(found, Mapping) else count
-    return resized(survey, where, "desired capacity", before, max(0, before - count))
+    return resized(survey, where, "desired capacity", before, max(0, before - count), serves=True)
 
 
 async def _taken_out(survey: Survey) -> Effects:
@@ -105,7 +114,7 @@ async def _taken_out(survey: Survey) -> Effects:
     count = len(survey.parameters.get("InstanceIds") or found.get("Instances") or [])
     before = found["DesiredCapacity"]
     if survey.parameters.get("ShouldDecrementDesiredCapacity"):
-        return resized(survey, where, "desired capacity", before, max(0, before - count))
+        return resized(survey, where, "desired capacity", before, max(0, before - count), serves=True)
     said = f"{number(count, 'instance')} out of service, which the group replaces"
     return [items(where, ChangeKind.UPDATED, count, before, detail=said)]
 
@@ -129,7 +138,7 @@ async def _service(survey: Survey) -> Effects:
     given = survey.parameters
     effects: list[Effect] = []
     if (wanted := given.get("desiredCount")) is not None and wanted != found.get("desiredCount", 0):
-        effects += resized(survey, where, "desired count", found.get("desiredCount", 0), wanted)
+        effects += resized(survey, where, "desired count", found.get("desiredCount", 0), wanted, serves=True)
     rest = {
         name: value for name, value in given.items() if name not in ("cluster", "service", "desiredCount")
     }
@@ -218,7 +227,7 @@ async def _nodegroup(survey: Survey) -> Effects:
     after = min(given.get("desiredSize", before), given.get("maxSize", present.get("maxSize", before)))
     rest = [name for name in survey.parameters if name not in (*asked, "scalingConfig", "clientRequestToken")]
     more = [thing(where, ChangeKind.WEAKENED, ", ".join(sorted(rest)))] if rest else []
-    return [*resized(survey, where, "desired size", before, after), *more]
+    return [*resized(survey, where, "desired size", before, after, serves=True), *more]
 
 
 async def _nodegroup_lost(survey: Survey) -> Effects:
@@ -244,7 +253,7 @@ async def _reserved(survey: Survey) -> Effects:
         survey.parameters["ReservedConcurrentExecutions"],
     )
     if isinstance(before, int):
-        return resized(survey, where, "reserved concurrency", before, after)
+        return resized(survey, where, "reserved concurrency", before, after, serves=True)
     survey.rests_on(f"reserved concurrency of {where.name}", None)
     survey.shows("reserved concurrency", None, after)
     # Without a reservation it shares what the account has: any number may be less.

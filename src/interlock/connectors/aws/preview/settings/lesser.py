@@ -266,7 +266,7 @@ def _to_be(
     rest = sorted(name for name in survey.parameters if name not in (*known, "DryRun"))
     effects: list[Effect] = []
     if isinstance(before, int) and isinstance(after, int):
-        effects += resized(survey, where, "machines", before, after)
+        effects += resized(survey, where, "machines", before, after, serves=True)
     return [*effects, *([thing(where, ChangeKind.WEAKENED, ", ".join(rest))] if rest or not effects else [])]
 
 
@@ -281,7 +281,7 @@ async def _instance_groups(survey: Survey) -> Effects:
         name, count = group.get("InstanceGroupId"), group.get("InstanceCount")
         if name not in known or set(group) - {"InstanceGroupId", "InstanceCount"} or count is None:
             raise Unsure("a group is changed in another way than by its size")
-        effects += resized(survey, where, f"machines of {name}", known[name], count)
+        effects += resized(survey, where, f"machines of {name}", known[name], count, serves=True)
     return effects or [thing(where, ChangeKind.SETTING, "nothing changes")]
 
 
@@ -317,7 +317,7 @@ async def _environments(survey: Survey) -> Effects:
         if old.get(name) != new.get(name):
             # Without a limit any number may be less.
             before = old.get(name, new.get(name, 0) + 1)
-            effects += resized(survey, where, name, before, new.get(name) or 0)
+            effects += resized(survey, where, name, before, new.get(name) or 0, serves=name.startswith("Max"))
     return effects or [thing(where, ChangeKind.SETTING, "nothing changes")]
 
 

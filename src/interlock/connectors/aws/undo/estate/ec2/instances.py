@@ -65,7 +65,7 @@ async def _terminate(draft: Draft) -> Plan:
     alive = [one for one in instances if one["State"]["Name"] not in ("terminated", "shutting-down")]
     for number, instance in enumerate(alive):
         await _image(draft, instance, number)
-    draft.gentler = "StopInstances keeps the disks"
+    draft.gentler = "StopInstances keeps the disks; a tag and a security group without rules quarantine it"
     return draft.lossy(
         "instances come back from images under new ids, with new private addresses",
         "user data, further network interfaces, load balancer registrations and instance store contents are lost",
