@@ -13,7 +13,7 @@ from tests.connectors.aws.upstream.server import Peer, Service, always, saying, 
 from tests.runtime.notify.tls import self_signed
 
 from interlock.connectors.aws.upstream import Forwarder, Lost, Reply, pool
-from interlock.connectors.aws.upstream.link import HIGH_WATER
+from interlock.connectors.aws.upstream.link import HIGH_WATER, Link
 from interlock.connectors.aws.upstream.pool import Origin
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Name: v\xe9\r\n\r\nhi"
@@ -183,13 +183,23 @@ def test_nobody_there_was_sent_nothing() -> None:
     run(work)
 
 
-def test_silence_ends_it_but_not_that_of_the_client() -> None:
+def test_silence_ends_it_but_not_that_of_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that uploads slowly is waited for; the service is not."""
+    looked = asyncio.Event()
+    look = Link._look
+
+    def looking(link: Link) -> None:
+        look(link)
+        looked.set()
 
     async def slowly() -> AsyncIterator[bytes]:
         yield b"on"
-        await asyncio.sleep(1.0)  # longer than the service may be silent
+        for _ in range(3):  # longer than the service may be silent
+            looked.clear()
+            await looked.wait()
         yield b"e"
+
+    monkeypatch.setattr(Link, "_look", looking)
 
     async def talk(peer: Peer) -> None:
         await peer.head()
@@ -200,7 +210,7 @@ def test_silence_ends_it_but_not_that_of_the_client() -> None:
 
     async def work() -> None:
         async with Service(talk) as service:
-            sender = forwarder(answer_s=0.4)
+            sender = forwarder(answer_s=0.3)
             reply = await ask(sender, service.origin, "PUT", slowly(), content_length="3")
             assert await reply.whole(9) == b"hi"
             reply.close()
@@ -258,28 +268,33 @@ def test_an_early_answer_is_had_and_the_connection_ends_with_it() -> None:
     run(work)
 
 
-def test_a_long_answer_waits_for_whoever_takes_it() -> None:
+def test_a_long_answer_waits_for_whoever_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory stays flat: the service is made to wait."""
-    size, sent = 64 << 20, [0]
+    size, waits = 64 << 20, asyncio.Event()
+    received = Link.data_received
+
+    def receiving(link: Link, data: bytes) -> None:
+        received(link, data)
+        if link._paused:
+            waits.set()
 
     async def talk(peer: Peer) -> None:
         await peer.head()
         await peer.say(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
         for _ in range(size >> 20):
             await peer.say(bytes(1 << 20))
-            sent[0] += 1 << 20
 
     async def work() -> None:
         async with Service(talk) as service:
             reply = await ask(forwarder(), service.origin)
-            before = -1
-            while sent[0] != before:  # it stops by itself
-                before = sent[0]
-                await asyncio.sleep(0.2)
-            assert sent[0] < size // 2
-            assert reply._link._size < HIGH_WATER + (1 << 20)
-            assert sum([len(piece) async for piece in reply.pieces()]) == size
+            await waits.wait()
+            assert HIGH_WATER < reply._link._size < HIGH_WATER + (1 << 20)
+            most, taken = 0, 0
+            async for piece in reply.pieces():
+                most, taken = max(most, reply._link._size), taken + len(piece)
+            assert (taken, most < HIGH_WATER + (1 << 20)) == (size, True)
 
+    monkeypatch.setattr(Link, "data_received", receiving)
     run(work)
 
 
