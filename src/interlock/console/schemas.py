@@ -157,7 +157,8 @@ class SignedRevert(Value, frozen=True):
 class Outcome(Value, frozen=True, omit_defaults=False):
     """The end of an apply or a revert. `code` is `done`, `held` (people are needed, again if `grown` says how the effect differs
     from what was approved), or why it was refused: `forbidden`, `breaker`, `unavailable`, `failed`, `in_doubt`. `conflicts` are
-    the rows that others touched since the change that is reverted: 200 of them at most."""
+    the rows that others touched since the change that is reverted: 200 of them at most. `next` says who ends what refuses it, and
+    by which command, and `see` where that is shown."""
 
     done: bool
     code: str
@@ -167,6 +168,8 @@ class Outcome(Value, frozen=True, omit_defaults=False):
     change: Change | None = None
     conflicts: tuple[RowConflict, ...] = ()
     beside: tuple[Beside, ...] = ()
+    next: str = ""
+    see: str = ""
 
 
 class RevertQuery(Value, frozen=True):

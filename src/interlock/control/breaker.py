@@ -90,6 +90,11 @@ def environment_of(scope: str) -> str:
     return name.partition("/")[0] if kind == "environment" else ""
 
 
+def alone(scope: str) -> bool:
+    """Whether it stops one agent, one session or one approved change and nobody else: one person puts it back, in every mode."""
+    return bool(agent_of(scope)) or scope.startswith((session(""), of_change("")))
+
+
 ON_DEMAND = ("group/", "change/")
 
 

@@ -11,10 +11,11 @@ from interlock.control.signals import seen
 from interlock.model import sample
 from interlock.model.breaker import Breaker, Reserved
 from interlock.model.change import Change, ChangeState
-from interlock.model.decision import Decision, EvidenceHeld, Permit
+from interlock.model.decision import Decision, EvidenceHeld, Permit, Target
 from interlock.model.errors import Rejected
 from interlock.pipeline import bodies, glass, trips
 from interlock.pipeline import commands as c
+from interlock.pipeline.doubt import halted
 from interlock.pipeline.questions import totals_of
 from interlock.pipeline.records import (
     CONTENT,
@@ -28,7 +29,7 @@ from interlock.pipeline.records import (
 )
 from interlock.pipeline.terms import Terms
 from interlock.sdk.connector import Preview, Refused, Work
-from interlock.sdk.ports import Tx
+from interlock.sdk.ports import ReadTx, Tx
 
 
 def intend(tx: Tx, ask: c.Intend, terms: Terms, opened: trips.Found | None = None) -> Change | Refused:
@@ -99,12 +100,12 @@ def _reserve(tx: Tx, ask: c.Intend, terms: Terms) -> Reserved:
 
 def _stopped(tx: Tx, ask: c.Intend, reserved: Reserved, terms: Terms) -> Refused | None:
     if reserved.stop is not None:
-        return _breaker(reserved.stop, reserved.stop.reason, terms)
+        return refused(tx, reserved.stop, reserved.stop.reason, ask.target, terms)
     for row in reserved.rows:
         if row.state is breaker.S.PROBATION:
             totals = totals_of(ask.work, ask.preview.measurement)
             if not breaker.passes_probation(totals):
-                return _breaker(row, "on probation, only small revertible changes pass", terms)
+                return refused(tx, row, "on probation, only small revertible changes pass", ask.target, terms)
     return trips.on_trial(tx, reserved)
 
 
@@ -133,12 +134,13 @@ def _spend(tx: Tx, ask: c.Intend, terms: Terms, reserved: Reserved) -> None:
         raise budget.Exceeded(excess)
 
 
-def _breaker(row: Breaker, reason: str, terms: Terms) -> Refused:
+def refused(tx: ReadTx, row: Breaker, reason: str, target: Target, terms: Terms) -> Refused:
+    """The answer when a switch refuses."""
     if row.frozen and row.scope == breaker.GLOBAL:
-        return Refused("breaker", breaker.halted(bodies.cut(row.reason)))
+        return halted(breaker.halted(bodies.cut(row.reason)), terms=terms)
     # What tripped while it was frozen keeps it stopped when it is thawed.
     frozen = row.frozen and row.state is not breaker.S.OPEN
-    return trips.refused(row.scope, reason or "no reason given", terms, frozen=frozen)
+    return trips.refused(tx, row.scope, reason or "no reason given", target, terms, frozen=frozen)
 
 
 def _still_allowed(tx: Tx, ask: c.Intend) -> Refused | None:
@@ -207,7 +209,7 @@ def intend_revert(tx: Tx, ask: c.IntendRevert, terms: Terms) -> Change | Refused
     """`commands.IntendRevert`. A revert passes every breaker but the global one."""
     stop = tx.reserve((breaker.GLOBAL,)).stop
     if stop is not None:
-        return _breaker(stop, stop.reason, terms)
+        return refused(tx, stop, stop.reason, ask.target, terms)
     original = found(tx, ask.original.id)
     if not MACHINE.allows(original.state, E.REVERT):
         return Refused(

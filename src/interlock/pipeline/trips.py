@@ -78,15 +78,23 @@ def starting(
     if judged.refuses and not opened:
         return Refused("forbidden", judged.refuses), None
     why = opened[0].words if opened else judged.openings[0].words
-    return refused(_scope(opened, judged), why, terms), None
+    return refused(tx, _scope(opened, judged), why, target, terms), None
 
 
-def refused(scope: str, why: str, terms: Terms, *, frozen: bool = False) -> Refused:
-    """What a breaker or a freeze refuses: what is open, why, and who can end it where."""
+def refused(
+    tx: ReadTx, scope: str, why: str, target: Target, terms: Terms, *, frozen: bool = False
+) -> Refused:
+    """What a breaker or a freeze refuses on the way to a target: what is open, why, and who can end it where and how."""
     what = "frozen" if frozen else "stopped"
     see = said.page(terms.console, scope)
     sentence = f"changes are {what} for {bodies.cut(scope)}: {bodies.cut(why)}"
-    return Refused("breaker", sentence, next=said.advice(scope, frozen=frozen), see=see)
+    # In governed mode (`runtime.governing.office`): what stops others beside the one agent, where something is strict.
+    wide = not breaker.alone(scope) and (target.strict or scope == breaker.GLOBAL)
+    admins = wide and bool(tx.in_force())
+    told = said.advice(scope, frozen=frozen, admins=admins)
+    return Refused(
+        "breaker", sentence, next=told, see=see, people=said.way_out(scope, frozen=frozen, admins=admins)
+    )
 
 
 def approved(tx: Tx, change: Change, work: Work, target: Target, facts: Facts, terms: Terms) -> None:

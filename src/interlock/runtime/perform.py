@@ -22,13 +22,6 @@ from interlock.sdk.ports import ReadTx, Tx
 _log = structlog.get_logger(__name__)
 
 
-_HALTED = Refused(
-    "breaker",
-    "all changes are stopped by the halt file",
-    next="Stop writing: trying again does not help until people have removed the kill switch. Tell them",
-)
-
-
 class Performer:
     """Performs for one run. `unit` is None for recovery, which drives none."""
 

@@ -125,7 +125,8 @@ class Held(Value, frozen=True, tag=True):
 class Refused(Value, frozen=True, tag=True):
     """Will not happen. `code` is one of forbidden, breaker, unavailable, failed, in_doubt; `why` one sentence; `retry` whether
     trying the same again can help; `conflicts` are the rows because of which a revert is refused. `next` says what is to happen
-    before anything else (empty: what the code says), and `see` where people do it, for the agent to tell them."""
+    before anything else (empty: what the code says), and `see` where people do it, for the agent to tell them. `people` says the
+    same to people: who ends what refuses it, and by which command."""
 
     code: str
     why: str
@@ -134,6 +135,7 @@ class Refused(Value, frozen=True, tag=True):
     conflicts: tuple[RowConflict, ...] = ()
     next: str = ""
     see: str = ""
+    people: str = ""
 
 
 Answer = Permitted | Held | Refused

@@ -365,6 +365,8 @@ def _print_outcome(outcome: Outcome) -> None:
         why,
         *outcome.grown,
         *beside_words(outcome.beside),
+        outcome.next and f"{outcome.next.rstrip('.')}.",
+        outcome.see and f"What led there: {outcome.see}",
         "Trying again may help." if outcome.retry else "",
     ):
         if line:

@@ -46,7 +46,7 @@ async def one(call: Call[BreakerQuery, None]) -> BreakerDetail:
         found.trips,
         found.spent.uses,
         None if window is None else int(window.total_seconds()),
-        who_closes(found.scope),
+        who_closes(found.scope, admins=found.admins),
         found.owners,
     )
 

@@ -217,8 +217,8 @@ async def applied(visit: Visit) -> Answer:
     match answer:
         case Permitted() | Held():
             return GoTo(f"/console/changes/{_of(answer, visit)}")
-        case Refused(why=why):
-            raise Rejected(why)
+        case Refused(why=why, people=people):
+            raise Rejected(f"{why}. {people}" if people else why)
 
 
 async def withdrawn(visit: Visit) -> Answer:

@@ -14,6 +14,7 @@ from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import ACTIVITY_SLICE, Activity, Change, ChangeFilter, ChangeState, Listing
 from interlock.model.errors import Rejected
 from interlock.model.usage import Asking
+from interlock.runtime.governance import TRY_OUT
 from interlock.sdk.ports import ReadTx
 
 WINDOW, SLICES = timedelta(hours=24), 48
@@ -71,6 +72,7 @@ async def shown(visit: Visit) -> Answer:
             "total": states.total(),
             "open": [b for b in breakers if _stops(b)],
             "halt": next((b for b in breakers if b.scope == GLOBAL and b.frozen), None),
+            "proposes": visit.runtime.mode != TRY_OUT,
             "by_file": bool(visit.runtime.core.halted and visit.runtime.core.halt.by_file),
             "glasses": [glass for glass in glasses if not glass.reviewed_by],
             "me": visit.person,

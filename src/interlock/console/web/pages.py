@@ -49,7 +49,7 @@ PAGES: tuple[Page, ...] = (
     Page(path=f"{C}/doctor", handler=targets.doctor),
     Page(method="POST", path=f"{C}/environments/{{name}}/freeze", handler=targets.frozen, light=True),
     Page(method="POST", path=f"{C}/halt", handler=overview.halted, light=True),
-    Page(method="POST", path=f"{C}/resume", who=Who.ADMIN, handler=overview.resumed),
+    Page(method="POST", path=f"{C}/resume", handler=overview.resumed),
     Page(method="POST", path=f"{C}/environments/{{name}}/thaw", handler=targets.thawed),
     Page(path=f"{C}/breakers", handler=breakers.listed),
     Page(path=f"{C}/breakers/one", handler=breakers.shown),
