@@ -100,7 +100,7 @@ def _reserve(tx: Tx, ask: c.Intend, terms: Terms) -> Reserved:
 
 def _stopped(tx: Tx, ask: c.Intend, reserved: Reserved, terms: Terms) -> Refused | None:
     if reserved.stop is not None:
-        return refused(tx, reserved.stop, reserved.stop.reason, ask.target, terms)
+        return refused(tx, reserved.stop, reserved.stop.why_stopped, ask.target, terms)
     for row in reserved.rows:
         if row.state is breaker.S.PROBATION:
             totals = totals_of(ask.work, ask.preview.measurement)
@@ -209,7 +209,7 @@ def intend_revert(tx: Tx, ask: c.IntendRevert, terms: Terms) -> Change | Refused
     """`commands.IntendRevert`. A revert passes every breaker but the global one."""
     stop = tx.reserve((breaker.GLOBAL,)).stop
     if stop is not None:
-        return refused(tx, stop, stop.reason, ask.target, terms)
+        return refused(tx, stop, stop.why_stopped, ask.target, terms)
     original = found(tx, ask.original.id)
     if not MACHINE.allows(original.state, E.REVERT):
         return Refused(

@@ -1,6 +1,6 @@
 """Freezes and breakers."""
 
-from typing import Annotated
+from typing import Annotated, assert_never
 from urllib.parse import quote
 
 import typer
@@ -11,7 +11,9 @@ from interlock.cli.commands import tripped
 from interlock.cli.options import As, Config, Json, Key, ReasonText, Url, connect, seconds
 from interlock.console.schemas import Reason
 from interlock.console.schemas_breakers import BreakerMove, Freeze, Move
-from interlock.model.breaker import Breaker
+from interlock.control.breaker import CLEAN
+from interlock.model.breaker import Breaker, BreakerState
+from interlock.model.visible import visible
 
 breaker = typer.Typer(no_args_is_help=True, help="Breakers: what may write, by scope.")
 
@@ -152,7 +154,27 @@ def tune_breakers(
 
 
 def _told(moved: Breaker, json: bool) -> None:
+    """How it stands now, and what comes next."""
     if json:
         out.json(moved)
-    else:
-        out.console().print(Text.assemble((moved.scope, "bold"), " is ", tripped.state(moved), "."))
+        return
+    out.console().print(
+        Text.assemble((visible(moved.scope), "bold"), " is ", tripped.state(moved), "."), soft_wrap=True
+    )
+    # Not folded: there is a command in it.
+    out.console().print(out.shown(_next(moved)), style="dim", soft_wrap=True)
+
+
+def _next(moved: Breaker) -> str:
+    reset = f"interlock breaker reset {moved.scope} --reason TEXT"
+    if moved.frozen:
+        return f"No change passes there, reads do. It goes on with: interlock {tripped.ends(moved)}"
+    match moved.state:
+        case BreakerState.OPEN:
+            return f"No change passes there, reads do. A person who has looked puts it back with: {reset}"
+        case BreakerState.PROBATION:
+            return f"One small change at a time passes, nothing destructive. When {CLEAN} have ended well, close it with: {reset}"
+        case BreakerState.CLOSED:
+            return "Changes pass there, as far as nothing else stops them."
+        case _:
+            assert_never(moved.state)

@@ -1,20 +1,23 @@
 """What breakers tell: all of them, one with what opened it, and what opened by itself."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
+from rich.padding import Padding
 from rich.text import Text
 
 from interlock.cli import out
 from interlock.cli.options import As, Config, Json, Key, Url, connect, seconds
 from interlock.console.schemas_breakers import BreakerDetail, Breakers, Trips
-from interlock.control.breaker import CLEAN
+from interlock.control.breaker import CLEAN, DRILL, GLOBAL
 from interlock.control.signals.said import signal_words
-from interlock.model.breaker import Breaker, BreakerState
+from interlock.model.breaker import KINDS, Breaker, BreakerState, kind_of
 from interlock.model.budget import AMOUNTS, Use
-from interlock.model.signal import Trip
+from interlock.model.signal import Mark, Trip
+from interlock.model.visible import visible
 
 SCOPES = "global, environment/NAME[/agent/NAME], target/NAME, group/TARGET/NAME, agent/NAME, session/ID or change/ID."
 
@@ -22,30 +25,67 @@ SCOPES = "global, environment/NAME[/agent/NAME], target/NAME, group/TARGET/NAME,
 def list_breakers(
     config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
 ) -> None:
-    """List all breakers; those that refuse come first."""
+    """List what is stopped, and how many breakers are closed."""
     found = connect(config, url, as_, key).get("/api/v1/breakers", Breakers)
     if json:
         out.json(found)
         return
-    rows = [
-        (b.scope, _state_and_progress(b), _why(b), ", ".join(b.agents), b.moved_by, b.moved_at)
-        for b in sorted(found.breakers, key=_gravity)
+    rows = sorted((b for b in found.breakers if b.scope != DRILL), key=_gravity)
+    stopped = [b for b in rows if b.frozen or b.state is not BreakerState.CLOSED]
+    for row in stopped:
+        _print_stopped(row)
+    if not stopped:
+        out.say("Nothing is stopped.", style="bold green")
+    _print_closed([b.scope for b in rows if b not in stopped])
+    if stopped:
+        out.say("What led there, and who puts it back: interlock breaker show SCOPE", style="dim")
+
+
+def _print_stopped(row: Breaker) -> None:
+    """A line of what and since when, and lines of why."""
+    since = f"  {out.when(row.moved_at)} by {row.moved_by}" if row.moved_at else ""
+    out.console().print(
+        Text.assemble((row.scope, "bold"), "  ", state(row), (f"{_progress(row)}{since}", "dim")),
+        soft_wrap=True,
+    )
+    for why in _whys(row):
+        out.console().print(Padding(out.shown(why), (0, 0, 0, 4)))
+
+
+def _whys(row: Breaker) -> Iterable[str]:
+    if row.frozen and row.reason:
+        yield row.reason
+    if row.state is not BreakerState.CLOSED and (row.kept or not row.frozen):
+        why = row.why_stopped
+        yield f"{signal_words(row.signal)}: {why}" if row.signal else why
+    if row.agents:
+        yield f"work of {', '.join(row.agents)}"
+
+
+def _progress(row: Breaker) -> str:
+    return f" ({row.clean} of {CLEAN} clean)" if row.state is BreakerState.PROBATION else ""
+
+
+NAMED = 20
+"""Most closed breakers that are named; of more only how many there are."""
+
+
+def _print_closed(scopes: Sequence[str]) -> None:
+    if not scopes:
+        return
+    kinds = Counter(map(kind_of, scopes))
+    many = [
+        out.count(number, kind) for kind, number in sorted(kinds.items(), key=lambda k: KINDS.index(k[0]))
     ]
-    out.print_table(out.table("", ("scope", "state", "why", "agents", "by", "when"), rows))
+    named = ", ".join(scopes if len(scopes) <= NAMED else many)
+    out.console().print(out.shown(f"closed: {named}"), style="dim")
 
 
-def _why(row: Breaker) -> str:
-    return f"{row.signal}: {row.reason}" if row.signal else row.reason
-
-
-def _state_and_progress(row: Breaker) -> Text:
-    progress = f" {row.clean}/{CLEAN}" if row.state is BreakerState.PROBATION else ""
-    return Text.assemble(state(row), progress)
-
-
-def _gravity(row: Breaker) -> tuple[bool, bool, str]:
+def _gravity(row: Breaker) -> tuple[bool, int, str]:
+    """What refuses before what is on probation, the widest first."""
     refuses = row.frozen or row.state is BreakerState.OPEN
-    return not refuses, row.state is BreakerState.CLOSED, row.scope
+    kind = kind_of(row.scope)
+    return not refuses, KINDS.index(kind) if kind in KINDS else len(KINDS), row.scope
 
 
 def show_breaker(
@@ -82,26 +122,48 @@ def _facts(found: BreakerDetail) -> Iterable[tuple[str, object]]:
     yield "since", row.moved_at
     yield "by", row.moved_by
     if row.reason:
-        yield "why", row.reason
+        yield "why frozen" if row.kept else "why", row.reason
+    if row.kept:
+        yield "why stopped", row.kept
     if row.signal:
         yield "signal", f"{signal_words(row.signal)} ({row.signal})"
     if row.agents:
         yield "work of", ", ".join(row.agents)
     if row.state is BreakerState.PROBATION:
         yield "clean", f"{_clean(row)}{f', under way: {row.trial}' if row.trial else ''}"
+    if row.frozen:
+        yield "goes on with", f"interlock {ends(row)} --reason TEXT"
     if row.state is not BreakerState.CLOSED:
         yield "put back by", found.closed_by + (f" (not {', '.join(found.owners)})" if found.owners else "")
+        yield "put back with", f"interlock breaker reset {row.scope} --reason TEXT"
+
+
+def ends(row: Breaker) -> str:
+    """The command that ends a freeze, or the halt."""
+    return "resume" if row.scope == GLOBAL else f"thaw {row.scope.partition('/')[2]}"
 
 
 def _print_trip(trip: Trip) -> None:
     out.say("")
     title = f"{out.when(trip.at)} {signal_words(trip.signal.value)}"
-    rows = [(step.at, step.what, step.change, step.session) for step in trip.steps]
     out.console().print(out.shown(title), style="bold")
     agent = f" ({trip.agent} on {trip.target}, {trip.environment})" if trip.agent else ""
     out.console().print(out.shown(f"{trip.words}{agent}"))
-    if rows:
-        out.print_table(out.table("", ("when", "operation", "change", "session"), rows))
+    steps = sorted(trip.steps, key=lambda step: step.at)
+    if steps:
+        # Short, so that what was done has room at 80 columns: times are told from the trip, sessions where there are several.
+        sessions = list(dict.fromkeys(step.session for step in steps))
+        rows = [
+            (out.span(trip.at - step.at), step.change, step.what, _ordinal(step, sessions)) for step in steps
+        ]
+        columns = ("before", "change", "operation", "session" if len(sessions) > 1 else "")
+        out.print_table(out.table("", columns, rows))
+        for place, session in enumerate(sessions, 1):
+            out.say(f"session {place if len(sessions) > 1 else ''}".rstrip() + f": {session}", style="dim")
+
+
+def _ordinal(step: Mark, sessions: list[str]) -> str:
+    return str(sessions.index(step.session) + 1) if len(sessions) > 1 else ""
 
 
 def _spent(use: Use) -> Iterable[tuple[str, str, str, str, str, str]]:
@@ -131,9 +193,17 @@ def list_trips(
     if json:
         out.json(found)
         return
-    columns = ("when", "breaker", "signal", "agent", "why", "operations")
-    rows = [(t.at, t.scope, t.signal.value, t.agent, t.words, len(t.steps)) for t in found.trips]
-    out.print_table(out.table("", columns, rows, right=("operations",)))
+    for t in found.trips:
+        agent = f"  {t.agent} on {t.target} ({t.environment})" if t.agent else ""
+        out.console().print(
+            Text.assemble(out.when(t.at), "  ", (visible(t.scope), "bold"), (agent, "dim")), soft_wrap=True
+        )
+        after = f" (after {out.count(len(t.steps), 'operation')})" if t.steps else ""
+        out.console().print(
+            Padding(out.shown(f"{signal_words(t.signal.value)}: {t.words}{after}"), (0, 0, 0, 4))
+        )
+    if not found.trips:
+        out.say("No breaker opened by itself.", style="dim")
 
 
 def _clean(row: Breaker) -> str:
@@ -145,5 +215,14 @@ def state(switch: Breaker) -> Text:
     style = {BreakerState.CLOSED: "green", BreakerState.OPEN: "bold red", BreakerState.PROBATION: "yellow"}[
         switch.state
     ]
-    text = Text(switch.state.value, style=style)
-    return Text.assemble(text, (", frozen", "bold cyan")) if switch.frozen else text
+    if not switch.frozen:
+        return Text(
+            "on probation" if switch.state is BreakerState.PROBATION else switch.state.value, style=style
+        )
+    frozen = Text("halted" if switch.scope == GLOBAL else "frozen", style="bold cyan")
+    # A freeze of what is closed says all there is to say.
+    return (
+        frozen
+        if switch.state is BreakerState.CLOSED
+        else Text.assemble((switch.state.value, style), ", ", frozen)
+    )

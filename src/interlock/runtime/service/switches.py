@@ -123,7 +123,7 @@ class Switches:
             raise Rejected("reminders of a freeze come each minute at most, each 30 days at least")
 
         def work(tx: Tx) -> Breaker:
-            row = acts.switch(tx, breaker.environment(environment))
+            row = acts.environment(tx, environment)
             frozen = breaker.freeze(row, True, by, why, tx.now())
             return acts.put_switch(tx, msgspec.structs.replace(frozen, remind_s=remind_s), "freeze", by)
 
