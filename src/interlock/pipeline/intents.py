@@ -83,18 +83,31 @@ def scopes_of(ask: c.Intend) -> tuple[str, ...]:
     return breaker.scopes_of(ask.work.principal, ask.target.name, ask.target.environment, groups, uses)
 
 
+def stopped(tx: Tx, ask: c.Stopped, terms: Terms) -> Refused | None:
+    """`commands.Stopped`."""
+    groups = seen.groups(ask.target.name, ask.operations, ())
+    stop = _made(tx, breaker.scopes_of(ask.principal, ask.target.name, ask.target.environment, groups)).stop
+    return None if stop is None else refused(tx, stop, stop.why_stopped, ask.target, terms)
+
+
 def _reserve(tx: Tx, ask: c.Intend, terms: Terms) -> Reserved:
-    """All breakers on the way. Those that are made on demand are made, and asked for again: what is missing else refuses."""
+    """All breakers on the way."""
     scopes = scopes_of(ask)
+    reserved = _made(tx, scopes)
+    if reserved.stop is not None and reserved.stop.frozen and _through_freeze(tx, ask, terms):
+        # The rows are locked already. What is open, or missing, refuses still.
+        reserved = tx.reserve(scopes, through_freeze=True)
+    return reserved
+
+
+def _made(tx: Tx, scopes: tuple[str, ...]) -> Reserved:
+    """All of these. Those that are made on demand are made, and asked for again: what is missing else refuses."""
     reserved = tx.reserve(scopes)
     missing = set(scopes) - {row.scope for row in reserved.rows}
     if made := sorted(filter(breaker.made_on_demand, missing)):
         for scope in made:
             tx.note_breaker(Breaker(scope, moved_at=tx.now(), moved_by="interlock"))
         reserved = tx.reserve(scopes)
-    if reserved.stop is not None and reserved.stop.frozen and _through_freeze(tx, ask, terms):
-        # The rows are locked already. What is open, or missing, refuses still.
-        reserved = tx.reserve(scopes, through_freeze=True)
     return reserved
 
 

@@ -92,6 +92,8 @@ class Draft:
         self.declared += other.declared
         self.settings += other.settings
         self.changes_catalog = self.changes_catalog or other.changes_catalog
+        if other.at_once:
+            self.more["at_once"] = True
         if other.way is Way.IMMEDIATE:
             self.immediate += other.immediate_effects
         self.at_least(other.way, other.why)

@@ -264,6 +264,11 @@ async def _second_phase(worker: "Worker", info: StatementInfo) -> bool:
         worker.channel.gate.refused(worker.channel.principal, info.operations, decision)
         worker.fail(answer.refusal(decision))
         return False
+    if info.control is not None and info.control.kind == "commit_prepared":
+        stop = await worker.channel.gate.stopped(worker.channel.principal, info.operations)
+        if stop is not None:
+            worker.fail(answer.refused(stop, worker.channel.gate.link))
+            return False
     return await _forward(worker, info)
 
 
@@ -297,6 +302,10 @@ async def outside(worker: "Worker", item: Item, *, alone: bool) -> bool:
     if isinstance(decision, Forbid):
         worker.channel.gate.refused(worker.channel.principal, info.operations, decision)
         worker.fail(answer.refusal(decision))
+        return False
+    stop = await worker.channel.gate.stopped(worker.channel.principal, info.operations)
+    if stop is not None:
+        worker.fail(answer.refused(stop, worker.channel.gate.link))
         return False
     exchange = worker.channel.exchange
     batch = exchange.batch()

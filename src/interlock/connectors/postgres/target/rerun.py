@@ -22,7 +22,7 @@ from interlock.connectors.postgres.session.channel import Channel
 from interlock.connectors.postgres.session.conversation.exchange import Exchange
 from interlock.connectors.postgres.session.ending import replay
 from interlock.connectors.postgres.session.ending.record import REVERT, Record, digest_of
-from interlock.connectors.postgres.session.ending.unit import GatedUnit
+from interlock.connectors.postgres.session.ending.unit import GatedUnit, ImmediateUnit
 from interlock.connectors.postgres.session.server import Server
 from interlock.connectors.postgres.session.transaction import Transaction
 from interlock.connectors.postgres.session.worker import Worker
@@ -53,10 +53,11 @@ class AppliedUnit:
         self._record = record
         self._principal = principal
         self._upstream: Upstream | None = None
-        self._unit: GatedUnit | None = None
+        self._unit: GatedUnit | ImmediateUnit | None = None
 
     async def preview(self) -> Preview:
-        """Connect with the recorded settings, run the statements, measure. Raises Rejected, Unavailable."""
+        """Connect with the recorded settings, run the statements, measure; what no rollback undoes runs in `execute` alone.
+        Raises Rejected, Unavailable."""
         record = self._record
         try:
             self._upstream = await self._server.connect(record.agent, record.settings)
@@ -70,6 +71,9 @@ class AppliedUnit:
         old = Transaction(
             explicit=True, begin=record.begin, asked=list(record.statements), settings=dict(record.settings)
         )
+        self._unit = await replay.alone(worker, old)
+        if self._unit is not None:
+            return await self._unit.preview()
         again = await replay.run(worker, old)
         if isinstance(again, Refused):
             raise Rejected(again.why)
@@ -77,7 +81,7 @@ class AppliedUnit:
         return await self._unit.preview()
 
     async def execute(self) -> Settled:
-        """COMMIT."""
+        """COMMIT, or run what no rollback undoes."""
         assert self._unit is not None
         settled = await self._unit.execute()
         if self._unit.catalogs_changed:

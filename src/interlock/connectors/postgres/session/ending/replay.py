@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from interlock.connectors.postgres import answer
 from interlock.connectors.postgres.classify import StatementInfo, Way
 from interlock.connectors.postgres.codec import build, encode
 from interlock.connectors.postgres.codec import frontend as f
@@ -88,8 +89,43 @@ async def _statement(worker: "Worker", asked: Asked, formats: tuple[int, ...]) -
     if info.copy == "in":
         worker.fail(build.error_response("ERROR", "0A000", "the rows of COPY FROM STDIN are not kept"))
         return False
+    if _lasts(info):
+        # Nothing is decided yet, and no rollback would undo it. (When it was recorded it did not: its function was another one.)
+        worker.fail(answer.forbidden("it may have an effect that a rollback does not undo"))
+        return False
     items = _extended(info, asked, formats) if asked.extended or formats else [_simple(info, asked)]
     return await statements.send(worker, items)
+
+
+def _lasts(info: StatementInfo) -> bool:
+    return info.way in (Way.IMMEDIATE, Way.OUTSIDE, Way.REFUSED) or bool(info.escapes)
+
+
+async def alone(worker: "Worker", old: Transaction) -> "units.ImmediateUnit | None":
+    """The unit of a record that is one statement which must be decided before it runs; None for any other. Nothing is run."""
+    if len(old.asked) != 1:
+        return None
+    (asked,) = old.asked
+    infos = worker.channel.classify(asked.sql)
+    if len(infos) != 1 or infos[0].way is Way.REFUSED or not _lasts(infos[0]):
+        return None
+    info = infos[0]
+    item = _simple(info, asked)
+    if asked.extended:
+        if info.early:
+            raise Rejected("it would run already when it is prepared: its agent must send it again")
+        *_, parse, _, item, _ = _extended(info, asked, ())
+        batch = worker.channel.exchange.batch()
+        batch.client(parse.kind, parse.raw)
+        batch.sync()
+        worker.hold_rows(True)
+        failed = await worker.channel.exchange.run(batch)
+        worker.hold_rows(False)
+        if failed is not None:
+            raise Rejected(f"the statement cannot be prepared again (SQLSTATE {failed.sqlstate})")
+    worker.tx = Transaction(explicit=False, settings=dict(old.settings))
+    worker.record(info, asked)
+    return units.ImmediateUnit(worker, item)
 
 
 def _simple(info: StatementInfo, asked: Asked) -> Item:
