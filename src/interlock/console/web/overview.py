@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from interlock.console.web import chart, words
 from interlock.console.web.views import agents
+from interlock.console.web.views import breakers as breakers_page
 from interlock.console.web.visit import Answer, GoTo, Html, Visit
 from interlock.control.breaker import DRILL, GLOBAL
 from interlock.model.base import Value
@@ -72,6 +73,7 @@ async def shown(visit: Visit) -> Answer:
             "total": states.total(),
             "open": [b for b in breakers if _stops(b)],
             "halt": next((b for b in breakers if b.scope == GLOBAL and b.frozen), None),
+            "page": breakers_page.address,
             "proposes": visit.runtime.mode != TRY_OUT,
             "by_file": bool(visit.runtime.core.halted and visit.runtime.core.halt.by_file),
             "glasses": [glass for glass in glasses if not glass.reviewed_by],
