@@ -152,7 +152,7 @@ def _print_trip(trip: Trip) -> None:
     steps = sorted(trip.steps, key=lambda step: step.at)
     if steps:
         # Short, so that what was done has room at 80 columns: times are told from the trip, sessions where there are several.
-        sessions = list(dict.fromkeys(step.session for step in steps))
+        sessions = list(dict.fromkeys(step.session for step in steps if step.session))
         rows = [
             (out.span(trip.at - step.at), step.change, step.what, _ordinal(step, sessions)) for step in steps
         ]
@@ -163,7 +163,7 @@ def _print_trip(trip: Trip) -> None:
 
 
 def _ordinal(step: Mark, sessions: list[str]) -> str:
-    return str(sessions.index(step.session) + 1) if len(sessions) > 1 else ""
+    return str(sessions.index(step.session) + 1) if len(sessions) > 1 and step.session else ""
 
 
 def _spent(use: Use) -> Iterable[tuple[str, str, str, str, str, str]]:
