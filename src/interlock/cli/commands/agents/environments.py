@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from interlock.cli import out
-from interlock.cli.commands.run import TOKEN, reached, read_token
+from interlock.cli.commands.agents.run import TOKEN, reached, read_token
 from interlock.cli.options import Config, Json, connect
 from interlock.model.errors import Rejected
 from interlock.runtime import connectors

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import typer
 
 from interlock.cli import out
-from interlock.cli.commands.principals import Name, passkeys
+from interlock.cli.commands.who.principals import Name, passkeys
 from interlock.cli.options import As, Config, Json, Key, Url, connect
 from interlock.console.schemas_people import Confirmation, Enrolments, Invited, NewInvitation, Unlink
 from interlock.model.people import Person

@@ -10,7 +10,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from interlock.cli import out, review
-from interlock.cli.commands.changes import confirm
+from interlock.cli.commands.work.changes import confirm
 from interlock.cli.options import (
     As,
     Config,

@@ -7,7 +7,7 @@ import typer
 from rich.text import Text
 
 from interlock.cli import out
-from interlock.cli.commands import tripped
+from interlock.cli.commands.stopping import tripped
 from interlock.cli.options import As, Config, Json, Key, ReasonText, Url, connect, seconds
 from interlock.console.schemas import Reason
 from interlock.console.schemas_breakers import BreakerMove, Freeze, Move

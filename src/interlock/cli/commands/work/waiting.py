@@ -12,7 +12,7 @@ import typer
 
 from interlock.cli import client, out
 from interlock.cli.client import Answered, Unreachable
-from interlock.cli.commands.run import TOKEN, read_token
+from interlock.cli.commands.agents.run import TOKEN, read_token
 from interlock.cli.options import Config, Json, change_id, config_path, seconds, socket_path
 from interlock.console.own import own_change
 from interlock.console.schemas import ChangeDetail, OwnChange
