@@ -9,7 +9,7 @@ from rich.text import Text
 from interlock.cli import out
 from interlock.cli.options import As, Config, Json, Key, Url, connect
 from interlock.console.schemas import Empty
-from interlock.console.schemas_messages import MessageList
+from interlock.console.schemas.messages import MessageList
 from interlock.model.errors import Rejected
 from interlock.model.message import Message
 from interlock.runtime.notify.states import ChannelState, Tried

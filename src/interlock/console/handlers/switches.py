@@ -7,7 +7,7 @@ from interlock.console.access import strong_enough
 from interlock.console.callers import name_of
 from interlock.console.operations import Call, Nothing
 from interlock.console.schemas import Empty, Reason
-from interlock.console.schemas_breakers import (
+from interlock.console.schemas.breakers import (
     BreakerDetail,
     BreakerMove,
     BreakerQuery,

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from interlock.console.problems import Refusal
-from interlock.console.web import insight
+from interlock.console.web.views import insight
 from interlock.console.web.visit import Answer, Data, GoTo, Html, Visit
 from interlock.control import approval
 from interlock.control import shown as exact

@@ -1,7 +1,17 @@
 """The table of pages: what is where, and for whom. `console.web.frame` serves it, and the tests go through it."""
 
-from interlock.console.web import changes, entering, overview, provider
-from interlock.console.web.views import agents, breakers, ledger, messages, people, policy, proposals, targets
+from interlock.console.web import changes, entering, provider
+from interlock.console.web.views import (
+    agents,
+    breakers,
+    ledger,
+    messages,
+    overview,
+    people,
+    policy,
+    proposals,
+    targets,
+)
 from interlock.console.web.visit import Page, Who
 
 C = "/console"

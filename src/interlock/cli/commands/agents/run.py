@@ -10,7 +10,7 @@ from interlock.cli import child, out
 from interlock.cli.client import Client, by_token
 from interlock.cli.options import Config, connect, seconds
 from interlock.cli.watch import Watch
-from interlock.console.health import Targets
+from interlock.console.monitoring.health import Targets
 from interlock.model.errors import Misconfigured, Rejected
 from interlock.runtime import connectors
 from interlock.sdk.connector import Reach

@@ -10,7 +10,7 @@ from interlock.cli import out
 from interlock.cli.commands.stopping import tripped
 from interlock.cli.options import As, Config, Json, Key, ReasonText, Url, connect, seconds
 from interlock.console.schemas import Reason
-from interlock.console.schemas_breakers import BreakerMove, Freeze, Move
+from interlock.console.schemas.breakers import BreakerMove, Freeze, Move
 from interlock.control.breaker import CLEAN
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.visible import visible

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from interlock.cli import out
 from interlock.cli.options import As, Config, Json, Key, Url, connect, seconds
-from interlock.console.schemas_breakers import BreakerDetail, Breakers, Trips
+from interlock.console.schemas.breakers import BreakerDetail, Breakers, Trips
 from interlock.control.breaker import CLEAN, DRILL, GLOBAL
 from interlock.control.signals.said import signal_words
 from interlock.model.breaker import KINDS, Breaker, BreakerState, kind_of

@@ -7,7 +7,7 @@ import typer
 
 from interlock.cli import out
 from interlock.cli.options import As, Config, Json, Key, Url, connect
-from interlock.console.schemas_targets import ProtectedTables, Tables
+from interlock.console.schemas.targets import ProtectedTables, Tables
 
 Target = Annotated[str, typer.Argument(metavar="TARGET")]
 Names = Annotated[

@@ -22,7 +22,7 @@ def health(
     json: Json = False,
 ) -> None:
     """Show what the checks of targets' health found last. With a target, exit 1 when it is unwell."""
-    from interlock.console.health import Targets
+    from interlock.console.monitoring.health import Targets
 
     found = [
         check

@@ -7,7 +7,7 @@ import typer
 
 from interlock.cli import out
 from interlock.cli.options import As, Config, Json, Key, Url, Yes, connect
-from interlock.console.schemas_targets import EmptyTrash, TrashList
+from interlock.console.schemas.targets import EmptyTrash, TrashList
 from interlock.model.errors import Rejected
 
 trash = typer.Typer(no_args_is_help=True, help="Copies of what changes took away.")

@@ -8,7 +8,7 @@ import typer
 from interlock.cli import out
 from interlock.cli.commands.who.principals import Name, passkeys
 from interlock.cli.options import As, Config, Json, Key, Url, connect
-from interlock.console.schemas_people import Confirmation, Enrolments, Invited, NewInvitation, Unlink
+from interlock.console.schemas.people import Confirmation, Enrolments, Invited, NewInvitation, Unlink
 from interlock.model.people import Person
 
 

@@ -10,7 +10,7 @@ from interlock.cli import keyfile, out
 from interlock.cli.client import Unreachable
 from interlock.cli.options import As, Config, Json, Key, ReasonText, Url, config_path, connect
 from interlock.console.schemas import Reason
-from interlock.console.schemas_governed import DecidingConfig, FoundingAdmins, Held, PolicyTexts
+from interlock.console.schemas.governed import DecidingConfig, FoundingAdmins, Held, PolicyTexts
 from interlock.model.errors import Misconfigured
 from interlock.model.proposal import Founded, Founder
 

@@ -18,7 +18,7 @@ from interlock.console.schemas import (
     NewToken,
     People,
 )
-from interlock.console.schemas_governed import NewGroups, NewKey, NewOwner
+from interlock.console.schemas.governed import NewGroups, NewKey, NewOwner
 from interlock.model.operation import Action
 from interlock.model.people import Agent, Grant, Person
 

@@ -28,7 +28,7 @@ from interlock.cli.options import (
     signer,
 )
 from interlock.console.schemas import Signed
-from interlock.console.schemas_deciding import BreakGlasses, BreakGlassToSign, SignedReview
+from interlock.console.schemas.deciding import BreakGlasses, BreakGlassToSign, SignedReview
 from interlock.control import approval, break_glass
 from interlock.model.break_glass import BreakGlass
 from interlock.model.change import Statement, Verdict

@@ -40,7 +40,7 @@ from interlock.console.schemas import (
     SignedRevert,
     ToSign,
 )
-from interlock.console.schemas_governed import Proposals
+from interlock.console.schemas.governed import Proposals
 from interlock.control import approval
 from interlock.model.beside import Beside, beside_words
 from interlock.model.change import Change, ChangeState, Verdict

@@ -8,7 +8,7 @@ from interlock.cli import out
 from interlock.cli.options import As, ChangeId, Config, Json, Key, NeedAs, ReasonText, Url, connect
 from interlock.cli.said import print_said
 from interlock.console.schemas import ChangeDetail
-from interlock.console.schemas_deciding import NewComment, Unapproval
+from interlock.console.schemas.deciding import NewComment, Unapproval
 from interlock.model.change import Comment
 
 

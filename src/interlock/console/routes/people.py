@@ -3,7 +3,7 @@
 from interlock.console.handlers import principals
 from interlock.console.operations import V1, Access, Operation
 from interlock.console.schemas import Agents, Empty, Grants, NewAgent, NewGrant, NewPerson, NewToken, People
-from interlock.console.schemas_people import Confirmation, Enrolments, Invited, NewInvitation, Unlink
+from interlock.console.schemas.people import Confirmation, Enrolments, Invited, NewInvitation, Unlink
 from interlock.model.people import Agent, Grant, Person
 
 PERSON, ADMIN = Access.PERSON, Access.ADMIN

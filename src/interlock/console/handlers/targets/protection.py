@@ -2,7 +2,7 @@
 
 from interlock.console.callers import name_of
 from interlock.console.operations import Call, Nothing
-from interlock.console.schemas_targets import ProtectedTables, Tables
+from interlock.console.schemas.targets import ProtectedTables, Tables
 
 
 async def protect(call: Call[Nothing, Tables]) -> ProtectedTables:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from interlock.console.callers import name_of
 from interlock.console.operations import Call, Nothing
-from interlock.console.schemas_targets import EmptyTrash, TrashCopy, TrashList, TrashQuery
+from interlock.console.schemas.targets import EmptyTrash, TrashCopy, TrashList, TrashQuery
 from interlock.model.errors import Rejected
 from interlock.model.ids import parse_change_id
 from interlock.runtime.durations import parse

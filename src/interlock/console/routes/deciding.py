@@ -11,13 +11,13 @@ from interlock.console.schemas import (
     Reason,
     Signed,
 )
-from interlock.console.schemas_deciding import (
+from interlock.console.schemas.deciding import (
     BreakGlasses,
     BreakGlassQuery,
     BreakGlassToSign,
     SignedReview,
 )
-from interlock.console.schemas_governed import (
+from interlock.console.schemas.governed import (
     DecidingConfig,
     FoundingAdmins,
     Held,
@@ -28,7 +28,7 @@ from interlock.console.schemas_governed import (
     ProposalQuery,
     Proposals,
 )
-from interlock.console.schemas_messages import MessageList, MessageQuery
+from interlock.console.schemas.messages import MessageList, MessageQuery
 from interlock.model.break_glass import BreakGlass
 from interlock.model.message import Message
 from interlock.model.people import Agent, Person

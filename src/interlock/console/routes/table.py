@@ -7,15 +7,14 @@ from interlock.console.handlers import (
     deciding,
     insight,
     ledger,
-    protection,
     status,
     switches,
-    trash,
 )
-from interlock.console.health import Health, Targets
+from interlock.console.handlers.targets import protection, trash
+from interlock.console.monitoring.health import Health, Targets
 from interlock.console.operations import V1, Access, Operation
-from interlock.console.routes_deciding import BREAK_GLASS, GOVERNING, MESSAGES
-from interlock.console.routes_people import PEOPLE
+from interlock.console.routes.deciding import BREAK_GLASS, GOVERNING, MESSAGES
+from interlock.console.routes.people import PEOPLE
 from interlock.console.schemas import (
     ChangeDetail,
     ChangePage,
@@ -41,7 +40,7 @@ from interlock.console.schemas import (
     StatementQuery,
     ToSign,
 )
-from interlock.console.schemas_breakers import (
+from interlock.console.schemas.breakers import (
     BreakerDetail,
     BreakerQuery,
     Breakers,
@@ -51,13 +50,13 @@ from interlock.console.schemas_breakers import (
     Trips,
     TuneQuery,
 )
-from interlock.console.schemas_deciding import (
+from interlock.console.schemas.deciding import (
     Comments,
     NewComment,
     Unapproval,
 )
-from interlock.console.schemas_insight import Timeline
-from interlock.console.schemas_targets import EmptyTrash, ProtectedTables, Tables, TrashList, TrashQuery
+from interlock.console.schemas.insight import Timeline
+from interlock.console.schemas.targets import EmptyTrash, ProtectedTables, Tables, TrashList, TrashQuery
 from interlock.model.breaker import Breaker
 from interlock.model.change import Comment
 from interlock.runtime.service.halts import Drilled, HaltState
