@@ -9,13 +9,15 @@ from rich.text import Text
 
 from interlock.cli import out
 from interlock.cli.client import Answered, Unreachable
-from interlock.cli.options import As, Config, Json, Key, ReasonText, Url, config_path, connect
+from interlock.cli.options import Asked, ReasonText, asks, config_path, connect
 from interlock.console.schemas import Empty, Reason
 from interlock.model.breaker import Breaker
 from interlock.model.errors import InterlockError, Rejected
 
 
+@asks
 def halt(
+    asked: Asked,
     reason: ReasonText = "",
     drill: Annotated[
         bool, typer.Option("--drill", help="Try it on every replica, without stopping an agent.")
@@ -26,50 +28,42 @@ def halt(
             "--file", help="Make the halt file on this machine: needs no server, and stops its gateway alone."
         ),
     ] = False,
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Stop everything on every replica, and disconnect all agents; `interlock resume` ends it."""
     if drill and (file or reason):
         raise typer.BadParameter("a drill stops nothing: it has neither a reason nor a file")
     if drill:
-        _drill(config, url, as_, key, json)
+        _drill(asked.config, asked.url, asked.as_, asked.key, asked.json)
         return
     if not reason.strip():
         raise typer.BadParameter("say why: --reason TEXT")
     if file:
-        _make_file(config, reason, json)
+        _make_file(asked.config, reason, asked.json)
         return
     try:
-        moved = connect(config, url, as_, key).post("/api/v1/halt", Breaker, Reason(reason))
+        moved = asked.connect().post("/api/v1/halt", Breaker, Reason(reason))
     except (Unreachable, Answered) as error:
         if isinstance(error, Answered) and error.problem.code != "unavailable":
             raise
         raise Rejected(f"{error}; on each machine with a gateway: interlock halt --file --reason …") from None
-    if json:
+    if asked.json:
         out.json(moved)
         return
     out.say("Everything is halted: nothing takes effect, and all agents are disconnected.", style="bold red")
     out.say("It goes on with: interlock resume --reason …", style="dim")
 
 
+@asks
 def resume(
+    asked: Asked,
     reason: ReasonText = "",
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """End a halt. Breakers that are open and environments that are frozen stay so."""
     from interlock.runtime.service.halts import HaltState
 
-    client = connect(config, url, as_, key)
+    client = asked.connect()
     moved = client.post("/api/v1/resume", Breaker, Reason(reason))
-    if json:
+    if asked.json:
         out.json(moved)
         return
     out.say("The halt is over: agents may connect again.", style="bold green")

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from interlock.cli import out
 from interlock.cli.commands.stopping import tripped
-from interlock.cli.options import As, Config, Json, Key, ReasonText, Url, connect, seconds
+from interlock.cli.options import Asked, ReasonText, asks, seconds
 from interlock.console.schemas import Reason
 from interlock.console.schemas.breakers import BreakerMove, Freeze, Move
 from interlock.control.breaker import CLEAN
@@ -25,37 +25,31 @@ Scope = Annotated[
 ]
 
 
+@asks
 def freeze(
+    asked: Asked,
     env: Environment,
     reason: NeedReason,
     remind: Annotated[
         str,
         typer.Option("--remind", metavar="4h", help="Remind people of it that often, until it is thawed."),
     ] = "",
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Let no agent write to an environment until it is thawed."""
     path = f"/api/v1/environments/{quote(env, safe='')}/freeze"
-    asked = Freeze(reason, seconds(remind) if remind else 0)
-    _told(connect(config, url, as_, key).post(path, Breaker, asked), json)
+    body = Freeze(reason, seconds(remind) if remind else 0)
+    _told(asked.connect().post(path, Breaker, body), asked.json)
 
 
+@asks
 def thaw(
+    asked: Asked,
     env: Environment,
     reason: ReasonText = "",
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """End a freeze. A breaker that tripped meanwhile stays open."""
     path = f"/api/v1/environments/{quote(env, safe='')}/thaw"
-    _told(connect(config, url, as_, key).post(path, Breaker, Reason(reason)), json)
+    _told(asked.connect().post(path, Breaker, Reason(reason)), asked.json)
 
 
 breaker.command("list")(tripped.list_breakers)
@@ -64,57 +58,44 @@ breaker.command("trips")(tripped.list_trips)
 
 
 @breaker.command("open")
+@asks
 def open_breaker(
+    asked: Asked,
     scope: Scope,
     reason: NeedReason,
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Open a breaker: no further write in its scope, on any replica."""
     _told(
-        connect(config, url, as_, key).post(
-            "/api/v1/breakers", Breaker, Move(scope, BreakerMove.OPEN, reason)
-        ),
-        json,
+        asked.connect().post("/api/v1/breakers", Breaker, Move(scope, BreakerMove.OPEN, reason)),
+        asked.json,
     )
 
 
 @breaker.command("reset")
+@asks
 def reset_breaker(
+    asked: Asked,
     scope: Scope,
     reason: NeedReason,
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Move an open breaker to probation, and one on probation to closed."""
     _told(
-        connect(config, url, as_, key).post(
-            "/api/v1/breakers", Breaker, Move(scope, BreakerMove.RESET, reason)
-        ),
-        json,
+        asked.connect().post("/api/v1/breakers", Breaker, Move(scope, BreakerMove.RESET, reason)),
+        asked.json,
     )
 
 
 @breaker.command("tune")
+@asks
 def tune_breakers(
+    asked: Asked,
     since: Annotated[str, typer.Option("--since", metavar="30d", help="How far back: 8h, 7d, 4w.")] = "30d",
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Tell which past changes would have opened a breaker, and thresholds that would fit. Applies nothing."""
     from interlock.runtime.service.tuning import Tuning
 
-    found = connect(config, url, as_, key).get("/api/v1/breakers/tune", Tuning, seconds=seconds(since))
-    if json:
+    found = asked.connect().get("/api/v1/breakers/tune", Tuning, seconds=seconds(since))
+    if asked.json:
         out.json(found)
         return
     out.say(

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from interlock.cli import out
-from interlock.cli.options import As, Config, Json, Key, Url, connect, seconds
+from interlock.cli.options import Asked, asks, seconds
 from interlock.console.schemas.breakers import BreakerDetail, Breakers, Trips
 from interlock.control.breaker import CLEAN, DRILL, GLOBAL
 from interlock.control.signals.said import signal_words
@@ -22,12 +22,11 @@ from interlock.model.visible import visible
 SCOPES = "global, environment/NAME[/agent/NAME], target/NAME, group/TARGET/NAME, agent/NAME, session/ID or change/ID."
 
 
-def list_breakers(
-    config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
-) -> None:
+@asks
+def list_breakers(asked: Asked) -> None:
     """List what is stopped, and how many breakers are closed."""
-    found = connect(config, url, as_, key).get("/api/v1/breakers", Breakers)
-    if json:
+    found = asked.connect().get("/api/v1/breakers", Breakers)
+    if asked.json:
         out.json(found)
         return
     rows = sorted((b for b in found.breakers if b.scope != DRILL), key=_gravity)
@@ -88,17 +87,14 @@ def _gravity(row: Breaker) -> tuple[bool, int, str]:
     return not refuses, KINDS.index(kind) if kind in KINDS else len(KINDS), row.scope
 
 
+@asks
 def show_breaker(
+    asked: Asked,
     scope: Annotated[str, typer.Argument(metavar="SCOPE", help=SCOPES)],
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Show a breaker: why it opened, the operations that led there, what its agent spent, who can put it back."""
-    found = connect(config, url, as_, key).get("/api/v1/breaker", BreakerDetail, scope=scope)
-    if json:
+    found = asked.connect().get("/api/v1/breaker", BreakerDetail, scope=scope)
+    if asked.json:
         out.json(found)
         return
     out.print_table(out.table("", ("", " "), _facts(found)))
@@ -174,23 +170,20 @@ def _spent(use: Use) -> Iterable[tuple[str, str, str, str, str, str]]:
             yield use.scope, use.target, field.replace("_", " "), f"{spent:,}", f"{limit:,}", full.strip()
 
 
+@asks
 def list_trips(
+    asked: Asked,
     scope: Annotated[str, typer.Option("--scope", metavar="SCOPE", help="Of one breaker.")] = "",
     environment: Annotated[
         str, typer.Option("--env", metavar="ENV", help="Of work in one environment.")
     ] = "",
     since: Annotated[str, typer.Option("--since", metavar="7d", help="How far back: 8h, 7d, 4w.")] = "",
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """List what opened by itself, newest first."""
     after = (datetime.now(UTC) - timedelta(seconds=seconds(since))).isoformat() if since else ""
     query = {"scope": scope, "environment": environment, "since": after}
-    found = connect(config, url, as_, key).get("/api/v1/breakers/trips", Trips, **query)
-    if json:
+    found = asked.connect().get("/api/v1/breakers/trips", Trips, **query)
+    if asked.json:
         out.json(found)
         return
     for t in found.trips:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import typer
 
 from interlock.cli import out
-from interlock.cli.options import As, Config, Json, Key, Url, connect
+from interlock.cli.options import Asked, Config, Key, asks, connect
 from interlock.console.schemas.targets import ProtectedTables, Tables
 
 Target = Annotated[str, typer.Argument(metavar="TARGET")]
@@ -15,31 +15,25 @@ Names = Annotated[
 ]
 
 
+@asks
 def protect(
+    asked: Asked,
     target: Target,
     tables: Names,
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Add history triggers to large tables, so that changes of them can be undone. Each row that an agent writes costs a little
     more then; others' rows do not."""
-    _change(target, tables, "protect", config, url, as_, key, json)
+    _change(target, tables, "protect", asked.config, asked.url, asked.as_, asked.key, asked.json)
 
 
+@asks
 def unprotect(
+    asked: Asked,
     target: Target,
     tables: Names,
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Remove the history triggers again. What was changed before can still be undone."""
-    _change(target, tables, "unprotect", config, url, as_, key, json)
+    _change(target, tables, "unprotect", asked.config, asked.url, asked.as_, asked.key, asked.json)
 
 
 def _change(

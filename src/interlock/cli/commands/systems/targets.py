@@ -6,30 +6,27 @@ import typer
 from rich.text import Text
 
 from interlock.cli import out
-from interlock.cli.options import As, Config, Json, Key, Url, connect
+from interlock.cli.options import Asked, asks
 
 targets = typer.Typer(no_args_is_help=True, help="Look at targets.")
 _STYLES = {"well": "green", "failing": "yellow", "unwell": "bold red", "unknown": "dim"}
 
 
 @targets.command("health")
+@asks
 def health(
+    asked: Asked,
     target: Annotated[str, typer.Argument(metavar="[TARGET]", help="One target; else all.")] = "",
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Show what the checks of targets' health found last. With a target, exit 1 when it is unwell."""
     from interlock.console.monitoring.health import Targets
 
     found = [
         check
-        for check in connect(config, url, as_, key).get("/api/v1/targets", Targets).health
+        for check in asked.connect().get("/api/v1/targets", Targets).health
         if target in ("", check.target)
     ]
-    if json:
+    if asked.json:
         out.json(found)
     elif not found:
         out.say("No check is configured (health: in the target's keys).")

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import typer
 
 from interlock.cli import out
-from interlock.cli.options import As, Config, Json, Key, Url, Yes, connect
+from interlock.cli.options import Asked, Yes, asks
 from interlock.console.schemas.targets import EmptyTrash, TrashList
 from interlock.model.errors import Rejected
 
@@ -18,43 +18,37 @@ Older = Annotated[str, typer.Option("--older-than", metavar="7d", help="Only wha
 
 
 @trash.command("list")
+@asks
 def list_trash(
+    asked: Asked,
     target: Target,
     change: Of = "",
     older_than: Older = "",
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """List what is in the trash of a target, oldest first."""
-    found = connect(config, url, as_, key).get(_path(target), TrashList, change=change, older_than=older_than)
-    _show(found, json, "in the trash")
+    found = asked.connect().get(_path(target), TrashList, change=change, older_than=older_than)
+    _show(found, asked.json, "in the trash")
 
 
 @trash.command("empty")
+@asks
 def empty_trash(
+    asked: Asked,
     target: Target,
     change: Of = "",
     older_than: Older = "",
     yes: Yes = False,
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Remove what is in the trash of a target, for good: the changes that took it away can be reverted no longer."""
-    server = connect(config, url, as_, key)
+    server = asked.connect()
     found = server.get(_path(target), TrashList, change=change, older_than=older_than)
     if found.copies and not yes:
         changes = {copy.change for copy in found.copies}
-        asked = f"Remove {_count(found)} of {out.count(len(changes), 'change')} for good?"
-        if not typer.confirm(asked, err=True):
+        question = f"Remove {_count(found)} of {out.count(len(changes), 'change')} for good?"
+        if not typer.confirm(question, err=True):
             raise Rejected("nothing was removed")
     removed = server.post(f"{_path(target)}/empty", TrashList, EmptyTrash(change, older_than))
-    _show(removed, json, "removed")
+    _show(removed, asked.json, "removed")
 
 
 def _path(target: str) -> str:

@@ -7,12 +7,14 @@ import typer
 
 from interlock.cli import out
 from interlock.cli.commands.who.principals import Name, passkeys
-from interlock.cli.options import As, Config, Json, Key, Url, connect
+from interlock.cli.options import Asked, asks
 from interlock.console.schemas.people import Confirmation, Enrolments, Invited, NewInvitation, Unlink
 from interlock.model.people import Person
 
 
+@asks
 def invite_person(
+    asked: Asked,
     name: Name,
     group: Annotated[
         list[str] | None,
@@ -20,16 +22,11 @@ def invite_person(
             "--group", metavar="G", help="For somebody new: a group they belong to (may be repeated)."
         ),
     ] = None,
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Print a link, good once and for 15 minutes, with which somebody makes a passkey."""
-    server = connect(config, url, as_, key)
+    server = asked.connect()
     new = server.post(address(name, "invitation"), Invited, NewInvitation(tuple(group or ())))
-    if json:
+    if asked.json:
         out.json(new)
         return
     out.say(f"For {new.person} alone, good once within 15 minutes:")
@@ -37,7 +34,9 @@ def invite_person(
     out.say(f"They tell you a code; then: interlock people confirm {new.person} CODE", style="dim")
 
 
+@asks
 def confirm_person(
+    asked: Asked,
     name: Name,
     code: Annotated[str, typer.Argument(metavar="CODE", help="The code that they saw, told by themselves.")],
     group: Annotated[
@@ -48,16 +47,11 @@ def confirm_person(
             help="For a login that nobody invited: a group of theirs (may be repeated).",
         ),
     ] = None,
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Let the passkey that somebody made by a link count, or their login at the provider."""
     told = Confirmation(code, tuple(group or ()))
-    person = connect(config, url, as_, key).post(address(name, "confirm"), Person, told)
-    if json:
+    person = asked.connect().post(address(name, "confirm"), Person, told)
+    if asked.json:
         out.json(person)
     else:
         out.say(
@@ -65,48 +59,41 @@ def confirm_person(
         )
 
 
+@asks
 def revoke_passkey(
+    asked: Asked,
     name: Name,
     passkey: Annotated[str, typer.Argument(metavar="ID", help="As `interlock people list --json` shows it.")],
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """A passkey counts no more, at once; their sessions in the console end."""
-    server = connect(config, url, as_, key)
+    server = asked.connect()
     person = server.delete(address(name, f"passkeys/{quote(passkey, safe='')}"), Person)
-    if json:
+    if asked.json:
         out.json(person)
     else:
         out.say(f"{person.name} has {passkeys(person)} passkeys left.")
 
 
+@asks
 def unlink_login(
+    asked: Asked,
     name: Name,
     sub: Annotated[str, typer.Argument(metavar="SUB", help="As `interlock people list --json` shows it.")],
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """A login at the provider lets nobody in any more, at once; their sessions in the console end."""
-    person = connect(config, url, as_, key).post(address(name, "unlink"), Person, Unlink(sub))
-    if json:
+    person = asked.connect().post(address(name, "unlink"), Person, Unlink(sub))
+    if asked.json:
         out.json(person)
     else:
         left = sum(each.revoked_at is None for each in person.subjects)
         out.say(f"{person.name} has {left} logins left.")
 
 
-def list_waiting(
-    config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
-) -> None:
+@asks
+def list_waiting(asked: Asked) -> None:
     """List passkeys and logins that wait to be confirmed, without their codes."""
-    found = connect(config, url, as_, key).get("/api/v1/enrolments", Enrolments)
-    if json:
+    found = asked.connect().get("/api/v1/enrolments", Enrolments)
+    if asked.json:
         out.json(found)
         return
     rows = [

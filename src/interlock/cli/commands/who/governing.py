@@ -8,7 +8,7 @@ import typer
 
 from interlock.cli import keyfile, out
 from interlock.cli.client import Unreachable
-from interlock.cli.options import As, Config, Json, Key, ReasonText, Url, config_path, connect
+from interlock.cli.options import Asked, Config, Json, ReasonText, asks, config_path, connect
 from interlock.console.schemas import Reason
 from interlock.console.schemas.governed import DecidingConfig, FoundingAdmins, Held, PolicyTexts
 from interlock.model.errors import Misconfigured
@@ -64,60 +64,53 @@ def _govern(config: Path, founders: tuple[Founder, ...]) -> Founded:
 
 
 @propose.command("policies")
+@asks
 def propose_policies(
+    asked: Asked,
     folder: Annotated[
         Path | None,
         typer.Argument(metavar="[DIR]", help="With *.cedar files (else the configuration's policies)."),
     ] = None,
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Propose the files of a policy directory: shown to admins as a diff, and as the past decisions they would alter."""
     from interlock.runtime.config import load
     from interlock.runtime.policies import read_texts
 
-    wanted = folder or load(config_path(config)).policies
+    wanted = folder or load(config_path(asked.config)).policies
     if wanted is None:
         raise Misconfigured("the configuration names no policies: name a folder")
-    server = connect(config, url, as_, key)
-    print_held(server.post("/api/v1/proposals/policies", Held, PolicyTexts(read_texts(wanted))), json=json)
+    server = asked.connect()
+    print_held(
+        server.post("/api/v1/proposals/policies", Held, PolicyTexts(read_texts(wanted))), json=asked.json
+    )
 
 
 @propose.command("config")
+@asks
 def propose_config(
+    asked: Asked,
     file: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="Another configuration (else the one in use).")
     ] = None,
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Propose what a configuration decides: environments, targets, quorums, guardrails, limits. Secrets and addresses are left
     out."""
     from interlock.runtime.config import load
     from interlock.runtime.governing.deciding import deciding
 
-    decides = deciding(load(file or config_path(config)).source).decode()
-    server = connect(config, url, as_, key)
-    print_held(server.post("/api/v1/proposals/config", Held, DecidingConfig(decides)), json=json)
+    decides = deciding(load(file or config_path(asked.config)).source).decode()
+    server = asked.connect()
+    print_held(server.post("/api/v1/proposals/config", Held, DecidingConfig(decides)), json=asked.json)
 
 
 @propose.command("end")
+@asks
 def propose_end(
+    asked: Asked,
     reason: ReasonText = "",
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Propose to end governed mode: whoever may use the admin socket then decides alone again."""
-    print_held(connect(config, url, as_, key).post("/api/v1/proposals/end", Held, Reason(reason)), json=json)
+    print_held(asked.connect().post("/api/v1/proposals/end", Held, Reason(reason)), json=asked.json)
 
 
 def print_held(held: Held, *, json: bool) -> None:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import typer
 
 from interlock.cli import keyfile, out
-from interlock.cli.options import As, Config, Json, Key, Url, connect, note_mode, seconds
+from interlock.cli.options import Asked, asks, note_mode, seconds
 from interlock.console.schemas import (
     Agents,
     Empty,
@@ -32,7 +32,9 @@ Name = Annotated[str, typer.Argument(metavar="NAME")]
 
 
 @people.command("add")
+@asks
 def add_person(
+    asked: Asked,
     name: Name,
     group: Annotated[
         list[str], typer.Option("--group", metavar="G", help="A group they belong to (may be repeated).")
@@ -41,30 +43,24 @@ def add_person(
         Path,
         typer.Option("--pubkey", metavar="FILE.pub", help="Their public key, from `interlock keys new`."),
     ],
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Enrol a person."""
     new = NewPerson(name, tuple(group), keyfile.read_public(pubkey))
-    server = connect(config, url, as_, key)
+    server = asked.connect()
     person = server.post("/api/v1/people", Person, new)
     note_mode(server)
-    if json:
+    if asked.json:
         out.json(person)
     else:
         out.say(f"{person.name} is enrolled, in {', '.join(person.groups) or 'no group'}.")
 
 
 @people.command("list")
-def list_people(
-    config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
-) -> None:
+@asks
+def list_people(asked: Asked) -> None:
     """List the people."""
-    found = connect(config, url, as_, key).get("/api/v1/people", People)
-    if json:
+    found = asked.connect().get("/api/v1/people", People)
+    if asked.json:
         out.json(found)
         return
     rows = [
@@ -75,52 +71,46 @@ def list_people(
 
 
 @people.command("disable")
+@asks
 def disable_person(
-    name: Name, config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
+    asked: Asked,
+    name: Name,
 ) -> None:
     """Disable a person: what they sign from now on counts for nothing."""
-    person = connect(config, url, as_, key).post(
-        f"/api/v1/people/{quote(name, safe='')}/disable", Person, Empty()
-    )
-    if json:
+    person = asked.connect().post(f"/api/v1/people/{quote(name, safe='')}/disable", Person, Empty())
+    if asked.json:
         out.json(person)
     else:
         out.say(f"{person.name} is disabled.")
 
 
 @people.command("groups")
+@asks
 def set_groups(
+    asked: Asked,
     name: Name,
     group: Annotated[
         list[str], typer.Option("--group", metavar="G", help="A group they are to be in (may be repeated).")
     ],
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Give a person other groups, in the place of those they have."""
-    server = connect(config, url, as_, key)
-    _told(server.post(_of(name, "groups"), Person, NewGroups(tuple(group))), json)
+    server = asked.connect()
+    _told(server.post(_of(name, "groups"), Person, NewGroups(tuple(group))), asked.json)
 
 
 @people.command("recover")
+@asks
 def recover_person(
+    asked: Asked,
     name: Name,
     pubkey: Annotated[
         Path,
         typer.Option("--pubkey", metavar="FILE.pub", help="Their new public key, from `interlock keys new`."),
     ],
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Give a person who lost their key another one. The old one is worth nothing from then on."""
-    server = connect(config, url, as_, key)
-    _told(server.post(_of(name, "recover"), Person, NewKey(keyfile.read_public(pubkey))), json)
+    server = asked.connect()
+    _told(server.post(_of(name, "recover"), Person, NewKey(keyfile.read_public(pubkey))), asked.json)
 
 
 def _of(name: str, what: str) -> str:
@@ -141,71 +131,66 @@ def _told(person: Person, json: bool) -> None:
 
 
 @agents.command("give")
+@asks
 def give_agent(
+    asked: Asked,
     name: Name,
     owner: Annotated[str, typer.Option("--owner", metavar="PERSON", help="Who answers for it from now on.")],
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Give an agent another owner. Neither the old one nor the new one counts towards its approvals."""
     path = f"/api/v1/agents/{quote(name, safe='')}/owner"
-    agent = connect(config, url, as_, key).post(path, Agent, NewOwner(owner))
-    if json:
+    agent = asked.connect().post(path, Agent, NewOwner(owner))
+    if asked.json:
         out.json(agent)
     else:
         out.say(f"{agent.name} is owned by {agent.owner}.")
 
 
 @agents.command("add")
+@asks
 def add_agent(
+    asked: Asked,
     name: Name,
     owner: Annotated[str, typer.Option("--owner", metavar="PERSON", help="Who answers for it.")],
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Add an agent and print its token, once."""
-    server = connect(config, url, as_, key)
+    server = asked.connect()
     new = server.post("/api/v1/agents", NewToken, NewAgent(name, owner))
     note_mode(server)
-    _print_token(new, json)
+    _print_token(new, asked.json)
 
 
 @agents.command("rotate")
+@asks
 def rotate_agent(
-    name: Name, config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
+    asked: Asked,
+    name: Name,
 ) -> None:
     """Give an agent a new token, printed once. The old one ends, and its open sessions with it."""
     path = f"/api/v1/agents/{quote(name, safe='')}/rotate"
-    _print_token(connect(config, url, as_, key).post(path, NewToken, Empty()), json)
+    _print_token(asked.connect().post(path, NewToken, Empty()), asked.json)
 
 
 @agents.command("disable")
+@asks
 def disable_agent(
-    name: Name, config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
+    asked: Asked,
+    name: Name,
 ) -> None:
     """Disable an agent at once; its open sessions end."""
-    agent = connect(config, url, as_, key).post(
-        f"/api/v1/agents/{quote(name, safe='')}/disable", Agent, Empty()
-    )
-    if json:
+    agent = asked.connect().post(f"/api/v1/agents/{quote(name, safe='')}/disable", Agent, Empty())
+    if asked.json:
         out.json(agent)
     else:
         out.say(f"{agent.name} is disabled.")
 
 
 @agents.command("list")
-def list_agents(
-    config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
-) -> None:
+@asks
+def list_agents(asked: Asked) -> None:
     """List the agents."""
-    found = connect(config, url, as_, key).get("/api/v1/agents", Agents)
-    if json:
+    found = asked.connect().get("/api/v1/agents", Agents)
+    if asked.json:
         out.json(found)
         return
     rows = [(a.name, a.owner, _standing(a.disabled), a.created_at) for a in found.agents]
@@ -233,7 +218,9 @@ def _standing(disabled: bool) -> str:
 
 
 @grants.command("add")
+@asks
 def add_grant(
+    asked: Asked,
     agent: Annotated[str, typer.Option("--agent", metavar="A")],
     target: Annotated[str, typer.Option("--target", metavar="T")],
     actions: Annotated[
@@ -249,11 +236,6 @@ def add_grant(
     resources: Annotated[
         str, typer.Option("--resources", metavar="N,N", help="Only these, as public.orders or public.*.")
     ] = "",
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Let an agent do something on a target for some time."""
     new = NewGrant(
@@ -264,10 +246,10 @@ def add_grant(
         max_rows,
         tuple(name.strip() for name in resources.split(",") if name.strip()),
     )
-    server = connect(config, url, as_, key)
+    server = asked.connect()
     grant = server.post("/api/v1/grants", Grant, new)
     note_mode(server)
-    if json:
+    if asked.json:
         out.json(grant)
     else:
         can = ", ".join(a.value for a in grant.actions)
@@ -275,18 +257,15 @@ def add_grant(
 
 
 @grants.command("list")
+@asks
 def list_grants(
+    asked: Asked,
     every: Annotated[bool, typer.Option("--all", help="Ended ones too.")] = False,
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """List the grants that are live."""
-    found = connect(config, url, as_, key).get("/api/v1/grants", Grants)
+    found = asked.connect().get("/api/v1/grants", Grants)
     live = [g for g in found.grants if every or (g.revoked_at is None and g.expires_at > found.now)]
-    if json:
+    if asked.json:
         out.json(Grants(tuple(live), found.now))
         return
     rows = [
@@ -305,17 +284,14 @@ def list_grants(
 
 
 @grants.command("revoke")
+@asks
 def revoke_grant(
+    asked: Asked,
     grant_id: Annotated[str, typer.Argument(metavar="ID")],
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Revoke a grant at once."""
-    grant = connect(config, url, as_, key).delete(f"/api/v1/grants/{quote(grant_id, safe='')}", Grant)
-    if json:
+    grant = asked.connect().delete(f"/api/v1/grants/{quote(grant_id, safe='')}", Grant)
+    if asked.json:
         out.json(grant)
     else:
         out.say(f"{grant.id} is revoked.")

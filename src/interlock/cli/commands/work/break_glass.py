@@ -12,17 +12,16 @@ from typer.core import TyperGroup
 from interlock.cli import out, review
 from interlock.cli.commands.work.changes import confirm
 from interlock.cli.options import (
-    As,
+    Asked,
     Config,
     Json,
-    Key,
     NeedAs,
     NeedKey,
     PassphraseFile,
     Url,
     Yes,
+    asks,
     change_id,
-    connect,
     connect_as,
     read_payload,
     signer,
@@ -136,10 +135,11 @@ def _confirm_target(asked: BreakGlassToSign, *, yes: bool, quiet: bool) -> None:
 
 
 @glass.command("list")
-def list_(config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False) -> None:
+@asks
+def list_(asked: Asked) -> None:
     """List the uses of break-glass; those that nobody has reviewed come first."""
-    found = connect(config, url, as_, key).get("/api/v1/break-glass", BreakGlasses)
-    if json:
+    found = asked.connect().get("/api/v1/break-glass", BreakGlasses)
+    if asked.json:
         out.json(found)
         return
     rows = [

@@ -12,18 +12,17 @@ from rich.text import Text
 
 from interlock.cli import out, review
 from interlock.cli.options import (
-    As,
+    Asked,
     ChangeId,
     Config,
     Json,
-    Key,
     NeedAs,
     NeedKey,
     PassphraseFile,
     ReasonText,
     Url,
     Yes,
-    connect,
+    asks,
     connect_as,
     read_payload,
     signer,
@@ -51,7 +50,9 @@ Full = Annotated[bool, typer.Option("--full", help="Show every line of long stat
 Force = Annotated[bool, typer.Option("--force", help="Put back rows that someone modified since as well.")]
 
 
+@asks
 def changes(
+    asked: Asked,
     state: Annotated[
         list[ChangeState] | None,
         typer.Option("--state", metavar="STATE", help="Only changes in this state (may be repeated)."),
@@ -64,19 +65,14 @@ def changes(
         int, typer.Option("--limit", metavar="N", min=1, max=200, help="How many, newest first.")
     ] = 50,
     before: Annotated[str, typer.Option("--before", metavar="CHG", help="Continue after this change.")] = "",
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """List changes, newest first."""
-    server = connect(config, url, as_, key)
+    server = asked.connect()
     states = [s.value for s in state or ()]
     page = server.get(
         "/api/v1/changes", ChangePage, state=states, agent=agent, target=target, limit=limit, before=before
     )
-    if json:
+    if asked.json:
         out.json(page)
         return
     out.print_table(_list(page.changes))
@@ -120,18 +116,15 @@ def state_text(state: ChangeState) -> Text:
     return Text(state.value.replace("_", " "), style=_STYLES.get(state, ""))
 
 
+@asks
 def show(
+    asked: Asked,
     chg: ChangeId,
     full: Full = False,
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Show a change: what was asked, its effect, who said what, and what became of it."""
-    detail = connect(config, url, as_, key).get(f"/api/v1/changes/{chg}", ChangeDetail)
-    if json:
+    detail = asked.connect().get(f"/api/v1/changes/{chg}", ChangeDetail)
+    if asked.json:
         out.json(detail)
         return
     print_detail(detail, full=full)
@@ -250,35 +243,29 @@ def _speak(
     _told(detail, json)
 
 
+@asks
 def withdraw(
+    asked: Asked,
     chg: ChangeId,
     reason: ReasonText = "",
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Take back a change that waits or is approved: nobody can approve or use it any more."""
-    server = connect(config, url, as_, key)
+    server = asked.connect()
     detail = server.post(f"/api/v1/changes/{chg}/withdraw", ChangeDetail, Reason(reason))
-    if json:
+    if asked.json:
         out.json(detail)
     else:
         out.say(f"{detail.change.id} is {detail.change.state.value}.", style="bold")
 
 
+@asks
 def apply(
+    asked: Asked,
     chg: ChangeId,
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Let the server apply an approved change itself, as if its agent had sent it again."""
-    server = connect(config, url, as_, key)
-    _ended(server.post(f"/api/v1/changes/{chg}/apply", Outcome, Empty()), json)
+    server = asked.connect()
+    _ended(server.post(f"/api/v1/changes/{chg}/apply", Outcome, Empty()), asked.json)
 
 
 def revert(
@@ -373,12 +360,11 @@ def _print_outcome(outcome: Outcome) -> None:
             out.console().print(out.shown(line))
 
 
-def proposals(
-    config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
-) -> None:
+@asks
+def proposals(asked: Asked) -> None:
     """List what was proposed to be decided in another way, and waits for admins (governed mode). `interlock show CHG` shows one."""
-    found = connect(config, url, as_, key).get("/api/v1/proposals", Proposals)
-    if json:
+    found = asked.connect().get("/api/v1/proposals", Proposals)
+    if asked.json:
         out.json(found)
         return
     rows = [(c.id, state_text(c.state), c.note, c.agent, c.requested_at) for c in found.proposals]

@@ -5,7 +5,18 @@ from typing import Annotated
 import typer
 
 from interlock.cli import out
-from interlock.cli.options import As, ChangeId, Config, Json, Key, NeedAs, ReasonText, Url, connect
+from interlock.cli.options import (
+    Asked,
+    ChangeId,
+    Config,
+    Json,
+    Key,
+    NeedAs,
+    ReasonText,
+    Url,
+    asks,
+    connect,
+)
 from interlock.cli.said import print_said
 from interlock.console.schemas import ChangeDetail
 from interlock.console.schemas.deciding import NewComment, Unapproval
@@ -32,19 +43,16 @@ def unapprove(
     print_said(detail)
 
 
+@asks
 def comment(
+    asked: Asked,
     chg: ChangeId,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What to write.")],
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Write something beside a change, for the people who decide about it. Agents do not see it."""
-    server = connect(config, url, as_, key)
+    server = asked.connect()
     made = server.post(f"/api/v1/changes/{chg}/comments", Comment, NewComment(text))
-    if json:
+    if asked.json:
         out.json(made)
     else:
         out.say(f"Written beside {chg}.", style="bold")
