@@ -218,13 +218,18 @@ def test_breakers_stop_and_go_back_by_steps(furnished: Place) -> None:
     furnished.no("breaker", "open", "agent/other", code=2)
     assert furnished.ok("breaker", "open", "agent/other", "--reason", "odd", "--json").json["state"] == "open"
     assert furnished.ask(change)["answer"] == "refused"
-    first = furnished.ok("breaker", "list").out.splitlines()[1].split()
-    assert first[:3] == ["agent/other", "open", "odd"]
-    shown = furnished.ok("breaker", "show", "agent/other").out
-    assert "put back by  a person who owns none of the agents that it is about (not olga)" in shown
-    assert "probation" in furnished.ok("breaker", "reset", "agent/other", "--reason", "seen").out
-    first = furnished.ok("breaker", "list").out.splitlines()[1].split()
-    assert first[:4] == ["agent/other", "probation", "0/20", "seen"]
+    first, why, *_ = furnished.ok("breaker", "list").out.splitlines()
+    assert first.split()[:2] == ["agent/other", "open"]
+    assert why.strip() == "odd"
+    shown = " ".join(furnished.ok("breaker", "show", "agent/other").out.split())
+    assert "put back by a person who owns none of the agents that it is about (not olga)" in shown
+    assert "put back with interlock breaker reset agent/other --reason TEXT" in shown
+    told = furnished.ok("breaker", "reset", "agent/other", "--reason", "seen").out
+    assert "agent/other is on probation." in told
+    assert "When 20 have ended well, close it with: interlock breaker reset agent/other --reason TEXT" in told
+    first, why, *_ = furnished.ok("breaker", "list").out.splitlines()
+    assert " ".join(first.split()).startswith("agent/other on probation (0 of 20 clean) ")
+    assert why.strip() == "seen"
     furnished.no("breaker", "reset", "agent/other", code=2)
     assert "a reset needs a reason" in furnished.no("breaker", "reset", "agent/other", "--reason", " ").err
     assert "0 of 20" in furnished.no("breaker", "reset", "agent/other", "--reason", "fine").err
@@ -239,12 +244,14 @@ def test_what_opened_by_itself_is_told_with_what_led_there(furnished: Place) -> 
     held = furnished.ask({"agent": "fixer", "statements": [["delete_like", "row/01"]]})["change"]
     furnished.ask({"trip": "agent/fixer", "agent": "fixer", "change": held})
     furnished.ask({"spend": "agent/fixer", "objects": 1000})
-    row = furnished.ok("breaker", "list").out.splitlines()[1]
-    assert row.split()[:3] == ["agent/fixer", "open", "destructive:"]
-    assert " fixer " in row
+    row, why, whose, closed, *_ = furnished.ok("breaker", "list").out.splitlines()
+    assert row.split()[:2] == ["agent/fixer", "open"]
+    assert why.strip() == "too many destructive operations: 4 of them, and 3 may be"
+    assert whose.strip() == "work of fixer"
+    assert closed.startswith("closed: global, ")
     shown = " ".join(furnished.ok("breaker", "show", "agent/fixer").out.split())
     assert "signal too many destructive operations (destructive) work of fixer" in shown
-    assert f"delete table main {held} S-1" in shown
+    assert f"before change operation 0s {held} delete table main 0s delete table main session: S-1" in shown
     assert "Spent in the last 1h" in shown
     assert "agent/fixer shop objects 1,000 1,000 full" in shown
     assert (
@@ -252,7 +259,10 @@ def test_what_opened_by_itself_is_told_with_what_led_there(furnished: Place) -> 
         == held
     )
     listed = " ".join(furnished.ok("breaker", "trips", "--since", "8h").out.split())
-    assert "agent/fixer destructive fixer 4 of them" in listed
+    assert (
+        "agent/fixer fixer on shop (production) too many destructive operations: 4 of them, and 3 may be (after 2 operations)"
+        in listed
+    )
     for more in (["--scope", "agent/other"], ["--env", "staging"]):
         assert furnished.ok("breaker", "trips", *more, "--json").json["trips"] == []
     found = furnished.ok("breaker", "trips", "--scope", "agent/fixer", "--env", "production", "--json").json
@@ -337,6 +347,8 @@ def test_output_is_for_eighty_columns_without_colour(furnished: Place) -> None:
         ["changes"],
         ["show", change],
         ["breaker", "list"],
+        ["breaker", "show", "global"],
+        ["breaker", "trips"],
         ["notify", "list", "--waiting"],
         ["grants", "list", "--all"],
         ["doctor"],

@@ -21,6 +21,8 @@ def test_a_halt_stops_everything_until_a_resume(own_place: Place) -> None:
     assert "Everything is halted" in said.out
     row = next(b for b in place.ok("breaker", "list", "--json").json["breakers"] if b["scope"] == "global")
     assert (row["frozen"], row["reason"], row["moved_by"]) == (True, "a runaway", "person/ann")
+    first, why, *_ = place.ok("breaker", "list").out.splitlines()
+    assert (first.split()[:2], why.strip()) == (["global", "halted"], "a runaway")
     health = findings(place)
     assert [f["what"] for f in health if f["check"] == "halt"] == ["everything is halted: a runaway"]
     assert "over" in place.ok("resume", "--reason", "found it").out
@@ -85,5 +87,12 @@ def test_a_freeze_with_reminders(own_place: Place) -> None:
     place.no("freeze", "production", "--reason", "x", "--remind", "5s")
     frozen = place.ok("freeze", "production", "--reason", "release", "--remind", "4h", "--json").json
     assert (frozen["frozen"], frozen["remind_s"]) == (True, 14_400)
+    assert (
+        "there is no environment nowhere (there is production)"
+        in place.no("freeze", "nowhere", "--reason", "x").err
+    )
+    told = place.ok("freeze", "production", "--reason", "release").out
+    assert "environment/production is frozen." in told
+    assert "It goes on with: interlock thaw production" in told
     thawed = place.ok("thaw", "production", "--json").json
     assert not thawed.keys() & {"frozen", "remind_s"}, "both are as without a freeze"

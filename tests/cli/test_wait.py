@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import CONFIG, Place, _clean, free_port
 
-from interlock.cli.commands import waiting
+from interlock.cli.commands.work import waiting
 from interlock.model.change import ChangeState
 
 _NUMBERS = itertools.count()

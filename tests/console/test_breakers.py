@@ -363,7 +363,16 @@ async def test_in_governed_mode_a_reset_is_a_proposal(api: Api) -> None:
     assert re.fullmatch(r"/console/proposals/CHG-\w+", answer.headers["location"])
     assert "reset breaker" in main_of(await dora.read(answer.headers["location"]))
     assert await state(api, "environment/production") is BreakerState.OPEN
-    assert "admins must agree" in main_of(await dora.read(one("environment/production")))
+    page = main_of(await dora.read(one("environment/production")))
+    assert "put back by admins, to whom it is proposed, who own none of the agents that it is about" in page
+    told = await api.get("/api/v1/breaker", scope="environment/production")
+    assert told["closed_by"].startswith("admins, ")
+    for scope in ("agent/fixer", "environment/production/agent/fixer", "change/CHG-00000001"):
+        await tripped(api, scope)
+        assert "put back by a person who owns none" in main_of(await dora.read(one(scope)))
+        answer = await dora.post("/console/breakers/reset", scope=scope, reason="looked")
+        assert answer.headers["location"] == one(scope), "one person suffices at a browser as well"
+        assert await state(api, scope) is BreakerState.PROBATION
     await dora.post("/console/breakers/open", scope="target/shop", reason="to be sure")
     assert await state(api, "target/shop") is BreakerState.OPEN, "tightening needs one person"
 
@@ -492,6 +501,8 @@ async def test_a_refused_agent_is_told_who_ends_it(api: Api, how: str) -> None:
     assert expected[how] in answer.next
     assert answer.see == f"http://127.0.0.1:8470/console/breakers/one?scope={quote(scope, safe='')}"
     assert scope in answer.why
+    way = "interlock thaw production" if how == "frozen" else f"interlock breaker reset {scope}"
+    assert f": {way} --reason TEXT" in answer.people
     assert {"frozen": "frozen", "open": "smoke", "both": "stopped", "probation": "on probation"}[
         how
     ] in answer.why

@@ -19,6 +19,7 @@ from interlock.model.people import Grant
 from interlock.runtime.service import simulation
 from interlock.sdk.connector import Finding
 from interlock.testing.passkey import SoftPasskey
+from interlock.testing.signing import public_key_of
 
 pytestmark = pytest.mark.anyio
 
@@ -226,8 +227,9 @@ async def test_an_environment_is_frozen_and_thawed_by_anybody(api: Api) -> None:
     assert "No change passes" not in main_of(await emil.read("/console/targets"))
 
 
-async def test_everything_is_halted_by_anybody_who_means_it_and_goes_on_by_admins(api: Api) -> None:
-    dora, root = await visitor(api, "dora", "sre"), await visitor(api, "root", "admin")
+async def test_everything_is_halted_by_anybody_who_means_it_and_goes_on_by_anybody(api: Api) -> None:
+    """As by the command line and the API; in governed mode to go on is a proposal."""
+    dora, emil = await visitor(api, "dora", "sre"), await visitor(api, "emil", "dev")
     page = await dora.read("/console/")
     assert 'action="/console/halt"' in page
     assert 'name="confirm" value="halt" required' in page
@@ -240,12 +242,22 @@ async def test_everything_is_halted_by_anybody_who_means_it_and_goes_on_by_admin
     assert "Everything is halted Since" in page
     assert "by dora: &lt;fire&gt;" in page
     assert "The kill switch is set" in await dora.read("/console/changes")
-    assert "/console/resume" not in await dora.read("/console/")
     assert 'action="/console/halt"' not in await dora.read("/console/")
-    assert (await dora.post("/console/resume")).status_code == 403
-    assert 'action="/console/resume"' in await root.read("/console/")
-    assert (await root.post("/console/resume", reason="out")).status_code == 303
-    assert "Everything is halted" not in main_of(await root.read("/console/"))
+    assert 'action="/console/resume"' in await emil.read("/console/")
+    assert "Admins must agree" not in main_of(await emil.read("/console/"))
+    assert (await emil.post("/console/resume", reason="out")).status_code == 303
+    assert "Everything is halted" not in main_of(await emil.read("/console/"))
+
+
+async def test_in_governed_mode_to_go_on_is_a_proposal(api: Api) -> None:
+    dora = await visitor(api, "dora", "sre")
+    founders = [{"name": name, "public_key": public_key_of(name)} for name in ("adm", "cleo")]
+    await api.post("/api/v1/govern", {"admins": founders})
+    await dora.post("/console/halt", reason="fire", confirm="halt")
+    assert "Admins must agree" in main_of(await dora.read("/console/"))
+    answer = await dora.post("/console/resume", reason="out")
+    assert answer.headers["location"].startswith("/console/proposals/CHG-")
+    assert "Everything is halted" in main_of(await dora.read("/console/"))
 
 
 async def test_a_halt_file_is_shown_as_what_it_is(api: Api) -> None:

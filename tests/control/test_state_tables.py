@@ -169,3 +169,22 @@ def test_only_what_is_made_anew_when_asked_for_is_forgotten(row: Breaker, over: 
     row = msgspec.structs.replace(row, moved_at=NOW)
     assert breaker.is_over(row, NOW + timedelta(days=3)) is over
     assert not breaker.is_over(row, NOW + timedelta(hours=47))
+
+
+def test_a_freeze_and_what_tripped_meanwhile_have_a_reason_each() -> None:
+    """Whoever thaws must find why it is stopped still."""
+    scope = "environment/production"
+    row = breaker.move(Breaker(scope), breaker.E.OPEN, "ann", "odd writes", NOW)
+    row = breaker.freeze(row, True, "bob", "the fair", NOW)
+    assert (row.reason, row.why_stopped) == ("the fair", "odd writes")
+    row = breaker.freeze(row, True, "bob", "the long fair", NOW)
+    assert (row.reason, row.why_stopped) == ("the long fair", "odd writes")
+    row = breaker.freeze(row, False, "bob", "over", NOW)
+    assert (row.reason, row.why_stopped, row.kept) == ("odd writes", "odd writes", "")
+    frozen = breaker.freeze(Breaker(scope), True, "bob", "the fair", NOW)
+    tripped = breaker.move(frozen, breaker.E.OPEN, "interlock", "a flood", NOW)
+    assert (tripped.reason, tripped.why_stopped) == ("the fair", "a flood")
+    on_probation = breaker.move(tripped, breaker.E.PROBE, "ann", "seen", NOW)
+    closed = breaker.move(on_probation, breaker.E.CLOSE, "ann", "quiet", NOW)
+    assert (closed.reason, closed.why_stopped, closed.frozen) == ("the fair", "the fair", True)
+    assert breaker.freeze(closed, False, "bob", "over", NOW).reason == "over"

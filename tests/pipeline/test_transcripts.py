@@ -94,11 +94,11 @@ TRANSCRIPTS: dict[str, tuple[list[Line], Answer]] = {
         Permitted(now(ChangeState.APPLIED)),
     ),
     "nothing happens": (
-        [*FIRST[:2], (c.RunPreview, NOTHING), (c.Execute, Settled(True))],
+        [*FIRST[:2], (c.RunPreview, NOTHING), (c.Stopped, None), (c.Execute, Settled(True))],
         Permitted(None),
     ),
     "nothing happens, and it fails": (
-        [*FIRST[:2], (c.RunPreview, NOTHING), (c.Execute, Settled(False, "deadlock"))],
+        [*FIRST[:2], (c.RunPreview, NOTHING), (c.Stopped, None), (c.Execute, Settled(False, "deadlock"))],
         Refused("failed", "deadlock", retry=True),
     ),
     "nothing would happen as it is planned, which proves nothing": (
@@ -107,6 +107,14 @@ TRANSCRIPTS: dict[str, tuple[list[Line], Answer]] = {
             LATER,
         ],
         Permitted(now(ChangeState.APPLIED)),
+    ),
+    "nothing happens, but changes are stopped": (
+        [*FIRST[:2], (c.RunPreview, NOTHING), (c.Stopped, Refused("breaker", "frozen")), END, NOTE],
+        Refused("breaker", "frozen"),
+    ),
+    "nothing happens, but the store is lost": (
+        [*FIRST[:2], (c.RunPreview, NOTHING), (c.Stopped, Unavailable("lost")), END],
+        Refused("unavailable", "the gate could not decide or record this: lost", retry=True),
     ),
     "nothing happens, but it needs people even so": (
         [

@@ -89,12 +89,14 @@ def three(pg18: PgCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def replicas(three: Replicas) -> Iterator[Replicas]:
-    """With the target's first content, and nothing halted."""
+    """With the target's first content, nothing halted and nothing open: whatever a test that failed has left."""
     three.target.psql(FILL)
     yield three
     halted = three.one.run(three.one.runtime.switches.halts.state()).row.frozen
     if halted:
         three.resume()
+    for change in three.one.changes(ChangeState.HELD, ChangeState.APPROVED):
+        three.one.withdraw(change.id)
 
 
 def told(work: Callable[[], object]) -> psycopg.Error:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from interlock.console import httpsig
 from interlock.console.schemas import MODE, PROBLEM_MEDIA, Problem
-from interlock.console.schemas_governed import Held
+from interlock.console.schemas.governed import Held
 from interlock.model.base import Value
 from interlock.model.errors import InterlockError, Misconfigured
 

@@ -7,28 +7,12 @@ import typer
 from interlock import __version__
 from interlock.cli import out
 from interlock.cli.client import Waits
-from interlock.cli.commands import (
-    break_glass,
-    changes,
-    deciding,
-    enrolling,
-    environments,
-    governing,
-    halting,
-    ledger,
-    notify,
-    policy,
-    principals,
-    protect,
-    run,
-    service,
-    setup,
-    status,
-    switches,
-    targets,
-    trash,
-    waiting,
-)
+from interlock.cli.commands import ledger, notify, policy, service, status
+from interlock.cli.commands.agents import environments, run
+from interlock.cli.commands.stopping import halting, switches
+from interlock.cli.commands.systems import protect, setup, targets, trash
+from interlock.cli.commands.who import enrolling, governing, principals
+from interlock.cli.commands.work import break_glass, changes, deciding, waiting
 from interlock.model.errors import InterlockError
 
 app = typer.Typer(

@@ -1,16 +1,19 @@
 """Options that commands share, and what they lead to."""
 
+import functools
+import inspect
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias, TypeVar, cast
 
 import msgspec
 import typer
 
 from interlock.cli import client, keyfile, out
 from interlock.cli.client import Client, Signer
+from interlock.model.base import Value
 from interlock.model.errors import Misconfigured, Rejected
 from interlock.model.ids import parse_change_id
 from interlock.model.proposal import INTERLOCK
@@ -85,6 +88,43 @@ def connect(config: Path | None, url: str, person: str, key: Path | None) -> Cli
     if url:
         return client.by_url(url, signer(person, key))
     return client.by_socket(socket_path(config_path(config)))
+
+
+class Asked(Value, frozen=True):
+    """The options that most commands share: which server, as whom, and whether the answer is for a program."""
+
+    config: Path | None
+    url: str
+    as_: str
+    key: Path | None
+    json: bool
+
+    def connect(self) -> Client:
+        """The server that is meant."""
+        return connect(self.config, self.url, self.as_, self.key)
+
+
+def _shared(config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False) -> None:
+    """What `asks` gives a command, as typer reads it."""
+
+
+F = TypeVar("F", bound=Callable[..., None])
+
+
+def asks(command: F) -> F:
+    """Give a command the shared options, behind its own; it gets them as its first argument, `asked`."""
+    own = inspect.signature(command, eval_str=True)
+    shared = inspect.signature(_shared, eval_str=True).parameters
+    mine = [parameter for name, parameter in own.parameters.items() if name != "asked"]
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        command(Asked(**{name: given.pop(name) for name in shared}), **given)
+
+    del run.__wrapped__  # typer would look through to the command itself
+    run.__signature__ = own.replace(parameters=[*mine, *shared.values()])  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in (*mine, *shared.values())}
+    return cast(F, run)
 
 
 def connect_as(config: Path | None, url: str, who: Signer) -> Client:

@@ -2,6 +2,7 @@
 
 from interlock.cli import out
 from interlock.console.schemas import ChangeDetail, QuorumState
+from interlock.control.quorum import EVERYONE
 
 
 def print_said(detail: ChangeDetail) -> None:
@@ -22,7 +23,7 @@ def print_said(detail: ChangeDetail) -> None:
 def _print_quorum(quorum: QuorumState) -> None:
     """A line for a quorum, one for each part when it has several, and who does not count."""
     several = len(quorum.parts) > 1
-    of = "" if several else f" of group {quorum.group}"
+    of = "" if several else f" of {quorum.group}" if quorum.group == EVERYONE else f" of group {quorum.group}"
     given = f": {', '.join(quorum.given)}" if quorum.given else ""
     out.say(f"{quorum.name}: {quorum.count - quorum.missing} of {quorum.count}{of}{given}", style="bold")
     for part in quorum.parts if several else ():

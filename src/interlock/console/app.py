@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from interlock.console import browsers, problems, web
 from interlock.console.access import Doorkeeper, admit, strong_enough
 from interlock.console.handlers.governing import held
-from interlock.console.metrics import Metrics
+from interlock.console.monitoring.metrics import Metrics
 from interlock.console.operations import Access, Call, Operation, Raw
 from interlock.console.problems import Refusal
 from interlock.console.routes import OPERATIONS

@@ -9,7 +9,7 @@ import msgspec
 from interlock.console.operations import Access, Nothing, Operation
 from interlock.console.problems import CODES
 from interlock.console.schemas import PROBLEM_MEDIA, Problem
-from interlock.console.schemas_governed import Held
+from interlock.console.schemas.governed import Held
 
 _SECURITY: dict[Access, list[dict[str, list[str]]]] = {
     Access.PUBLIC: [],

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from interlock.console.callers import Caller
-from interlock.console.metrics import Metrics
+from interlock.console.monitoring.metrics import Metrics
 from interlock.console.waiting import Gone, Waiting
 from interlock.model.base import Value
 from interlock.runtime.runtime import Runtime
@@ -82,7 +82,7 @@ class Operation(Value, frozen=True, kw_only=True):
     status: int = 200
     tag: str = ""
     proposes: bool = False
-    """Whether it loosens: in governed mode it may be held for admins, which is answered with 202 and a `schemas_governed.Held`."""
+    """Whether it loosens: in governed mode it may be held for admins, which is answered with 202 and a `schemas.governed.Held`."""
     light: bool = False
     """Whether it only tightens, comments, or carries its own signature: a session that began without a passkey suffices."""
     page: str = ""

@@ -10,7 +10,17 @@ from starlette.responses import Response
 
 from interlock.console.httpsig import BadSignature
 from interlock.console.schemas import PROBLEM_MEDIA, Problem
-from interlock.model.errors import Conflict, InterlockError, Misconfigured, NotFound, Rejected, Unavailable
+from interlock.control.signals import said
+from interlock.model.breaker import HALT
+from interlock.model.errors import (
+    Conflict,
+    Halted,
+    InterlockError,
+    Misconfigured,
+    NotFound,
+    Rejected,
+    Unavailable,
+)
 
 CODES: Final[Mapping[str, tuple[int, str]]] = {
     "invalid": (400, "The request is not of the form this operation takes"),
@@ -78,6 +88,8 @@ def of_error(error: Exception) -> Response:
     anything; the log has its kind and place."""
     if isinstance(error, Refusal):
         return respond(error.code, error.detail, error.headers)
+    if isinstance(error, Halted):
+        return respond("unavailable", f"{error}. {said.way_out(HALT, frozen=True)}")
     for kind, code in _OF.items():
         if isinstance(error, kind):
             return respond(code, str(error))

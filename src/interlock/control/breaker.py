@@ -90,6 +90,11 @@ def environment_of(scope: str) -> str:
     return name.partition("/")[0] if kind == "environment" else ""
 
 
+def alone(scope: str) -> bool:
+    """Whether it stops one agent, one session or one approved change and nobody else: one person puts it back, in every mode."""
+    return bool(agent_of(scope)) or scope.startswith((session(""), of_change("")))
+
+
 ON_DEMAND = ("group/", "change/")
 
 
@@ -172,15 +177,23 @@ def move(breaker: Breaker, event: BreakerEvent, by: str, reason: str, now: datet
     kept = {} if state is S.OPEN else {"clean": 0, "trial": ""}
     if state is S.CLOSED:
         kept |= {"signal": "", "agents": ()}
+    # A freeze has a reason of its own, which it keeps.
+    why = {"kept": "" if state is S.CLOSED else reason} if breaker.frozen else {"reason": reason}
     return msgspec.structs.replace(
-        breaker, state=state, reason=reason, epoch=breaker.epoch + 1, moved_at=now, moved_by=by, **kept
+        breaker, state=state, epoch=breaker.epoch + 1, moved_at=now, moved_by=by, **kept, **why
     )
 
 
 def freeze(breaker: Breaker, frozen: bool, by: str, reason: str, now: datetime) -> Breaker:
-    """Set or lift the freeze; the state stays what it is."""
+    """Set or lift the freeze; the state stays what it is, with its reason."""
+    stopped = breaker.state is not S.CLOSED
+    if frozen:
+        kept = breaker.kept if breaker.frozen else breaker.reason
+        why = {"reason": reason, "kept": kept if stopped else ""}
+    else:
+        why = {"reason": breaker.why_stopped if stopped else reason, "kept": ""}
     return msgspec.structs.replace(
-        breaker, frozen=frozen, reason=reason, epoch=breaker.epoch + 1, moved_at=now, moved_by=by
+        breaker, frozen=frozen, epoch=breaker.epoch + 1, moved_at=now, moved_by=by, **why
     )
 
 

@@ -72,9 +72,13 @@ def places(quorum: Quorum, change: Change) -> tuple[Place, ...]:
     return (first, *(Place(part.count, (part.group,)) for part in quorum.also))
 
 
+OF = ","
+"""Between the names of those whom a proposal is about: the `owner` of its change, which holds one name for all other changes."""
+
+
 def conflict_of_interest(person: str, agent: Agent | None, grants: Sequence[Grant], change: Change) -> str:
     """Why the person can never count for this change (P4); empty when they can."""
-    if person == change.owner and change.target == INTERLOCK:
+    if change.target == INTERLOCK and person in change.owner.split(OF):
         return "is whom it is about, or owns the agent"
     if person == change.owner or (agent is not None and person == agent.owner):
         return "owns the agent"

@@ -18,8 +18,9 @@ class Breaker(Value, frozen=True):
     """One switch. `scope` is `global`, `environment/NAME`, `environment/NAME/agent/NAME`, `target/NAME`, `group/TARGET/NAME`,
     `agent/NAME`, `session/ID` or `change/ID`. `frozen` is the freeze of an environment, and of `global` the halt: independent of
     the state, so that a thaw does not close what tripped meanwhile. People are reminded of a freeze each `remind_s` seconds, 0 for
-    not at all. `epoch` grows with each move. `signal` is what opened it by itself, `agents` whose work that was. On probation
-    `clean` counts the units that ended well, and `trial` is the change that is under way: there is one at a time."""
+    not at all. While it is frozen, `reason` is the freeze's, and `kept` that of the state if it is not closed. `epoch` grows with
+    each move. `signal` is what opened it by itself, `agents` whose work that was. On probation `clean` counts the
+    units that ended well, and `trial` is the change that is under way: there is one at a time."""
 
     scope: str
     state: BreakerState = BreakerState.CLOSED
@@ -33,6 +34,12 @@ class Breaker(Value, frozen=True):
     agents: tuple[str, ...] = ()
     clean: int = 0
     trial: str = ""
+    kept: str = ""
+
+    @property
+    def why_stopped(self) -> str:
+        """The reason of the state: of the freeze when it is frozen and nothing else."""
+        return self.kept or self.reason
 
 
 KINDS = ("global", "environment", "target", "group", "agent", "session", "change")

@@ -109,7 +109,7 @@ def _decide(work: Work, target: Target, asked: Change | None) -> Steps[Verdict]:
     measurement = preview.measurement
     free = preview.certain and questions.nothing_happens(work, measurement)
     if isinstance(first.decision, Permit) and asked is None and free:
-        return Free()
+        return (yield from _unless_stopped(work, target, measurement))
     # 3. With the effects and all rules.
     second = yield from _decide_effects(work, target, measurement, EvidenceHeld())
     match second.decision:
@@ -123,6 +123,15 @@ def _decide(work: Work, target: Target, asked: Change | None) -> Steps[Verdict]:
             return (yield from _people(work, target, preview, second.decision))
         case _:
             assert_never(second.decision)
+
+
+def _unless_stopped(work: Work, target: Target, measurement: Measurement) -> Steps[Verdict]:
+    """Nothing to record, and nothing but reads needs no more. What asks for more may do what nobody measures: it passes breakers as
+    anything else does."""
+    if questions.only_reads(work, measurement):
+        return Free()
+    stop = yield from ask(c.Stopped(work.principal, target, work.operations))
+    return Free() if stop is None else Stop(stop, note=True)
 
 
 def _decide_effects(

@@ -148,6 +148,16 @@ class Intend(Command[Change | Refused | OverBudget], frozen=True):
     break_glass: str = ""
 
 
+class Stopped(Command[Refused | None], frozen=True):
+    """What refuses work that leaves nothing to record: each breaker on its way, the freeze, the halt, as of the store. What takes
+    effect without an intent (a number from a sequence) passes none of them either."""
+
+    PATIENT: ClassVar[bool] = False
+    principal: Principal
+    target: Target
+    operations: tuple[Operation, ...]
+
+
 class IntendRevert(Command[Change | Refused], frozen=True):
     """Record the intent of a revert: on a person's signed `wish`, or as the approved revert `uses`. Only the global breaker
     refuses it."""

@@ -1,9 +1,13 @@
 """Doubt means no (P2): how an error becomes an answer, and a log line. Nothing is swallowed silently."""
 
+from interlock.control.signals import said
+from interlock.model.breaker import HALT
+from interlock.model.change import Change
 from interlock.model.conflict import Conflicting
 from interlock.model.errors import Halted, InterlockError, Rejected
 from interlock.pipeline import commands as c
 from interlock.pipeline.commands import Steps, ask
+from interlock.pipeline.terms import Terms
 from interlock.sdk.connector import Answer, Refused
 
 
@@ -12,13 +16,20 @@ def doubt(step: str, error: Exception) -> Steps[Answer]:
     if isinstance(error, c.Gone):
         return Refused("unavailable", "the client went away", retry=True)
     if isinstance(error, Halted):
-        return Refused("breaker", str(error))
+        return halted(str(error))
     if isinstance(error, Conflicting):
         return Refused("failed", str(error), conflicts=error.conflicts)
     if isinstance(error, Rejected):
         return Refused("failed", str(error))
     yield from log_error(step, error)
     return Refused("unavailable", f"the gate could not decide or record this: {shown(error)}", retry=True)
+
+
+def halted(why: str, change: Change | None = None, *, terms: Terms | None = None) -> Refused:
+    """The answer while everything is halted; `why` as of `control.breaker.halted`. With `terms` it names the console."""
+    see = f"{terms.console}/" if terms is not None and terms.console else ""
+    told, people = said.advice(HALT, frozen=True), said.way_out(HALT, frozen=True)
+    return Refused("breaker", why, change=change, next=told, see=see, people=people)
 
 
 def shown(error: Exception) -> str:

@@ -11,10 +11,11 @@ from interlock.control.signals import seen
 from interlock.model import sample
 from interlock.model.breaker import Breaker, Reserved
 from interlock.model.change import Change, ChangeState
-from interlock.model.decision import Decision, EvidenceHeld, Permit
+from interlock.model.decision import Decision, EvidenceHeld, Permit, Target
 from interlock.model.errors import Rejected
 from interlock.pipeline import bodies, glass, trials, trips
 from interlock.pipeline import commands as c
+from interlock.pipeline.doubt import halted
 from interlock.pipeline.questions import totals_of
 from interlock.pipeline.records import (
     CONTENT,
@@ -28,7 +29,7 @@ from interlock.pipeline.records import (
 )
 from interlock.pipeline.terms import Terms
 from interlock.sdk.connector import Preview, Refused, Work
-from interlock.sdk.ports import Tx
+from interlock.sdk.ports import ReadTx, Tx
 
 
 def intend(tx: Tx, ask: c.Intend, terms: Terms, opened: trips.Found | None = None) -> Change | Refused:
@@ -84,18 +85,31 @@ def scopes_of(ask: c.Intend) -> tuple[str, ...]:
     return breaker.scopes_of(ask.work.principal, ask.target.name, ask.target.environment, groups, uses)
 
 
+def stopped(tx: Tx, ask: c.Stopped, terms: Terms) -> Refused | None:
+    """`commands.Stopped`."""
+    groups = seen.groups(ask.target.name, ask.operations, ())
+    stop = _made(tx, breaker.scopes_of(ask.principal, ask.target.name, ask.target.environment, groups)).stop
+    return None if stop is None else refused(tx, stop, stop.why_stopped, ask.target, terms)
+
+
 def _reserve(tx: Tx, ask: c.Intend, terms: Terms) -> Reserved:
-    """All breakers on the way. Those that are made on demand are made, and asked for again: what is missing else refuses."""
+    """All breakers on the way."""
     scopes = scopes_of(ask)
+    reserved = _made(tx, scopes)
+    if reserved.stop is not None and reserved.stop.frozen and _through_freeze(tx, ask, terms):
+        # The rows are locked already. What is open, or missing, refuses still.
+        reserved = tx.reserve(scopes, through_freeze=True)
+    return reserved
+
+
+def _made(tx: Tx, scopes: tuple[str, ...]) -> Reserved:
+    """All of these. Those that are made on demand are made, and asked for again: what is missing else refuses."""
     reserved = tx.reserve(scopes)
     missing = set(scopes) - {row.scope for row in reserved.rows}
     if made := sorted(filter(breaker.made_on_demand, missing)):
         for scope in made:
             tx.note_breaker(Breaker(scope, moved_at=tx.now(), moved_by="interlock"))
         reserved = tx.reserve(scopes)
-    if reserved.stop is not None and reserved.stop.frozen and _through_freeze(tx, ask, terms):
-        # The rows are locked already. What is open, or missing, refuses still.
-        reserved = tx.reserve(scopes, through_freeze=True)
     return reserved
 
 
@@ -103,12 +117,13 @@ def _stopped(
     tx: Tx, ask: c.Intend, reserved: Reserved, terms: Terms, opened: trips.Found | None
 ) -> Refused | None:
     if reserved.stop is not None:
-        return _breaker(reserved.stop, reserved.stop.reason, terms)
+        return refused(tx, reserved.stop, reserved.stop.why_stopped, ask.target, terms)
     on_probation = trials.on_probation(reserved)
     if on_probation and not breaker.passes_probation(totals_of(ask.work, ask.preview.measurement)):
         if ask.uses is None:
             trips.on_probation(tx, ask.work, ask.target, ask.preview, terms, opened)
-        return _breaker(on_probation[0], "on probation, only small revertible changes pass", terms)
+        why = "on probation, only small revertible changes pass"
+        return refused(tx, on_probation[0], why, ask.target, terms)
     return trials.under_way(tx, reserved)
 
 
@@ -137,12 +152,13 @@ def _spend(tx: Tx, ask: c.Intend, terms: Terms, reserved: Reserved) -> None:
         raise budget.Exceeded(excess)
 
 
-def _breaker(row: Breaker, reason: str, terms: Terms) -> Refused:
+def refused(tx: ReadTx, row: Breaker, reason: str, target: Target, terms: Terms) -> Refused:
+    """The answer when a switch refuses."""
     if row.frozen and row.scope == breaker.GLOBAL:
-        return Refused("breaker", breaker.halted(bodies.cut(row.reason)))
+        return halted(breaker.halted(bodies.cut(row.reason)), terms=terms)
     # What tripped while it was frozen keeps it stopped when it is thawed.
     frozen = row.frozen and row.state is not breaker.S.OPEN
-    return trips.refused(row.scope, reason or "no reason given", terms, frozen=frozen)
+    return trips.refused(tx, row.scope, reason or "no reason given", target, terms, frozen=frozen)
 
 
 def _still_allowed(tx: Tx, ask: c.Intend) -> Refused | None:
@@ -211,7 +227,7 @@ def intend_revert(tx: Tx, ask: c.IntendRevert, terms: Terms) -> Change | Refused
     """`commands.IntendRevert`. A revert passes every breaker but the global one."""
     stop = tx.reserve((breaker.GLOBAL,)).stop
     if stop is not None:
-        return _breaker(stop, stop.reason, terms)
+        return refused(tx, stop, stop.why_stopped, ask.target, terms)
     original = found(tx, ask.original.id)
     if not MACHINE.allows(original.state, E.REVERT):
         return Refused(

@@ -40,6 +40,12 @@ def totals_of(work: Work, measurement: Measurement) -> Totals:
     return msgspec.structs.replace(found, unknown=found.unknown + blind)
 
 
+def only_reads(work: Work, measurement: Measurement) -> bool:
+    """Whether the unit asks for nothing but reading, and was seen at nothing else (effects without a number: values that were taken
+    from a sequence)."""
+    return not measurement.effects and all(o.action is Action.READ for o in work.operations)
+
+
 def nothing_happens(work: Work, measurement: Measurement) -> bool:
     """Whether the preview shows, and does not merely fail to show, that the unit changes nothing. What was measured lies in the
     unit's own transaction; what was planned may be otherwise by the time that the call is made."""

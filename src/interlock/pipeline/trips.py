@@ -76,16 +76,23 @@ def starting(
     opened = _keep(tx, track, judged, unit, limits, found)
     if judged.refuses and not opened:
         return Refused("forbidden", judged.refuses), None
-    why = opened[0].words if opened else judged.openings[0].words
-    return refused(_scope(opened, judged), why, terms), None
+    return _stop(tx, opened, judged, target, terms), None
 
 
-def refused(scope: str, why: str, terms: Terms, *, frozen: bool = False) -> Refused:
-    """What a breaker or a freeze refuses: what is open, why, and who can end it where."""
+def refused(
+    tx: ReadTx, scope: str, why: str, target: Target, terms: Terms, *, frozen: bool = False
+) -> Refused:
+    """What a breaker or a freeze refuses on the way to a target: what is open, why, and who can end it where and how."""
     what = "frozen" if frozen else "stopped"
     see = said.page(terms.console, scope)
     sentence = f"changes are {what} for {bodies.cut(scope)}: {bodies.cut(why)}"
-    return Refused("breaker", sentence, next=said.advice(scope, frozen=frozen), see=see)
+    # In governed mode (`runtime.governing.office`): what stops others beside the one agent, where something is strict.
+    wide = not breaker.alone(scope) and (target.strict or scope == breaker.GLOBAL)
+    admins = wide and bool(tx.in_force())
+    told = said.advice(scope, frozen=frozen, admins=admins)
+    return Refused(
+        "breaker", sentence, next=told, see=see, people=said.way_out(scope, frozen=frozen, admins=admins)
+    )
 
 
 def too_large(
@@ -109,7 +116,7 @@ def too_large(
     if not judged.openings:
         return None
     opened = _keep(tx, track, judged, unit, limits, found)
-    return refused(_scope(opened, judged), opened[0].words if opened else judged.openings[0].words, terms)
+    return _stop(tx, opened, judged, target, terms)
 
 
 def approved(
@@ -360,5 +367,7 @@ def open_by_itself(tx: Tx, trip: Trip, agents: Sequence[str], found: Found | Non
     return trip
 
 
-def _scope(opened: Sequence[Trip], judged: Judged) -> str:
-    return opened[0].scope if opened else judged.openings[0].scope
+def _stop(tx: ReadTx, opened: Sequence[Trip], judged: Judged, target: Target, terms: Terms) -> Refused:
+    """What refuses a unit that was judged so: what opened now, or was open already."""
+    first = opened[0] if opened else judged.openings[0]
+    return refused(tx, first.scope, first.words, target, terms)

@@ -15,10 +15,10 @@ from interlock.model.decision import HALTED, Decision, Forbid, Target
 from interlock.model.errors import Halted, InterlockError, Rejected
 from interlock.model.operation import Operation
 from interlock.model.people import AgentCredential
-from interlock.pipeline import approve
+from interlock.pipeline import approve, intents
 from interlock.pipeline import commands as c
 from interlock.pipeline.admit import admit
-from interlock.pipeline.doubt import shown
+from interlock.pipeline.doubt import halted, shown
 from interlock.runtime.core import Core
 from interlock.runtime.directory import Snapshot
 from interlock.runtime.drive import Drive, described
@@ -125,6 +125,24 @@ class TargetGate:
         if why := self._core.halt.why:
             return Forbid(why, (HALTED,))
         return self._core.judge.check(principal, self.target, operations)
+
+    async def stopped(self, principal: Principal, operations: Sequence[Operation]) -> Refused | None:
+        """See `sdk.connector.Gate`."""
+        ask = c.Stopped(principal, self.target, tuple(operations))
+        try:
+            self._core.halt.check()
+            terms = self._core.terms
+            stop = await self._core.store.transact(lambda tx: intents.stopped(tx, ask, terms))
+        except Halted as error:
+            stop = halted(str(error), terms=self._core.terms)
+        except InterlockError as error:
+            stop = Refused("unavailable", f"the gate could not decide this: {error}", retry=True)
+        if stop is not None:
+            self._core.ended[self.target.name, "refused"] += 1
+            self._core.refusals.note(
+                c.NoteRefusal(principal, self.target, tuple(operations), stop.code, stop.why)
+            )
+        return stop
 
     def lift(self, principal: Principal, operations: Sequence[Operation], content: str) -> Change | None:
         """See `sdk.connector.Gate`. What policy forbids by now is not answered from memory."""

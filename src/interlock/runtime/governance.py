@@ -13,7 +13,7 @@ from interlock.model.proposal import Wanted, words_of
 from interlock.runtime.core import Core
 from interlock.runtime.governing import acts
 from interlock.runtime.governing.acts import Enacted
-from interlock.sdk.ports import Tx
+from interlock.sdk.ports import ReadTx, Tx
 
 TRY_OUT = "try-out"
 GOVERNED = "governed"
@@ -41,6 +41,9 @@ class Governance(Protocol):
     def mode(self) -> str:
         """`try-out` or `governed`."""
 
+    def needs_admins(self, tx: ReadTx, wanted: Wanted, by: str) -> bool:
+        """Whether it would be held for admins rather than done at once."""
+
     async def want(
         self, core: Core, wanted: Wanted, by: str, also: Callable[[Tx], None] | None = None
     ) -> Enacted:
@@ -55,6 +58,9 @@ class TryOut:
     """No admins are enrolled: the admin socket is trusted. Said loudly by server, console and doctor."""
 
     mode = TRY_OUT
+
+    def needs_admins(self, tx: ReadTx, wanted: Wanted, by: str) -> bool:
+        return False
 
     async def want(
         self, core: Core, wanted: Wanted, by: str, also: Callable[[Tx], None] | None = None

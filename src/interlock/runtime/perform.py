@@ -22,13 +22,6 @@ from interlock.sdk.ports import ReadTx, Tx
 _log = structlog.get_logger(__name__)
 
 
-_HALTED = Refused(
-    "breaker",
-    "all changes are stopped by the halt file",
-    next="Stop writing: trying again does not help until people have removed the kill switch. Tell them",
-)
-
-
 class Performer:
     """Performs for one run. `unit` is None for recovery, which drives none."""
 
@@ -47,6 +40,7 @@ class Performer:
             c.FindBreakGlass: self._find_break_glass,
             c.PassHeld: self._pass_held,
             c.Intend: self._intend,
+            c.Stopped: self._stopped,
             c.IntendRevert: self._intend_revert,
             c.Execute: self._execute,
             c.Settle: self._settle,
@@ -143,6 +137,11 @@ class Performer:
             self._core.watch.moved(passed)
             await self._core.tell_broken(passed)
         return passed
+
+    async def _stopped(self, ask: c.Stopped) -> Refused | None:
+        self._core.halt.check()
+        terms = self._core.terms
+        return await self._core.store.transact(lambda tx: intents.stopped(tx, ask, terms))
 
     async def _intend(self, ask: c.Intend) -> Change | Refused | c.OverBudget:
         terms, self._scopes = self._core.terms, intents.scopes_of(ask)

@@ -25,7 +25,6 @@ from interlock.model.signal import Facts
 TlsContext: TypeAlias = ssl.SSLContext
 """How TLS is spoken on a connection."""
 
-
 ReadsText: TypeAlias = Callable[[str], tuple[Operation, ...]]
 """Statements of a language as operations: see `Connector`."""
 
@@ -44,8 +43,7 @@ class Work(Value, frozen=True):
 
     `content` is the digest by which the same work sent again is recognised; `payload` is the native record (statements,
     parameters, settings; the connector's own encoding) from which the connector can run it again and people are shown it;
-    `reason` is the agent's stated purpose. `reverts` names the change that this one undoes, or is empty.
-    """
+    `reason` is the agent's stated purpose. `reverts` names the change that this one undoes, or is empty."""
 
     principal: Principal
     operations: tuple[Operation, ...]
@@ -127,7 +125,7 @@ class Held(Value, frozen=True, tag=True):
 class Refused(Value, frozen=True, tag=True):
     """Will not happen. `code` is one of forbidden, breaker, unavailable, failed, in_doubt; `why` one sentence; `retry` whether
     trying the same again can help; `conflicts` are the rows because of which a revert is refused. `next` says what is to happen
-    before anything else (empty: what the code says), and `see` where people do it, for the agent to tell them."""
+    before anything else (empty: what the code says), `see` where people do it, and `people` the same to them, with the command."""
 
     code: str
     why: str
@@ -136,6 +134,7 @@ class Refused(Value, frozen=True, tag=True):
     conflicts: tuple[RowConflict, ...] = ()
     next: str = ""
     see: str = ""
+    people: str = ""
 
 
 Answer = Permitted | Held | Refused
@@ -164,6 +163,9 @@ class Gate(Protocol):
     def check(self, principal: Principal, operations: Sequence[Operation]) -> Decision:
         """Decide with what is known before any effect. Synchronous, cached. Forbid must be obeyed; Hold and Rehearse wait for
         the effects."""
+
+    async def stopped(self, principal: Principal, operations: Sequence[Operation]) -> Refused | None:
+        """What refuses (and is recorded) what is done as soon as it runs, unmeasured; None when it may. Raises nothing."""
 
     def lift(self, principal: Principal, operations: Sequence[Operation], content: str) -> Change | None:
         """The change in which this very content waits already, or was denied lately (so that the target need not be touched again),

@@ -1,12 +1,13 @@
 """A breaker in a real browser: it is seen without a reload, opened and put back by hand and by keyboard alone."""
 
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
 from tests.real.console.conftest import Console
 
-from interlock.model.breaker import BreakerState
+from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.signal import Mark, Signal, Trip
 from interlock.pipeline import trips
 from interlock.sdk.ports import Tx
@@ -107,3 +108,29 @@ def test_without_scripts_the_page_says_the_same(closed: Console) -> None:
     page.get_by_role("button", name="Let small changes pass again").click()
     expect(page.locator("h1 .badge")).to_have_text("probation")
     plain.close()
+
+
+def test_what_is_stopped_fits_a_telephone(closed: Console) -> None:
+    """Whatever it is called: the id of a session has no place to break at."""
+    someone = closed.enrolled("jade", "sre")
+    scope = "session/4c5d1e10ec974dd0a4a624be3ac30016"
+    store = closed.gateway.runtime.store
+    closed.gateway.run(store.transact(lambda tx: tx.put_breaker(Breaker(scope))))
+    trip(closed, scope)
+    someone.page.set_viewport_size({"width": 420, "height": 900})
+    try:
+        for path in (
+            "/console/",
+            "/console/breakers",
+            f"/console/breakers/one?scope={quote(scope, safe='')}",
+        ):
+            page = someone.go(path)
+            expect(page.locator("main")).to_contain_text(scope)
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= 420, path
+        page = someone.go("/console/")
+        page.get_by_role("link", name=scope).click()
+        expect(page.locator("main")).to_contain_text("What to do: look at what led there")
+    finally:
+        closed.gateway.run(store.transact(lambda tx: tx.drop_breaker(scope)))
+    assert someone.problems == []

@@ -10,7 +10,7 @@ import pytest
 from tests.runtime.governing.conftest import ANN, SOCKET, House
 
 from interlock.control.machine import IllegalMove
-from interlock.model.breaker import BreakerState
+from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import ChangeState, Verdict
 from interlock.model.errors import NotFound, Rejected, Unavailable
 from interlock.model.people import Subject
@@ -325,16 +325,62 @@ async def test_beyond_strict_environments_a_person_decides_and_the_socket_propos
     await r.protection.protect("box", ["orders"], on=False, by="person/sam")
 
 
-@pytest.mark.parametrize("scope", ["agent/fixer", "environment/production/agent/fixer"])
+@pytest.mark.parametrize("by", ["person/sam", "session/sam"])
+@pytest.mark.parametrize(
+    "scope", ["agent/fixer", "environment/production/agent/fixer", "change/CHG-00000001"]
+)
 async def test_one_agents_breaker_is_reset_by_a_person_who_is_not_its_owner(
-    governed: House, scope: str
+    governed: House, scope: str, by: str
+) -> None:
+    """By a signed request, or at a browser with a passkey: the same."""
+    r = governed.runtime
+    row = Breaker(scope, BreakerState.OPEN, agents=("fixer",))
+    await r.store.transact(lambda tx: tx.put_breaker(row))
+    assert not (await r.switches.about(scope)).admins
+    for owner in ("person/olga", "session/olga"):
+        with pytest.raises(Rejected, match="someone else"):
+            await r.switches.reset(scope, "looked", by=owner)
+    assert (await governed.held(r.switches.reset(scope, "looked", by=SOCKET))).target == INTERLOCK
+    assert (await r.switches.reset(scope, "looked", by=by)).state is BreakerState.PROBATION
+
+
+@pytest.mark.parametrize("by", ["person/olga", "session/olga"])
+async def test_its_owner_may_put_back_a_sessions_breaker(governed: House, by: str) -> None:
+    r = governed.runtime
+    row = Breaker("session/S-1", BreakerState.OPEN, agents=("fixer",))
+    await r.store.transact(lambda tx: tx.put_breaker(row))
+    assert (await r.switches.reset("session/S-1", "it was me", by=by)).state is BreakerState.PROBATION
+
+
+@pytest.mark.parametrize("by", ["person/sam", "session/sam", "session/ann", SOCKET])
+@pytest.mark.parametrize("scope", ["environment/production", "target/shop", "group/shop/public", "global"])
+async def test_a_wide_breaker_where_something_is_strict_is_for_admins(
+    governed: House, scope: str, by: str
 ) -> None:
     r = governed.runtime
-    await r.switches.open(scope, "odd", by=SOCKET)
+    await r.store.transact(lambda tx: tx.put_breaker(Breaker(scope, BreakerState.OPEN)))
+    assert (await r.switches.about(scope)).admins
+    change = await governed.agree(r.switches.reset(scope, "looked", by=by))
+    assert change.state is ChangeState.APPLIED
+    row = await r.store.read(lambda tx: tx.breaker(scope))
+    assert row is not None
+    assert row.state is BreakerState.PROBATION
+
+
+async def test_an_admin_who_owns_the_agent_does_not_help_to_close_what_it_opened(house: House) -> None:
+    """Never the owner, nor a past one, for what is wider than a session: not as one of two admins either."""
+    r, scope = house.runtime, "environment/production"
+    await r.agents.give_to("fixer", "ben", by=SOCKET)
+    await house.govern("ann", "ben", "cleo")
+    await r.store.transact(lambda tx: tx.put_breaker(Breaker(scope, BreakerState.OPEN, agents=("fixer",))))
+    assert (await r.switches.about(scope)).owners == ("ben", "olga")
     with pytest.raises(Rejected, match="someone else"):
-        await r.switches.reset(scope, "looked", by="person/olga")
-    assert (await governed.held(r.switches.reset(scope, "looked", by=SOCKET))).target == INTERLOCK
-    assert (await r.switches.reset(scope, "looked", by="person/sam")).state is BreakerState.PROBATION
+        await r.switches.reset(scope, "mine", by="person/ben")
+    change = await house.held(r.switches.reset(scope, "looked", by=ANN))
+    with pytest.raises(Rejected, match="owns the agent"):
+        await house.speak(change, "ben")
+    assert (await house.change(change)).state is ChangeState.HELD
+    assert (await house.speak(change, "cleo")).state is ChangeState.APPLIED
 
 
 @pytest.mark.parametrize("scope", ["environment/production/agent/nobody", "environment/nowhere/agent/fixer"])

@@ -16,7 +16,7 @@ from tests.console.conftest import FEW, MANY, Api, Reachable, _furnish, client
 from tests.runtime.notify.receiver import SECRET, Receiver, verified
 
 from interlock.console.app import Door, create_app
-from interlock.console.metrics import Metrics
+from interlock.console.monitoring.metrics import Metrics
 from interlock.control import outbox
 from interlock.model.errors import Misconfigured
 from interlock.model.message import Event, MessageFilter

@@ -1,1 +1,1 @@
-"""The commands, one module for each subject. What is slow to import is imported where it is used."""
+"""The commands, one room for each subject. What is slow to import is imported where it is used."""

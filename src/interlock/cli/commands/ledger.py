@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from interlock.cli import out
-from interlock.cli.options import As, Config, Json, Key, Url, config_path, connect
+from interlock.cli.options import Asked, Config, Json, asks, config_path
 from interlock.console.schemas import LedgerEntries, LedgerHead
 from interlock.ledger.note import NoteError, VerifierKey, parse_vkey, split_notes
 from interlock.ledger.verify import Report
@@ -22,10 +22,11 @@ MOST_SHOWN = 20
 
 
 @ledger.command("head")
-def head(config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False) -> None:
+@asks
+def head(asked: Asked) -> None:
     """Show how far the log is, and the key it is checked with."""
-    found = connect(config, url, as_, key).get("/api/v1/ledger/head", LedgerHead)
-    if json:
+    found = asked.connect().get("/api/v1/ledger/head", LedgerHead)
+    if asked.json:
         out.json(found)
         return
     rows = [
@@ -130,21 +131,18 @@ def _print(report: Report, signatures: int) -> None:
 
 
 @ledger.command("prove")
+@asks
 def prove(
+    asked: Asked,
     index: Annotated[int, typer.Argument(metavar="INDEX", min=0, help="Which entry.")],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the proof here.")
     ] = None,
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Prove that an entry is in the log (c2sp.org/tlog-proof), checked here before it is shown."""
     from interlock.ledger.proof import parse_proof, verify_proof
 
-    server = connect(config, url, as_, key)
+    server = asked.connect()
     vkey = server.get("/api/v1/ledger/head", LedgerHead).vkey
     found = server.get("/api/v1/ledger/entries", LedgerEntries, start=index, limit=1).entries
     if not found:
@@ -156,7 +154,7 @@ def prove(
         raise Rejected(f"the server's proof does not hold: {error}") from None
     if output:
         _write(output, proof)
-    if json:
+    if asked.json:
         out.json(
             {
                 "index": index,

@@ -7,9 +7,9 @@ import typer
 from rich.text import Text
 
 from interlock.cli import out
-from interlock.cli.options import As, Config, Json, Key, Url, connect
+from interlock.cli.options import Asked, asks
 from interlock.console.schemas import Empty
-from interlock.console.schemas_messages import MessageList
+from interlock.console.schemas.messages import MessageList
 from interlock.model.errors import Rejected
 from interlock.model.message import Message
 from interlock.runtime.notify.states import ChannelState, Tried
@@ -22,18 +22,15 @@ Waiting = Annotated[bool, typer.Option("--waiting", help="Those that wait for th
 
 
 @notify.command("list")
+@asks
 def list_messages(
+    asked: Asked,
     waiting: Waiting = False,
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """List the channels, and the messages that were given up."""
     path = "/api/v1/messages" + ("?state=dead&state=waiting" if waiting else "")
-    found = connect(config, url, as_, key).get(path, MessageList)
-    if json:
+    found = asked.connect().get(path, MessageList)
+    if asked.json:
         out.json(found)
         return
     columns = ("channel", "told of", "waiting", "given up", "last failure")
@@ -58,35 +55,41 @@ def _channel(state: ChannelState) -> tuple[object, ...]:
 
 
 @notify.command("retry")
+@asks
 def retry_message(
-    message: Id, config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
+    asked: Asked,
+    message: Id,
 ) -> None:
     """Have a message that was given up tried again."""
     path = f"/api/v1/messages/{quote(message, safe='')}/retry"
-    _told(connect(config, url, as_, key).post(path, Message, Empty()), "is tried again", json)
+    _told(asked.connect().post(path, Message, Empty()), "is tried again", asked.json)
 
 
 @notify.command("drop")
+@asks
 def drop_message(
-    message: Id, config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
+    asked: Asked,
+    message: Id,
 ) -> None:
     """Forget a message that was given up."""
     path = f"/api/v1/messages/{quote(message, safe='')}"
-    _told(connect(config, url, as_, key).delete(path, Message), "is forgotten", json)
+    _told(asked.connect().delete(path, Message), "is forgotten", asked.json)
 
 
 @notify.command("test")
+@asks
 def try_channel(
-    channel: Channel, config: Config = None, url: Url = "", as_: As = "", key: Key = None, json: Json = False
+    asked: Asked,
+    channel: Channel,
 ) -> None:
     """Send a test to a channel, and tell whether it was taken."""
     path = f"/api/v1/channels/{quote(channel, safe='')}/test"
-    tried = connect(config, url, as_, key).post(path, Tried, Empty())
-    if json:
+    tried = asked.connect().post(path, Tried, Empty())
+    if asked.json:
         out.json(tried)
     if not tried.taken:
         raise Rejected(f"the channel {tried.channel} did not take it: {tried.why}")
-    if not json:
+    if not asked.json:
         out.say(f"{tried.channel} took it.")
 
 

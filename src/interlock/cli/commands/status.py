@@ -5,22 +5,19 @@ from typing import Annotated
 import typer
 
 from interlock.cli import out
-from interlock.cli.options import As, Config, Json, Key, Url, connect, seconds
+from interlock.cli.options import Asked, asks, seconds
 
 
+@asks
 def report(
+    asked: Asked,
     since: Annotated[str, typer.Option("--since", metavar="7d", help="How far back: 8h, 7d, 4w.")] = "7d",
-    config: Config = None,
-    url: Url = "",
-    as_: As = "",
-    key: Key = None,
-    json: Json = False,
 ) -> None:
     """Tell what targets that only observe would have held, and by which guardrails."""
     from interlock.runtime.service.report import Report
 
-    found = connect(config, url, as_, key).get("/api/v1/report", Report, seconds=seconds(since))
-    if json:
+    found = asked.connect().get("/api/v1/report", Report, seconds=seconds(since))
+    if asked.json:
         out.json(found)
         return
     out.say(

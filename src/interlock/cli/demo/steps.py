@@ -38,7 +38,8 @@ class Story:
             ("4  Two people approve, not the owner", self._approve),
             ("5  Mass updates meet two limits; a small one is reverted", self._updates),
             ("6  The approved deletion is reverted", self._revert),
-            ("7  The ledger proves it", self._ledger),
+            ("7  One command stops everything, and a person lets it go on", self._halt),
+            ("8  The ledger proves it", self._ledger),
         ]
 
     # 1
@@ -145,6 +146,30 @@ class Story:
 
     # 7
 
+    def _halt(self) -> str:
+        text = "UPDATE shop.orders SET amount = 0 WHERE id = 42"
+        before = self._stage.contents()
+        with self._stage.agent("fixer") as agent:
+            agent.execute("BEGIN")
+            self._run(agent, text)
+            self._person("halt", "--reason", "it sets prices to nothing")
+            told = _cut_off(agent)
+        self._teller.answer(told)
+        _must("halted" in told, "the agent was not told why")
+        try:
+            self._stage.agent("fixer").close()
+        except psycopg.OperationalError:
+            pass
+        else:
+            raise Failed("an agent was let in")
+        _must(self._stage.contents() == before, "something of it is left")
+        self._person("resume", "--reason", "its instructions are mended")
+        with self._stage.agent("fixer") as agent:
+            self._one(agent, "SELECT status FROM shop.orders WHERE id = 42")
+        return "the agent was cut off, its open transaction is gone, nobody came in; then work went on"
+
+    # 8
+
     def _ledger(self) -> str:
         folder = self._stage.folder / "export"
         self._person("ledger", "export", str(folder))
@@ -214,6 +239,15 @@ class Story:
     def _newest(self, agent: str) -> str:
         page = self._stage.must("changes", "--agent", agent, "--json").json()
         return str(page["changes"][0]["id"])
+
+
+def _cut_off(agent: psycopg.Connection[Any]) -> str:
+    """What the agent hears when it goes on."""
+    try:
+        agent.execute("COMMIT")
+    except psycopg.Error as error:
+        return str(error)
+    raise Failed("the agent went on")
 
 
 class _plain:

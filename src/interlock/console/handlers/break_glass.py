@@ -4,7 +4,7 @@ from interlock.console.callers import name_of
 from interlock.console.handlers.changes import id_of
 from interlock.console.operations import Call, Nothing
 from interlock.console.schemas import Signed, ToSign
-from interlock.console.schemas_deciding import BreakGlasses, BreakGlassQuery, BreakGlassToSign, SignedReview
+from interlock.console.schemas.deciding import BreakGlasses, BreakGlassQuery, BreakGlassToSign, SignedReview
 from interlock.model.break_glass import BreakGlass
 from interlock.model.errors import Rejected
 

@@ -240,7 +240,10 @@ def outcome(answer: Answer) -> Outcome:
             why = "it is held already" if again else "people are needed first"
             return Outcome(False, "held", why, grown=grown, change=change, beside=beside)
         case Refused(code, why, retry, change, conflicts):
-            return Outcome(False, code, why, retry, change=change, conflicts=conflicts[:SHOWN])
+            told = answer.people or answer.next
+            return Outcome(
+                False, code, why, retry, change=change, conflicts=conflicts[:SHOWN], next=told, see=answer.see
+            )
         case _:
             assert_never(answer)
 

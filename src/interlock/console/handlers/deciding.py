@@ -5,7 +5,7 @@ from interlock.console.handlers.changes import detail, id_of
 from interlock.console.operations import Call, Nothing
 from interlock.console.problems import Refusal
 from interlock.console.schemas import ChangeDetail
-from interlock.console.schemas_deciding import Comments, NewComment, Unapproval
+from interlock.console.schemas.deciding import Comments, NewComment, Unapproval
 from interlock.model.change import Comment
 
 

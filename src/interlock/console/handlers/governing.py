@@ -7,7 +7,7 @@ from interlock.console.handlers.changes import summary
 from interlock.console.operations import Call, Nothing
 from interlock.console.problems import Refusal
 from interlock.console.schemas import Reason
-from interlock.console.schemas_governed import (
+from interlock.console.schemas.governed import (
     DecidingConfig,
     FoundingAdmins,
     Held,

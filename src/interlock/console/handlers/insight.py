@@ -4,7 +4,7 @@ from interlock.console.callers import ByKey, BySession, Caller
 from interlock.console.operations import Call, Nothing
 from interlock.console.problems import Refusal
 from interlock.console.schemas import Empty
-from interlock.console.schemas_insight import Timeline
+from interlock.console.schemas.insight import Timeline
 from interlock.ledger import note
 from interlock.model.errors import NotFound
 from interlock.model.ids import parse_change_id

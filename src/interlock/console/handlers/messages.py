@@ -3,7 +3,7 @@
 from interlock.console.callers import name_of
 from interlock.console.operations import Call, Nothing
 from interlock.console.schemas import Empty
-from interlock.console.schemas_messages import MessageList, MessageQuery
+from interlock.console.schemas.messages import MessageList, MessageQuery
 from interlock.model.message import Message, MessageState
 from interlock.runtime.notify.states import Tried
 

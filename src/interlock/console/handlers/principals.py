@@ -15,7 +15,7 @@ from interlock.console.schemas import (
     NewToken,
     People,
 )
-from interlock.console.schemas_people import (
+from interlock.console.schemas.people import (
     Confirmation,
     Enrolments,
     Invited,

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from interlock.console import openapi as document
-from interlock.console.health import Health, Targets
-from interlock.console.metrics import METRICS
+from interlock.console.monitoring.health import Health, Targets
+from interlock.console.monitoring.metrics import METRICS
 from interlock.console.operations import Call, Nothing, Raw
 from interlock.console.schemas import Findings, ReportQuery
 from interlock.runtime.doctor import online as examine

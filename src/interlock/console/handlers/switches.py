@@ -7,7 +7,7 @@ from interlock.console.access import strong_enough
 from interlock.console.callers import name_of
 from interlock.console.operations import Call, Nothing
 from interlock.console.schemas import Empty, Reason
-from interlock.console.schemas_breakers import (
+from interlock.console.schemas.breakers import (
     BreakerDetail,
     BreakerMove,
     BreakerQuery,
@@ -46,7 +46,7 @@ async def one(call: Call[BreakerQuery, None]) -> BreakerDetail:
         found.trips,
         found.spent.uses,
         None if window is None else int(window.total_seconds()),
-        who_closes(found.scope),
+        who_closes(found.scope, admins=found.admins),
         found.owners,
     )
 

@@ -15,7 +15,7 @@ async function sign() {
   const signed = await ask(challenge, rp, keys.split(" ").filter(Boolean));
   if (what === "revert") {
     const outcome = await send(`/api/v1/changes/${change}/revert`, { statement: words, force: Boolean(force), ...signed });
-    if (!outcome.done && outcome.code !== "held") throw new Error(outcome.why || outcome.code);
+    if (!outcome.done && outcome.code !== "held") throw new Error([outcome.why || outcome.code, outcome.next].filter(Boolean).join(". "));
     return;
   }
   if (what === "break-glass") {

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from interlock.console.problems import Refusal
-from interlock.console.web import insight
+from interlock.console.web.views import insight
 from interlock.console.web.visit import Answer, Data, GoTo, Html, Visit
 from interlock.control import approval
 from interlock.control import shown as exact
@@ -217,8 +217,8 @@ async def applied(visit: Visit) -> Answer:
     match answer:
         case Permitted() | Held():
             return GoTo(f"/console/changes/{_of(answer, visit)}")
-        case Refused(why=why):
-            raise Rejected(why)
+        case Refused(why=why, people=people):
+            raise Rejected(f"{why}. {people}" if people else why)
 
 
 async def withdrawn(visit: Visit) -> Answer:

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from interlock.control.signals.thresholds import Thresholds
 from interlock.model.base import Value
+from interlock.model.breaker import HALT
 from interlock.model.signal import Signal
 
 SIGNALS: Mapping[Signal, str] = {
@@ -108,11 +109,25 @@ def differing(limits: Thresholds | None, usual: Thresholds | None) -> tuple[Rule
     return tuple(rule for rule in rules(limits) if rule not in known)
 
 
-def advice(scope: str, *, frozen: bool = False) -> str:
-    """What an agent is told that a breaker or a freeze refuses: whether trying again helps, and what is to happen before that."""
+def advice(scope: str, *, frozen: bool = False, admins: bool = False) -> str:
+    """What an agent is told that a breaker, a freeze or the halt refuses: whether trying again helps, and what is to happen before
+    that. `admins` as in `who_closes`."""
     if frozen:
-        return "Stop writing: trying again does not help until people have ended the freeze. Tell them"
-    return f"Stop writing: trying again does not help until it is put back by {who_closes(scope)}. Tell your people"
+        what = "halt" if scope == HALT else "freeze"
+        return f"Stop writing: trying again does not help until people have ended the {what}. Tell them"
+    who = who_closes(scope, admins=admins)
+    return f"Stop writing: trying again does not help until it is put back by {who}. Tell your people"
+
+
+def way_out(scope: str, *, frozen: bool = False, admins: bool = False) -> str:
+    """What people are told that meet the same: who ends it, and by which command. `admins` as in `who_closes`."""
+    if frozen:
+        if scope == HALT:
+            return "People end it: interlock resume --reason TEXT, and a halt file by removing it"
+        by = _ADMINS if admins else "any person"
+        return f"It is ended by {by}: interlock thaw {scope.removeprefix('environment/')} --reason TEXT"
+    who = who_closes(scope, admins=admins)
+    return f"It is put back by {who}: interlock breaker reset {scope} --reason TEXT"
 
 
 def page(console: str, scope: str) -> str:
@@ -120,9 +135,14 @@ def page(console: str, scope: str) -> str:
     return f"{console}/breakers/one?scope={quote(scope, safe='')}" if console else ""
 
 
-def who_closes(scope: str) -> str:
-    """Who may put a breaker back (`runtime.governing.acts`), to complete "it is put back by …"."""
+_ADMINS = "admins, to whom it is proposed"
+
+
+def who_closes(scope: str, *, admins: bool = False) -> str:
+    """Who may put a breaker back (`runtime.governing.acts`), to complete "it is put back by …". `admins` tells that one person
+    does not suffice (`runtime.governing.office`)."""
     kind = scope.partition("/")[0]
     if kind == "session":
         return "a person who may use the console or the command line"
-    return "a person who owns none of the agents that it is about"
+    who = f"{_ADMINS}, who own" if admins else "a person who owns"
+    return f"{who} none of the agents that it is about"

@@ -9,7 +9,7 @@ import msgspec
 from interlock.control import breaker
 from interlock.control.signals import judge
 from interlock.model.base import Json, canonical
-from interlock.model.breaker import Breaker
+from interlock.model.breaker import Breaker, kind_of
 from interlock.model.errors import Misconfigured, NotFound, Rejected
 from interlock.model.people import Agent, Grant, Passkey, Person, Subject
 from interlock.model.proposal import (
@@ -313,7 +313,7 @@ def grant_body(grant: Grant) -> dict[str, Json]:
 
 
 def _thaw(tx: Tx, wanted: Thaw, by: str) -> Breaker:
-    row = switch(tx, breaker.environment(wanted.environment))
+    row = environment(tx, wanted.environment)
     moved = breaker.freeze(row, False, by, wanted.reason or "thawed", tx.now())
     return put_switch(tx, msgspec.structs.replace(moved, remind_s=0), "freeze", by)
 
@@ -347,6 +347,17 @@ def switch(tx: ReadTx, scope: str) -> Breaker:
     row = tx.breaker(scope)
     if row is None:
         raise NotFound(f"there is no breaker {scope} (see `interlock breaker list`)")
+    return row
+
+
+def environment(tx: ReadTx, name: str) -> Breaker:
+    """The switch of an environment. Raises NotFound."""
+    row = tx.breaker(breaker.environment(name))
+    if row is None:
+        known = sorted(b.scope.partition("/")[2] for b in tx.breakers() if kind_of(b.scope) == "environment")
+        raise NotFound(
+            f"there is no environment {name} (there {'is' if len(known) == 1 else 'are'} {', '.join(known)})"
+        )
     return row
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from interlock.control.quorum import too_new
+from interlock.control.quorum import OF, too_new
 from interlock.model.base import Value
 from interlock.model.errors import Rejected
 from interlock.model.people import Quorum
@@ -21,10 +21,11 @@ from interlock.model.proposal import (
     GiveAgent,
     LinkLogin,
     Recover,
+    ResetBreaker,
     SetGroups,
     Wanted,
 )
-from interlock.runtime.governing.acts import ADMIN, is_admin
+from interlock.runtime.governing.acts import ADMIN, is_admin, owners_of
 from interlock.sdk.ports import ReadTx
 
 QUORUM = "two-admins"
@@ -49,7 +50,8 @@ def quorums(configured: Mapping[str, Quorum]) -> dict[str, Quorum]:
 
 
 class Needed(Value, frozen=True):
-    """The quorum that a proposal waits for. `person` is who proposed and so never counts, `about` who cannot count besides."""
+    """The quorum that a proposal waits for. `person` is who proposed and so never counts, `about` who cannot count besides
+    (names joined by `quorum.OF`)."""
 
     quorum: str
     person: str
@@ -82,6 +84,10 @@ def _about(tx: ReadTx, wanted: Wanted) -> str:
         case AddGrant():
             agent = tx.agent(wanted.agent)
             return agent.owner if agent else ""
+        case ResetBreaker(scope):
+            # Whoever answers for the agents that opened it lets nothing go on, alone or with others.
+            row = tx.breaker(scope)
+            return OF.join(owners_of(tx, row)) if row is not None else ""
         case _:
             return ""
 

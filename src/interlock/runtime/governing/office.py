@@ -12,8 +12,7 @@ from typing import Any, cast
 import msgspec
 import structlog
 
-from interlock.control import limits
-from interlock.control.breaker import agent_of
+from interlock.control import breaker, limits
 from interlock.control.change import OPEN, E, move
 from interlock.model.change import Change, ChangeState
 from interlock.model.errors import Conflict, InterlockError, NotFound, Rejected
@@ -41,8 +40,9 @@ from interlock.runtime.governance import GOVERNED, TRY_OUT, Proposed
 from interlock.runtime.governing import acts, admins, record
 from interlock.runtime.governing.acts import Enacted, governed
 from interlock.runtime.governing.lines import diffs, lines
+from interlock.runtime.service.names import is_person
 from interlock.sdk.connector import Answer, Permitted, Refused, Settled
-from interlock.sdk.ports import Tx
+from interlock.sdk.ports import ReadTx, Tx
 
 _log = structlog.get_logger(__name__)
 
@@ -80,7 +80,7 @@ class Office:
         past, nonce = await self._past(wanted), secrets.token_hex(16)
 
         def work(tx: Tx) -> Enacted | Change:
-            if self._needs_admins(tx, wanted, by):
+            if self.needs_admins(tx, wanted, by):
                 return self._propose(tx, wanted, by, past, nonce)
             return governance.do_at_once(tx, wanted, by, also)
 
@@ -95,7 +95,7 @@ class Office:
         nonce = secrets.token_hex(16)
 
         def work(tx: Tx) -> Change | None:
-            return self._propose(tx, wanted, by, (), nonce) if self._needs_admins(tx, wanted, by) else None
+            return self._propose(tx, wanted, by, (), nonce) if self.needs_admins(tx, wanted, by) else None
 
         held = await core.store.transact(work)
         if held is not None:
@@ -112,12 +112,13 @@ class Office:
         found: tuple[str, ...] = await self.past(wanted)
         return found
 
-    def _needs_admins(self, tx: Tx, wanted: Wanted, by: str) -> bool:
-        """In governed mode what loosens does, but for what a person does beyond strict environments. The admin socket knows no
-        person: it reads, tightens and proposes only."""
+    def needs_admins(self, tx: ReadTx, wanted: Wanted, by: str) -> bool:
+        """In governed mode what loosens does, but for what a person does beyond strict environments, by a signed request or logged
+        in with a passkey (the doors let no weaker login ask for it). The admin socket knows no person: it reads, tightens and
+        proposes only."""
         if not governed(tx):
             return False
-        if not by.startswith("person/"):
+        if not is_person(by):
             return True
         match wanted:
             case AddGrant() | Unprotect() | EmptyTrash():
@@ -125,8 +126,7 @@ class Office:
             case Thaw(environment):
                 return self._strict(f"environment/{environment}")
             case ResetBreaker(scope):
-                alone = agent_of(scope) or scope.startswith("session/")
-                return not alone and self._strict(scope)
+                return not breaker.alone(scope) and self._strict(scope)
             case _:
                 return True
 

@@ -30,6 +30,7 @@ from interlock.pipeline import approve, bodies, comments, records
 from interlock.pipeline.admit import admit
 from interlock.pipeline.approve import Spoken
 from interlock.pipeline.commands import Steps
+from interlock.pipeline.doubt import halted
 from interlock.pipeline.records import CONTENT, found
 from interlock.pipeline.revert import Revert, revert
 from interlock.runtime import announce
@@ -39,7 +40,7 @@ from interlock.runtime.governing.office import Office
 from interlock.runtime.service.entrance import used
 from interlock.runtime.service.reverting import Noting, RevertPlan, rehearsed
 from interlock.runtime.service.trash import refuse_emptied
-from interlock.sdk.connector import Answer, Permitted, Principal, Refused, Unit, Withholds
+from interlock.sdk.connector import Answer, Permitted, Principal, Unit, Withholds
 from interlock.sdk.ports import ReadTx, Tx
 
 
@@ -232,7 +233,7 @@ class Changes:
         if original is not None:
             return await self._revert(gate, original, None, bool(change.marker.get("force")), change)
         if why := self._core.halt.look():
-            return Refused("breaker", why, change=change)
+            return halted(why, change, terms=self._core.terms)
         work, unit = await self._core.live(change.target).again(change, payload, principal)
         gate.log("change.apply", change=change_id, by=by)
         return await self._drive(gate, admit(work, gate.target, change), unit)
@@ -304,7 +305,7 @@ class Changes:
 
         principal, parts, root = await self._core.store.read(read)
         if why := self._core.halt.look():
-            return Refused("breaker", why, change=uses)
+            return halted(why, uses, terms=terms)
         work, unit = await self._core.live(original.target).undo(
             original, parts, force=force, principal=principal
         )

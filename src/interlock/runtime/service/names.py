@@ -19,6 +19,11 @@ def person_of(by: str) -> str:
     return by.removeprefix("person/").removeprefix("session/")
 
 
+def is_person(by: str) -> bool:
+    """Whether a person asked, by a request that they signed or at a browser."""
+    return by.startswith(("person/", "session/"))
+
+
 def sentence(text: str, what: str) -> str:
     """A reason that someone must give."""
     clean = text.strip()

@@ -27,6 +27,10 @@ MOST_USES = 200
 """Counters that are looked at: those that lost most."""
 
 
+SOMEBODY = "person/"
+"""Any person, for what does not depend on which one asks."""
+
+
 class Spent(Value, frozen=True):
     """What was spent in the window of the limits, the fullest first. `window` is None when there are no budgets."""
 
@@ -46,13 +50,14 @@ class Board(Value, frozen=True):
 
 class About(Value, frozen=True):
     """One switch. `row` is None when it is there no more (its session has ended); `owners` are people who answer for the agents
-    whose work it is about, and may not put it back."""
+    whose work it is about, and may not put it back. `admins` tells that one person does not suffice for that."""
 
     scope: str
     row: Breaker | None
     trips: tuple[Trip, ...]
     spent: Spent
     owners: tuple[str, ...] = ()
+    admins: bool = False
 
 
 SHORTEST_REMINDER, LONGEST_REMINDER = 60, 30 * 86_400
@@ -93,7 +98,8 @@ class Switches:
             rows = (row,) if row is not None else ()
             spent = self._spent(tx, counted, rows) if kind in ("agent", "session") else Spent()
             owners = acts.owners_of(tx, row) if row is not None else ()
-            return About(scope, row, trips, spent, owners)
+            admins = self._mode.needs_admins(tx, ResetBreaker(scope), SOMEBODY)
+            return About(scope, row, trips, spent, owners, admins)
 
         return await self._core.store.read(read)
 
@@ -117,7 +123,7 @@ class Switches:
             raise Rejected("reminders of a freeze come each minute at most, each 30 days at least")
 
         def work(tx: Tx) -> Breaker:
-            row = acts.switch(tx, breaker.environment(environment))
+            row = acts.environment(tx, environment)
             frozen = breaker.freeze(row, True, by, why, tx.now())
             return acts.put_switch(tx, msgspec.structs.replace(frozen, remind_s=remind_s), "freeze", by)
 

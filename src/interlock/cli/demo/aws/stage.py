@@ -31,8 +31,6 @@ targets:
     regions: [{region}]
     upstream: {{access_key_id: AKIAGATEWAY000000000, secret_access_key: {{file: secret}}, endpoint: "{endpoint}"}}
 quorums: {{two-sre: {{count: 2, group: sre}}, two-admins: {{count: 2, group: admin}}}}
-# What this agent tries within a minute, to show that each of it waits for people, would stop it by itself.
-breakers: "off"
 """
 
 

@@ -8,9 +8,16 @@ from botocore.exceptions import ClientError
 from interlock.cli.demo.aws.stage import Cloud
 from interlock.cli.demo.show import Teller
 from interlock.cli.demo.stage import Failed
-from interlock.testing.production import BUCKET, CAPABILITIES, QUEUE, STACK, key, state, template
+from interlock.testing.production import ALARM, BUCKET, CAPABILITIES, QUEUE, STACK, key, state, template
 
 OBJECTS = 25
+DESTRUCTION: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("dynamodb", "DeleteTable", {"TableName": "costs-prod"}),
+    ("dynamodb", "DeleteTable", {"TableName": "budgets-prod"}),
+    ("lambda", "DeleteFunction", {"FunctionName": "collect-costs-prod"}),
+    ("cloudwatch", "DeleteAlarms", {"AlarmNames": [ALARM]}),
+)
+"""What it tries when nobody lets it clean up: each by itself would wait for people."""
 
 
 class Story:
@@ -30,7 +37,8 @@ class Story:
             ("3  So are its variants without the word", self._variants),
             ("4  Two people approve, and it is done", self._approve),
             ("5  It is reverted, data included", self._revert),
-            ("6  The ledger proves it", self._ledger),
+            ("6  It goes on destroying, and is stopped until a person has looked", self._stopped),
+            ("7  The ledger proves it", self._ledger),
         ]
 
     # 1
@@ -64,12 +72,9 @@ class Story:
             "41 of 41 items" in error and f"{OBJECTS} of {OBJECTS} items" in error, "the loss was not counted"
         )
         _must(state(self._cloud.moto) == self._before, "the account was touched")
-        change = _change_of(error)
-        # Not denied: the same is asked for again below, and a denial would answer it.
-        self._person("withdraw", change, "--reason", "the people want to see more first")
-        return (
-            f"{change} held: the stack, its tables, bucket, queue, function and role, with everything in them"
-        )
+        _must(QUEUE in error and "not reversible" in error, "what cannot come back was not said")
+        self._replaced = _change_of(error)
+        return f"{self._replaced} held: the stack, its tables, bucket, queue, function and role, with everything in them"
 
     # 3
 
@@ -110,17 +115,6 @@ class Story:
 
     def _approve(self) -> str:
         self._approved(self._emptied)
-        self._held("cloudformation", "DeleteStack", StackName=STACK, show=False)
-        error = self._held(
-            "cloudformation",
-            "CreateStack",
-            StackName=STACK,
-            TemplateBody=template(),
-            Capabilities=CAPABILITIES,
-            show=False,
-        )
-        self._replaced = _change_of(error)
-        _must(QUEUE in error and "not reversible" in error, "what cannot come back was not said")
         owner = self._cloud.key("olga")
         self._person("approve", self._replaced, "--as", "olga", "--key", owner, "--yes", fails=True)
         self._approved(self._replaced)
@@ -138,6 +132,29 @@ class Story:
         return "every item, object, function, role and alarm is back; the queue's messages are not, as was said before"
 
     # 6
+
+    def _stopped(self) -> str:
+        """What was approved counts for nothing. What was denied does, and what it tries now: five in ten minutes are enough."""
+        for service, operation, parameters in DESTRUCTION:
+            self._held(service, operation, show=False, **parameters)
+            self._show(service, operation, parameters)
+        self._teller.say("… each of them is held like those before")
+        row = {"account": {"S": "000000000041"}, "month": {"S": "2026-02"}, "amount": {"N": "5"}}
+        error = self._refused("dynamodb", "PutItem", TableName="costs-prod", Item=row)
+        _must("agent/kiro" in error, "what is stopped was not named")
+        self._ask(
+            "dynamodb", "GetItem", TableName="costs-prod", Key={k: row[k] for k in ("account", "month")}
+        )
+        said = self._person("breaker", "show", "agent/kiro")
+        self._teller.answer(said.out)
+        rows = self._cloud.must("breaker", "list", "--json").json()["breakers"]
+        # Its session was stopped before the agent was, if four of them came within a minute.
+        for scope in [row["scope"] for row in rows if row.get("state") == "open"]:
+            self._person("breaker", "reset", scope, "--reason", "olga took the cleanup out of its task")
+        self._ask("dynamodb", "PutItem", TableName="costs-prod", Item=row)
+        return "no write passed any more, reads did; since a person has looked, small changes pass again, on probation"
+
+    # 7
 
     def _ledger(self) -> str:
         folder = self._cloud.folder / "export"
@@ -168,6 +185,17 @@ class Story:
             if show:
                 self._teller.answer(f"{told['Code']}: {told['Message']}")
             _must(told["Code"] == "InterlockHeld", "expected the call to be held")
+            return str(told["Message"])
+        raise Failed(f"{service} {operation} was let through")
+
+    def _refused(self, service: str, operation: str, **parameters: Any) -> str:
+        self._show(service, operation, parameters)
+        try:
+            self._call(service, operation, parameters)
+        except ClientError as error:
+            told = error.response["Error"]
+            self._teller.answer(f"{told['Code']}: {told['Message']}")
+            _must(told["Code"] == "InterlockBreakerOpen", "expected the call to be refused")
             return str(told["Message"])
         raise Failed(f"{service} {operation} was let through")
 

@@ -99,6 +99,8 @@ def _running(ctx: Context, draft: Draft, call: Call, rule: FunctionRule) -> None
             draft.at_least(Way.GATED, f"{what} {rule.reason}")
         case FunctionKind.LASTING:
             draft.at_least(Way.IMMEDIATE, f"{what} {rule.reason}")
+    if rule.at_once:
+        draft.more["at_once"] = True
     resource = _resource(ctx, call, rule)
     draft.need(rule.action, (resource,), what)
     if rule.change is not None:

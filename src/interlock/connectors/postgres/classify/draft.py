@@ -95,6 +95,8 @@ class Draft:
         self.settings += other.settings
         self.changes_catalog = self.changes_catalog or other.changes_catalog
         self.runs_writes = self.runs_writes or other.runs_writes
+        if other.at_once:
+            self.more["at_once"] = True
         if other.way is Way.IMMEDIATE:
             self.immediate += other.immediate_effects
         self.at_least(other.way, other.why)

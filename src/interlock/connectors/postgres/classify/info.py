@@ -103,6 +103,8 @@ class StatementInfo:
     returns_rows: bool = False
     prepares: str | None = None
     executes: str | None = None
+    at_once: bool = False
+    """Whether it does, as soon as it runs, what no measuring shows (a number from a sequence, an advisory lock)."""
     deallocates: str | None = None
     immediate_effects: tuple[Effect, ...] = ()
     escapes: tuple[str, ...] = ()

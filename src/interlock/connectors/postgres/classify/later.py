@@ -39,7 +39,9 @@ def runs_with_writes(ctx: Context, raw: RawStatement, facts: Facts, draft: Draft
     if raw.tag not in _EXPRESSIONS:
         return
     found = reach(ctx.catalog, functions=calls.functions_of(ctx, facts), operators=facts.operators)
-    names = [ctx.catalog.relations[oid].label for oid in sorted(found.written) if oid in ctx.catalog.relations]
+    names = [
+        ctx.catalog.relations[oid].label for oid in sorted(found.written) if oid in ctx.catalog.relations
+    ]
     if names:
         node = raw.body.get("relation")
         subject = ctx.relation_resources(relation(node))[0] if node else Resource("database", "*")

@@ -107,6 +107,9 @@ def follow(ctx: Context, draft: Draft, facts: Facts, bodies: Iterable[tuple[str,
     if found.hazards and found.types and reach(ctx.catalog, types=found.types).hazards:
         draft.more["early"] = True
     messages(draft, found.calls)
+    if not facts.writes and any(ROWS[name].at_once for name in found.calls):
+        # What writes rows besides has an intent.
+        draft.more["at_once"] = True
 
 
 def messages(draft: Draft, names: frozenset[str]) -> None:

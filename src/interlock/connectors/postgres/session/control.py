@@ -264,6 +264,11 @@ async def _second_phase(worker: "Worker", info: StatementInfo) -> bool:
         worker.channel.gate.refused(worker.channel.principal, info.operations, decision)
         worker.fail(answer.refusal(decision))
         return False
+    if info.control is not None and info.control.kind == "commit_prepared":
+        stop = await worker.channel.gate.stopped(worker.channel.principal, info.operations)
+        if stop is not None:
+            worker.fail(answer.refused(stop, worker.channel.gate.link))
+            return False
     return await _forward(worker, info)
 
 

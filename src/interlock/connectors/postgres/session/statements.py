@@ -69,6 +69,12 @@ async def _each(worker: "Worker", items: Sequence[Item], *, end: bool, alone: bo
                     return False
                 _refuse(worker, item)
                 return await _abandon_implicit(worker)
+            if item.info is not None and item.info.at_once:
+                if batch and not await send(worker, batch):
+                    return await _abandon_implicit(worker)
+                batch = []
+                if not await may_run(worker, item.info):
+                    return await _abandon_implicit(worker)
             batch.append(item)
             last = end and place == len(items) - 1
             if (item.info is not None and item.info.copy == "in") or last:
@@ -114,6 +120,14 @@ def _allowed(worker: "Worker", item: Item) -> bool:
         return True
     decision = worker.channel.gate.check(worker.channel.principal, operations_of(item.info))
     return not isinstance(decision, Forbid)
+
+
+async def may_run(worker: "Worker", info: StatementInfo) -> bool:
+    """Whether nothing stops what is done as soon as it runs, and that no commit decides about."""
+    stop = await worker.channel.gate.stopped(worker.channel.principal, operations_of(info))
+    if stop is not None:
+        worker.reject(answer.refused(stop, worker.channel.gate.link))
+    return stop is None
 
 
 def _refuse(worker: "Worker", item: Item) -> None:

@@ -59,8 +59,8 @@ class AppliedUnit:
         self._unit: GatedUnit | Decided | None = None
 
     async def preview(self) -> Preview:
-        """Connect with the recorded settings, run the statements, measure. What no rollback undoes is not run yet. Raises Rejected,
-        Unavailable."""
+        """Connect with the recorded settings, run the statements, measure. What no rollback undoes runs in `execute` alone. Raises
+        Rejected, Unavailable."""
         record = self._record
         try:
             self._upstream = await self._server.connect(record.agent, record.settings)
@@ -71,7 +71,8 @@ class AppliedUnit:
         worker = Worker(channel)
         channel.exchange = Exchange(self._upstream.write, worker.sink, lambda kind, raw: None)
         self._upstream.set_receiver(channel.exchange.received, channel.exchange.lost)
-        if (item := replay.alone(worker, record.statements)) is not None:
+        item = await replay.alone(worker, record.statements)
+        if item is not None:
             self._unit = outside.first_decided(worker, item)
             return await self._unit.preview()
         old = Transaction(
@@ -84,7 +85,7 @@ class AppliedUnit:
         return await self._unit.preview()
 
     async def execute(self) -> Settled:
-        """COMMIT."""
+        """COMMIT, or run what no rollback undoes."""
         assert self._unit is not None
         settled = await self._unit.execute()
         if self._unit.catalogs_changed:

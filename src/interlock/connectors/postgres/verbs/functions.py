@@ -56,7 +56,7 @@ _FAMILIES: tuple[tuple[FunctionRule, str], ...] = (
     (FunctionRule(_READ, "reads a large object"), "lo_get"),
     # -- undone by a rollback, or harmless when it is not
     (
-        FunctionRule(_UNDONE, "takes the next number of a sequence", Action.UPDATE, "sequence"),
+        FunctionRule(_UNDONE, "takes the next number of a sequence", Action.UPDATE, "sequence", at_once=True),
         "nextval",
     ),
     (
@@ -77,7 +77,9 @@ _FAMILIES: tuple[tuple[FunctionRule, str], ...] = (
         "pg_notify",
     ),
     (
-        FunctionRule(_UNDONE, "takes or gives an advisory lock", Action.UPDATE, "advisory_lock"),
+        FunctionRule(
+            _UNDONE, "takes or gives an advisory lock", Action.UPDATE, "advisory_lock", at_once=True
+        ),
         """pg_advisory_lock pg_advisory_lock_shared pg_advisory_unlock pg_advisory_unlock_all pg_advisory_unlock_shared
         pg_advisory_xact_lock pg_advisory_xact_lock_shared pg_try_advisory_lock pg_try_advisory_lock_shared
         pg_try_advisory_xact_lock pg_try_advisory_xact_lock_shared""",

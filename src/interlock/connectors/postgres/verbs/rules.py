@@ -110,6 +110,8 @@ class FunctionRule:
     resource: str = ""
     change: ChangeKind | None = None
     """The effect that measuring does not show, when there is one."""
+    at_once: bool = False
+    """Whether it is done as soon as it runs, for everybody and for good, though it is too small to be an effect."""
 
 
 def words(text: str) -> frozenset[str]:

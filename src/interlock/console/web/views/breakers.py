@@ -132,10 +132,10 @@ async def shown(visit: Visit) -> Answer:
             "row": about.row,
             "told": [_told(trip) for trip in about.trips],
             "counters": _counters(about.spent.uses),
-            "closed_by": said.who_closes(scope),
+            "closed_by": said.who_closes(scope, admins=about.admins),
             "owners": about.owners,
             "own": visit.person in about.owners,
-            "governed": visit.runtime.mode != "try-out",
+            "proposes": about.admins,
         },
     )
 

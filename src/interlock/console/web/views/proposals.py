@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from interlock.console.problems import Refusal
-from interlock.console.web import changes, insight
+from interlock.console.web import changes
+from interlock.console.web.views import insight
 from interlock.console.web.visit import Answer, GoTo, Html, Visit
 from interlock.model.base import Value
 from interlock.model.change import Change, ChangeFilter, Listing

@@ -42,6 +42,10 @@ async def perform(worker: "Worker", item: Item, *, alone: bool) -> bool:
         worker.channel.gate.refused(worker.channel.principal, info.operations, decision)
         worker.fail(answer.refusal(decision))
         return False
+    stop = await worker.channel.gate.stopped(worker.channel.principal, info.operations)
+    if stop is not None:
+        worker.fail(answer.refused(stop, worker.channel.gate.link))
+        return False
     error = await _run(worker, item)
     if error is not None:
         failing.failed(worker, [info], error.sqlstate)

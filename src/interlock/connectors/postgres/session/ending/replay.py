@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from interlock.connectors.postgres import answer
 from interlock.connectors.postgres.classify import StatementInfo, Way
 from interlock.connectors.postgres.codec import build, encode
 from interlock.connectors.postgres.codec import frontend as f
@@ -76,18 +77,33 @@ def lasting(info: StatementInfo) -> bool:
     return bool(info.escapes) or info.way in (Way.IMMEDIATE, Way.OUTSIDE, Way.REFUSED)
 
 
-def alone(worker: "Worker", statements: Sequence[Asked]) -> Item | None:
-    """The one statement of a record that is decided before it runs; None when it can be tried, and rolled back. Raises Rejected
-    when only the agent can send it (its parameters are bound on a connection of its own)."""
+async def alone(worker: "Worker", statements: Sequence[Asked]) -> Item | None:
+    """The one statement of a record that is decided before it runs, prepared again if it has parameters; None when it can be tried,
+    and rolled back. Raises Rejected when only the agent can send it."""
     if len(statements) != 1:
         return None
     (asked,) = statements
     infos = worker.channel.classify(asked.sql)
     if len(infos) != 1 or not lasting(infos[0]) or infos[0].way is Way.REFUSED:
         return None
-    if asked.extended:
-        raise Rejected("it has parameters, and no rollback undoes it: let the agent send it again")
-    return _simple(infos[0], asked)
+    if not asked.extended:
+        return _simple(infos[0], asked)
+    if infos[0].early:
+        raise Rejected("it would run already when it is prepared: its agent must send it again")
+    return await _prepared_again(worker, infos[0], asked)
+
+
+async def _prepared_again(worker: "Worker", info: StatementInfo, asked: Asked) -> Item:
+    _, parse, _, item, _ = _extended(info, asked, ())
+    batch = worker.channel.exchange.batch()
+    batch.client(parse.kind, parse.raw)
+    batch.sync()
+    worker.hold_rows(True)
+    failed = await worker.channel.exchange.run(batch)
+    worker.hold_rows(False)
+    if failed is not None:
+        raise Rejected(f"the statement cannot be prepared again (SQLSTATE {failed.sqlstate})")
+    return item
 
 
 def _code(error: bytes) -> str:
@@ -107,7 +123,7 @@ async def _statement(worker: "Worker", asked: Asked, formats: tuple[int, ...]) -
         return await control.perform(worker, info)
     if lasting(info):
         # It was not so when it was approved, or does not stand alone: nothing of it may run before its intent is recorded.
-        worker.fail(build.error_response("ERROR", "0A000", "no rollback would undo it"))
+        worker.fail(answer.forbidden("it may have an effect that a rollback does not undo"))
         return False
     if info.copy == "in":
         worker.fail(build.error_response("ERROR", "0A000", "the rows of COPY FROM STDIN are not kept"))

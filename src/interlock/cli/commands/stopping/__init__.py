@@ -1,0 +1,1 @@
+"""Freezes, breakers and the kill switch."""

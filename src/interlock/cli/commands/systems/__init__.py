@@ -1,0 +1,1 @@
+"""Targets: setting them up, protecting their tables, their trash and their health."""

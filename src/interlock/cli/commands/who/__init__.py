@@ -1,0 +1,1 @@
+"""People, agents and their rights, and who may change them."""

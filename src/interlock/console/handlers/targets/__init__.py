@@ -1,0 +1,1 @@
+"""What is done on targets: protecting tables, and their trash."""
