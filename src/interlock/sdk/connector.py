@@ -54,12 +54,11 @@ class Work(Value, frozen=True):
 
 
 class Preview(Value, frozen=True):
-    """The reply to a preview: effects and the before-image. `undo` are parts of at most 4 MiB each in the connector's own
-    encoding, empty when nothing can be undone. `marker` is what `Live.settle` needs to learn the outcome after a crash;
-    `partly` in the marker of a revert says that it leaves something as it is. `conflicts` are rows that others touched
-    since (of a forced revert). `sample` is what people may be shown of it, when the before-image does not tell
-    (`Samples`). `facts` are what breakers are told beside the effects. `certain` tells that what was found holds until the
-    work is executed: only then is work that changes nothing executed without an intent (P1)."""
+    """The reply to a preview: effects and the before-image. `undo` are parts of at most 4 MiB each in the connector's own encoding,
+    empty when nothing can be undone. `marker` is what `Live.settle` needs to learn the outcome after a crash; `partly` in that of a
+    revert says that it leaves something as it is. `conflicts` are rows that others touched since (of a forced revert). `sample` is
+    what people may be shown of it when the before-image does not tell (`Samples`); `facts` are for breakers. `certain` tells that
+    what was found holds until the work is executed: only then is work that changes nothing executed without an intent (P1)."""
 
     measurement: Measurement
     undo: tuple[bytes, ...] = ()
@@ -161,8 +160,7 @@ class Gate(Protocol):
         """As long as this is the same object, `check` answers the same question alike: its answers may be remembered with it."""
 
     def check(self, principal: Principal, operations: Sequence[Operation]) -> Decision:
-        """Decide with what is known before any effect. Synchronous, cached. Forbid must be obeyed; Hold and Rehearse wait for
-        the effects."""
+        """Decide before any effect. Synchronous, cached. Forbid must be obeyed; Hold and Rehearse wait for the effects."""
 
     async def stopped(self, principal: Principal, operations: Sequence[Operation]) -> Refused | None:
         """What refuses (and is recorded) what is done as soon as it runs, unmeasured; None when it may. Raises nothing."""
