@@ -107,8 +107,7 @@ def _decide(work: Work, target: Target, asked: Change | None) -> Steps[Verdict]:
         return Stop(Refused("unavailable", why, retry=True), note=True)
     preview = yield from ask(c.RunPreview())
     measurement = preview.measurement
-    free = preview.certain and questions.nothing_happens(work, measurement)
-    if isinstance(first.decision, Permit) and asked is None and free:
+    if isinstance(first.decision, Permit) and asked is None and questions.nothing_happens(work, measurement):
         return (yield from _unless_stopped(work, target, measurement))
     # 3. With the effects and all rules.
     second = yield from _decide_effects(work, target, measurement, EvidenceHeld())

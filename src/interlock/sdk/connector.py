@@ -57,8 +57,7 @@ class Preview(Value, frozen=True):
     """The reply to a preview: effects and the before-image. `undo` are parts of at most 4 MiB each in the connector's own encoding,
     empty when nothing can be undone. `marker` is what `Live.settle` needs to learn the outcome after a crash; `partly` in that of a
     revert says that it leaves something as it is. `conflicts` are rows that others touched since (of a forced revert). `sample` is
-    what people may be shown of it when the before-image does not tell (`Samples`); `facts` are for breakers. `certain` tells that
-    what was found holds until the work is executed: only then is work that changes nothing executed without an intent (P1)."""
+    what people may be shown of it when the before-image does not tell (`Samples`); `facts` are for breakers."""
 
     measurement: Measurement
     undo: tuple[bytes, ...] = ()
@@ -66,7 +65,6 @@ class Preview(Value, frozen=True):
     conflicts: tuple[RowConflict, ...] = ()
     sample: Sample | None = None
     facts: Facts = Facts()
-    certain: bool = True
 
 
 class Cause(enum.Enum):

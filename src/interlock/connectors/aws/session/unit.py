@@ -29,7 +29,6 @@ from interlock.model.base import canonical
 from interlock.model.change import Measurement
 from interlock.model.effect import Effect
 from interlock.model.errors import Forbidden, Rejected, Unavailable
-from interlock.model.operation import Action
 from interlock.model.signal import Facts
 from interlock.sdk.connector import Cause, Preview, Settled
 
@@ -131,10 +130,7 @@ class CallUnit:
         parts = judged.pack_plans(plans)
         undoable = any(plan.kind != "none" for plan in plans)
         marker = judged.marker(self.pieces[0].what.call.region, self._nonces.unit, plans)
-        # There may be by then what was not there when it was asked for.
-        reads = all(operation.action is Action.READ for p in self.pieces for operation in p.what.operations)
-        shown = sampled(self.pieces)
-        return Preview(measurement, parts if undoable else (), marker, sample=shown, certain=reads)
+        return Preview(measurement, parts if undoable else (), marker, sample=sampled(self.pieces))
 
     async def execute(self) -> Settled:
         """Make the copies, then the calls, in order. What one of them says ends the unit when it is no success."""
