@@ -68,7 +68,7 @@ def _measure(
     machine: dict[str, str],
     console: Console,
 ) -> Iterator[Table]:
-    from interlock.testing.pg_install import find_bindir
+    from interlock.testing.peers.pg_install import find_bindir
 
     machine.update(describe(find_bindir(version) / "postgres", find_pooler()))
     machine["disk"] = f"{fsyncs_per_second(folder, min(2, effort.seconds)):,.0f} fsyncs of 4 KiB a second"

@@ -9,7 +9,7 @@ from bench.gateway import AGENT, TARGET, Gateway, running
 from bench.measure import DIRECT, GATEWAY, Goal, Row, Table
 from bench.turns import Relay, relay
 from bench.ways import DATABASE, OBSERVER, ROLE, Place, Way
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 _WRITES = 50
 _UPDATE = "UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = %s"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from interlock.testing.pg import HOST, PgDatabase
+from interlock.testing.peers.pg import HOST, PgDatabase
 
 AGENT, TARGET = "bencher", "bench"
 _START_S = 60.0

@@ -9,7 +9,7 @@ import psutil
 from bench.gateway import AGENT, TARGET, running
 from bench.measure import GATEWAY, POOLER, Effort, Row, Table
 from bench.ways import DATABASE, OBSERVER, ROLE, Place, Way, find_pooler, pooling
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 
 def idle(place: Place, effort: Effort, folder: Path) -> Table:

@@ -10,7 +10,7 @@ import psycopg
 from bench.gateway import AGENT, TARGET, Gateway, running
 from bench.measure import GATEWAY, Effort, Goal, Row, Table
 from bench.ways import DATABASE, OBSERVER, ROLE, Place, Way
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 _MOST_GROWTH = 0.1
 _SESSION = 500

@@ -9,7 +9,7 @@ from bench.gateway import AGENT, TARGET, running
 from bench.measure import DIRECT, GATEWAY, POOLER, Effort, Goal, Row, Table, interleaved
 from bench.turns import relay
 from bench.ways import DATABASE, OBSERVER, ROLE, Place, Way
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 _DELAY_S = 0.001
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from interlock.testing.pg import HOST
+from interlock.testing.peers.pg import HOST
 
 
 class Relay:

@@ -15,8 +15,8 @@ import psycopg
 
 from bench.gateway import AGENT, TARGET, Gateway, running
 from bench.measure import DIRECT, GATEWAY, POOLER
-from interlock.testing.pg import HOST, PgCluster
-from interlock.testing.pg_install import server_user
+from interlock.testing.peers.pg import HOST, PgCluster
+from interlock.testing.peers.pg_install import server_user
 
 ROLE, OBSERVER, DATABASE = "bench_agent", "bench_observer", "bench"
 _POOLER_INI = """\

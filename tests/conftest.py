@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from interlock.testing.pg import PgCluster, PgDatabase
-from interlock.testing.pg_install import PgUnavailable, find_bindir
+from interlock.testing.peers.pg import PgCluster, PgDatabase
+from interlock.testing.peers.pg_install import PgUnavailable, find_bindir
 
 MakeCluster = Callable[..., PgCluster]
 

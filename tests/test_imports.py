@@ -152,12 +152,12 @@ def test_allowed_imports_pass(tmp_path: Path) -> None:
         ("wire/a.py", "import secrets", "Below runtime there is no I/O, no clock and no chance"),
         ("connectors/aws/preview.py", "import socket", "Only a connector's upstream does its I/O"),
         ("cli/a.py", "import interlock.testing", "Only the demo imports what is for tests"),
-        ("runtime/a.py", "import interlock.testing.pg", "Only the demo imports what is for tests"),
+        ("runtime/a.py", "import interlock.testing.peers.pg", "Only the demo imports what is for tests"),
     ],
 )
 def test_contract_is_broken_by(tmp_path: Path, name: str, line: str, broken: str) -> None:
     (tmp_path / "src/interlock/connectors/postgres").mkdir(parents=True)
-    package(tmp_path, {"testing/pg.py": "", "connectors/postgres/verbs.py": "", name: line})
+    package(tmp_path, {"testing/peers/pg.py": "", "connectors/postgres/verbs.py": "", name: line})
     status, said = lint(tmp_path)
     assert status == 1, said
     assert re.search(rf"{re.escape(broken)}.* BROKEN", said), said

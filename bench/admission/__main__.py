@@ -18,8 +18,8 @@ from bench.admission.filling import filler, grow
 from bench.admission.intents import Bench
 from bench.admission.plans import Plan, plans
 from bench.measure import DIRECT, GATEWAY, Goal, Row, Table, percentile, verdict
-from interlock.testing.pg import PgCluster
-from interlock.testing.pg_install import find_bindir
+from interlock.testing.peers.pg import PgCluster
+from interlock.testing.peers.pg_install import find_bindir
 
 STORES = ("sqlite", "postgres")
 SIZES = (100_000, 1_000_000, 10_000_000)

@@ -14,7 +14,7 @@ import psycopg
 
 from interlock.ledger.merkle import Frontier
 from interlock.model import ids
-from interlock.runtime.stores.schema import PG_SCHEMA
+from interlock.runtime.stores.shape.schema import PG_SCHEMA
 
 Execute = Callable[[str, Sequence[Any]], Sequence[Any]]
 TABLES = ("changes", "ledger_entries", "ledger_changes", "ledger_nodes", "payload_keys", "payloads", "spent")

@@ -1,4 +1,4 @@
-"""The transaction of an intent: the everyday code (`pipeline.intents`) in a real store, and the same without admission."""
+"""The transaction of an intent: the everyday code (`pipeline.recorded.intents`) in a real store, and the same without admission."""
 
 import asyncio
 import itertools
@@ -22,8 +22,8 @@ from interlock.model.effect import ChangeKind, Effect, Unit
 from interlock.model.operation import Action, Operation, Resource
 from interlock.model.people import Agent, AgentCredential, Grant
 from interlock.pipeline import commands as c
-from interlock.pipeline.intents import intend
-from interlock.pipeline.terms import Terms
+from interlock.pipeline.recorded.intents import intend
+from interlock.pipeline.recorded.terms import Terms
 from interlock.runtime.crypto import MasterKey
 from interlock.runtime.stores import SqlStore, open_store
 from interlock.sdk.connector import Preview, Principal, Refused, Work

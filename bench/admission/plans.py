@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import event, text
 
 from bench.admission.intents import TARGET, Bench
-from interlock.runtime.stores.engine import connect
+from interlock.runtime.stores.commits.engine import connect
 from interlock.sdk.ports import ReadTx
 
 _LARGE = ("changes", "ledger_entries", "ledger_changes", "ledger_nodes", "payload_keys", "payloads", "spent")

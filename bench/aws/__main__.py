@@ -19,7 +19,7 @@ from bench.aws.moving import moving
 from bench.aws.reading import reads
 from bench.aws.ways import backend, find_proxy, ways
 from bench.measure import Table, verdict
-from interlock.testing.moto import MotoServer
+from interlock.testing.peers.moto import MotoServer
 
 PARTS = ("index", "reads", "moto", "large", "holding")
 

@@ -14,10 +14,10 @@ from bench.aws.counting import Counting
 from bench.aws.effort import Effort
 from bench.measure import Row, Table
 from interlock.model.change import ChangeState
-from interlock.runtime import directory
+from interlock.runtime.rules import directory
 from interlock.sdk.connector import Permitted
 from interlock.testing import served
-from interlock.testing.moto import AwsGateway, MotoServer
+from interlock.testing.peers.moto import AwsGateway, MotoServer
 
 _PATIENCE_S = 900.0
 """Seconds for one call: a thousand objects are some thousand questions, and moto answers one after the other."""

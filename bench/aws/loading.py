@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.aws.effort import Effort
 from bench.measure import Goal, Row, Table
 from interlock.connectors.aws.upstream import routing_index
-from interlock.testing.moto import CACHE
+from interlock.testing.peers.moto import CACHE
 
 _PROBE = """
 import sys, time

@@ -16,8 +16,8 @@ import psutil
 
 from bench.measure import DIRECT, GATEWAY, PROXY
 from interlock.testing.gateway import Gateway
-from interlock.testing.moto import AwsGateway
-from interlock.testing.process import GatewayProcess
+from interlock.testing.peers.moto import AwsGateway
+from interlock.testing.peers.process import GatewayProcess
 
 HOST = "127.0.0.1"
 _OWN = Path(".cache") / "mitmproxy" / "bin" / "mitmdump"

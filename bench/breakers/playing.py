@@ -18,12 +18,12 @@ from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import Change, Verdict
 from interlock.model.errors import Unavailable
 from interlock.model.signal import Facts, Track, Trip
-from interlock.runtime.gate import TargetGate
-from interlock.runtime.policies import Policies
+from interlock.runtime.rules.policies import Policies
+from interlock.runtime.targets.gate import TargetGate
 from interlock.sdk.connector import Answer, Held, Permitted, Principal, Refused
 from interlock.testing.installation import QUORUMS, Installation
 from interlock.testing.scripted import Script, ScriptedUnit, scripted
-from interlock.testing.store import FakeReadTx, FakeStore, FakeTx
+from interlock.testing.stores.enforcing import FakeReadTx, FakeStore, FakeTx
 
 T = TypeVar("T")
 QUORUM = "two-sre"

@@ -24,11 +24,11 @@ from bench.console.recording import recording
 from bench.console.served import configured, serving
 from bench.console.streams import streams
 from bench.measure import Table, verdict
-from interlock.runtime.config import load
+from interlock.runtime.config.document import load
 from interlock.runtime.opening import open_configured
-from interlock.runtime.stores.schema import PG_SCHEMA
-from interlock.testing.pg import PgCluster
-from interlock.testing.pg_install import find_bindir
+from interlock.runtime.stores.shape.schema import PG_SCHEMA
+from interlock.testing.peers.pg import PgCluster
+from interlock.testing.peers.pg_install import find_bindir
 
 PARTS = ("recording", "sqlite", "postgres")
 

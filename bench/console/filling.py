@@ -15,8 +15,8 @@ from interlock.model.change import Change, ChangeState, Measurement
 from interlock.model.decision import Decision, Forbid, Hold, Permit
 from interlock.model.effect import ChangeKind, Effect, Unit
 from interlock.model.operation import Action, Operation, Resource
-from interlock.runtime.stores.schema import PG_SCHEMA, changes
-from interlock.runtime.stores.writing import change_row
+from interlock.runtime.stores.rows.writing import change_row
+from interlock.runtime.stores.shape.schema import PG_SCHEMA, changes
 
 DAY = timedelta(days=1)
 AGENTS = [f"agent-{number:02d}" for number in range(40)]

@@ -18,9 +18,9 @@ from interlock.model.base import Json
 from interlock.model.change import Change, ChangeState
 from interlock.runtime.crypto import MasterKey
 from interlock.runtime.stores import SqlStore, open_store
-from interlock.runtime.stores.schema import PG_SCHEMA
+from interlock.runtime.stores.shape.schema import PG_SCHEMA
 from interlock.sdk.ports import Tx
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 _INDEXES = ("agent", "target", "environment", "action")
 _BODY: dict[str, Json] = {"change": "CHG-7K3F9Q2M", "agent": "bencher", "content": "0" * 64}

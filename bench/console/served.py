@@ -12,10 +12,10 @@ from typing import Any
 from interlock.console.access import COOKIE
 from interlock.console.app import create_app
 from interlock.model.people import Person
-from interlock.runtime.config import load
+from interlock.runtime.config.document import load
 from interlock.runtime.opening import open_configured
 from interlock.runtime.runtime import Runtime
-from interlock.runtime.service.entrance import Session, put_session
+from interlock.runtime.service.people.entrance import Session, put_session
 from interlock.sdk.ports import Tx
 from interlock.testing.signing import public_key_of
 from interlock.testing.toy import ToyConnector

@@ -14,7 +14,7 @@ from bench.measure import Table
 
 from interlock.model.change import ACTIVITY_SLICE, ChangeFilter
 from interlock.model.operation import Action
-from interlock.runtime.config import load
+from interlock.runtime.config.document import load
 from interlock.runtime.opening import open_configured
 from interlock.sdk.ports import ReadTx
 

@@ -8,7 +8,7 @@ from interlock.model.change import Measurement
 from interlock.model.conflict import ConflictKind, RowConflict
 from interlock.model.effect import ChangeKind, Effect, Unit
 from interlock.model.operation import Resource
-from interlock.runtime.service.reverting import RevertPlan
+from interlock.runtime.service.deciding.reverting import RevertPlan
 
 CONFLICTS = (
     RowConflict("public.t", "id = 7", ConflictKind.MODIFIED, ("name",)),

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from interlock.cli import review
 from interlock.console.schemas import ToSign
-from interlock.control import approval
+from interlock.control.deciding import approval
 from interlock.model.change import Change, ChangeState, Measurement, Statement, Verdict
 from interlock.model.decision import Hold
 from interlock.model.effect import ChangeKind, Effect, Unit

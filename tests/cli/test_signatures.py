@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from interlock.cli.signatures import SignatureCheck
-from interlock.control import approval as approvals
+from interlock.control.deciding import approval as approvals
 from interlock.model.base import to_json
 from interlock.model.change import Change, ChangeState, Measurement, Statement, Verdict
 from interlock.model.decision import Hold
-from interlock.pipeline import bodies
+from interlock.pipeline.recorded import bodies
 from interlock.testing.signing import key_of, public_key_of, signed, speak, wish
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)

@@ -15,14 +15,14 @@ from interlock.model.budget import Amounts, Spending
 from interlock.model.change import ChangeFilter, ChangeState
 from interlock.model.message import Event, Message
 from interlock.model.signal import Mark, Signal, Trip
-from interlock.pipeline.trips import open_by_itself
+from interlock.pipeline.recorded.trips import open_by_itself
 from interlock.runtime import log
-from interlock.runtime.config import load
+from interlock.runtime.config.document import load
 from interlock.runtime.opening import open_configured
 from interlock.runtime.serve import Server
 from interlock.sdk.connector import Answer, Listener, Permitted
 from interlock.sdk.ports import Tx
-from interlock.testing.store_signals import behaved_well
+from interlock.testing.stores.signals import behaved_well
 from interlock.testing.toy import ToyConnector, ToyTarget, work_of
 
 ROWS = {f"row/{n:04d}": "old" for n in range(300)}

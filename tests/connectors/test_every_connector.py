@@ -3,7 +3,7 @@
 import pytest
 
 from interlock.model.errors import Misconfigured
-from interlock.runtime.connectors import load
+from interlock.runtime.targets.connectors import load
 from interlock.testing import suite
 
 

@@ -22,16 +22,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from interlock.console import httpsig
 from interlock.console.access import COOKIE
 from interlock.console.app import Door, create_app, doors
-from interlock.control import approval as approvals
-from interlock.control.passkey import Site, from_base64url
+from interlock.control.deciding import approval as approvals
+from interlock.control.deciding.passkey import Site, from_base64url
 from interlock.model.change import Change, Statement
 from interlock.model.operation import Action
-from interlock.runtime.config import load
-from interlock.runtime.http import with_uid
+from interlock.runtime.config.document import load
 from interlock.runtime.opening import open_configured
 from interlock.runtime.runtime import Runtime
 from interlock.runtime.serve import Server
-from interlock.runtime.service.enrolment import Enrolment
+from interlock.runtime.service.people.enrolment import Enrolment
+from interlock.runtime.serving.http import with_uid
 from interlock.sdk.connector import Answer, Held, Listener, Permitted
 from interlock.testing.passkey import SoftPasskey
 from interlock.testing.signing import key_of, public_key_of

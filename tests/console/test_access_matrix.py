@@ -20,13 +20,13 @@ from tests.console.conftest import ROWS as ROWS_OF_THE_TARGET
 
 from interlock.console.operations import Access
 from interlock.console.routes import OPERATIONS
-from interlock.control.passkey import to_base64url
+from interlock.control.deciding.passkey import to_base64url
 from interlock.model.base import Value
 from interlock.model.change import ChangeState
 from interlock.model.message import Event, Message, MessageState
 from interlock.model.proposal import LinkLogin
 from interlock.runtime.core import Budgets
-from interlock.runtime.service.insight import Insight
+from interlock.runtime.service.deciding.insight import Insight
 from interlock.sdk.connector import Held, Permitted
 from interlock.testing.signing import key_of, public_key_of
 

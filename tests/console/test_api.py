@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from tests.console.conftest import FEW, MANY, URL, Api, client, sign
 
-from interlock.control import approval as approvals
+from interlock.control.deciding import approval as approvals
 from interlock.ledger import note, tiles
 from interlock.ledger.proof import parse_proof, verify_proof
 from interlock.ledger.verify import PAYLOADS_PATH, verify_export

@@ -9,7 +9,7 @@ from tests.console.visitors import Visitor, main_of, visitor
 
 from interlock.model.breaker import BreakerState
 from interlock.testing.passkey import SoftPasskey
-from interlock.testing.store_signals import behaved_well
+from interlock.testing.stores.signals import behaved_well
 
 pytestmark = pytest.mark.anyio
 

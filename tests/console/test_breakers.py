@@ -15,11 +15,11 @@ from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.budget import Amounts, Spending
 from interlock.model.change import ChangeFilter
 from interlock.model.signal import Mark, Signal, Trip
-from interlock.pipeline import trips
+from interlock.pipeline.recorded import trips
 from interlock.sdk.connector import Refused
 from interlock.sdk.ports import Tx
 from interlock.testing.signing import public_key_of
-from interlock.testing.store_signals import behaved_well
+from interlock.testing.stores.signals import behaved_well
 from interlock.testing.toy import Statement, work_of
 
 pytestmark = pytest.mark.anyio

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from tests.console.conftest import ORIGIN, Api, enrol, enrolled, logged_in, site_of
 
-from interlock.control.passkey import Site, from_base64url, to_base64url
+from interlock.control.deciding.passkey import Site, from_base64url, to_base64url
 from interlock.model.errors import NotFound, Rejected
 from interlock.model.people import TicketKind
-from interlock.runtime.service import enrolment, entrance
+from interlock.runtime.service.people import enrolment, entrance
 from interlock.testing.passkey import PRESENT, SoftPasskey
 
 pytestmark = pytest.mark.anyio

@@ -10,8 +10,8 @@ import pytest
 from tests.console.conftest import URL, Served, bearer
 
 from interlock.console.app import MAX_BODY, MAX_TARGET
-from interlock.runtime import http_protocol
-from interlock.runtime.http_protocol import LARGEST_HEAD
+from interlock.runtime.serving import http_protocol
+from interlock.runtime.serving.http_protocol import LARGEST_HEAD
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ from tests.console.conftest import MANY, Api, bearer, enrolled, logged_in
 
 from interlock.ledger.proof import parse_proof, verify_proof
 from interlock.model.change import Change, ChangeState
-from interlock.runtime.service.insight import Insight
+from interlock.runtime.service.deciding.insight import Insight
 
 pytestmark = pytest.mark.anyio
 SECRET = "planted-value-of-a-row"

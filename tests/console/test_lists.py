@@ -14,7 +14,7 @@ from interlock.console.access import COOKIE
 from interlock.console.web import events
 from interlock.model.errors import Unavailable
 from interlock.model.people import TicketKind
-from interlock.runtime.stores import listing
+from interlock.runtime.stores.rows import listing
 
 pytestmark = pytest.mark.anyio
 

@@ -17,10 +17,10 @@ from interlock.console.openapi import document
 from interlock.console.operations import Access
 from interlock.console.problems import CODES
 from interlock.console.routes import OPERATIONS
-from interlock.control.passkey import to_base64url
+from interlock.control.deciding.passkey import to_base64url
 from interlock.model.message import Event, Message, MessageState
 from interlock.model.proposal import LinkLogin
-from interlock.runtime.service.insight import Insight
+from interlock.runtime.service.deciding.insight import Insight
 from interlock.testing.signing import key_of, public_key_of
 
 pytestmark = pytest.mark.anyio

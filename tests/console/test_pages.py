@@ -11,12 +11,12 @@ from tests.console.visitors import Visitor, main_of, visitor
 from tests.runtime.health.health_kit import run_check_in
 
 from interlock.console.web import words
-from interlock.control import shown
 from interlock.control.breaker import agent_in
+from interlock.control.deciding import shown
 from interlock.model.change import ChangeState
 from interlock.model.operation import Action
 from interlock.model.people import Grant
-from interlock.runtime.service import simulation
+from interlock.runtime.service.deciding import simulation
 from interlock.sdk.connector import Finding
 from interlock.testing.passkey import SoftPasskey
 from interlock.testing.signing import public_key_of

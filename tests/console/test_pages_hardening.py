@@ -14,9 +14,9 @@ from interlock.console.access import COOKIE
 from interlock.console.web.entering import own_path
 from interlock.console.web.frame import MAX_FORM
 from interlock.console.web.pages import PAGES
-from interlock.control.passkey import from_base64url
+from interlock.control.deciding.passkey import from_base64url
 from interlock.model.people import Ticket, TicketKind
-from interlock.runtime.service.entrance import IDLE, LASTS, Session, digest_of
+from interlock.runtime.service.people.entrance import IDLE, LASTS, Session, digest_of
 from interlock.sdk.ports import Tx
 
 pytestmark = pytest.mark.anyio

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from tests.console.conftest import Api, enrolled, logged_in, site_of
 
-from interlock.control import shown
-from interlock.control.passkey import Site, to_base64url
+from interlock.control.deciding import shown
+from interlock.control.deciding.passkey import Site, to_base64url
 from interlock.model.change import Assertion, Change, ChangeState, Statement, Verdict
 from interlock.model.errors import Conflict, Rejected
 from interlock.testing.passkey import PRESENT, SoftPasskey

@@ -14,9 +14,9 @@ from tests.console.conftest import CONFIG, MANY, Api, enrolled, logged_in
 from tests.console.visitors import Visitor, main_of, visitor
 
 from interlock.cli.signatures import SignatureCheck
-from interlock.control import shown
-from interlock.control.approval import rfc3339
-from interlock.control.passkey import from_base64url, to_base64url
+from interlock.control.deciding import shown
+from interlock.control.deciding.approval import rfc3339
+from interlock.control.deciding.passkey import from_base64url, to_base64url
 from interlock.model.change import Assertion, ChangeState, Statement
 from interlock.model.errors import NotFound, Rejected
 from interlock.model.operation import Action

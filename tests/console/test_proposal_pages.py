@@ -11,8 +11,8 @@ from tests.console.visitors import Visitor, main_of, visitor
 from interlock.model.change import Change, ChangeState, Verdict
 from interlock.model.errors import Rejected
 from interlock.model.proposal import Founder
-from interlock.pipeline.records import CONTENT
-from interlock.runtime.governance import Proposed
+from interlock.pipeline.recorded.records import CONTENT
+from interlock.runtime.rules.governance import Proposed
 from interlock.testing import signing
 from interlock.testing.passkey import SoftPasskey
 from interlock.testing.signing import public_key_of

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from interlock.control import approval as approvals
-from interlock.control.quorum import Tally, count
+from interlock.control.deciding import approval as approvals
+from interlock.control.deciding.quorum import Tally, count
 from interlock.model.change import Approval, Change, ChangeState, Measurement, Verdict
 from interlock.model.decision import Hold
 from interlock.model.effect import ChangeKind, Effect, Unit

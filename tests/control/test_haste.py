@@ -8,8 +8,8 @@ import pytest
 from tests.control.test_approval import AGENT, CHANGE, GRANT, NOW, ORIGIN, PEOPLE, QUORUM, said
 
 from interlock.control.change import shape
-from interlock.control.haste import Reviews, hasty, left
-from interlock.control.quorum import Tally, count
+from interlock.control.deciding.haste import Reviews, hasty, left
+from interlock.control.deciding.quorum import Tally, count
 from interlock.model.change import Change, Review
 from interlock.model.operation import Resource
 from interlock.model.people import Part, Quorum

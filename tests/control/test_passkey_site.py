@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock.control.passkey import Site, from_base64url, site_of, to_base64url
+from interlock.control.deciding.passkey import Site, from_base64url, site_of, to_base64url
 
 SITES = {
     "http://127.0.0.1:8470": Site("localhost", "http://localhost:8470"),

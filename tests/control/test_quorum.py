@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.control.test_approval import AGENT, CHANGE, GRANT, NOW, ORIGIN, said
 
-from interlock.control.quorum import PartTally, Tally, count, places
+from interlock.control.deciding.quorum import PartTally, Tally, count, places
 from interlock.model.change import Change, Measurement
 from interlock.model.effect import ChangeKind, Effect, Evidence, Unit
 from interlock.model.matching import Place, assign

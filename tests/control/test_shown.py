@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from interlock.control import approval, break_glass, shown
 from interlock.control.change import alike
+from interlock.control.deciding import approval, break_glass, shown
 from interlock.model.change import Change, ChangeState, Measurement, Statement, Verdict
 from interlock.model.decision import Hold
 from interlock.model.effect import ChangeKind, Effect, Evidence, Unit

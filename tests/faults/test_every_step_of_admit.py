@@ -12,12 +12,12 @@ from interlock.ledger.entry import Entry
 from interlock.model.change import Change, ChangeFilter, ChangeState
 from interlock.pipeline import commands as c
 from interlock.pipeline.admit import admit
+from interlock.runtime.background.tickers import Chores
 from interlock.runtime.drive import Drive
 from interlock.runtime.perform import Performer
-from interlock.runtime.tickers import Chores
 from interlock.sdk.connector import Answer, Held, Permitted, Principal, Refused
 from interlock.testing.installation import FEW, MANY, Installation
-from interlock.testing.store import FakeStore
+from interlock.testing.stores.enforcing import FakeStore
 from interlock.testing.toy import Statement, ToyFault, ToyUnit, work_of
 
 

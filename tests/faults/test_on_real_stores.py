@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from interlock.model.change import ChangeState, Verdict
+from interlock.runtime.background.tickers import Chores
 from interlock.runtime.crypto import MasterKey
-from interlock.runtime.governance import TryOut
-from interlock.runtime.service.changes import Changes
-from interlock.runtime.service.principals import Agents
-from interlock.runtime.service.switches import Switches
+from interlock.runtime.rules.governance import TryOut
+from interlock.runtime.service.deciding.changes import Changes
+from interlock.runtime.service.people.principals import Agents
+from interlock.runtime.service.stopping.switches import Switches
 from interlock.runtime.stores import SqlStore, open_store
-from interlock.runtime.tickers import Chores
 from interlock.sdk.connector import Answer, Held, Permitted, Refused
 from interlock.testing import signing
 from interlock.testing.installation import FEW, MANY, ROWS, Installation
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 from interlock.testing.toy import ToyTarget, work_of
 
 MASTER = MasterKey(bytes(range(32)))

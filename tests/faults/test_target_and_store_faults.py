@@ -14,13 +14,13 @@ from interlock.model.change import ChangeState
 from interlock.model.errors import Unavailable
 from interlock.model.people import Agent, AgentCredential, Grant
 from interlock.pipeline.commands import Conclude
-from interlock.pipeline.records import conclude
+from interlock.pipeline.recorded.records import conclude
+from interlock.runtime.background.tickers import Chores
 from interlock.runtime.core import YOUNG, beat
-from interlock.runtime.tickers import Chores
 from interlock.sdk.connector import Answer, Held, Permitted, Refused, Settled
 from interlock.sdk.ports import Tx
 from interlock.testing.installation import FEW, MANY, Installation
-from interlock.testing.store import Fault
+from interlock.testing.stores.enforcing import Fault
 from interlock.testing.toy import ToyFault, work_of
 
 S = ChangeState

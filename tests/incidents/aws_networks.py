@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.incidents.aws_things import Given, Maker
 
-from interlock.testing.moto import REGION, MotoServer
+from interlock.testing.peers.moto import REGION, MotoServer
 
 PARTS = ("ec2",)
 """Services in which what is created needs what is there."""

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from tests.incidents import aws_networks, aws_things
 
-from interlock.testing.moto import MotoServer
-from interlock.testing.production import CAPABILITIES, furnish, template
+from interlock.testing.peers.moto import MotoServer
+from interlock.testing.peers.production import CAPABILITIES, furnish, template
 
 _CALL = re.compile(r"^([a-z0-9-]+) ([A-Za-z0-9]+) (\{.*\})\s*(?://.*)?$")
 

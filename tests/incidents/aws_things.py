@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from interlock.testing.moto import ACCOUNT, REGION, MotoServer
+from interlock.testing.peers.moto import ACCOUNT, REGION, MotoServer
 
 Given = Mapping[str, Any]
 Maker = Callable[[MotoServer, Any, Given], Any]

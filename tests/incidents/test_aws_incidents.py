@@ -17,7 +17,7 @@ from botocore.parsers import ResponseParserError
 from tests.incidents.aws_scene import Asked, Scene, calls_of
 
 from interlock.model.change import ChangeState
-from interlock.testing.moto import AwsGateway, MotoServer
+from interlock.testing.peers.moto import AwsGateway, MotoServer
 
 OWN = [Path(__file__).with_name(name) for name in ("aws_incidents.jsonl", "found_aws.jsonl")]
 MISSING = re.compile("NotFound|NoSuch|DoesNotExist|Invalid|Validation|Malformed|Missing")

@@ -15,8 +15,8 @@ from interlock.model.change import Change, ChangeState
 from interlock.model.decision import Hold
 from interlock.model.effect import ChangeKind
 from interlock.sdk.connector import Permitted
-from interlock.testing.moto import AwsGateway, MotoServer
-from interlock.testing.production import (
+from interlock.testing.peers.moto import AwsGateway, MotoServer
+from interlock.testing.peers.production import (
     BUCKET,
     CAPABILITIES,
     QUEUE,

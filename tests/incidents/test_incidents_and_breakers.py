@@ -17,8 +17,8 @@ from tests.incidents.scene import scene_of
 from interlock.model.change import ChangeState
 from interlock.model.signal import Signal, TripFilter
 from interlock.testing.gateway import Gateway, prepare
-from interlock.testing.moto import AwsGateway, MotoServer
-from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.peers.moto import AwsGateway, MotoServer
+from interlock.testing.peers.pg import PgCluster, PgDatabase
 from interlock.testing.served import ServedGateway
 
 BREAKERS: dict[str, Any] = {"breakers": {}}

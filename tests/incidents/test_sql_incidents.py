@@ -26,7 +26,7 @@ from interlock.model.change import ChangeState
 from interlock.model.effect import Evidence
 from interlock.model.operation import Action
 from interlock.testing.gateway import EVERYTHING, ROLES, Gateway, prepare
-from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.peers.pg import PgCluster, PgDatabase
 
 OWN = [Path(__file__).with_name(name) for name in ("incidents.jsonl", "found.jsonl")]
 MISSING = (

@@ -7,7 +7,7 @@ import pytest
 from tests.incidents import test_aws_incidents, test_sql_incidents
 
 from interlock.model.errors import Misconfigured
-from interlock.runtime import connectors
+from interlock.runtime.targets import connectors
 from interlock.testing.served import ServedGateway
 
 

@@ -11,10 +11,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from interlock.cli.signatures import SignatureCheck
-from interlock.control import break_glass as words_of
 from interlock.control import breaker, limits
-from interlock.control.approval import rfc3339
-from interlock.control.break_glass import Rules
+from interlock.control.deciding import break_glass as words_of
+from interlock.control.deciding.approval import rfc3339
+from interlock.control.deciding.break_glass import Rules
 from interlock.ledger import entry
 from interlock.model.break_glass import BreakGlass
 from interlock.model.breaker import Breaker, BreakerState
@@ -25,8 +25,8 @@ from interlock.model.operation import Action
 from interlock.model.people import Agent, Grant, Person
 from interlock.model.signal import Trip
 from interlock.runtime.core import Notifiers
-from interlock.runtime.service.break_glass import BreakGlasses
-from interlock.runtime.service.changes import Changes
+from interlock.runtime.service.deciding.break_glass import BreakGlasses
+from interlock.runtime.service.deciding.changes import Changes
 from interlock.sdk.connector import Answer, Held, Permitted, Refused
 from interlock.testing import signing
 from interlock.testing.installation import FEW, MANY, Installation

@@ -9,20 +9,21 @@ import msgspec
 import pytest
 
 from interlock.control import limits
-from interlock.control.approval import rfc3339
-from interlock.control.haste import Reviews
+from interlock.control.deciding.approval import rfc3339
+from interlock.control.deciding.haste import Reviews
 from interlock.model.breaker import Breaker
 from interlock.model.change import Approval, Change, ChangeState, Review, Verdict
 from interlock.model.errors import NotFound, Rejected
 from interlock.model.health import Blame
 from interlock.model.people import Part, Quorum, Wider
 from interlock.model.signal import Trip
-from interlock.pipeline import approve, comments, records
-from interlock.pipeline.approve import Spoken
 from interlock.pipeline.commands import RecordHold
+from interlock.pipeline.deciding import approve, comments
+from interlock.pipeline.deciding.approve import Spoken
+from interlock.pipeline.recorded import records
+from interlock.runtime.background.tickers import Chores
 from interlock.runtime.core import Notifiers
-from interlock.runtime.service.changes import Changes
-from interlock.runtime.tickers import Chores
+from interlock.runtime.service.deciding.changes import Changes
 from interlock.sdk.connector import Held, Permitted, Refused
 from interlock.sdk.ports import Tx
 from interlock.testing import signing

@@ -13,13 +13,13 @@ from interlock.model.change import Change, ChangeState
 from interlock.model.health import CheckKind, Health, Run, Watched
 from interlock.model.signal import Signal, Trip
 from interlock.pipeline import commands as c
-from interlock.pipeline import health, trips
-from interlock.pipeline.records import conclude
-from interlock.pipeline.terms import Terms
+from interlock.pipeline.recorded import health, trips
+from interlock.pipeline.recorded.records import conclude
+from interlock.pipeline.recorded.terms import Terms
 from interlock.sdk.connector import Permitted, Refused, Settled
 from interlock.sdk.ports import Tx
 from interlock.testing.installation import FEW, Installation
-from interlock.testing.store import FakeStore
+from interlock.testing.stores.enforcing import FakeStore
 
 FIXER = breaker.agent_in("production", "fixer")
 PRODUCTION = breaker.environment("production")

@@ -6,17 +6,17 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from interlock.control.approval import binding, bound, rfc3339
+from interlock.control.deciding.approval import binding, bound, rfc3339
 from interlock.model.base import digest_of
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import Approval, Change, ChangeState, Verdict
 from interlock.model.errors import Conflict, Rejected
-from interlock.pipeline import approve
 from interlock.pipeline.commands import FindChange
-from interlock.pipeline.records import find
-from interlock.runtime.service.changes import Changes
-from interlock.runtime.service.report import report
-from interlock.runtime.tickers import Chores
+from interlock.pipeline.deciding import approve
+from interlock.pipeline.recorded.records import find
+from interlock.runtime.background.tickers import Chores
+from interlock.runtime.service.deciding.changes import Changes
+from interlock.runtime.service.deciding.report import report
 from interlock.sdk.connector import Answer, Held, Permitted, Refused
 from interlock.testing import signing
 from interlock.testing.installation import FEW, MANY, ROWS, Installation

@@ -25,7 +25,7 @@ from interlock.model.change import ChangeState, Verdict
 from interlock.model.effect import Unit
 from interlock.model.errors import Rejected
 from interlock.model.signal import Facts, Signal, Track
-from interlock.pipeline import trips
+from interlock.pipeline.recorded import trips
 from interlock.sdk.connector import Cause, Held, Permitted, Refused
 from interlock.testing.installation import Installation
 from interlock.testing.scripted import Script, ScriptedUnit, scripted, touched

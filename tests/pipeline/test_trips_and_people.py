@@ -37,7 +37,7 @@ from interlock.runtime.governing import acts
 from interlock.sdk.connector import Held, Permitted, Principal, Refused, Settled
 from interlock.testing.installation import Installation
 from interlock.testing.scripted import ScriptedUnit, scripted
-from interlock.testing.store_signals import behaved_well
+from interlock.testing.stores.signals import behaved_well
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ from tests.policy.support import engine, grant
 
 from interlock.model.decision import Forbid, Hold
 from interlock.model.errors import Misconfigured
-from interlock.policy import cases
+from interlock.policy.checks import cases
 
 DEFAULTS = pathlib.Path(__file__).with_name("defaults.toml").read_text("utf-8")
 HEAD = '[targets.shop]\nenvironment = "production"\n'

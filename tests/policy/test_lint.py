@@ -6,8 +6,8 @@ import pytest
 from tests.policy.support import AGENT, NOW, TWO_ADMINS, TWO_SRE, grant
 
 from interlock.model.people import Agent, Grant, Part, Person, Quorum, Wider
+from interlock.policy.checks.lint import Finding, eligible, kinds_of, lint
 from interlock.policy.limits import Limits
-from interlock.policy.lint import Finding, eligible, kinds_of, lint
 from interlock.policy.load import Sources
 
 POSTGRES = 'namespace postgres { type Kinds = { table: String, "view": String }; }'

@@ -7,7 +7,8 @@ import pytest
 import yaml
 from tests.policy.support import engine
 
-from interlock.policy import cases, cedar, shipped
+from interlock.policy import cedar, shipped
+from interlock.policy.checks import cases
 from interlock.policy.limits import Limits
 from interlock.policy.load import Policy
 

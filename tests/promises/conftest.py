@@ -13,7 +13,7 @@ import pytest
 from tests.real.conftest import FILL, SETUP, Shop, until
 
 from interlock.testing.gateway import Gateway, prepare
-from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.peers.pg import PgCluster, PgDatabase
 
 Serve = Callable[..., AbstractContextManager[Shop]]
 

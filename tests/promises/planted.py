@@ -24,7 +24,7 @@ from interlock.cli import keyfile
 from interlock.model.change import Statement
 from interlock.testing import signing
 from interlock.testing.gateway import ROLES, address
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 
 def planted(what: str) -> str:

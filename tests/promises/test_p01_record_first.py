@@ -15,10 +15,10 @@ from tests.promises.conftest import hang_commits, new_shop, open_transactions, s
 from tests.real.conftest import FILL, SETUP, Shop, fails, until
 
 from interlock.model.change import Change, ChangeState
-from interlock.runtime.tickers import Chores
+from interlock.runtime.background.tickers import Chores
 from interlock.testing.gateway import Gateway, prepare
-from interlock.testing.pg import PgCluster, PgDatabase
-from interlock.testing.process import GatewayProcess
+from interlock.testing.peers.pg import PgCluster, PgDatabase
+from interlock.testing.peers.process import GatewayProcess
 
 Agent = psycopg.Connection[tuple[Any, ...]]
 

@@ -18,8 +18,8 @@ from interlock.connectors.postgres.target import catalogs
 from interlock.model.change import ChangeState
 from interlock.model.errors import Misconfigured
 from interlock.testing.gateway import Gateway
-from interlock.testing.pg import PgCluster, PgDatabase
-from interlock.testing.process import GatewayProcess
+from interlock.testing.peers.pg import PgCluster, PgDatabase
+from interlock.testing.peers.process import GatewayProcess
 
 HELD, FORBIDDEN, BREAKER, UNAVAILABLE = "IL001", "IL002", "IL003", "IL005"
 SYNTAX, PROTOCOL = "42601", "08P01"

@@ -32,7 +32,7 @@ from interlock.cli.main import main
 from interlock.console.operations import Access
 from interlock.console.routes import OPERATIONS
 from interlock.testing.gateway import ROLES, prepare
-from interlock.testing.pg import PgCluster
+from interlock.testing.peers.pg import PgCluster
 
 STATEMENTS_SHOWN = ("GET /api/v1/changes/{id}", "GET /api/v1/changes/{id}/statement")
 """What people are shown of a change, decrypted for them."""

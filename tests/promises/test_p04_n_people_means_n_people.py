@@ -20,17 +20,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.promises.conftest import Serve, hang_commits, new_shop, open_transactions, store_held
 from tests.real.conftest import FILL, SETUP, Shop, fails, until
 
-from interlock.control import approval as approvals
+from interlock.control.deciding import approval as approvals
 from interlock.model.change import Change, ChangeState, Statement, Verdict
 from interlock.model.errors import Conflict, InterlockError, Rejected
 from interlock.model.operation import Action
 from interlock.model.people import Person
-from interlock.runtime.tickers import Chores
+from interlock.runtime.background.tickers import Chores
 from interlock.sdk.connector import Held, Permitted
 from interlock.testing import signing
 from interlock.testing.gateway import BY, EVERYTHING, Gateway, address, prepare
-from interlock.testing.pg import PgCluster, PgDatabase
-from interlock.testing.process import GatewayProcess
+from interlock.testing.peers.pg import PgCluster, PgDatabase
+from interlock.testing.peers.process import GatewayProcess
 
 HELD, UNAVAILABLE = "IL001", "IL005"
 ALL = "DELETE FROM ten"

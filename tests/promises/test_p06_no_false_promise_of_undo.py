@@ -15,7 +15,7 @@ from interlock.model.change import Change, ChangeState
 from interlock.model.errors import InterlockError, Rejected
 from interlock.sdk.connector import Permitted
 from interlock.testing.gateway import Gateway
-from interlock.testing.process import GatewayProcess
+from interlock.testing.peers.process import GatewayProcess
 
 HELD, UNAVAILABLE = "IL001", "IL005"
 SMALL = "UPDATE ten SET b = 'new' WHERE a = 1"

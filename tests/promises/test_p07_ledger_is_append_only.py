@@ -20,9 +20,9 @@ from tests.real.conftest import Shop, fails
 from interlock.ledger import merkle, tiles
 from interlock.ledger.note import SignerKey, parse_vkey, sign_checkpoint
 from interlock.ledger.verify import Report, verify_export
-from interlock.runtime.stores.export import FolderExport
+from interlock.runtime.stores.log.export import FolderExport
 from interlock.testing.gateway import BY
-from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.peers.pg import PgCluster, PgDatabase
 
 HELD = "IL001"
 

@@ -14,8 +14,8 @@ from tests.real.conftest import FILL, SETUP, fails, until
 from interlock.model.change import ChangeState
 from interlock.model.errors import Rejected
 from interlock.testing.gateway import BY, Gateway, prepare
-from interlock.testing.pg import PgCluster, PgDatabase
-from interlock.testing.store_signals import behaved_well
+from interlock.testing.peers.pg import PgCluster, PgDatabase
+from interlock.testing.stores.signals import behaved_well
 
 BREAKER = "IL003"
 CLIENTS = 8

@@ -19,8 +19,8 @@ from interlock.console.operations import Access
 from interlock.console.routes import OPERATIONS
 from interlock.model.change import ChangeState
 from interlock.testing.gateway import Gateway, prepare
-from interlock.testing.pg import PgCluster, PgDatabase
-from interlock.testing.process import GatewayProcess
+from interlock.testing.peers.pg import PgCluster, PgDatabase
+from interlock.testing.peers.process import GatewayProcess
 
 HELD, FORBIDDEN = "IL001", "IL002"
 OPEN = """

@@ -10,7 +10,7 @@ import pytest
 from tests.real.conftest import Shop, fails, until
 
 from interlock.model.change import ChangeState
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 HELD = "IL001"
 Agent = psycopg.Connection[tuple[Any, ...]]

@@ -12,9 +12,9 @@ import pytest
 
 from interlock.model.change import Change, ChangeState
 from interlock.model.operation import Action
-from interlock.runtime import directory
+from interlock.runtime.rules import directory
 from interlock.testing.gateway import EVERYTHING, ROLES, Gateway, prepare
-from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.peers.pg import PgCluster, PgDatabase
 
 SETUP = """
 CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL, email text);

@@ -22,10 +22,10 @@ from interlock.model.errors import Rejected, Unavailable
 from interlock.pipeline import reminding
 from interlock.runtime import doctor
 from interlock.runtime.halting import replicas as living
-from interlock.runtime.service import halts
+from interlock.runtime.service.stopping import halts
 from interlock.sdk.connector import Refused
 from interlock.testing.gateway import BY, Gateway, prepare
-from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.peers.pg import PgCluster, PgDatabase
 
 OVER = "57P01"
 BREAKER = "IL003"

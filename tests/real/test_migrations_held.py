@@ -13,7 +13,7 @@ from tests.real.reachable import Reachable, ended
 from interlock.model.change import Change, ChangeState
 from interlock.sdk.connector import Permitted
 from interlock.testing.gateway import prepare
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 Standing = tuple[int, int, bool, bool]
 """Migrations recorded; books; whether the column is there that goes in the middle; and the table that comes at the end."""

@@ -11,7 +11,7 @@ from tests.real.reachable import Reachable, ended
 
 from interlock.model.change import ChangeState
 from interlock.testing.gateway import prepare
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 
 def report(gateway: Reachable, *words: str) -> str:

@@ -20,7 +20,7 @@ from tests.real.regress import split
 from interlock.model.effect import ChangeKind, Effect, Unit
 from interlock.model.operation import Resource
 from interlock.testing.gateway import ROLES, prepare
-from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.peers.pg import PgCluster, PgDatabase
 
 SEED = 20
 """Another one takes another sample."""

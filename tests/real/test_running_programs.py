@@ -13,7 +13,7 @@ from interlock.connectors.postgres.setup.environment import client_environment
 from interlock.model.change import ChangeState
 from interlock.sdk.connector import Reach
 from interlock.testing.gateway import prepare
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 SETUP = "CREATE TABLE ten (a int PRIMARY KEY); INSERT INTO ten SELECT generate_series(1, 10)"
 DELETE = "DELETE FROM ten"

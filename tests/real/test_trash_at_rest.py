@@ -8,7 +8,7 @@ import pytest
 
 from interlock.sdk.connector import Permitted
 from interlock.testing.gateway import Gateway, prepare
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 
 def test_rows_that_are_kept_are_nowhere_readable_in_the_store(fresh_db18: PgDatabase, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from interlock.model.decision import Target
 from interlock.model.operation import Action
 from interlock.runtime import log
-from interlock.runtime.config import load
+from interlock.runtime.config.document import load
 from interlock.runtime.serve import Server, serve
 from interlock.sdk.connector import Listener
 from interlock.testing import signing

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from interlock.model.change import ChangeFilter
-from interlock.runtime.config import load
+from interlock.runtime.config.document import load
 from interlock.runtime.opening import open_configured
 
 CONFIG = """

@@ -16,10 +16,10 @@ import pytest
 from interlock.model.change import ChangeState
 from interlock.model.errors import Misconfigured
 from interlock.model.operation import Action
-from interlock.runtime.config import load
-from interlock.runtime.http import peer_uid
+from interlock.runtime.config.document import load
 from interlock.runtime.opening import only_server, open_configured
 from interlock.runtime.serve import Server
+from interlock.runtime.serving.http import peer_uid
 from interlock.sdk.connector import Finding, Held, Listener, Permitted
 from interlock.testing import signing
 from interlock.testing.installation import FEW, MANY, ROWS

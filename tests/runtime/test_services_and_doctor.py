@@ -19,14 +19,14 @@ from interlock.model.errors import NotFound, Rejected
 from interlock.model.operation import Action
 from interlock.model.people import Agent, Grant, Part, Person, Quorum, Wider
 from interlock.runtime import doctor
-from interlock.runtime.config import load
-from interlock.runtime.governance import Proposed, TryOut
+from interlock.runtime.config.document import load
 from interlock.runtime.governing.office import Office
-from interlock.runtime.service.principals import Agents, Grants, People, new_token, scram_verifier
-from interlock.runtime.service.switches import Switches
+from interlock.runtime.rules.governance import Proposed, TryOut
+from interlock.runtime.service.people.principals import Agents, Grants, People, new_token, scram_verifier
+from interlock.runtime.service.stopping.switches import Switches
 from interlock.testing import signing
 from interlock.testing.installation import QUORUMS, Installation
-from interlock.testing.store_signals import behaved_well
+from interlock.testing.stores.signals import behaved_well
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
 KEY = signing.public_key_of("new")

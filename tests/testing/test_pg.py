@@ -9,8 +9,8 @@ import psutil
 import psycopg
 import pytest
 
-from interlock.testing.pg import PgCluster, PgDatabase
-from interlock.testing.pg_install import PgUnavailable, available_versions
+from interlock.testing.peers.pg import PgCluster, PgDatabase
+from interlock.testing.peers.pg_install import PgUnavailable, available_versions
 
 MakeCluster = Callable[..., PgCluster]
 

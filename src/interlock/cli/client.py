@@ -187,7 +187,7 @@ def by_token(url: str, token: str, patience: float = TIMEOUT) -> Client:
 
 
 def _checked(url: str) -> str:
-    from interlock.runtime.config import is_loopback
+    from interlock.runtime.config.addresses import is_loopback
 
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:

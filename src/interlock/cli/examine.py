@@ -12,13 +12,13 @@ from interlock.model.errors import InterlockError
 from interlock.sdk.connector import Finding
 
 if TYPE_CHECKING:
-    from interlock.runtime.config import Config
+    from interlock.runtime.config.document import Config
 
 
 async def examine(file: Path, *, offline: bool) -> tuple[Finding, ...]:
     """All findings. Raises Misconfigured when the configuration itself is wrong."""
     from interlock.console.schemas import Findings
-    from interlock.runtime.config import load
+    from interlock.runtime.config.document import load
 
     config = load(file)
     if offline:

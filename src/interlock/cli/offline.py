@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 async def opened(config: Path, *, upgrade: bool = False) -> AsyncIterator["SqlStore"]:
     """The store of a configuration. Beside a running server this is one more reader and writer; it never signs checkpoints
     while the server does. Raises Misconfigured, Unavailable."""
-    from interlock.runtime.config import load
+    from interlock.runtime.config.document import load
     from interlock.runtime.opening import open_configured
 
     store = open_configured(load(config), upgrade=upgrade)
@@ -29,7 +29,7 @@ async def opened(config: Path, *, upgrade: bool = False) -> AsyncIterator["SqlSt
 async def govern(config: Path, founders: Sequence[Founder], by: str) -> Founded:
     """Begin governed mode in a store that no server of this machine uses; replicas elsewhere notice it by themselves. Raises
     Misconfigured, Rejected, Unavailable."""
-    from interlock.runtime.config import load
+    from interlock.runtime.config.document import load
     from interlock.runtime.governing import files, founding
     from interlock.runtime.opening import check_state_dir, only_server
 
@@ -48,8 +48,9 @@ def setup_script(config: Path, target: str, connector: str, flavour: str) -> str
     """What an administrator runs on a target to prepare it. Raises Misconfigured when there is no such target of that
     connector."""
     from interlock.model.decision import Target
-    from interlock.runtime import connectors, secrets
-    from interlock.runtime.config import load
+    from interlock.runtime.config import secrets
+    from interlock.runtime.config.document import load
+    from interlock.runtime.targets import connectors
 
     loaded = load(config)
     keys = loaded.targets.get(target)

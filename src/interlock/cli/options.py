@@ -140,7 +140,7 @@ def note_mode(server: Client) -> None:
 
 def socket_path(config: Path) -> Path:
     """Where the server of that configuration has its admin socket."""
-    from interlock.runtime.config import load
+    from interlock.runtime.config.document import load
 
     return load(config).admin_socket
 
@@ -160,7 +160,7 @@ ChangeId: TypeAlias = Annotated[
 
 def seconds(text: str) -> int:
     """A length of time like `90s`, `30m`, `8h`, `7d`, `2w`, in seconds. A usage error for anything else."""
-    from interlock.runtime import durations
+    from interlock.runtime.config import durations
 
     try:
         return int(durations.parse(text).total_seconds())
@@ -170,7 +170,7 @@ def seconds(text: str) -> int:
 
 def read_payload(connector: str, payload: bytes) -> Recorded | None:
     """What a recorded work says, as this machine reads it; None when it has no connector that can."""
-    from interlock.runtime.connectors import find
+    from interlock.runtime.targets.connectors import find
 
     recorded: Callable[[bytes], Recorded] | None
     if connector == INTERLOCK:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from interlock.cli import out
 from interlock.model.conflict import ConflictKind, RowConflict
-from interlock.runtime.service.reverting import RevertPlan
+from interlock.runtime.service.deciding.reverting import RevertPlan
 
 _WHAT = {
     ConflictKind.MODIFIED: "was changed since",

@@ -15,7 +15,8 @@ from rich.text import Text
 
 from interlock.cli import out
 from interlock.console.schemas import ToSign
-from interlock.control import approval, break_glass, limits
+from interlock.control import limits
+from interlock.control.deciding import approval, break_glass
 from interlock.model.base import Value
 from interlock.model.change import Change, Statement, Verdict
 from interlock.model.effect import totals

@@ -2,7 +2,7 @@
 
 from interlock.cli import out
 from interlock.console.schemas import ChangeDetail, QuorumState
-from interlock.control.quorum import EVERYONE
+from interlock.control.deciding.quorum import EVERYONE
 
 
 def print_said(detail: ChangeDetail) -> None:

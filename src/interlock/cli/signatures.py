@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from interlock.control import approval, break_glass, passkey
+from interlock.control.deciding import approval, break_glass, passkey
 from interlock.model.base import digest_of
 from interlock.model.change import Assertion, Statement, Verdict
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from interlock.ledger.note import NoteError, parse_checkpoint, parse_note
 from interlock.model.base import Value
 from interlock.model.errors import Misconfigured, Rejected, Unavailable
-from interlock.runtime.config import Config, load
+from interlock.runtime.config.document import Config, load
 from interlock.runtime.opening import CHECKPOINT, check_state_dir, master_key, only_server, open_configured
 from interlock.runtime.stores import open_store
 

@@ -13,11 +13,11 @@ from interlock.console.callers import ByKey, BySession, ByToken, Caller, Local, 
 from interlock.console.httpsig import BadSignature, Signed
 from interlock.console.operations import Access
 from interlock.console.problems import Refusal
-from interlock.control.passkey import Site
+from interlock.control.deciding.passkey import Site
 from interlock.model.base import Value
 from interlock.model.errors import Unavailable
 from interlock.model.people import Agent, Person
-from interlock.runtime.service.entrance import PASSKEY, Present
+from interlock.runtime.service.people.entrance import PASSKEY, Present
 from interlock.sdk.ports import Store, Tx
 
 ADMIN_GROUP = "admin"
@@ -32,7 +32,7 @@ COOKIE = "__Host-interlock"
 
 
 class Sessions(Protocol):
-    """What is needed of `runtime.service.entrance.Entrance`."""
+    """What is needed of `runtime.service.people.entrance.Entrance`."""
 
     async def present(self, secret: str) -> Present | None: ...
 

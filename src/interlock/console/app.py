@@ -22,7 +22,7 @@ from interlock.console.routes import OPERATIONS
 from interlock.console.schemas import MODE
 from interlock.console.waiting import Waiting
 from interlock.model.base import Value
-from interlock.runtime.governance import Proposed
+from interlock.runtime.rules.governance import Proposed
 from interlock.runtime.runtime import Runtime
 
 MAX_BODY = 256 * 1024

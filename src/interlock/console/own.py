@@ -1,7 +1,7 @@
 """A change as its agent may see it: what it did, how it stands, what happens next. Nothing of people, policies or other agents."""
 
 from interlock.console.schemas import OwnChange
-from interlock.control import approval
+from interlock.control.deciding import approval
 from interlock.model.change import Change, ChangeState
 from interlock.model.decision import Forbid
 from interlock.model.effect import totals

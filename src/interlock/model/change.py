@@ -103,7 +103,7 @@ class Verdict(enum.Enum):
 class Statement(Value, frozen=True, omit_defaults=False):
     """Exactly what a person signs, as canonical JSON (P4). `subject` is `control.approval.binding(change)`; `expires` is
     RFC 3339 UTC; `purpose` separates this signature from every other use of the key. `shown` is the SHA-256 (hex) of the text that
-    a browser had on screen (`control.shown`); the command line shows the change itself, and has none."""
+    a browser had on screen (`control.deciding.shown`); the command line shows the change itself, and has none."""
 
     purpose: str
     origin: str
@@ -132,7 +132,7 @@ class Assertion(Value, frozen=True):
 class Approval(Value, frozen=True):
     """A person's signed word about a change. `signature` is Ed25519 over the canonical JSON of `statement`, base64; with an
     `assertion`, a passkey's signature over that and the digest of the statement as its challenge, base64url, and `public_key`
-    the passkey's. `hasty` is not theirs: it was given too quickly to stand alone (`control.haste`)."""
+    the passkey's. `hasty` is not theirs: it was given too quickly to stand alone (`control.deciding.haste`)."""
 
     statement: Statement
     signature: str

@@ -171,7 +171,7 @@ class Wider(Value, frozen=True):
 
 class Quorum(Value, frozen=True):
     """How many distinct people, of which group. `also` are further parts, all of which must be met, each by people of its own.
-    `wider` asks more people of `group` for wider effects (`control.quorum.places`)."""
+    `wider` asks more people of `group` for wider effects (`control.deciding.quorum.places`)."""
 
     name: str
     count: int

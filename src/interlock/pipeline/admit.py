@@ -23,7 +23,7 @@ from interlock.pipeline import questions
 from interlock.pipeline.commands import Basis, Steps, ask
 from interlock.pipeline.doubt import doubt, log_error
 from interlock.pipeline.finish import Begun, Going, Stop, abandon, begin, execute
-from interlock.pipeline.records import NEVER, refused_as_denied
+from interlock.pipeline.recorded.records import NEVER, refused_as_denied
 from interlock.sdk.connector import Answer, Held, Permitted, Preview, Refused, Work
 
 

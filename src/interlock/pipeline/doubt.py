@@ -7,7 +7,7 @@ from interlock.model.conflict import Conflicting
 from interlock.model.errors import Halted, InterlockError, Rejected
 from interlock.pipeline import commands as c
 from interlock.pipeline.commands import Steps, ask
-from interlock.pipeline.terms import Terms
+from interlock.pipeline.recorded.terms import Terms
 from interlock.sdk.connector import Answer, Refused
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from interlock.control.change import OPEN
 from interlock.model.change import Change, ChangeFilter, ChangeState
-from interlock.pipeline.records import expire, expired
+from interlock.pipeline.recorded.records import expire, expired
 from interlock.sdk.ports import ReadTx, Tx
 
 PAGE = 200

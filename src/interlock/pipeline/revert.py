@@ -7,8 +7,8 @@ then, it needs them now.
 
 from typing import assert_never
 
+from interlock.control.deciding.quorum import ANYBODY
 from interlock.control.effects import exceeds
-from interlock.control.quorum import ANYBODY
 from interlock.model.base import Value
 from interlock.model.change import Approval, Change
 from interlock.model.decision import Decision, Hold, Permit, Rehearse, Target

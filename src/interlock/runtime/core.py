@@ -10,24 +10,25 @@ from typing import TypeVar
 
 import structlog
 
-from interlock.control import breaker, haste, limits
+from interlock.control import breaker, limits
+from interlock.control.deciding import haste
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import Change
 from interlock.model.errors import InterlockError, Unavailable
 from interlock.model.health import Blame
 from interlock.model.signal import Trip
-from interlock.pipeline.terms import Terms
-from interlock.pipeline.trips import Found
-from interlock.runtime import announce
-from interlock.runtime.directory import Directory
+from interlock.pipeline.recorded.terms import Terms
+from interlock.pipeline.recorded.trips import Found
+from interlock.runtime.background import announce
+from interlock.runtime.background.refusals import Refusals
+from interlock.runtime.background.tasks import Tasks
+from interlock.runtime.background.watch import Watch
 from interlock.runtime.halting import replicas
 from interlock.runtime.halting.switch import KillSwitch
-from interlock.runtime.judge import Judge
-from interlock.runtime.languages import Languages
-from interlock.runtime.policies import Policies
-from interlock.runtime.refusals import Refusals
-from interlock.runtime.tasks import Tasks
-from interlock.runtime.watch import Watch
+from interlock.runtime.rules.directory import Directory
+from interlock.runtime.rules.judge import Judge
+from interlock.runtime.rules.policies import Policies
+from interlock.runtime.targets.languages import Languages
 from interlock.sdk.connector import Live, ReadsText
 from interlock.sdk.ports import Notifier, ReadTx, Store, Tx
 

@@ -12,15 +12,15 @@ from interlock.control.breaker import GLOBAL, halted
 from interlock.model.base import Value
 from interlock.model.errors import InterlockError, Misconfigured
 from interlock.model.people import Agent, Grant, Person, Quorum
-from interlock.policy.lint import unmet
-from interlock.runtime.config import Config
-from interlock.runtime.governance import GOVERNED, TRY_OUT
+from interlock.policy.checks.lint import unmet
+from interlock.runtime.config.document import Config
 from interlock.runtime.governing.acts import is_admin
 from interlock.runtime.governing.admins import base
 from interlock.runtime.halting.switch import KillSwitch
 from interlock.runtime.opening import check_state_dir
+from interlock.runtime.rules.governance import GOVERNED, TRY_OUT
 from interlock.runtime.runtime import Runtime
-from interlock.runtime.service.halts import drilled_at
+from interlock.runtime.service.stopping.halts import drilled_at
 from interlock.sdk.connector import Finding
 from interlock.sdk.ports import ReadTx
 

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import structlog
 
-from interlock.runtime import secrets
+from interlock.runtime.config import secrets
 from interlock.runtime.drive import described
 
 HIDDEN = "[redacted]"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from interlock.model.errors import Misconfigured
-from interlock.runtime.config import Config
+from interlock.runtime.config.document import Config
 from interlock.runtime.crypto import MasterKey, master_key_from_file, parse_master_key
 from interlock.runtime.stores import SqlStore, open_store
 

@@ -11,9 +11,10 @@ from interlock.control import budget
 from interlock.model.change import Change, ChangeState, Measurement
 from interlock.model.decision import EvidenceHeld
 from interlock.model.errors import Halted, InterlockError, Unavailable
-from interlock.pipeline import break_glass, glass, intents, records, trips
 from interlock.pipeline import commands as c
-from interlock.runtime import announce, samples
+from interlock.pipeline.deciding import break_glass, glass
+from interlock.pipeline.recorded import intents, records, trips
+from interlock.runtime.background import announce, samples
 from interlock.runtime.core import Core, unsettled
 from interlock.runtime.drive import described
 from interlock.sdk.connector import Cause, Held, Preview, Refused, Settled, Unit

@@ -10,44 +10,46 @@ import structlog
 
 import interlock
 from interlock.control import breaker
-from interlock.control.passkey import site_of
+from interlock.control.deciding.passkey import site_of
 from interlock.ledger.log import SigningRefused
 from interlock.model.base import Value
 from interlock.model.breaker import Breaker
 from interlock.model.decision import Target
 from interlock.model.errors import Misconfigured, NotFound
 from interlock.model.proposal import INTERLOCK
-from interlock.pipeline.terms import Terms
-from interlock.runtime import config as configuration
-from interlock.runtime import connectors, directory, tickers
-from interlock.runtime.config import Config
+from interlock.pipeline.recorded.terms import Terms
+from interlock.runtime.background import tickers
+from interlock.runtime.config import document as configuration
+from interlock.runtime.config.document import Config
 from interlock.runtime.core import Core, Notifiers, beat
-from interlock.runtime.directory import Directory
-from interlock.runtime.governance import GOVERNED, TRY_OUT, WARNING, Governance
 from interlock.runtime.governing import admins
 from interlock.runtime.governing.service import Governing
 from interlock.runtime.halting.drill import Watching
 from interlock.runtime.health.service import HealthChecks
-from interlock.runtime.in_force import config_entry, record
 from interlock.runtime.notify.office import Job, Office
 from interlock.runtime.notify.words import Words
 from interlock.runtime.oidc.login import login_of
-from interlock.runtime.policies import Policies
-from interlock.runtime.service.break_glass import BreakGlasses
-from interlock.runtime.service.changes import Changes
-from interlock.runtime.service.enrolment import Enrolments
-from interlock.runtime.service.entrance import Entrance
-from interlock.runtime.service.insight import Insight
+from interlock.runtime.rules import directory
+from interlock.runtime.rules.directory import Directory
+from interlock.runtime.rules.governance import GOVERNED, TRY_OUT, WARNING, Governance
+from interlock.runtime.rules.in_force import config_entry, record
+from interlock.runtime.rules.policies import Policies
+from interlock.runtime.service.deciding.break_glass import BreakGlasses
+from interlock.runtime.service.deciding.changes import Changes
+from interlock.runtime.service.deciding.insight import Insight
+from interlock.runtime.service.deciding.report import Report, report
+from interlock.runtime.service.deciding.simulation import Simulation
 from interlock.runtime.service.messages import Messages
-from interlock.runtime.service.principals import Agents, Grants, People
+from interlock.runtime.service.people.enrolment import Enrolments
+from interlock.runtime.service.people.entrance import Entrance
+from interlock.runtime.service.people.principals import Agents, Grants, People
 from interlock.runtime.service.protection import Protection
-from interlock.runtime.service.report import Report, report
-from interlock.runtime.service.simulation import Simulation
-from interlock.runtime.service.switches import Switches
+from interlock.runtime.service.stopping.switches import Switches
 from interlock.runtime.service.trash import Trash
 from interlock.runtime.stores import SqlStore
-from interlock.runtime.targets import TargetServer, TargetStatus
-from interlock.runtime.witnesses import Witnesses
+from interlock.runtime.targets import connectors
+from interlock.runtime.targets.reaching import TargetServer, TargetStatus
+from interlock.runtime.witnessing.witnesses import Witnesses
 from interlock.sdk.connector import Connector
 from interlock.sdk.ports import Tx
 

@@ -9,12 +9,13 @@ import structlog
 import uvloop
 
 from interlock.model.errors import InterlockError
-from interlock.runtime import connectors, http
-from interlock.runtime.config import Config
+from interlock.runtime.config.document import Config
+from interlock.runtime.config.identity import check_socket
 from interlock.runtime.governing.files import approved_config
-from interlock.runtime.identity import check_socket
 from interlock.runtime.opening import check_state_dir, gateway_name, only_server, open_configured
 from interlock.runtime.runtime import Runtime
+from interlock.runtime.serving import http
+from interlock.runtime.targets import connectors
 from interlock.sdk.connector import Connector
 
 _log = structlog.get_logger(__name__)

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 import psycopg
 
 from interlock.connectors.postgres.setup.roles import RoleNames, grants_sql
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 from interlock.testing.served import BY, EVERYTHING, OWNER, PATIENCE_S, PEOPLE, ServedGateway
 
 __all__ = [

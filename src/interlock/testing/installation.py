@@ -9,26 +9,26 @@ from typing import Any
 
 from interlock.control import breaker
 from interlock.control.budget import Budgets
-from interlock.control.haste import Reviews
+from interlock.control.deciding.haste import Reviews
 from interlock.control.signals.thresholds import Signals
 from interlock.model.breaker import Breaker
 from interlock.model.change import Change, ChangeFilter, ChangeState, Verdict
 from interlock.model.decision import Target
 from interlock.model.operation import Action
 from interlock.model.people import Agent, AgentCredential, Grant, Quorum
-from interlock.pipeline.approve import Spoken, opened
-from interlock.pipeline.approve import speak as give
-from interlock.pipeline.records import found
-from interlock.pipeline.terms import Terms
+from interlock.pipeline.deciding.approve import Spoken, opened
+from interlock.pipeline.deciding.approve import speak as give
+from interlock.pipeline.recorded.records import found
+from interlock.pipeline.recorded.terms import Terms
 from interlock.runtime.core import Core
-from interlock.runtime.directory import Directory
-from interlock.runtime.gate import TargetGate
-from interlock.runtime.policies import Policies
+from interlock.runtime.rules.directory import Directory
+from interlock.runtime.rules.policies import Policies
+from interlock.runtime.targets.gate import TargetGate
 from interlock.sdk.connector import Answer, Principal
 from interlock.sdk.ports import Store, Tx
 from interlock.testing import signing
 from interlock.testing.scripted import Script, ScriptedUnit, scripted
-from interlock.testing.store import FakeStore
+from interlock.testing.stores.enforcing import FakeStore
 from interlock.testing.toy import Statement, ToyLive, ToyTarget, ToyUnit, work_of
 
 QUORUMS = {"two-sre": Quorum("two-sre", 2, "sre")}

@@ -11,7 +11,7 @@ import cbor2
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from interlock.control.passkey import Site, challenge_of, to_base64url
+from interlock.control.deciding.passkey import Site, challenge_of, to_base64url
 from interlock.model.change import Assertion, Statement
 
 PRESENT, VERIFIED, ATTESTED = 0x01, 0x04, 0x40

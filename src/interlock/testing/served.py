@@ -19,7 +19,7 @@ import yaml
 
 from interlock.model.change import Change, ChangeFilter, ChangeState, Verdict
 from interlock.model.operation import Action
-from interlock.runtime.config import load
+from interlock.runtime.config.document import load
 from interlock.runtime.opening import make_state_dir, open_configured
 from interlock.runtime.runtime import Runtime
 from interlock.runtime.serve import MakeApp, Server

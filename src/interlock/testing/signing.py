@@ -6,8 +6,8 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from interlock.control import approval as approvals
 from interlock.control import limits
+from interlock.control.deciding import approval as approvals
 from interlock.model.change import Approval, Change, Statement, Verdict
 from interlock.model.people import Person
 

@@ -9,7 +9,7 @@ from typing import Any
 from interlock.model.decision import Target
 from interlock.model.people import Quorum
 from interlock.policy.engine import Engine
-from interlock.runtime.connectors import load
+from interlock.runtime.targets.connectors import load
 from interlock.sdk.connector import Connector, Live
 
 PARTS = ("README.md", "schema.cedarschema", "cases.toml", "example.toml")

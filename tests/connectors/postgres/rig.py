@@ -22,10 +22,10 @@ from interlock.connectors.postgres.queries import (
     Steps,
 )
 from interlock.connectors.postgres.setup.roles import RoleNames, grants_sql
-from interlock.connectors.postgres.undo import proof
+from interlock.connectors.postgres.undo.schema import proof
 from interlock.model.effect import ChangeKind, Effect, Unit
 from interlock.sdk.connector import Preview
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 T = TypeVar("T")
 

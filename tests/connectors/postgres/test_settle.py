@@ -4,7 +4,7 @@ import pytest
 from tests.connectors.postgres.rig import rig
 
 from interlock.connectors.postgres.target.settle import settle
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 
 def test_committed_rolled_back_open_and_unknown(fresh_db: PgDatabase) -> None:

@@ -375,7 +375,7 @@ async def test_a_login_that_somebody_got_meanwhile(api: Api, browser: Browser) -
 async def test_a_person_has_so_many_logins(
     api: Api, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("interlock.runtime.service.keys.MOST_LOGINS", 0)
+    monkeypatch.setattr("interlock.runtime.service.people.keys.MOST_LOGINS", 0)
     code = code_of(await linked(api, browser, "ann"))
     assert "unlink one first" in (await api.post("/api/v1/people/ann/confirm", {"code": code}, 422))["detail"]
 

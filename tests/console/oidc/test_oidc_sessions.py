@@ -17,7 +17,7 @@ from interlock.console.operations import Access, Operation
 from interlock.console.routes import OPERATIONS
 from interlock.console.web.pages import PAGES
 from interlock.console.web.visit import Who
-from interlock.control import shown
+from interlock.control.deciding import shown
 from interlock.model.change import ChangeState, Verdict
 from interlock.testing.passkey import SoftPasskey
 
@@ -172,7 +172,7 @@ async def test_sessions_say_how_they_began(api: Api, provider: Provider, browser
 
 async def test_it_ends_like_any_other(api: Api, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     await known(api, browser)
-    monkeypatch.setattr("interlock.runtime.service.entrance.IDLE", timedelta(0))
+    monkeypatch.setattr("interlock.runtime.service.people.entrance.IDLE", timedelta(0))
     await browser.login()
     assert (await browser.get("/console/")).status_code == 303
 

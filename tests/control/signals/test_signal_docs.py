@@ -7,7 +7,7 @@ from interlock.control import breaker
 from interlock.control.signals import past
 from interlock.control.signals.thresholds import SHIPPED
 from interlock.model.signal import Signal
-from interlock.runtime.service import tuning
+from interlock.runtime.service.stopping import tuning
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "breakers.md"
 ROW = re.compile(r"^\| (?:`(\w+)`)? ?\| (?:`(\w+)`|–) \| (.*?) \| (.+) \|$", re.M)
@@ -43,8 +43,8 @@ def test_the_numbers_of_the_text_are_those_of_the_code() -> None:
 
 
 def test_the_example_is_a_configuration() -> None:
-    from interlock.runtime import signals
-    from interlock.runtime.yaml_source import Source
+    from interlock.runtime.config import signals
+    from interlock.runtime.config.yaml_source import Source
 
     example = re.findall(r"```yaml\n(.*?)```", DOCUMENT.read_text("utf-8"), re.S)[0]
     source = Source("breakers.md", example)

@@ -12,9 +12,9 @@ from tests.faults.aws.faulty import Faulty
 
 from interlock.connectors.aws.upstream import AwsCalls
 from interlock.model.change import Change, ChangeState
-from interlock.runtime import directory
-from interlock.runtime.tickers import Chores
-from interlock.testing.moto import REGION, AwsGateway, MotoServer
+from interlock.runtime.background.tickers import Chores
+from interlock.runtime.rules import directory
+from interlock.testing.peers.moto import REGION, AwsGateway, MotoServer
 
 _NUMBERS = itertools.count(1)
 ANSWER_S = 2

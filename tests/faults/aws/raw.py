@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from interlock.connectors.aws import sigv4
-from interlock.testing.moto import REGION, AwsGateway
+from interlock.testing.peers.moto import REGION, AwsGateway
 
 PATIENCE_S = 30.0
 JSON = ("content-type", "application/x-amz-json-1.0")

@@ -22,8 +22,8 @@ from tests.real.conftest import until
 from interlock.connectors.aws.target import live
 from interlock.model.change import ChangeState
 from interlock.model.errors import Unavailable
-from interlock.testing.moto import AwsGateway, MotoServer
-from interlock.testing.process import GatewayProcess
+from interlock.testing.peers.moto import AwsGateway, MotoServer
+from interlock.testing.peers.process import GatewayProcess
 from interlock.testing.served import BY
 
 S = ChangeState

@@ -12,7 +12,7 @@ from tests.real.conftest import until
 
 from interlock.connectors.aws.target import live
 from interlock.model.change import ChangeState
-from interlock.testing.moto import UPSTREAM_KEY, UPSTREAM_SECRET, AwsGateway, MotoServer
+from interlock.testing.peers.moto import UPSTREAM_KEY, UPSTREAM_SECRET, AwsGateway, MotoServer
 
 S = ChangeState
 JSON = ("content-type", "application/x-amz-json-1.0")

@@ -16,7 +16,7 @@ from interlock.connectors.postgres.codec import frontend as f
 from interlock.connectors.postgres.session.session import PgSession
 from interlock.model.change import ChangeState
 from interlock.testing.gateway import TARGET, Gateway, prepare
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'il_agent' AND datname = current_database()"
 

@@ -14,11 +14,12 @@ import pytest
 from tests.real.conftest import fails, until
 
 from interlock.model.change import ChangeState
-from interlock.runtime import core, directory
+from interlock.runtime import core
 from interlock.runtime.crypto import master_key_from_file
+from interlock.runtime.rules import directory
 from interlock.sdk.connector import Permitted
 from interlock.testing.gateway import BY, Gateway, prepare
-from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.peers.pg import PgCluster, PgDatabase
 
 HELD, FORBIDDEN, BREAKER, UNAVAILABLE = "IL001", "IL002", "IL003", "IL005"
 SETUP = (

@@ -9,7 +9,7 @@ import pytest
 
 from interlock.connectors.postgres import trash
 from interlock.testing.gateway import Gateway, prepare
-from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.peers.pg import PgCluster, PgDatabase
 
 LIMIT = (20 << 20) + 4096
 """How long (bytes) the server's processes may make a file: longer than a segment of its log (16 MiB), shorter than the copy."""

@@ -13,8 +13,8 @@ from tests.real.conftest import fails, until
 from interlock.model.change import ChangeState
 from interlock.sdk.connector import Permitted
 from interlock.testing.gateway import BY, Gateway, prepare
-from interlock.testing.pg import PgCluster, PgDatabase
-from interlock.testing.process import GatewayProcess
+from interlock.testing.peers.pg import PgCluster, PgDatabase
+from interlock.testing.peers.process import GatewayProcess
 
 SETUP = """
 CREATE TABLE t (a int PRIMARY KEY, b text); INSERT INTO t SELECT i, 'old' FROM generate_series(1, 20) i;

@@ -10,7 +10,7 @@ from tests.faults.aws.conftest import Place
 from tests.faults.aws.faulty import Faulty
 
 from interlock.model.change import ChangeState
-from interlock.testing.moto import AwsGateway, MotoServer
+from interlock.testing.peers.moto import AwsGateway, MotoServer
 
 ABSENT: dict[str, tuple[str, str, dict[str, Any]]] = {
     "a table": ("dynamodb", "DeleteTable", {"TableName": "{}"}),

@@ -26,11 +26,11 @@ from interlock.cli import review
 from interlock.cli.options import read_payload
 from interlock.console.app import Door, create_app
 from interlock.console.schemas import ToSign
-from interlock.control.shown import text_of
+from interlock.control.deciding.shown import text_of
 from interlock.model.change import ChangeFilter, Statement, Verdict
 from interlock.model.people import signing_key
-from interlock.runtime.http import with_uid
-from interlock.testing.moto import UPSTREAM_KEY, UPSTREAM_SECRET, AwsGateway, MotoServer
+from interlock.runtime.serving.http import with_uid
+from interlock.testing.peers.moto import UPSTREAM_KEY, UPSTREAM_SECRET, AwsGateway, MotoServer
 
 VALUES = {
     name: planted(name)

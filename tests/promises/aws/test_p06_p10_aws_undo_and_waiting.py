@@ -10,7 +10,7 @@ from tests.faults.aws.faulty import Fault, answer
 
 from interlock.model.change import ChangeState
 from interlock.model.errors import Rejected
-from interlock.testing.moto import REGION
+from interlock.testing.peers.moto import REGION
 
 S = ChangeState
 JSON = ("content-type", "application/x-amz-json-1.0")

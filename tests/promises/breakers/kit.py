@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from interlock.model.change import Change, ChangeFilter
-from interlock.runtime.config import load
+from interlock.runtime.config.document import load
 from interlock.runtime.crypto import MasterKey
 from interlock.runtime.opening import open_configured
 from interlock.runtime.stores import SqlStore, open_store

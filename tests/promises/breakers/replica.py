@@ -23,15 +23,17 @@ from interlock.model.change import Change
 from interlock.model.decision import Target
 from interlock.model.errors import Unavailable
 from interlock.model.operation import Action
-from interlock.runtime import core, directory, doctor, log, tickers
-from interlock.runtime.config import load
+from interlock.runtime import core, doctor, log
+from interlock.runtime.background import tickers
+from interlock.runtime.config.document import load
 from interlock.runtime.notify import office
+from interlock.runtime.rules import directory
 from interlock.runtime.serve import Server, serve
 from interlock.runtime.stores import store
 from interlock.sdk.connector import Answer, Listener, Permitted, Principal, Refused, Settled
 from interlock.sdk.ports import Tx
 from interlock.testing import signing
-from interlock.testing.store_signals import behaved_well
+from interlock.testing.stores.signals import behaved_well
 from interlock.testing.toy import Statement, ToyConnector, ToyLive, ToyTarget, ToyUnit, work_of
 
 FOLDER, NAME = Path(sys.argv[1]), sys.argv[2]

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from tests.promises.breakers.kit import AGENTS, AMPLE, PLENTY, Fleet, all_ask, fleet_of
 
-from interlock.testing.pg import PgCluster
+from interlock.testing.peers.pg import PgCluster
 
 TEN = {**PLENTY, "rows_created": 10}
 DAY = 86_400.0

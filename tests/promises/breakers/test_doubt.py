@@ -17,7 +17,7 @@ import pytest
 from tests.faults.wire import Mode, Wire
 from tests.promises.breakers.kit import AGENTS, QUICK, Fleet, Replica, all_ask, fleet_of, once, put_back, trip
 
-from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.peers.pg import PgCluster, PgDatabase
 
 BAD, GOOD = AGENTS[-1], AGENTS[:2]
 """An agent whose breaker is open from the beginning; those that write."""

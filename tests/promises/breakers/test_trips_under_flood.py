@@ -19,7 +19,7 @@ from tests.promises.breakers.kit import (
     trip,
 )
 
-from interlock.testing.pg import PgCluster
+from interlock.testing.peers.pg import PgCluster
 
 TRIPS = 100
 

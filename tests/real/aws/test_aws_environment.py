@@ -11,8 +11,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from interlock.testing.moto import REGION, AwsGateway, MotoServer
-from interlock.testing.production import BUCKET, key
+from interlock.testing.peers.moto import REGION, AwsGateway, MotoServer
+from interlock.testing.peers.production import BUCKET, key
 
 
 @pytest.fixture(scope="module")

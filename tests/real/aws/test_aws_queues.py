@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from interlock.model.change import ChangeState
 from interlock.model.operation import Action
-from interlock.testing.moto import ACCOUNT, REGION, AwsGateway, MotoServer
+from interlock.testing.peers.moto import ACCOUNT, REGION, AwsGateway, MotoServer
 
 PAGE = Path(__file__).parents[3] / "docs" / "policy.md"
 JOBS, OTHER = "jobs", "ledger"

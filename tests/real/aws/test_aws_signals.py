@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from interlock.model.change import ChangeState
 from interlock.model.signal import Signal, TripFilter
 from interlock.sdk.connector import Permitted
-from interlock.testing.moto import AwsGateway, MotoServer
-from interlock.testing.production import CAPABILITIES
+from interlock.testing.peers.moto import AwsGateway, MotoServer
+from interlock.testing.peers.production import CAPABILITIES
 
 KEY: dict[str, Any] = {
     "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],

@@ -18,7 +18,7 @@ import structlog
 from tests.real.conformance import document, results, running, sources
 from tests.real.conformance.suite import Suite
 
-from interlock.testing.pg import PgCluster
+from interlock.testing.peers.pg import PgCluster
 
 SUITES = Path(__file__).parent / "suites"
 

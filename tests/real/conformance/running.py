@@ -11,7 +11,7 @@ from tests.real.conformance import sources
 from tests.real.conformance.suite import Outcome, Place, Run, Suite
 
 from interlock.testing.gateway import ROLES, Gateway, prepare
-from interlock.testing.pg import HOST, PgCluster, PgDatabase
+from interlock.testing.peers.pg import HOST, PgCluster, PgDatabase
 
 AGENT = ROLES.upstream.replace("_", "-")
 """The agent's name; agents have no underscores in theirs."""

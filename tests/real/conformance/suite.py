@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from interlock.testing.gateway import TARGET, Gateway
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 
 class Outcome(StrEnum):

@@ -9,7 +9,7 @@ from tests.real.conformance.results import Difference, Reason
 from tests.real.conformance.running import Both
 from tests.real.conformance.suite import Outcome, Suite
 
-from interlock.testing.pg import PgCluster
+from interlock.testing.peers.pg import PgCluster
 
 SUITE = Suite("toy", "1", lambda run: {})
 PASSED, FAILED, SKIPPED = Outcome.PASSED, Outcome.FAILED, Outcome.SKIPPED

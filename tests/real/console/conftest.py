@@ -15,7 +15,7 @@ from tests.real.conftest import FILL, SETUP
 
 from interlock.console.app import doors
 from interlock.testing.gateway import Gateway, prepare
-from interlock.testing.pg import PgCluster
+from interlock.testing.peers.pg import PgCluster
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = (

@@ -14,8 +14,8 @@ from interlock.model.message import Event, Message, MessageState
 from interlock.model.operation import Action
 from interlock.model.proposal import Founder
 from interlock.model.signal import Mark, Signal, Trip
-from interlock.pipeline import trips
-from interlock.runtime.governance import Proposed
+from interlock.pipeline.recorded import trips
+from interlock.runtime.rules.governance import Proposed
 from interlock.sdk.ports import Tx
 from interlock.testing.gateway import BY, OWNER, Gateway
 from interlock.testing.signing import public_key_of

@@ -9,9 +9,9 @@ from tests.real.console.conftest import Console
 
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.signal import Mark, Signal, Trip
-from interlock.pipeline import trips
+from interlock.pipeline.recorded import trips
 from interlock.sdk.ports import Tx
-from interlock.testing.store_signals import behaved_well
+from interlock.testing.stores.signals import behaved_well
 
 SCOPE = "agent/bot"
 PAGE = "/console/breakers/one?scope=agent%2Fbot"

@@ -14,7 +14,7 @@ from tests.real.console.conftest import CHROMIUM, Console, free_port
 from interlock.console.app import doors
 from interlock.model.change import ChangeState
 from interlock.testing.gateway import Gateway, prepare
-from interlock.testing.pg import PgCluster
+from interlock.testing.peers.pg import PgCluster
 
 BUTTON = "Example login"
 

@@ -11,7 +11,7 @@ from tests.real.console.conftest import Console, Someone
 
 from interlock.model.change import Change, ChangeState
 from interlock.model.people import Ticket, TicketKind
-from interlock.runtime.service.entrance import IDLE, Session
+from interlock.runtime.service.people.entrance import IDLE, Session
 from interlock.sdk.ports import Tx
 
 EVENTS = "window.EventSource = class extends EventTarget {};"

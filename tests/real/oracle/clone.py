@@ -25,7 +25,7 @@ from tests.real.regress import Statement
 from interlock.model.change import Change, ChangeFilter, ChangeState
 from interlock.model.effect import Evidence
 from interlock.testing.gateway import ROLES, Gateway, prepare
-from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.peers.pg import PgCluster, PgDatabase
 
 CHANNELS = ("bell",)
 _numbers = itertools.count(1)

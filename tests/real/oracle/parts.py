@@ -22,7 +22,7 @@ from tests.real.oracle.clone import clones
 from tests.real.oracle.state import Watcher
 
 from interlock.testing.gateway import ROLES, Gateway, prepare
-from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.peers.pg import PgCluster, PgDatabase
 
 QUIET = {"autovacuum": "off", "wal_level": "logical"}
 """Settings of the clusters: nothing but the statements changes the catalogs, and slots can be made."""

@@ -32,7 +32,7 @@ changed.
 `make oracle` runs it (`--help` of `python -m tests.real.oracle.run` tells of parts and limits; a part begins
 nothing more after its minutes, so a run may have tried less than there is), and writes this page and
 `soundness.json` beside it. A small part runs in `make test` (`tests/real/test_oracle.py`). What it found is kept
-as tests in `tests/real/test_postgres_holes_found.py`.
+as tests in `tests/real/postgres/test_postgres_holes_found.py`.
 
 ## Numbers
 

@@ -17,8 +17,8 @@ from tests.real import regress
 from tests.real.oracle import parts
 from tests.real.oracle.report import document
 
-from interlock.runtime import directory
-from interlock.testing.pg import PgCluster
+from interlock.runtime.rules import directory
+from interlock.testing.peers.pg import PgCluster
 
 PARTS = ["cases", "superuser", "incidents", "sqlsmith", "scripts"]
 DOCS = Path(__file__).parents[3] / "docs"

@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 from tests.real.oracle.catalog_names import Address, Names, Row
 
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 IGNORED = ("pg_statistic", "pg_statistic_ext_data")
 """The planner's numbers, which any ANALYZE writes."""

@@ -25,7 +25,7 @@ from interlock.model.change import Change, ChangeFilter
 from interlock.model.errors import InterlockError
 from interlock.sdk.connector import Permitted
 from interlock.testing.gateway import ROLES, Gateway, prepare
-from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.peers.pg import PgCluster, PgDatabase
 
 _MOST_WAITS = 200
 

@@ -8,7 +8,7 @@ import re
 import subprocess
 from collections.abc import Sequence
 
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 _NOISE = re.compile(r"\\(un)?restrict |--|$|SELECT pg_catalog\.set_config|SET ")
 _TABLES = """

@@ -19,15 +19,15 @@ from interlock.model.change import Change, ChangeState, Verdict
 from interlock.model.operation import Action
 from interlock.model.people import Person
 from interlock.model.proposal import Founder
-from interlock.runtime.config import load
-from interlock.runtime.governance import Proposed
-from interlock.runtime.http import with_uid
+from interlock.runtime.config.document import load
 from interlock.runtime.opening import make_state_dir, open_configured
+from interlock.runtime.rules.governance import Proposed
 from interlock.runtime.runtime import Runtime
 from interlock.runtime.serve import Server
+from interlock.runtime.serving.http import with_uid
 from interlock.sdk.connector import Answer
 from interlock.testing import signing
-from interlock.testing.pg import PgCluster
+from interlock.testing.peers.pg import PgCluster
 from interlock.testing.signing import key_of, public_key_of
 from interlock.testing.toy import Statement as ToyStatement
 from interlock.testing.toy import ToyConnector, ToyTarget, work_of

@@ -7,13 +7,13 @@ import msgspec
 import pytest
 from tests.runtime.governing.conftest import SOCKET, House, Make
 
-from interlock.control.approval import rfc3339
+from interlock.control.deciding.approval import rfc3339
 from interlock.model.change import ChangeState
 from interlock.model.errors import Rejected
 from interlock.model.people import Person
-from interlock.pipeline import records
+from interlock.pipeline.recorded import records
 from interlock.runtime import doctor
-from interlock.runtime.governance import Proposed
+from interlock.runtime.rules.governance import Proposed
 from interlock.sdk.connector import Held
 from interlock.sdk.ports import Tx
 from interlock.testing.signing import public_key_of

@@ -15,8 +15,8 @@ from interlock.console.operations import Access, Operation
 from interlock.console.routes import OPERATIONS
 from interlock.model.change import ChangeState
 from interlock.model.errors import Misconfigured, Rejected
-from interlock.runtime import http
-from interlock.runtime.config import load
+from interlock.runtime.config.document import load
+from interlock.runtime.serving import http
 from interlock.testing.signing import public_key_of
 
 pytestmark = pytest.mark.anyio

@@ -7,17 +7,18 @@ import pytest
 from structlog.testing import capture_logs
 from tests.runtime.governing.conftest import ANN, RULE, SOCKET, House, Make
 
-from interlock.control.passkey import Site
+from interlock.control.deciding.passkey import Site
 from interlock.model.change import ChangeState
 from interlock.model.decision import Target
 from interlock.model.errors import Misconfigured, Rejected
-from interlock.runtime import connectors, doctor
-from interlock.runtime.config import load
+from interlock.runtime import doctor
+from interlock.runtime.config.document import load
+from interlock.runtime.config.yaml_source import Source
 from interlock.runtime.governing import deciding
-from interlock.runtime.policies import read_texts
-from interlock.runtime.yaml_source import Source
+from interlock.runtime.rules.policies import read_texts
+from interlock.runtime.targets import connectors
 from interlock.sdk.connector import Held, Permitted, Refused
-from interlock.testing.store import FakeStore
+from interlock.testing.stores.enforcing import FakeStore
 
 pytestmark = pytest.mark.anyio
 

@@ -5,7 +5,7 @@ from tests.runtime.governing.conftest import SOCKET, House, Make
 
 from interlock.model.errors import Misconfigured, Rejected
 from interlock.model.proposal import Founder
-from interlock.runtime.config import load
+from interlock.runtime.config.document import load
 from interlock.runtime.governing import deciding
 from interlock.testing.signing import public_key_of
 

@@ -16,10 +16,10 @@ from interlock.model.errors import NotFound, Rejected, Unavailable
 from interlock.model.people import Subject
 from interlock.model.proposal import INTERLOCK
 from interlock.pipeline.expire import expire_all
-from interlock.runtime.config import load
-from interlock.runtime.governance import Proposed
+from interlock.runtime.config.document import load
 from interlock.runtime.governing import deciding, record
 from interlock.runtime.oidc import links
+from interlock.runtime.rules.governance import Proposed
 from interlock.sdk.connector import Permitted, TrashItem
 from interlock.sdk.ports import Tx
 from interlock.testing import signing

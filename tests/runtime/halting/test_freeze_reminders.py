@@ -7,10 +7,10 @@ import pytest
 
 from interlock.model.breaker import Breaker
 from interlock.model.errors import Rejected
+from interlock.runtime.background.tickers import Chores
 from interlock.runtime.core import Notifiers
-from interlock.runtime.governance import TryOut
-from interlock.runtime.service.switches import Switches
-from interlock.runtime.tickers import Chores
+from interlock.runtime.rules.governance import TryOut
+from interlock.runtime.service.stopping.switches import Switches
 from interlock.testing.installation import Installation
 
 

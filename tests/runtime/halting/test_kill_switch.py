@@ -10,12 +10,12 @@ from interlock.model.breaker import Breaker
 from interlock.model.change import ChangeState
 from interlock.model.decision import Forbid
 from interlock.model.errors import Halted, NotFound, Rejected, Unavailable
-from interlock.runtime.governance import TryOut
 from interlock.runtime.halting.switch import BY_FILE, KillSwitch
-from interlock.runtime.service.switches import Switches
+from interlock.runtime.rules.governance import TryOut
+from interlock.runtime.service.stopping.switches import Switches
 from interlock.sdk.connector import Held, Permitted, Principal, Refused
 from interlock.testing.installation import FEW, MANY, Installation
-from interlock.testing.store_signals import behaved_well
+from interlock.testing.stores.signals import behaved_well
 from interlock.testing.toy import operations_of, work_of
 
 SAID = "everything is halted: fire"

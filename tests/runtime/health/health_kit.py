@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from interlock.model.health import CheckKind, Health
-from interlock.pipeline.health import Found, Outcome
+from interlock.pipeline.recorded.health import Found, Outcome
 from interlock.runtime.health.asking import ask
 from interlock.runtime.health.config import Asks, HealthConfig, HttpCheck, PrometheusCheck, SqlCheck
 from interlock.runtime.health.web import Web

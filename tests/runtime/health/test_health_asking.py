@@ -20,11 +20,11 @@ from tests.runtime.health.health_kit import SECOND, Site, outcome, raw_server
 from interlock.connectors.postgres.client.config import UpstreamConfig
 from interlock.connectors.postgres.target.probe import probe
 from interlock.model.errors import Unavailable
-from interlock.pipeline.health import Outcome
-from interlock.runtime import secrets
+from interlock.pipeline.recorded.health import Outcome
+from interlock.runtime.config import secrets
 from interlock.runtime.health.asking import REPLY, same, values_of
 from interlock.runtime.health.config import HttpCheck, PrometheusCheck, SqlCheck
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 SECRET = "the-other-sides-secret"
 

@@ -11,12 +11,12 @@ import yaml
 
 from interlock.model.errors import Misconfigured
 from interlock.model.health import CheckKind
-from interlock.runtime import config as configuration
-from interlock.runtime import connectors
-from interlock.runtime.config import Config
+from interlock.runtime.config import document as configuration
+from interlock.runtime.config.document import Config
+from interlock.runtime.config.yaml_source import Source
 from interlock.runtime.governing import deciding
 from interlock.runtime.health.config import HealthConfig, HttpCheck, PrometheusCheck, SqlCheck
-from interlock.runtime.yaml_source import Source
+from interlock.runtime.targets import connectors
 from interlock.testing.toy import ToyConnector
 
 URL = "https://shop.example/healthz"

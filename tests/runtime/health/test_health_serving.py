@@ -24,7 +24,7 @@ from interlock.model.signal import Signal, TripFilter
 from interlock.sdk.connector import Permitted, Refused
 from interlock.sdk.ports import Tx
 from interlock.testing.gateway import Gateway, prepare
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 SETUP = "CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT i, 0 FROM generate_series(1, 50) i;"
 SLOWLY = {"every": "1h", "watch": "8h"}

@@ -14,13 +14,13 @@ from interlock.model.effect import ChangeKind, Effect, Unit
 from interlock.model.message import Event, Message, MessageFilter
 from interlock.model.operation import Action, Operation, Resource
 from interlock.model.people import Quorum
+from interlock.runtime.config.yaml_source import Source
 from interlock.runtime.notify.channels import channel_of
 from interlock.runtime.notify.config import ChannelConfig, Wants, WebhookConfig, read
 from interlock.runtime.notify.deliver import Delivery
 from interlock.runtime.notify.post import Post
 from interlock.runtime.notify.words import Words
-from interlock.runtime.yaml_source import Source
-from interlock.testing.store import FakeStore
+from interlock.testing.stores.enforcing import FakeStore
 
 URL = "https://interlock.example"
 QUORUMS = {

@@ -18,10 +18,10 @@ from tests.runtime.notify.receiver import Receiver
 
 from interlock.model.change import Measurement
 from interlock.model.message import Event, Message, MessageState
+from interlock.runtime.config.secrets import parse
 from interlock.runtime.notify import deliver
 from interlock.runtime.notify.channels.by_apprise import Apprised, _asset
 from interlock.runtime.notify.channels.errors import NotTaken, Unfit
-from interlock.runtime.secrets import parse
 
 NOW = START.timestamp()
 MESSAGE = Message("msg_1", "chat", Event.HELD, "a <b>text</b> *of* [ours](x) :smile: \\t", START, START)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 from tests.doc_tables import DOCS
+from tests.runtime.config.test_config import FULL, complaint
+from tests.runtime.config.test_config import read as read_config
 from tests.runtime.notify.kit import configured
-from tests.runtime.test_config import FULL, complaint
-from tests.runtime.test_config import read as read_config
 
 from interlock.model.message import Event
-from interlock.runtime import secrets
+from interlock.runtime.config import secrets
+from interlock.runtime.config.secrets import Secret
 from interlock.runtime.notify.config import _WHAT, EVENTS, AppriseConfig, Wants, WebhookConfig
-from interlock.runtime.secrets import Secret
 
 OF_OURS = """\
 - slack://hunter2/B/C

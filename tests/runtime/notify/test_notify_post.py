@@ -19,12 +19,12 @@ from interlock.model.decision import Hold, Permit
 from interlock.model.errors import Unavailable
 from interlock.model.message import Event, Message, MessageState
 from interlock.model.signal import Mark, Signal, Trip
-from interlock.pipeline import trips
+from interlock.pipeline.recorded import trips
 from interlock.runtime.core import Notifiers
 from interlock.runtime.notify import deliver
 from interlock.runtime.notify.post import KEPT, ORPHANED
 from interlock.sdk.ports import Tx
-from interlock.testing.store import Fault
+from interlock.testing.stores.enforcing import Fault
 
 MINUTE = timedelta(minutes=1)
 

@@ -20,12 +20,12 @@ from interlock.console.monitoring.metrics import Metrics
 from interlock.control import outbox
 from interlock.model.errors import Misconfigured
 from interlock.model.message import Event, MessageFilter
-from interlock.runtime.config import load
+from interlock.runtime.config.document import load
 from interlock.runtime.doctor import offline, online
-from interlock.runtime.http import with_uid
 from interlock.runtime.notify import office
 from interlock.runtime.opening import open_configured
 from interlock.runtime.runtime import Runtime
+from interlock.runtime.serving.http import with_uid
 from interlock.sdk.connector import Held, Permitted
 from interlock.sdk.ports import Tx
 from interlock.testing.toy import ToyTarget

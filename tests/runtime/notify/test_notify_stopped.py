@@ -11,7 +11,7 @@ from interlock.model.breaker import Breaker
 from interlock.model.message import Event
 from interlock.runtime.core import Notifiers
 from interlock.sdk.ports import Tx
-from interlock.testing.store import FakeStore
+from interlock.testing.stores.enforcing import FakeStore
 
 __all__ = ["secret"]  # the fixture
 

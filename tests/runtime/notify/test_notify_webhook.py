@@ -16,10 +16,10 @@ from tests.runtime.notify.kit import START, Kit, change, numbered, webhook
 from tests.runtime.notify.receiver import SECRET, TOLERANCE, Receiver, Refused, verified
 
 from interlock.model.message import Event, Message, MessageState
+from interlock.runtime.config.secrets import parse
 from interlock.runtime.notify.channels import by_webhook
 from interlock.runtime.notify.channels.by_webhook import Webhook, key_of
 from interlock.runtime.notify.channels.errors import NotTaken
-from interlock.runtime.secrets import parse
 
 NOW = START.timestamp()
 MESSAGE = Message("msg_1", "hook", Event.HELD, "a text", START, START)

@@ -11,8 +11,8 @@ import pytest
 
 from interlock.runtime.crypto import MasterKey
 from interlock.runtime.stores import SqlStore, open_store
-from interlock.testing.pg import PgCluster, PgDatabase
-from interlock.testing.store import FakeStore
+from interlock.testing.peers.pg import PgCluster, PgDatabase
+from interlock.testing.stores.enforcing import FakeStore
 
 MASTER = MasterKey(bytes(range(32)))
 ORIGIN = "interlock.example/test"

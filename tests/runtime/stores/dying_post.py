@@ -11,7 +11,7 @@ from tests.runtime.stores.conftest import MASTER
 
 from interlock.runtime.notify import deliver
 from interlock.runtime.stores import open_store
-from interlock.runtime.stores.schema import outbox
+from interlock.runtime.stores.shape.schema import outbox
 
 
 async def main(url: str, address: str, secret: str, how: str) -> None:

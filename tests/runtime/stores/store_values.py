@@ -10,8 +10,8 @@ from interlock.model.decision import Hold
 from interlock.model.effect import ChangeKind, Effect, Unit
 from interlock.model.operation import Action, Operation, Resource
 from interlock.runtime.stores import SqlStore
-from interlock.runtime.stores.reading import SqlReadTx
-from interlock.runtime.stores.writing import SqlTx
+from interlock.runtime.stores.rows.reading import SqlReadTx
+from interlock.runtime.stores.rows.writing import SqlTx
 
 T = TypeVar("T")
 AT = datetime(2026, 3, 4, 5, 6, 7, 89_000, tzinfo=UTC)

@@ -6,7 +6,7 @@ from typing import Any
 
 from interlock.runtime.halting import replicas
 from interlock.runtime.stores import SqlStore
-from interlock.runtime.stores.engine import READERS
+from interlock.runtime.stores.commits.engine import READERS
 
 
 def test_an_urgent_read_waits_for_no_other(store: SqlStore) -> None:

@@ -21,12 +21,13 @@ from tests.runtime.stores.store_values import draft, read, transact, wait
 
 from interlock.ledger import entry
 from interlock.model.errors import Unavailable
-from interlock.runtime.stores import SqlStore, batch, open_store
-from interlock.runtime.stores.engine import connect
+from interlock.runtime.stores import SqlStore, open_store
+from interlock.runtime.stores.commits import batch
+from interlock.runtime.stores.commits.engine import connect
+from interlock.runtime.stores.commits.patience import bounded
 from interlock.runtime.stores.errors import CommitUnknown
-from interlock.runtime.stores.migrations import migrate
-from interlock.runtime.stores.patience import bounded
-from interlock.runtime.stores.writing import SqlTx
+from interlock.runtime.stores.rows.writing import SqlTx
+from interlock.runtime.stores.shape.migrations import migrate
 
 
 def append(store: SqlStore, n: int = 0) -> int:

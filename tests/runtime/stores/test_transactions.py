@@ -20,8 +20,8 @@ from interlock.model.change import ChangeFilter, ChangeState
 from interlock.model.errors import Conflict, Rejected, Unavailable
 from interlock.model.people import Agent, AgentCredential, Person
 from interlock.runtime.stores import SqlStore
-from interlock.runtime.stores.reading import SqlReadTx
-from interlock.runtime.stores.writing import SqlTx
+from interlock.runtime.stores.rows.reading import SqlReadTx
+from interlock.runtime.stores.rows.writing import SqlTx
 
 
 def appending(n: int) -> Callable[[SqlTx], int]:

@@ -81,7 +81,7 @@ async def _verified(
     from interlock.cli.offline import opened
     from interlock.cli.signatures import SignatureCheck
     from interlock.ledger.verify import verify_export
-    from interlock.runtime.stores.export import FolderExport
+    from interlock.runtime.stores.log.export import FolderExport
 
     if export and vkey:
         key = _key(vkey)

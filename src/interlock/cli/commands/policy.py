@@ -11,7 +11,7 @@ from interlock.model.errors import Misconfigured
 
 if TYPE_CHECKING:
     from interlock.policy.load import Sources
-    from interlock.runtime.config import Config as Loaded
+    from interlock.runtime.config.document import Config as Loaded
 
 policy = typer.Typer(no_args_is_help=True, help="Policies: check them, and test what they decide.")
 
@@ -19,8 +19,8 @@ policy = typer.Typer(no_args_is_help=True, help="Policies: check them, and test 
 @policy.command("check")
 def check(config: Config = None, json: Json = False) -> None:
     """Check the policies: do they load, and can each mean what it says?"""
-    from interlock.policy.lint import lint
-    from interlock.runtime.config import load
+    from interlock.policy.checks.lint import lint
+    from interlock.runtime.config.document import load
 
     loaded = load(config_path(config))
     known = {"Target": list(loaded.targets), "Environment": list(loaded.environments)}
@@ -50,9 +50,9 @@ def try_cases(
     json: Json = False,
 ) -> None:
     """Decide test cases, and tell which come out in another way than they should."""
-    from interlock.policy import cases
+    from interlock.policy.checks import cases
     from interlock.policy.engine import Engine
-    from interlock.runtime.config import load
+    from interlock.runtime.config.document import load
 
     loaded = load(config_path(config))
     sources = _sources(loaded)
@@ -90,8 +90,8 @@ def try_cases(
 def _sources(loaded: "Loaded") -> "Sources":
     """All texts that decide, as the server would read them."""
     from interlock.policy.load import Sources
-    from interlock.runtime import connectors
-    from interlock.runtime.policies import read_texts
+    from interlock.runtime.rules.policies import read_texts
+    from interlock.runtime.targets import connectors
 
     names = sorted({target.connector for target in loaded.targets.values()})
     fragments = {name: connectors.load(name).schema() for name in names}

@@ -25,9 +25,9 @@ def serve(
 ) -> None:
     """Run the server until SIGTERM or SIGINT; SIGHUP reads the policies again."""
     from interlock.console.app import doors
-    from interlock.runtime import config as configuration
     from interlock.runtime import log
     from interlock.runtime import serve as server
+    from interlock.runtime.config import document as configuration
 
     loaded = configuration.load(config_path(config))
     log.set_up(level=log_level)

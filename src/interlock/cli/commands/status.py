@@ -14,7 +14,7 @@ def report(
     since: Annotated[str, typer.Option("--since", metavar="7d", help="How far back: 8h, 7d, 4w.")] = "7d",
 ) -> None:
     """Tell what targets that only observe would have held, and by which guardrails."""
-    from interlock.runtime.service.report import Report
+    from interlock.runtime.service.deciding.report import Report
 
     found = asked.connect().get("/api/v1/report", Report, seconds=seconds(since))
     if asked.json:

@@ -24,7 +24,7 @@ from typing import Any
 
 import psycopg
 
-from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.peers.pg import PgCluster, PgDatabase
 
 TABLES = ("customers", "orders", "payments", "status_changes")
 START_S = 30.0

@@ -29,9 +29,9 @@ from interlock.console.schemas import (
     StatementQuery,
     ToSign,
 )
-from interlock.control import approval
 from interlock.control.change import shape
-from interlock.control.quorum import Tally
+from interlock.control.deciding import approval
+from interlock.control.deciding.quorum import Tally
 from interlock.model.beside import side_by_side
 from interlock.model.change import Change, ChangeFilter, Statement, Verdict
 from interlock.model.conflict import SHOWN
@@ -39,8 +39,8 @@ from interlock.model.effect import totals
 from interlock.model.errors import NotFound, Rejected
 from interlock.model.ids import parse_change_id
 from interlock.runtime.runtime import Runtime
-from interlock.runtime.service.changes import ChangeView
-from interlock.runtime.service.reverting import RevertPlan
+from interlock.runtime.service.deciding.changes import ChangeView
+from interlock.runtime.service.deciding.reverting import RevertPlan
 from interlock.sdk.connector import Answer, Held, Permitted, Refused
 
 MOST_CHANGES = 200

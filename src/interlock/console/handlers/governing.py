@@ -18,10 +18,10 @@ from interlock.console.schemas.governed import (
     ProposalQuery,
     Proposals,
 )
-from interlock.control import approval
+from interlock.control.deciding import approval
 from interlock.model.people import Agent, Person
 from interlock.model.proposal import Founded, words_of
-from interlock.runtime.governance import Proposed
+from interlock.runtime.rules.governance import Proposed
 
 
 async def proposals(call: Call[ProposalQuery, None]) -> Proposals:

@@ -9,7 +9,7 @@ from interlock.ledger import note
 from interlock.model.errors import NotFound
 from interlock.model.ids import parse_change_id
 from interlock.runtime.runtime import Runtime
-from interlock.runtime.service.insight import NotAllowed, SampleView
+from interlock.runtime.service.deciding.insight import NotAllowed, SampleView
 
 
 async def sample(call: Call[Nothing, None]) -> SampleView:

@@ -14,8 +14,8 @@ from interlock.console.schemas import (
 )
 from interlock.ledger import note, tiles
 from interlock.model.errors import NotFound, Rejected
-from interlock.runtime.stores.export import StoreExport
-from interlock.runtime.stores.reading import SqlReadTx
+from interlock.runtime.stores.log.export import StoreExport
+from interlock.runtime.stores.rows.reading import SqlReadTx
 
 MOST_ENTRIES = 500
 OCTETS = "application/octet-stream"

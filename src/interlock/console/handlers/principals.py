@@ -25,7 +25,7 @@ from interlock.console.schemas.people import (
 )
 from interlock.model.people import Agent, Grant, Person
 from interlock.runtime.runtime import Runtime
-from interlock.runtime.targets import TargetServer
+from interlock.runtime.targets.reaching import TargetServer
 
 
 async def people(call: Call[Nothing, None]) -> People:

@@ -12,7 +12,7 @@ from interlock.console.monitoring.metrics import METRICS
 from interlock.console.operations import Call, Nothing, Raw
 from interlock.console.schemas import Findings, ReportQuery
 from interlock.runtime.doctor import online as examine
-from interlock.runtime.service.report import Report
+from interlock.runtime.service.deciding.report import Report
 
 __all__ = ["METRICS", "doctor", "health", "metrics", "openapi", "report", "targets"]
 

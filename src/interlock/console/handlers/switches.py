@@ -21,9 +21,9 @@ from interlock.console.schemas.breakers import (
 from interlock.control.signals.said import who_closes
 from interlock.model.breaker import Breaker
 from interlock.model.signal import TripFilter
-from interlock.runtime.service import tuning
-from interlock.runtime.service.halts import Drilled, HaltState
-from interlock.runtime.service.tuning import Tuning
+from interlock.runtime.service.stopping import tuning
+from interlock.runtime.service.stopping.halts import Drilled, HaltState
+from interlock.runtime.service.stopping.tuning import Tuning
 
 
 async def breakers(call: Call[Nothing, None]) -> Breakers:

@@ -3,7 +3,7 @@
 from interlock.model.base import Value
 from interlock.runtime.health.service import CheckStatus
 from interlock.runtime.runtime import Check
-from interlock.runtime.targets import TargetStatus
+from interlock.runtime.targets.reaching import TargetStatus
 
 
 class Health(Value, frozen=True, omit_defaults=False):

@@ -59,11 +59,11 @@ from interlock.console.schemas.insight import Timeline
 from interlock.console.schemas.targets import EmptyTrash, ProtectedTables, Tables, TrashList, TrashQuery
 from interlock.model.breaker import Breaker
 from interlock.model.change import Comment
-from interlock.runtime.service.halts import Drilled, HaltState
-from interlock.runtime.service.insight import SampleView
-from interlock.runtime.service.report import Report
-from interlock.runtime.service.reverting import RevertPlan
-from interlock.runtime.service.tuning import Tuning
+from interlock.runtime.service.deciding.insight import SampleView
+from interlock.runtime.service.deciding.report import Report
+from interlock.runtime.service.deciding.reverting import RevertPlan
+from interlock.runtime.service.stopping.halts import Drilled, HaltState
+from interlock.runtime.service.stopping.tuning import Tuning
 
 PUBLIC, AGENT, PERSON, ADMIN = Access.PUBLIC, Access.AGENT, Access.PERSON, Access.ADMIN
 

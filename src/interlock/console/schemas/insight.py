@@ -1,7 +1,7 @@
 """What the API gives of a change's history."""
 
 from interlock.model.base import Value
-from interlock.runtime.service.insight import Step
+from interlock.runtime.service.deciding.insight import Step
 
 
 class Timeline(Value, frozen=True):

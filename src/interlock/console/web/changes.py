@@ -9,10 +9,10 @@ import msgspec
 from interlock.console.problems import Refusal
 from interlock.console.web.views import insight
 from interlock.console.web.visit import Answer, Data, GoTo, Html, Visit
-from interlock.control import approval
-from interlock.control import shown as exact
 from interlock.control.change import MACHINE, OPEN, E
-from interlock.control.quorum import conflict_of_interest
+from interlock.control.deciding import approval
+from interlock.control.deciding import shown as exact
+from interlock.control.deciding.quorum import conflict_of_interest
 from interlock.model.beside import side_by_side
 from interlock.model.break_glass import BreakGlass
 from interlock.model.change import Change, ChangeFilter, ChangeState, Verdict
@@ -23,7 +23,7 @@ from interlock.model.operation import Action
 from interlock.model.proposal import INTERLOCK
 from interlock.model.search import typed_words
 from interlock.model.visible import oddities
-from interlock.runtime.service.changes import ChangeView
+from interlock.runtime.service.deciding.changes import ChangeView
 from interlock.sdk.connector import Held, Permitted, Refused
 from interlock.sdk.ports import ReadTx
 

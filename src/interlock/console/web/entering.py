@@ -6,7 +6,7 @@ import msgspec
 
 from interlock.console.web.visit import Answer, Data, GoTo, Html, Visit
 from interlock.model.change import Assertion
-from interlock.runtime.service.entrance import NO_SITE
+from interlock.runtime.service.people.entrance import NO_SITE
 
 
 class Answered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -16,7 +16,7 @@ from interlock.console.callers import BySession
 from interlock.console.problems import respond
 from interlock.model.errors import InterlockError
 from interlock.runtime.runtime import Runtime
-from interlock.runtime.service.entrance import digest_of, lasting
+from interlock.runtime.service.people.entrance import digest_of, lasting
 
 LOOK = 1.0
 """Seconds between two looks at the store: other replicas move changes as well."""

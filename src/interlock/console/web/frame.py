@@ -18,8 +18,8 @@ from interlock.console.problems import KNOWN, Refusal
 from interlock.console.web.events import Events
 from interlock.console.web.render import Renderer, Static
 from interlock.console.web.visit import Answer, Away, Data, GoTo, Html, Page, Visit, Who
-from interlock.runtime.governance import Proposed
 from interlock.runtime.oidc.login import WITHIN
+from interlock.runtime.rules.governance import Proposed
 from interlock.runtime.runtime import Runtime
 
 HOME = "/console/"

@@ -18,9 +18,9 @@ from interlock.console.web.visit import Html, Visit
 from interlock.control.change import alike
 from interlock.model.visible import MARK, visible
 from interlock.model.words import effect_words, remedy_words, verb_of
-from interlock.runtime.governance import GOVERNED, TRY_OUT
+from interlock.runtime.rules.governance import GOVERNED, TRY_OUT
 from interlock.runtime.runtime import Runtime
-from interlock.runtime.service.names import person_of
+from interlock.runtime.service.people.names import person_of
 
 MEDIA = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 

@@ -32,10 +32,10 @@ from interlock.model.proposal import (
     Wanted,
     words_of,
 )
-from interlock.pipeline import bodies
+from interlock.pipeline.recorded import bodies
 from interlock.policy import grants as compiled
-from interlock.runtime.service import keys
-from interlock.runtime.service.names import name, person_of
+from interlock.runtime.service.people import keys
+from interlock.runtime.service.people.names import name, person_of
 from interlock.sdk.ports import ReadTx, Tx
 
 T = TypeVar("T")

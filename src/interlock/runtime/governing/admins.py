@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from interlock.control.quorum import OF, too_new
+from interlock.control.deciding.quorum import OF, too_new
 from interlock.model.base import Value
 from interlock.model.errors import Rejected
 from interlock.model.people import Quorum

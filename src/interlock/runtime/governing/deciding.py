@@ -13,10 +13,10 @@ import msgspec
 
 from interlock.model.base import canonical
 from interlock.model.errors import Misconfigured, Rejected
-from interlock.runtime import config as configuration
-from interlock.runtime import secrets
-from interlock.runtime.config import Approved, Config
-from interlock.runtime.yaml_source import Key, Source
+from interlock.runtime.config import document as configuration
+from interlock.runtime.config import secrets
+from interlock.runtime.config.document import Approved, Config
+from interlock.runtime.config.yaml_source import Key, Source
 
 OPERATIONAL: Final = frozenset(
     {"store", "state_dir", "api", "policies", "notify", "witness", "origin", "master_key"}

@@ -14,12 +14,12 @@ import structlog
 
 from interlock.model.base import Json
 from interlock.model.errors import InterlockError, Misconfigured
-from interlock.runtime import config as configuration
-from interlock.runtime.config import Config
+from interlock.runtime.config import document as configuration
+from interlock.runtime.config.document import Config
 from interlock.runtime.core import Core
-from interlock.runtime.directory import Snapshot
 from interlock.runtime.governing import deciding
 from interlock.runtime.governing.acts import CONFIG, POLICIES
+from interlock.runtime.rules.directory import Snapshot
 from interlock.runtime.stores import SqlStore
 from interlock.sdk.connector import Finding
 from interlock.sdk.ports import ReadTx, Store, Tx

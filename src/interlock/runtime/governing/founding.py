@@ -9,13 +9,13 @@ from interlock.model.base import Json, Value, canonical
 from interlock.model.errors import Rejected
 from interlock.model.people import Person
 from interlock.model.proposal import Founded, Founder
-from interlock.runtime.config import Config
+from interlock.runtime.config.document import Config
 from interlock.runtime.governing import deciding
 from interlock.runtime.governing.acts import ADMIN, CONFIG, POLICIES, governed, is_admin, put_person
 from interlock.runtime.governing.admins import FEWEST, base
-from interlock.runtime.policies import read_texts
-from interlock.runtime.service import keys
-from interlock.runtime.service.names import name
+from interlock.runtime.rules.policies import read_texts
+from interlock.runtime.service.people import keys
+from interlock.runtime.service.people.names import name
 from interlock.sdk.ports import ReadTx, Tx
 
 

@@ -30,17 +30,18 @@ from interlock.model.proposal import (
     verb_of,
     words_of,
 )
-from interlock.pipeline import bodies, records
 from interlock.pipeline import commands as c
-from interlock.pipeline.approve import Spoken
-from interlock.pipeline.records import CONTENT
-from interlock.runtime import announce, governance
+from interlock.pipeline.deciding.approve import Spoken
+from interlock.pipeline.recorded import bodies, records
+from interlock.pipeline.recorded.records import CONTENT
+from interlock.runtime.background import announce
 from interlock.runtime.core import Core
-from interlock.runtime.governance import GOVERNED, TRY_OUT, Proposed
 from interlock.runtime.governing import acts, admins, record
 from interlock.runtime.governing.acts import Enacted, governed
 from interlock.runtime.governing.lines import diffs, lines
-from interlock.runtime.service.names import is_person
+from interlock.runtime.rules import governance
+from interlock.runtime.rules.governance import GOVERNED, TRY_OUT, Proposed
+from interlock.runtime.service.people.names import is_person
 from interlock.sdk.connector import Answer, Permitted, Refused, Settled
 from interlock.sdk.ports import ReadTx, Tx
 
@@ -55,8 +56,8 @@ Work = Callable[[Wanted], Any]
 
 
 class Office:
-    """`runtime.governance.Governance` of a running gateway. `past` says which past decisions a proposal would alter, `carry` does
-    what is not done in the store."""
+    """`runtime.rules.governance.Governance` of a running gateway. `past` says which past decisions a proposal would alter, `carry`
+    does what is not done in the store."""
 
     def __init__(
         self, core: Core, quorums: Mapping[str, Quorum], counts_after: timedelta, strict: Strict

@@ -13,8 +13,8 @@ from interlock.model.effect import Effect, Evidence, Unit
 from interlock.model.errors import Rejected
 from interlock.model.operation import Action, Operation, Resource
 from interlock.model.proposal import INTERLOCK, Line, Record, UseConfig, words_of
-from interlock.pipeline import bodies
-from interlock.pipeline.records import CONTENT
+from interlock.pipeline.recorded import bodies
+from interlock.pipeline.recorded.records import CONTENT
 from interlock.sdk.connector import Recorded
 from interlock.sdk.ports import ReadTx
 

@@ -20,16 +20,16 @@ from interlock.model.proposal import (
     UsePolicies,
     Wanted,
 )
-from interlock.pipeline.records import found
+from interlock.pipeline.recorded.records import found
 from interlock.policy.engine import Engine
-from interlock.runtime import config as configuration
-from interlock.runtime.config import Config
+from interlock.runtime.config import document as configuration
+from interlock.runtime.config.document import Config
 from interlock.runtime.core import Core
 from interlock.runtime.governing import deciding, founding, past, record
 from interlock.runtime.governing.files import Files
 from interlock.runtime.governing.live import ProposalLive
 from interlock.runtime.governing.office import Office
-from interlock.runtime.targets import TargetServer
+from interlock.runtime.targets.reaching import TargetServer
 from interlock.sdk.ports import ReadTx
 
 SHOWN = (*OPEN, *UNSETTLED)

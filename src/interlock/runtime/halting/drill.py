@@ -17,11 +17,11 @@ from interlock.pipeline import commands as c
 from interlock.pipeline.commands import Steps, ask
 from interlock.pipeline.doubt import doubt
 from interlock.pipeline.finish import abandon
+from interlock.runtime.background.tickers import Tickers
 from interlock.runtime.core import Core
 from interlock.runtime.drive import Drive
 from interlock.runtime.halting import replicas
 from interlock.runtime.perform import Performer
-from interlock.runtime.tickers import Tickers
 from interlock.sdk.connector import Answer, Preview, Refused, Settled
 from interlock.sdk.ports import Tx
 

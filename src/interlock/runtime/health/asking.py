@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from interlock.model.errors import Rejected, Unavailable
-from interlock.pipeline.health import Outcome
+from interlock.pipeline.recorded.health import Outcome
 from interlock.runtime.health.config import HealthConfig, HttpCheck, PrometheusCheck, SqlCheck
 from interlock.runtime.health.web import Busy, NotAsked, Web
 from interlock.sdk.connector import Live

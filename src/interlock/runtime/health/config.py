@@ -13,11 +13,11 @@ import msgspec
 from interlock.model.base import Json, digest_of
 from interlock.model.errors import Misconfigured
 from interlock.model.health import CheckKind
-from interlock.pipeline.health import LONGEST_WATCH, Check
-from interlock.runtime import durations, secrets
-from interlock.runtime.addresses import is_loopback
-from interlock.runtime.secrets import Secret
-from interlock.runtime.yaml_source import Key, Source
+from interlock.pipeline.recorded.health import LONGEST_WATCH, Check
+from interlock.runtime.config import durations, secrets
+from interlock.runtime.config.addresses import is_loopback
+from interlock.runtime.config.secrets import Secret
+from interlock.runtime.config.yaml_source import Key, Source
 from interlock.sdk.connector import Live
 from interlock.sdk.probes import Probes
 

@@ -12,10 +12,10 @@ import structlog
 from interlock.model.change import Change
 from interlock.model.errors import InterlockError, Unavailable
 from interlock.model.health import Blame, Watched
-from interlock.pipeline import health
-from interlock.pipeline.health import BY
+from interlock.pipeline.recorded import health
+from interlock.pipeline.recorded.health import BY
 from interlock.runtime.core import Core
-from interlock.runtime.service.changes import Changes
+from interlock.runtime.service.deciding.changes import Changes
 from interlock.sdk.connector import Held, Refused
 from interlock.sdk.ports import ReadTx
 

@@ -14,14 +14,14 @@ import structlog
 
 from interlock.model.base import Value
 from interlock.model.health import Blame
-from interlock.pipeline import health
-from interlock.pipeline.health import Check, Found, Outcome
-from interlock.runtime import tickers
+from interlock.pipeline.recorded import health
+from interlock.pipeline.recorded.health import Check, Found, Outcome
+from interlock.runtime.background import tickers
 from interlock.runtime.core import Core
 from interlock.runtime.health.asking import ask
 from interlock.runtime.health.config import HealthConfig, keep
 from interlock.runtime.health.web import Web
-from interlock.runtime.targets import TargetServer
+from interlock.runtime.targets.reaching import TargetServer
 from interlock.sdk.ports import ReadTx
 
 LOOK = 1.0

@@ -5,15 +5,15 @@ from datetime import datetime, timedelta
 
 from interlock.model.base import Value
 from interlock.model.health import CheckKind, Health
-from interlock.pipeline import health
-from interlock.pipeline.health import LONGEST_WATCH
-from interlock.runtime.config import Config
+from interlock.pipeline.recorded import health
+from interlock.pipeline.recorded.health import LONGEST_WATCH
+from interlock.runtime.config.document import Config
 from interlock.runtime.core import Core
 from interlock.runtime.health.proposals import AGAIN, Proposals
 from interlock.runtime.health.runner import LOOK, Runner
 from interlock.runtime.notify.office import Job
-from interlock.runtime.service.changes import Changes
-from interlock.runtime.targets import TargetServer
+from interlock.runtime.service.deciding.changes import Changes
+from interlock.runtime.targets.reaching import TargetServer
 from interlock.sdk.connector import Finding
 from interlock.sdk.ports import ReadTx, Tx
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from interlock.model.base import Value
 from interlock.model.errors import InterlockError, Unavailable
 from interlock.runtime.health.config import Headers
-from interlock.runtime.posting import connection, no_longer_than
+from interlock.runtime.witnessing.posting import connection, no_longer_than
 
 THREADS, WAITING = 8, 64
 """How many requests run at a time, and how many more may wait: slow addresses must not hold up anything else."""

@@ -12,15 +12,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from interlock.control.quorum import EVERYONE
+from interlock.control.deciding.quorum import EVERYONE
 from interlock.model.errors import Misconfigured
 from interlock.model.message import Event
 from interlock.model.people import Quorum
-from interlock.runtime import durations, secrets
-from interlock.runtime.addresses import is_loopback
+from interlock.runtime.config import durations, secrets
+from interlock.runtime.config.addresses import is_loopback
+from interlock.runtime.config.secrets import Secret
+from interlock.runtime.config.yaml_source import Key, Source
 from interlock.runtime.notify.words import Note
-from interlock.runtime.secrets import Secret
-from interlock.runtime.yaml_source import Key, Source
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}", re.ASCII)
 EVENTS = tuple(e.value for e in Event if e not in (Event.TEST, Event.DIGEST))

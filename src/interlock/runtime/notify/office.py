@@ -9,6 +9,7 @@ from functools import partial
 
 from interlock.model.errors import NotFound
 from interlock.model.message import Event, Message, MessageFilter, MessageState
+from interlock.runtime.config.yaml_source import Source
 from interlock.runtime.notify.channels import Channel, NotTaken, channel_of
 from interlock.runtime.notify.channels.errors import Unfit
 from interlock.runtime.notify.channels.thread import Worker
@@ -17,7 +18,6 @@ from interlock.runtime.notify.deliver import LONGEST, Delivery
 from interlock.runtime.notify.post import Post, message_id
 from interlock.runtime.notify.states import ChannelState, Tried
 from interlock.runtime.notify.words import Words
-from interlock.runtime.yaml_source import Source
 from interlock.sdk.connector import Finding
 from interlock.sdk.ports import ReadTx, Store
 

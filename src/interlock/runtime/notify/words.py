@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from interlock.control.approval import remedies, rfc3339
 from interlock.control.breaker import agent_of
-from interlock.control.quorum import ANYBODY, EVERYONE, places
+from interlock.control.deciding.approval import remedies, rfc3339
+from interlock.control.deciding.quorum import ANYBODY, EVERYONE, places
 from interlock.control.signals.said import SIGNALS, who_closes
 from interlock.model.base import Json, Value
 from interlock.model.breaker import Breaker, BreakerState

@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from interlock.model.base import Value
 from interlock.model.errors import Unavailable
-from interlock.runtime.posting import connection, no_longer_than
+from interlock.runtime.witnessing.posting import connection, no_longer_than
 
 STEP, WHOLE, PATIENCE = 5.0, 10.0, 15.0
 """Seconds that each step of a request may take, all of them, and all with the look-up of the name and the wait for a thread."""

@@ -14,7 +14,7 @@ from interlock.model.ids import ALPHABET
 from interlock.model.people import Person, Subject, Ticket, TicketKind
 from interlock.model.proposal import LinkLogin
 from interlock.runtime.governing import acts
-from interlock.runtime.service.entrance import OIDC, digest_of
+from interlock.runtime.service.people.entrance import OIDC, digest_of
 from interlock.sdk.ports import ReadTx, Tx
 
 CONFIRMED_WITHIN = timedelta(hours=24)

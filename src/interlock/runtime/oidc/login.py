@@ -14,11 +14,11 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from interlock.control.passkey import from_base64url, to_base64url
+from interlock.control.deciding.passkey import from_base64url, to_base64url
 from interlock.model.base import Value
 from interlock.model.errors import Rejected
 from interlock.model.people import Person, Subject, Ticket, TicketKind
-from interlock.runtime import announce
+from interlock.runtime.background import announce
 from interlock.runtime.core import Core
 from interlock.runtime.crypto import CannotOpen
 from interlock.runtime.governing import acts
@@ -27,9 +27,9 @@ from interlock.runtime.oidc.idtoken import Claims, Expected
 from interlock.runtime.oidc.links import Link
 from interlock.runtime.oidc.provider import Code, Metadata, Provider
 from interlock.runtime.oidc.settings import Oidc
-from interlock.runtime.service.enrolment import Invitation
-from interlock.runtime.service.entrance import OIDC, Entered, Entrance, Session, digest_of, put_session
-from interlock.runtime.service.keys import holder
+from interlock.runtime.service.people.enrolment import Invitation
+from interlock.runtime.service.people.entrance import OIDC, Entered, Entrance, Session, digest_of, put_session
+from interlock.runtime.service.people.keys import holder
 from interlock.runtime.stores import SqlStore
 from interlock.sdk.ports import ReadTx, Tx
 

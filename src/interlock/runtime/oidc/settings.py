@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from interlock.model.errors import Misconfigured
-from interlock.runtime import secrets
-from interlock.runtime.addresses import is_loopback
-from interlock.runtime.secrets import Secret
-from interlock.runtime.yaml_source import Key, Source
+from interlock.runtime.config import secrets
+from interlock.runtime.config.addresses import is_loopback
+from interlock.runtime.config.secrets import Secret
+from interlock.runtime.config.yaml_source import Key, Source
 
 ADMIN = "admin"
 _AT: Key = ("oidc",)
@@ -102,7 +102,9 @@ def _issuer(source: Source, value: object) -> str:
 
 def _has_a_name(source: Source, public_url: str) -> None:
     """The console's cookies and passkeys need one (`entrance.NO_SITE`)."""
-    from interlock.control.passkey import site_of  # brings a library that the command line does without
+    from interlock.control.deciding.passkey import (
+        site_of,  # brings a library that the command line does without
+    )
 
     if site_of(public_url) is None:
         raise source.wrong(

@@ -7,10 +7,10 @@ import structlog
 from interlock.model.base import Json
 from interlock.model.errors import NotFound, Rejected, Unavailable
 from interlock.model.proposal import Unprotect
-from interlock.pipeline.bodies import cut
+from interlock.pipeline.recorded.bodies import cut
 from interlock.runtime.core import Core
-from interlock.runtime.governance import Governance
-from interlock.runtime.targets import TargetServer
+from interlock.runtime.rules.governance import Governance
+from interlock.runtime.targets.reaching import TargetServer
 from interlock.sdk.connector import Protects
 
 _log = structlog.get_logger(__name__)

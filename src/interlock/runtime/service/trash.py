@@ -14,10 +14,10 @@ from interlock.model.base import Json, Value
 from interlock.model.change import Change, ChangeFilter, ChangeState
 from interlock.model.errors import NotFound, Rejected, Unavailable
 from interlock.model.proposal import EmptyTrash
-from interlock.pipeline.bodies import SHOWN
+from interlock.pipeline.recorded.bodies import SHOWN
 from interlock.runtime.core import Core
-from interlock.runtime.governance import Governance, TryOut
-from interlock.runtime.targets import TargetServer
+from interlock.runtime.rules.governance import Governance, TryOut
+from interlock.runtime.targets.reaching import TargetServer
 from interlock.sdk.connector import KeepsTrash, TrashItem
 from interlock.sdk.ports import ReadTx, Tx
 

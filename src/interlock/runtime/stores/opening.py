@@ -15,8 +15,10 @@ from interlock.ledger.merkle import Frontier
 from interlock.ledger.note import Checkpoint, NoteError, SignerKey
 from interlock.model.errors import Misconfigured
 from interlock.runtime.crypto import CannotOpen, MasterKey
-from interlock.runtime.stores import ledger_rows, migrations, reading, schema
-from interlock.runtime.stores.batch import Plain
+from interlock.runtime.stores.commits.batch import Plain
+from interlock.runtime.stores.log import rows as ledger_rows
+from interlock.runtime.stores.rows import reading
+from interlock.runtime.stores.shape import migrations, schema
 
 _LABEL = "ledger-key"
 _KEY, _ORIGIN = "ledger.key", "ledger.origin"

@@ -21,9 +21,9 @@ from interlock.ledger.proof import Proof
 from interlock.ledger.verify import EntryCheck, Report
 from interlock.model.errors import InterlockError, Misconfigured, Rejected, Unavailable
 from interlock.runtime.crypto import MasterKey
-from interlock.runtime.stores import errors, evidence, ledger_rows, reading, retention, usage
-from interlock.runtime.stores.batch import Plain, WriteSession
-from interlock.runtime.stores.engine import (
+from interlock.runtime.stores import errors
+from interlock.runtime.stores.commits.batch import Plain, WriteSession
+from interlock.runtime.stores.commits.engine import (
     READERS,
     Engines,
     connect,
@@ -31,12 +31,15 @@ from interlock.runtime.stores.engine import (
     file_identity,
     make_engines,
 )
-from interlock.runtime.stores.ledger_rows import LedgerReader
+from interlock.runtime.stores.commits.writer import Statistics, Writer
+from interlock.runtime.stores.log import evidence
+from interlock.runtime.stores.log import rows as ledger_rows
+from interlock.runtime.stores.log.rows import LedgerReader
+from interlock.runtime.stores.log.signer import Memory, Signer
 from interlock.runtime.stores.opening import prepare
-from interlock.runtime.stores.reading import SqlReadTx
-from interlock.runtime.stores.signer import Memory, Signer
-from interlock.runtime.stores.writer import Statistics, Writer
-from interlock.runtime.stores.writing import SqlTx
+from interlock.runtime.stores.rows import reading, retention, usage
+from interlock.runtime.stores.rows.reading import SqlReadTx
+from interlock.runtime.stores.rows.writing import SqlTx
 
 if TYPE_CHECKING:
     from interlock.sdk.ports import Store

@@ -10,7 +10,7 @@ from interlock.connectors.aws.classify.statements import LANGUAGE, LONGEST
 from interlock.connectors.aws.verbs import sql
 from interlock.connectors.aws.verbs.levels import installed_levels
 from interlock.model.operation import Action
-from interlock.runtime.languages import Languages
+from interlock.runtime.targets.languages import Languages
 
 CLUSTER = "arn:aws:rds:eu-west-1:123456789012:cluster:shop"
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:s-abcdef"

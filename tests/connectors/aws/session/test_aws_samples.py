@@ -9,7 +9,7 @@ from tests.faults.aws.conftest import Place
 
 from interlock.model.change import Change, ChangeState
 from interlock.model.masking import Diff
-from interlock.runtime.service.insight import SampleView
+from interlock.runtime.service.deciding.insight import SampleView
 
 S = ChangeState
 PASSWORD = "planted-master-password-41"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from interlock.testing.moto import AwsGateway, MotoServer
+from interlock.testing.peers.moto import AwsGateway, MotoServer
 
 TOP = {"budgets": "none"}
 

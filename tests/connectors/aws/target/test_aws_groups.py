@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from interlock.model.change import ChangeState
-from interlock.testing.moto import AwsGateway, MotoServer
+from interlock.testing.peers.moto import AwsGateway, MotoServer
 
 _NUMBER = itertools.count()
 POLICY = """

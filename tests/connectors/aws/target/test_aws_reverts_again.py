@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from interlock.model.change import Change, ChangeState
 from interlock.model.errors import Rejected
 from interlock.sdk.connector import Held, Permitted, Refused
-from interlock.testing.moto import AwsGateway, MotoServer
+from interlock.testing.peers.moto import AwsGateway, MotoServer
 
 _NUMBER = itertools.count()
 Read = Callable[[MotoServer], Any]

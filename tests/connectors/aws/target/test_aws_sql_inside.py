@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from interlock.model.change import ChangeState
 from interlock.model.effect import Evidence
 from interlock.model.operation import Action
-from interlock.testing.moto import AwsGateway, MotoServer
+from interlock.testing.peers.moto import AwsGateway, MotoServer
 
 CLUSTER = "arn:aws:rds:us-east-1:123456789012:cluster:shop"
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:s-abcdef"

@@ -6,7 +6,7 @@ import pytest
 from tests.connectors.postgres.classify.shop import SHOP, read
 
 from interlock.connectors.postgres.catalog import Catalog
-from interlock.testing.pg import PgCluster
+from interlock.testing.peers.pg import PgCluster
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """A database with everything that classification must see through, and how to read its catalogs."""
 
 from interlock.connectors.postgres.catalog import FINGERPRINT_QUERY, QUERIES, Catalog
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 SHOP = """
 CREATE TABLE customers (id serial PRIMARY KEY, name text, region text DEFAULT 'north');

@@ -13,7 +13,7 @@ from interlock.connectors.postgres.verbs.functions import ROWS, rule_of
 from interlock.connectors.postgres.verbs.operators import OPERATORS
 from interlock.connectors.postgres.verbs.relations import SECRET
 from interlock.connectors.postgres.verbs.rules import FunctionKind
-from interlock.testing.pg import PgCluster
+from interlock.testing.peers.pg import PgCluster
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from tests.connectors.postgres.classify.shop import SHOP, fingerprint, read
 
 from interlock.connectors.postgres.catalog import QUERIES, Catalog, impure_type
 from interlock.connectors.postgres.classify import Way, classify
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 CHANGES = [
     "CREATE TABLE t (id int)",

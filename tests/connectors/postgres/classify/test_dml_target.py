@@ -7,7 +7,7 @@ from tests.connectors.postgres.classify.shop import SHOP, read
 from interlock.connectors.postgres.catalog import Catalog
 from interlock.connectors.postgres.classify import DmlTarget, classify
 from interlock.model.operation import Action
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 
 def target(catalog: Catalog, sql: str) -> DmlTarget:

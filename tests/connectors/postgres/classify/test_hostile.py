@@ -4,7 +4,7 @@ import pytest
 from tests.connectors.postgres.classify.shop import read
 
 from interlock.connectors.postgres.classify import SqlSyntax, Way, classify
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 WRITES = "LANGUAGE plpgsql AS $f$ BEGIN DELETE FROM victims; RETURN $1; END $f$"
 VICTIMS = "CREATE TABLE victims (id int, name text, note text); INSERT INTO victims VALUES (1, 'a', 'b'), (2, 'c', 'd');"

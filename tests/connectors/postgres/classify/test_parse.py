@@ -10,7 +10,7 @@ from interlock.connectors.postgres.classify import SqlSyntax, SqlTooLarge, State
 from interlock.connectors.postgres.parse import parse
 from interlock.connectors.postgres.parse.tree import outline, shape
 from interlock.connectors.postgres.verbs.rules import words
-from interlock.testing.pg import PgCluster
+from interlock.testing.peers.pg import PgCluster
 
 NOTHING = Catalog.empty()
 

@@ -7,7 +7,7 @@ from interlock.connectors.postgres.catalog import Catalog
 from interlock.connectors.postgres.classify import StatementInfo, Way, classify, held_back
 from interlock.connectors.postgres.parse.body import look_through
 from interlock.model.effect import Evidence, totals
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 
 def one(catalog: Catalog, sql: str) -> StatementInfo:

@@ -7,7 +7,7 @@ import psycopg
 from tests.connectors.postgres.classify.shop import SHOP, read
 
 from interlock.connectors.postgres.classify import Way, classify
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 CASES = tomllib.loads(files("interlock.connectors.postgres").joinpath("cases.toml").read_text("utf-8"))
 WATCH = "SELECT coalesce(sum(calls), 0) FROM pg_catalog.pg_stat_xact_user_functions WHERE funcid >= 16384"

@@ -10,7 +10,7 @@ from tests.connectors.postgres.rig import Connection, Rig, rig
 from interlock.connectors.postgres.doctor.checks import Subject, checks
 from interlock.connectors.postgres.setup.roles import RoleNames, grants_sql
 from interlock.sdk.connector import Finding
-from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.peers.pg import PgCluster, PgDatabase
 
 SETUP = """
 CREATE TABLE t (id int PRIMARY KEY);

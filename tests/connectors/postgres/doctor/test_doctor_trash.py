@@ -8,7 +8,7 @@ from tests.connectors.postgres.rig import Rig, rig
 
 from interlock.connectors.postgres.doctor.checks import Subject, checks
 from interlock.sdk.connector import Finding
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from interlock.connectors.postgres.preview import Limits, Predicate
 from interlock.connectors.postgres.queries import Ask, Steps
 from interlock.model.errors import Rejected
 from interlock.sdk.connector import Preview
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 NOTHING = Limits(scan_rows=0, scan_bytes=0, predicate_rows=3)
 """No table is small enough for way 2."""

@@ -7,7 +7,7 @@ from tests.connectors.postgres.rig import Rig, rig, told
 
 from interlock.connectors.postgres.preview import Losing
 from interlock.model.effect import ChangeKind, Evidence, Unit, totals
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 SHOP = """
 CREATE TABLE leads (id serial PRIMARY KEY, name varchar(50) NOT NULL, score int DEFAULT 0 CHECK (score >= 0));

@@ -9,7 +9,7 @@ from interlock.connectors.postgres import image
 from interlock.connectors.postgres.preview import Limits, Predicate
 from interlock.model.affected import part_of
 from interlock.model.effect import ChangeKind, totals
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 SHOP = """
 CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL, n_orders int NOT NULL DEFAULT 0);

@@ -10,7 +10,7 @@ from interlock.connectors.postgres.queries import Ask, QueryFailed, Reply, array
 from interlock.model.effect import ChangeKind, Effect, Unit
 from interlock.model.operation import Action, Operation, Resource
 from interlock.model.signal import Facts
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 
 def effect(kind: str, name: str, change: ChangeKind = ChangeKind.DELETED, *, detail: str = "") -> Effect:

@@ -9,7 +9,7 @@ import pytest
 from tests.connectors.postgres.session.rawclient import RawClient, raw, short
 
 from interlock.testing.gateway import ROLES, Gateway, prepare
-from interlock.testing.pg import PgCluster, PgDatabase
+from interlock.testing.peers.pg import PgCluster, PgDatabase
 
 Round = Sequence[Any]
 SETUP = """

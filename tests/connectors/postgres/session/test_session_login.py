@@ -30,7 +30,7 @@ from tests.connectors.postgres.session.rawclient import (
 from interlock.connectors.postgres.codec import backend as b
 from interlock.connectors.postgres.codec import frontend as f
 from interlock.testing.gateway import BY, Gateway, prepare
-from interlock.testing.pg import PgCluster
+from interlock.testing.peers.pg import PgCluster
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from tests.connectors.postgres.rig import Rig, dump, rig
 
 from interlock.model.conflict import Conflicting, ConflictKind, RowConflict
 from interlock.model.errors import Rejected
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 SHOP = """
 CREATE TABLE people (id int PRIMARY KEY, name text, email text UNIQUE, city text, size int,

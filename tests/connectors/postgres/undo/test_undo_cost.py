@@ -9,7 +9,7 @@ from tests.connectors.postgres.rig import Rig, rig, told
 from interlock.connectors.postgres import history, preview
 from interlock.connectors.postgres.preview import Limits, Predicate
 from interlock.sdk.connector import Preview
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 ROWS = 60_000
 SETUP = f"""

@@ -10,7 +10,7 @@ from interlock.connectors.postgres.image import Definition, decode
 from interlock.connectors.postgres.preview import Losing
 from interlock.model.errors import Rejected
 from interlock.sdk.connector import Preview
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 SHOP = """
 CREATE TABLE leads (id serial PRIMARY KEY, name varchar(50) NOT NULL, score int DEFAULT 0 CHECK (score >= 0));

@@ -13,7 +13,7 @@ from tests.real.undo.states import different, state
 
 from interlock.sdk.connector import Permitted
 from interlock.testing.gateway import Gateway, prepare
-from interlock.testing.pg import PgCluster
+from interlock.testing.peers.pg import PgCluster
 
 EXAMPLES = int(os.environ.get("INTERLOCK_UNDO_EXAMPLES", "12"))
 

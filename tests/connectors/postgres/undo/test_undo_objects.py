@@ -7,7 +7,7 @@ from tests.connectors.postgres.preview.test_preview_ddl import CREATED, SHOP
 from tests.connectors.postgres.rig import Rig, dump, rig
 
 from interlock.model.errors import Rejected
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 
 @pytest.fixture

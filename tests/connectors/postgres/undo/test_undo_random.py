@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from tests.connectors.postgres.rig import Rig, rig
 
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 SETUP = """
 CREATE TABLE p (id int PRIMARY KEY, v int, note text);

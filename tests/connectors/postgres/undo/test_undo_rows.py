@@ -7,7 +7,7 @@ from tests.connectors.postgres.rig import Rig, dump, rig, told
 
 from interlock.connectors.postgres.preview import Losing, Predicate
 from interlock.model.errors import Rejected
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 SHOP = """
 CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL, email text UNIQUE, n int NOT NULL DEFAULT 0);

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.connectors.postgres.rig import Rig, rig, told
 
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 SETUP = """
 CREATE TYPE mood AS ENUM ('sad', 'it''s "ok"', 'a,b');

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from interlock.testing.pg import PgCluster
-from interlock.testing.pg_install import PgUnavailable, find_bindir, server_user
+from interlock.testing.peers.pg import PgCluster
+from interlock.testing.peers.pg_install import PgUnavailable, find_bindir, server_user
 
 Run = Callable[[Awaitable[Any]], Any]
 PASSWORD = "pencil größe"

@@ -7,7 +7,7 @@ from interlock.connectors.postgres.client import prepared as kept
 from interlock.connectors.postgres.client.config import UpstreamConfig
 from interlock.connectors.postgres.client.errors import SqlError
 from interlock.connectors.postgres.client.sql import SqlConnection
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 KEPT = "SELECT name FROM pg_prepared_statements"
 ADD = "SELECT $1::int + 1"

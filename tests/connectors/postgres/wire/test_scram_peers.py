@@ -11,7 +11,7 @@ from interlock.connectors.postgres.auth.scram import SCRAM, SCRAM_PLUS, Verifier
 from interlock.connectors.postgres.client.config import UpstreamConfig
 from interlock.connectors.postgres.codec import frontend as f
 from interlock.connectors.postgres.upstream import open_upstream
-from interlock.testing.pg import PgCluster
+from interlock.testing.peers.pg import PgCluster
 
 PASSWORD = "tökén \u00ad\u2168"
 AGENTS = {"ann": make_verifier(PASSWORD)}

@@ -12,7 +12,7 @@ from interlock.connectors.postgres.client.errors import Stage, UpstreamError
 from interlock.connectors.postgres.codec import Framer, backend_limits, build, encode
 from interlock.connectors.postgres.codec import frontend as f
 from interlock.connectors.postgres.upstream import Upstream, open_upstream
-from interlock.testing.pg import PgCluster
+from interlock.testing.peers.pg import PgCluster
 
 
 def config(

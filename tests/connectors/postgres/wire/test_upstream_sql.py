@@ -13,7 +13,7 @@ from interlock.connectors.postgres.client.config import UpstreamConfig
 from interlock.connectors.postgres.client.errors import SqlError, UpstreamError
 from interlock.connectors.postgres.client.sql import SqlConnection
 from interlock.connectors.postgres.codec import backend as b
-from interlock.testing.pg import PgDatabase
+from interlock.testing.peers.pg import PgDatabase
 
 
 async def opened(database: PgDatabase) -> SqlConnection:

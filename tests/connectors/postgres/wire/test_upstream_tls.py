@@ -15,7 +15,7 @@ from interlock.connectors.postgres.client.sql import SqlConnection
 from interlock.connectors.postgres.codec import build, encode
 from interlock.connectors.postgres.codec.backend import BackendKeyData
 from interlock.connectors.postgres.upstream import Upstream, open_upstream, read_certificate
-from interlock.testing.pg import PgCluster
+from interlock.testing.peers.pg import PgCluster
 
 
 def config(

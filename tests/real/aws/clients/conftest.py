@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from tests.real.aws.clients.rig import Cloud
 
-from interlock.testing.moto import AwsGateway, MotoServer
+from interlock.testing.peers.moto import AwsGateway, MotoServer
 
 TOP = {"budgets": "none"}
 

@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from interlock.model.change import Change, ChangeState
-from interlock.testing.moto import AwsGateway, MotoServer
+from interlock.testing.peers.moto import AwsGateway, MotoServer
 
 _NUMBERS = itertools.count(1)
 PATIENCE_S = 120

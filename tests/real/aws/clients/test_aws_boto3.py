@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from tests.real.aws.clients.rig import ITEM, Cloud, Counted, error_of
 
 from interlock.model.change import ChangeState
-from interlock.testing.moto import AwsGateway, MotoServer
+from interlock.testing.peers.moto import AwsGateway, MotoServer
 
 MODES = ("legacy", "standard", "adaptive")
 

@@ -14,7 +14,7 @@ from tests.real.conformance import junit, sources
 from tests.real.conformance.running import Both
 from tests.real.conformance.suite import Outcome, Suite
 
-from interlock.testing.moto import REGION, AwsGateway, MotoServer
+from interlock.testing.peers.moto import REGION, AwsGateway, MotoServer
 
 PATIENCE_S = 3_600
 TEST_TIMEOUT_S = 600

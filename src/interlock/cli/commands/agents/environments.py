@@ -12,7 +12,7 @@ from interlock.cli import out
 from interlock.cli.commands.agents.run import TOKEN, reached, read_token
 from interlock.cli.options import Config, Json, connect
 from interlock.model.errors import Rejected
-from interlock.runtime import connectors
+from interlock.runtime.targets import connectors
 from interlock.sdk.connector import Reach
 
 

@@ -12,7 +12,7 @@ from interlock.cli.options import Config, connect, seconds
 from interlock.cli.watch import Watch
 from interlock.console.monitoring.health import Targets
 from interlock.model.errors import Misconfigured, Rejected
-from interlock.runtime import connectors
+from interlock.runtime.targets import connectors
 from interlock.sdk.connector import Reach
 
 TOKEN = "INTERLOCK_TOKEN"

@@ -59,7 +59,7 @@ def resume(
     reason: ReasonText = "",
 ) -> None:
     """End a halt. Breakers that are open and environments that are frozen stay so."""
-    from interlock.runtime.service.halts import HaltState
+    from interlock.runtime.service.stopping.halts import HaltState
 
     client = asked.connect()
     moved = client.post("/api/v1/resume", Breaker, Reason(reason))
@@ -72,7 +72,7 @@ def resume(
 
 
 def _make_file(config: Path | None, reason: str, json: bool) -> None:
-    from interlock.runtime.config import load
+    from interlock.runtime.config.document import load
 
     path = load(config_path(config)).halt_file
     try:
@@ -89,7 +89,7 @@ def _make_file(config: Path | None, reason: str, json: bool) -> None:
 
 
 def _drill(config: Path | None, url: str, as_: str, key: Path | None, json: bool) -> None:
-    from interlock.runtime.service.halts import Drilled
+    from interlock.runtime.service.stopping.halts import Drilled
 
     try:
         found = connect(config, url, as_, key).post("/api/v1/halt/drill", Drilled, Empty())

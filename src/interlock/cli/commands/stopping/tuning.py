@@ -9,7 +9,7 @@ import typer
 from interlock.cli import out
 from interlock.cli.options import Asked, asks, seconds
 from interlock.control.signals.spent import Spent, WouldWait
-from interlock.runtime.service.tuning import Tuning
+from interlock.runtime.service.stopping.tuning import Tuning
 
 
 @asks

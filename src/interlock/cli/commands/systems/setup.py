@@ -46,7 +46,7 @@ def _write_starter(folder: Path) -> list[str]:
 
 
 async def _make_store(config: Path) -> tuple[str, int]:
-    from interlock.runtime.config import load
+    from interlock.runtime.config.document import load
     from interlock.runtime.opening import open_configured
 
     store = open_configured(load(config), create=True)

@@ -73,8 +73,8 @@ def propose_policies(
     ] = None,
 ) -> None:
     """Propose the files of a policy directory: shown to admins as a diff, and as the past decisions they would alter."""
-    from interlock.runtime.config import load
-    from interlock.runtime.policies import read_texts
+    from interlock.runtime.config.document import load
+    from interlock.runtime.rules.policies import read_texts
 
     wanted = folder or load(config_path(asked.config)).policies
     if wanted is None:
@@ -95,7 +95,7 @@ def propose_config(
 ) -> None:
     """Propose what a configuration decides: environments, targets, quorums, guardrails, limits. Secrets and addresses are left
     out."""
-    from interlock.runtime.config import load
+    from interlock.runtime.config.document import load
     from interlock.runtime.governing.deciding import deciding
 
     decides = deciding(load(file or config_path(asked.config)).source).decode()

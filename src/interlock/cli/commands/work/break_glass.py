@@ -28,7 +28,7 @@ from interlock.cli.options import (
 )
 from interlock.console.schemas import Signed
 from interlock.console.schemas.deciding import BreakGlasses, BreakGlassToSign, SignedReview
-from interlock.control import approval, break_glass
+from interlock.control.deciding import approval, break_glass
 from interlock.model.break_glass import BreakGlass
 from interlock.model.change import Statement, Verdict
 from interlock.model.errors import Rejected

@@ -40,7 +40,7 @@ from interlock.console.schemas import (
     ToSign,
 )
 from interlock.console.schemas.governed import Proposals
-from interlock.control import approval
+from interlock.control.deciding import approval
 from interlock.model.beside import Beside, beside_words
 from interlock.model.change import Change, ChangeState, Verdict
 from interlock.model.proposal import INTERLOCK
@@ -284,7 +284,7 @@ def revert(
     """Undo an applied change from its stored before-image, signed with your key. Shows first what that does now, and which rows
     others changed since."""
     from interlock.cli import reverting
-    from interlock.runtime.service.reverting import RevertPlan
+    from interlock.runtime.service.deciding.reverting import RevertPlan
 
     who = signer(as_, key, passphrase_file)
     server = connect_as(config, url, who)

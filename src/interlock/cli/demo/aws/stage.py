@@ -13,8 +13,8 @@ import boto3
 from botocore.config import Config
 
 from interlock.cli.demo.stage import Place, free_port, initialised, people, ready, serving
-from interlock.testing.moto import ACCOUNT, REGION, MotoServer
-from interlock.testing.production import furnish
+from interlock.testing.peers.moto import ACCOUNT, REGION, MotoServer
+from interlock.testing.peers.production import furnish
 
 TARGET = "cloud"
 _CONFIG = """\

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from interlock.cli.demo.aws.stage import Cloud
 from interlock.cli.demo.show import Teller
 from interlock.cli.demo.stage import Failed
-from interlock.testing.production import ALARM, BUCKET, CAPABILITIES, QUEUE, STACK, key, state, template
+from interlock.testing.peers.production import ALARM, BUCKET, CAPABILITIES, QUEUE, STACK, key, state, template
 
 OBJECTS = 25
 DESTRUCTION: tuple[tuple[str, str, dict[str, Any]], ...] = (

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias, TypeVar
 
 from interlock.connectors.postgres.catalog import Catalog
-from interlock.connectors.postgres.classify import definitions, maintenance, query, rights, session
 from interlock.connectors.postgres.classify.context import Context
 from interlock.connectors.postgres.classify.draft import Draft
+from interlock.connectors.postgres.classify.forms import definitions, maintenance, query, rights, session
 from interlock.connectors.postgres.classify.info import StatementInfo
 from interlock.connectors.postgres.parse.errors import SqlTooComplex
 from interlock.connectors.postgres.parse.tree import MAX_SQL, RawStatement, decode, outline, shape

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 from interlock.connectors.postgres.catalog import reach
 from interlock.connectors.postgres.catalog.model import OWN_SCHEMA, Catalog, is_own
-from interlock.connectors.postgres.classify import calls
 from interlock.connectors.postgres.classify.context import KINDS, Context
 from interlock.connectors.postgres.classify.draft import Draft
+from interlock.connectors.postgres.classify.forms import calls
 from interlock.connectors.postgres.parse import Facts, Name
 from interlock.connectors.postgres.parse.walk import constant
 from interlock.model.operation import Action, Resource

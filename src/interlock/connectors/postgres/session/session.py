@@ -17,11 +17,12 @@ from interlock.connectors.postgres.codec import (
     frontend_limits,
 )
 from interlock.connectors.postgres.codec import backend as b
-from interlock.connectors.postgres.session import farewell, opening
+from interlock.connectors.postgres.session import farewell
+from interlock.connectors.postgres.session.arrival import opening
+from interlock.connectors.postgres.session.arrival.login import Login, Wants
 from interlock.connectors.postgres.session.channel import Channel, Ended
 from interlock.connectors.postgres.session.conversation.exchange import Exchange, Lost
 from interlock.connectors.postgres.session.conversation.outbox import Outbox
-from interlock.connectors.postgres.session.login import Login, Wants
 from interlock.connectors.postgres.session.passing import STATUS, Passing, virtual_status
 from interlock.connectors.postgres.session.server import Server
 from interlock.connectors.postgres.session.worker import Left, Worker

@@ -23,8 +23,8 @@ from interlock.connectors.postgres.image import (
     decode,
 )
 from interlock.connectors.postgres.queries import ident, qualified
-from interlock.connectors.postgres.undo.definitions import Definitions
 from interlock.connectors.postgres.undo.kept import StoredKept
+from interlock.connectors.postgres.undo.schema.definitions import Definitions
 
 
 @dataclass(slots=True)

@@ -15,10 +15,9 @@ from interlock.connectors.postgres.image import Row
 from interlock.connectors.postgres.preview.context import Captured
 from interlock.connectors.postgres.preview.first import FLUSH
 from interlock.connectors.postgres.queries import Ask, QueryFailed, Statement, Steps, ask
-from interlock.connectors.postgres.undo import definitions, kept, sequences, statements
+from interlock.connectors.postgres.undo import kept, sequences, statements
 from interlock.connectors.postgres.undo.attempt import Group, Orders, in_some_order
 from interlock.connectors.postgres.undo.load import Stored, load
-from interlock.connectors.postgres.undo.objects import drops
 from interlock.connectors.postgres.undo.present import (
     Todo,
     astray,
@@ -28,6 +27,8 @@ from interlock.connectors.postgres.undo.present import (
     resolve,
     rows_by_value,
 )
+from interlock.connectors.postgres.undo.schema import definitions
+from interlock.connectors.postgres.undo.schema.objects import drops
 from interlock.connectors.postgres.undo.stages import row_stages, settable
 from interlock.model.conflict import Conflicting, RowConflict
 from interlock.model.errors import Rejected

@@ -8,7 +8,7 @@ from interlock.console.operations import Call, Nothing
 from interlock.console.schemas.targets import EmptyTrash, TrashCopy, TrashList, TrashQuery
 from interlock.model.errors import Rejected
 from interlock.model.ids import parse_change_id
-from interlock.runtime.durations import parse
+from interlock.runtime.config.durations import parse
 from interlock.runtime.service.trash import Trashed, kept_until
 
 

@@ -12,7 +12,7 @@ from interlock.model.change import Change, ChangeFilter, ChangeState
 from interlock.model.errors import NotFound
 from interlock.model.people import Agent, Grant
 from interlock.model.usage import AgentUse
-from interlock.runtime.stores.reading import MAX_LISTED
+from interlock.runtime.stores.rows.reading import MAX_LISTED
 from interlock.sdk.ports import ReadTx
 
 LOOKED_AT = timedelta(days=30)

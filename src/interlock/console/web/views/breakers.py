@@ -15,7 +15,7 @@ from interlock.model.base import Value
 from interlock.model.breaker import Breaker, BreakerState, kind_of
 from interlock.model.budget import Use
 from interlock.model.signal import Mark, Trip
-from interlock.runtime.service.switches import Board, Spent
+from interlock.runtime.service.stopping.switches import Board, Spent
 
 C = "/console/breakers"
 KINDS = {

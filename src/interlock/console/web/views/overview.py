@@ -15,7 +15,7 @@ from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.change import ACTIVITY_SLICE, Activity, Change, ChangeFilter, ChangeState, Listing
 from interlock.model.errors import Rejected
 from interlock.model.usage import Asking
-from interlock.runtime.governance import TRY_OUT
+from interlock.runtime.rules.governance import TRY_OUT
 from interlock.sdk.ports import ReadTx
 
 WINDOW, SLICES = timedelta(hours=24), 48

@@ -12,8 +12,8 @@ from interlock.model.base import Value
 from interlock.model.errors import NotFound, Rejected
 from interlock.model.people import Agent, Grant, Person, TicketKind
 from interlock.runtime.oidc import links
-from interlock.runtime.service.enrolment import Enrolment
-from interlock.runtime.service.entrance import NO_SITE
+from interlock.runtime.service.people.enrolment import Enrolment
+from interlock.runtime.service.people.entrance import NO_SITE
 from interlock.sdk.ports import ReadTx
 
 

@@ -12,7 +12,7 @@ from interlock.model.people import Grant
 from interlock.policy import grants as compiled
 from interlock.policy import shipped
 from interlock.policy.load import Policy
-from interlock.runtime.service.simulation import MOST_TEXT, NEW_FILE, Simulated
+from interlock.runtime.service.deciding.simulation import MOST_TEXT, NEW_FILE, Simulated
 
 MOST_GRANTS = 500
 """Most grants on the page; all of them are with their agents."""

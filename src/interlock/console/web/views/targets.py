@@ -6,15 +6,16 @@ from datetime import datetime
 import msgspec
 
 from interlock.console.web.visit import Answer, GoTo, Html, Visit
-from interlock.control import breaker, shown
+from interlock.control import breaker
+from interlock.control.deciding import shown
 from interlock.model.base import Value
 from interlock.model.break_glass import BreakGlass
 from interlock.model.breaker import Breaker, BreakerState
 from interlock.model.errors import Rejected
-from interlock.runtime import durations
+from interlock.runtime.config import durations
 from interlock.runtime.doctor import online as examine
 from interlock.runtime.health.service import CheckStatus
-from interlock.runtime.targets import TargetStatus
+from interlock.runtime.targets.reaching import TargetStatus
 from interlock.sdk.connector import Finding
 
 _GRAVEST = {"error": 0, "warning": 1, "ok": 2}

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from interlock.model.message import Event, Message
-from interlock.runtime.addresses import is_loopback
+from interlock.runtime.config.addresses import is_loopback
 from interlock.runtime.notify.channels.errors import NotTaken, Unfit
 from interlock.runtime.notify.channels.once import Once
 from interlock.runtime.notify.config import Address

@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from interlock.control.approval import rfc3339
+from interlock.control.deciding.approval import rfc3339
 from interlock.model.message import Message
+from interlock.runtime.config.secrets import Secret
 from interlock.runtime.notify.channels.errors import NotTaken
 from interlock.runtime.notify.channels.once import Once
 from interlock.runtime.notify.config import Address, unfit
-from interlock.runtime.posting import connection, no_longer_than
-from interlock.runtime.secrets import Secret
+from interlock.runtime.witnessing.posting import connection, no_longer_than
 
 TIMEOUT, LONGEST = 10.0, 20.0
 """Seconds that each step of a request may take, and all of them."""

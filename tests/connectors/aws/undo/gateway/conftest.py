@@ -7,8 +7,8 @@ import pytest
 from tests.connectors.aws.undo.gateway.through import Agent
 from tests.connectors.aws.undo.rig import REGION, Account
 
-from interlock.runtime import directory
-from interlock.testing.moto import AwsGateway, MotoServer
+from interlock.runtime.rules import directory
+from interlock.testing.peers.moto import AwsGateway, MotoServer
 
 
 @pytest.fixture(autouse=True, scope="session")

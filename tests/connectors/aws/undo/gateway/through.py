@@ -11,7 +11,7 @@ from interlock.connectors.aws.undo.names import fill
 from interlock.model.change import Change, ChangeState
 from interlock.model.effect import Evidence
 from interlock.sdk.connector import Held, Permitted
-from interlock.testing.moto import AwsGateway
+from interlock.testing.peers.moto import AwsGateway
 
 
 class Agent:

@@ -21,7 +21,7 @@ from interlock.connectors.postgres.session.ending import failing, replay
 from interlock.connectors.postgres.session.ending import unit as units
 from interlock.connectors.postgres.session.ending.record import Record
 from interlock.connectors.postgres.session.transaction import Transaction
-from interlock.connectors.postgres.undo import proof
+from interlock.connectors.postgres.undo.schema import proof
 from interlock.model.change import Change, ChangeState
 from interlock.model.decision import Forbid
 from interlock.model.operation import Operation

@@ -17,7 +17,7 @@ from interlock.connectors.postgres.session.conversation.heard import sqlstate
 from interlock.connectors.postgres.session.conversation.steps import run_steps
 from interlock.connectors.postgres.session.ending import finish
 from interlock.connectors.postgres.session.transaction import Transaction
-from interlock.connectors.postgres.undo import proof
+from interlock.connectors.postgres.undo.schema import proof
 from interlock.model.change import Measurement
 from interlock.sdk.connector import Preview, Settled, Unit
 

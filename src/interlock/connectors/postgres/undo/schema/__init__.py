@@ -1,0 +1,1 @@
+"""Definitions: made what they were, and proved to be before the commit."""

@@ -1,0 +1,1 @@
+"""Who decides, and whether what they signed holds."""

@@ -1,0 +1,1 @@
+"""What people run on policies before they are in force."""

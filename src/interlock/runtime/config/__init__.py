@@ -1,0 +1,1 @@
+"""What the configuration says: `interlock.yaml`, strictly validated, and each of its parts."""

@@ -1,0 +1,1 @@
+"""About changes: showing, deciding, applying and reverting them, and looking into them."""

@@ -1,0 +1,1 @@
+"""Who there is, how they come in, and what they are known by."""

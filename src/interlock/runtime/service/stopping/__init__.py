@@ -1,0 +1,1 @@
+"""Stopping: breakers, freezes, the kill switch, and thresholds that fit what really happened."""

@@ -1,0 +1,1 @@
+"""What transactions read and write of the tables."""

@@ -1,0 +1,1 @@
+"""The tables, and how a store of an older version gets them."""

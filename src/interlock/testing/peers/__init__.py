@@ -1,0 +1,1 @@
+"""Real peers: PostgreSQL, moto, whole processes."""
