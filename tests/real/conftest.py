@@ -21,7 +21,7 @@ CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL, email text);
 CREATE TABLE orders (id int PRIMARY KEY, customer int REFERENCES customers ON DELETE CASCADE, total numeric NOT NULL);
 CREATE TABLE payments (id int PRIMARY KEY, "order" int REFERENCES orders ON DELETE CASCADE, paid bool NOT NULL DEFAULT false);
 CREATE TABLE notes (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text);
-CREATE TABLE ten (a int PRIMARY KEY, b text);
+CREATE TABLE ten (a int PRIMARY KEY, b text) WITH (autovacuum_enabled = off);  -- so that rows stay in their order
 CREATE TABLE tempting (a int);
 CREATE SEQUENCE tickets;
 CREATE FUNCTION cleanup() RETURNS bigint LANGUAGE sql AS 'DELETE FROM customers; SELECT count(*) FROM customers';
