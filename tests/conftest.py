@@ -7,8 +7,10 @@ it a new database there. ``own_cluster`` makes clusters that a test may stop, ki
 import datetime as dt
 import ipaddress
 import logging
+import os
 import secrets
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +26,27 @@ from interlock.testing.peers.pg import PgCluster, PgDatabase
 from interlock.testing.peers.pg_install import PgUnavailable, find_bindir
 
 MakeCluster = Callable[..., PgCluster]
+
+IN_MEMORY = Path("/dev/shm")
+ROOM = 6 * 1024**3
+"""Bytes that must be free, and in a file system of this name, for temporary files to lie in it."""
+
+
+def _temporary_files_in_memory() -> None:
+    """Databases are made, filled and dropped by the thousand, and none has to outlive the machine: on a disk that takes as long as
+    all else. Where there is no room, or somebody says where (`TMPDIR`), they stay where they are."""
+    if "TMPDIR" in os.environ or not IN_MEMORY.is_dir():
+        return
+    found = os.statvfs(IN_MEMORY)
+    if (
+        found.f_bavail * found.f_frsize >= ROOM
+        and not found.f_flag & os.ST_NOEXEC
+        and os.access(IN_MEMORY, os.W_OK)
+    ):
+        os.environ["TMPDIR"] = tempfile.tempdir = str(IN_MEMORY)
+
+
+_temporary_files_in_memory()
 
 # Timed examples would fail on a loaded machine, for no fault of the code. More: --hypothesis-profile=thorough
 hypothesis.settings.register_profile("interlock", deadline=None)
