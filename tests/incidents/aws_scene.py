@@ -35,13 +35,14 @@ class Scene:
         given = dict(asked.parameters)
         if asked.service == "cloudformation":
             return asked._replace(parameters=self._stack(asked))
+        made = ""
         if asked.operation.startswith(CREATES) and asked.service not in aws_networks.PARTS:
-            return asked
-        needed = self._needed(asked)
+            made = next(asked.operation.removeprefix(c) for c in CREATES if asked.operation.startswith(c))
+        needed = [] if made else self._needed(asked)
         for name, make in ROWS.get(asked.service, {}).items():
             if name in needed:
                 given.setdefault(name, "")
-            if name in given:
+            if name in given and not (made and name.startswith(made)):
                 known = (make.__name__, json.dumps(given[name]))
                 if known not in self._made:
                     self._made[known] = make(self._moto, given[name], given)
@@ -81,7 +82,7 @@ def calls_of(payload: str) -> list[Asked]:
 
 
 CREATES = ("Create", "Allocate", "Register", "Run", "Import")
-"""What such calls name is not there yet."""
+"""What such calls name after themselves is not there yet; what else they name is."""
 
 t = aws_things
 ROWS: dict[str, dict[str, t.Maker]] = {

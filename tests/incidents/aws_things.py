@@ -261,6 +261,7 @@ def log_group(moto: MotoServer, name: str, given: Given) -> str:
     client = moto.client("logs")
     client.create_log_group(logGroupName=name)
     client.create_log_stream(logGroupName=name, logStreamName=given.get("logStreamName", "s"))
+    client.put_retention_policy(logGroupName=name, retentionInDays=30)
     return name
 
 
