@@ -47,6 +47,9 @@ class Scene:
                 if known not in self._made:
                     self._made[known] = make(self._moto, given[name], given)
                 given[name] = self._made[known]
+        if asked.operation.startswith("Revoke"):  # what is revoked was granted
+            grant = asked.operation.replace("Revoke", "Authorize", 1)
+            self._moto.client(asked.service)._make_api_call(grant, given)
         return asked._replace(parameters=given)
 
     def _needed(self, asked: Asked) -> list[str]:
@@ -90,8 +93,9 @@ ROWS: dict[str, dict[str, t.Maker]] = {
     "backup": {"BackupVaultName": t.vault},
     "cloudtrail": {"Name": t.trail, "TrailName": t.trail},
     "cloudwatch": {"AlarmNames": t.alarms},
+    "codebuild": {"projectName": t.project},
     "cognito-idp": {"UserPoolId": t.pool},
-    "dynamodb": {"TableName": t.table},
+    "dynamodb": {"TableName": t.table, "ResourceArn": t.table},
     "ec2": aws_networks.NETWORK,
     "ecr": {"repositoryName": t.repository},
     "ecs": {"cluster": t.cluster},

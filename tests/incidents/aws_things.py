@@ -265,6 +265,15 @@ def log_group(moto: MotoServer, name: str, given: Given) -> str:
     return name
 
 
+def project(moto: MotoServer, name: str, _: Given) -> str:
+    moto.client("codebuild").create_project(
+        name=name, source={"type": "S3", "location": "code/app.zip"}, artifacts={"type": "NO_ARTIFACTS"},
+        environment={"type": "LINUX_CONTAINER", "image": "build", "computeType": "BUILD_GENERAL1_SMALL"},
+        serviceRole="arn:aws:iam::123456789012:role/service-role/build",
+    )  # fmt: skip
+    return name
+
+
 def alarms(moto: MotoServer, names: list[str], _: Given) -> list[str]:
     for name in names:
         moto.client("cloudwatch").put_metric_alarm(
