@@ -320,18 +320,17 @@ def test_to_scale_a_third_of_a_group_to_zero(make: Make) -> None:
     cloud = make(
         keys={"groups": SCALED}, novel="off", destructive_minute="off", destructive_ten_minutes="off"
     )
-    scaled(cloud, *(f"pay-{n}" for n in range(6)))
+    scaled(cloud, *(f"pay-{n}" for n in range(12)))
     for n in range(5):
         asked = {"AutoScalingGroupName": f"pay-{n}", "DesiredCapacity": 1}
         assert cloud.call("autoscaling", "SetDesiredCapacity", **asked) == ""
     assert cloud.signals == []
     codes = [
         cloud.call("autoscaling", "SetDesiredCapacity", AutoScalingGroupName=f"pay-{n}", DesiredCapacity=0)
-        for n in range(3)
+        for n in range(4)
     ]
-    assert codes[0] == "", cloud.signals
-    assert codes[-1] == "InterlockBreakerOpen"
-    assert (Signal.GROUP_SHARE, "group") in cloud.signals
+    assert codes == ["", "", "", "InterlockBreakerOpen"], cloud.signals
+    assert cloud.signals == [(Signal.GROUP_SHARE, "agent")]
 
 
 def test_to_scale_the_last_of_a_group_to_zero_is_refused(make: Make) -> None:

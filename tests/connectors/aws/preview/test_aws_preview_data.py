@@ -180,7 +180,7 @@ def test_batches_and_transactions_are_counted(table: Any, described: Any) -> Non
 @pytest.mark.parametrize(
     ("statement", "expected"),
     [
-        ("SELECT * FROM orders", []),
+        ("SELECT * FROM orders", [("setting", "objects", 0, None)]),
         ('DELETE FROM "orders" WHERE id = 3', [("deleted", "items", 1, 20)]),
         ("update orders SET a = ? where id = ?", [("updated", "items", 1, 20)]),
         ("INSERT INTO orders VALUE {'id': 9}", [("created", "items", 1, None)]),
