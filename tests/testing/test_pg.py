@@ -97,7 +97,7 @@ def test_close_removes_what_start_made(own_cluster: MakeCluster) -> None:
 
 
 OWNER = """
-from interlock.testing.pg import PgCluster
+from interlock.testing.peers.pg import PgCluster
 cluster = PgCluster.start(fsync=False)
 print(cluster.pid, cluster._guard.pid, cluster.directory, flush=True)
 input()

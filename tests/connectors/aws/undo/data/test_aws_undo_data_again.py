@@ -38,6 +38,9 @@ OTHERWISE = {
     "s3: put new versioned": "comes back as a new version",
     "s3: delete versioned": "comes back as a new version",
     "s3: delete many versioned, quietly": "comes back as a new version",
+    "sqs: receive": "the messages are shown again at once",
+    "sqs: hide for longer": "the messages are shown again at once",
+    "sqs: hide some for longer": "the messages are shown again at once",
 }
 """What comes back otherwise, as the caveats say."""
 MOTO = {
