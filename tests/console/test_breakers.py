@@ -184,9 +184,8 @@ async def test_thresholds_stand_there_in_words(api: Api) -> None:
     )
     assert "more than 3 destructive operations in a minute the session stops" in production
     assert "writes in more than 9 groups in ten minutes the agent stops" in production
-    assert (
-        "more than 30 % of a group gone within a day, of a group of 10 or more the group stops" in production
-    )
+    share = "more than 30 % of a group gone within a day, of a group of 10 or more the agent stops; no approval lifts that"
+    assert share in production
     assert (
         "fixer is judged in another way in production: more than 30 destructive operations in a minute"
         in production
