@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import psycopg
 import pytest
+from tests.real.conftest import FILL
 
 from interlock.console.web.pages import PAGES
 from interlock.model.breaker import Breaker
@@ -43,7 +44,8 @@ def addresses(held: str, person: str, proposal: str = "") -> dict[str, str]:
 
 
 def furnish(gateway: Gateway) -> str:
-    """Make things happen; the id of a change that is held."""
+    """Make things happen to the first content of the shop; the id of a change that is held."""
+    gateway.database.psql(FILL)
     gateway.run(_grants(gateway))
     with gateway.connect(NIGHTLY) as agent:
         agent.execute("SET interlock.reason = 'the nightly tidy-up'")
