@@ -51,8 +51,9 @@ _TAIL = """
 - Values taken from a sequence, forward: no rollback gives them back, whoever runs them. (`setval` and what else sets
   one back is.)
 - The planner's statistics (`pg_statistic`), the server's counters, and how rows are stored: TOAST tables, file nodes,
-  rows moved by VACUUM FULL and CLUSTER, indexes that REINDEX makes anew. A failed `REINDEX CONCURRENTLY` leaves an
-  invalid index, as it does without the gateway.
+  rows moved by VACUUM FULL and CLUSTER, indexes that REINDEX makes anew. (These three are decided and recorded before they
+  run, because of whom they keep waiting.) A failed `REINDEX CONCURRENTLY` leaves an invalid index, as it does without the
+  gateway.
 - What was dropped and made again alike (ALTER COLUMN TYPE does that to indexes and constraints; the NOT NULL of a
   partition's column may get another name by it on 18).
 - Objects of the session's own: temporary ones, settings, advisory locks while it lasts.

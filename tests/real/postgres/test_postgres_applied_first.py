@@ -78,3 +78,20 @@ def test_what_is_applied_is_done_once_and_recorded_first(gateway: Gateway, what:
     else:
         assert recorded[:1] == ["intent"]
     assert gateway.change(change.id).state is ChangeState.APPLIED
+
+
+@pytest.mark.parametrize(
+    ("sql", "values"), [("SELECT setval('tickets', $1::bigint)", [b"7"]), ("VACUUM FULL ten", [])]
+)
+def test_what_came_by_the_extended_protocol_is_applied_likewise(
+    gateway: Gateway, sql: str, values: list[bytes]
+) -> None:
+    with gateway.connect() as agent:
+        said = agent.pgconn.exec_params(sql.encode(), values).error_message
+    assert b"is held" in said or b"held:" in said, said
+    change = gateway.approve(gateway.held().id)
+    before = state(gateway)
+    assert isinstance(gateway.apply(change.id), Permitted)
+    assert gateway.change(change.id).state is ChangeState.APPLIED
+    assert state(gateway) != before
+    assert [entry for entry in gateway.entries("intent") if change.id in str(entry)]
