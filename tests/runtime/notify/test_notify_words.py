@@ -177,6 +177,12 @@ def test_who_may_put_back_a_session_is_anybody() -> None:
     assert ", after" not in note.text
 
 
+@pytest.mark.parametrize(("scope", "wide"), [("environment/production", True), ("agent/fixer", False)])
+def test_what_stops_others_as_well_is_for_admins_in_governed_mode(scope: str, wide: bool) -> None:
+    note = WORDS.tripped(scope, 1, Signal.HEALTH, ("fixer",), "production")
+    assert note.text.endswith("; in governed mode that is proposed to admins") is wide
+
+
 def test_a_trip_names_nothing_that_an_agent_named() -> None:
     many = steps(40, *(f"CHG-{n}" for n in range(30)))
     note = WORDS.tripped(

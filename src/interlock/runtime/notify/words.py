@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from interlock.control.breaker import agent_of
+from interlock.control.breaker import agent_of, alone
 from interlock.control.deciding.approval import remedies, rfc3339
 from interlock.control.deciding.quorum import ANYBODY, EVERYONE, places
 from interlock.control.signals.said import SIGNALS, who_closes
@@ -180,6 +180,7 @@ class Words:
         text = (
             f"The breaker {switch} has opened by itself{of}: {SIGNALS[signal]}{after} -"
             f" {stops} until it is put back by {who_closes(scope)}"
+            f"{'' if alone(scope) else '; in governed mode that is proposed to admins'}"
         )
         data: dict[str, Json] = {
             "scope": f"group/{rest.partition('/')[0]}" if group else scope,
