@@ -12,7 +12,7 @@ STAMP := .venv/.interlock-installed
 JOBS ?= 2
 PYTEST_ARGS ?=
 
-.PHONY: help setup test check lint format demo bench bench-aws bench-admission bench-console bench-breakers conformance conformance-aws oracle lock clean
+.PHONY: help setup test test-thorough check lint format demo bench bench-aws bench-admission bench-console bench-breakers conformance conformance-aws oracle lock clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -31,6 +31,9 @@ test: $(STAMP)  ## everything: style, types, import contracts, tests on PostgreS
 	@$(PYTHON_ENV)/python -m tests.real.console.axe || true
 	@$(MAKE) --no-print-directory lint
 	$(PYTHON_ENV)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+test-thorough: PYTEST_ARGS += --every-version
+test-thorough: test  ## as test, with every test on every version of PostgreSQL
 
 check: $(STAMP) lint  ## as test, for every day: no Debian packages, stops at the first failure
 	$(PYTHON_ENV)/python -m pytest -n $(JOBS) -x $(PYTEST_ARGS)

@@ -3,6 +3,7 @@
 import itertools
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -123,9 +124,15 @@ _MOMENT = threading.Event()
 """Never set."""
 
 
+PATIENCE_S = 90.0
+"""How long (seconds) a test waits for what another thread or process does."""
+
+
 def until(holds: Callable[[], Any]) -> Any:
-    """Ask until it holds: for what another thread or process does. What never holds ends the test by its time limit."""
+    """Ask until it holds: for what another thread or process does. AssertionError when that takes too long."""
+    end = time.monotonic() + PATIENCE_S
     while not (found := holds()):
+        assert time.monotonic() < end, "what is waited for does not come"
         _MOMENT.wait(0.01)
     return found
 

@@ -4,7 +4,8 @@ import base64
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -31,7 +32,7 @@ OVER = "57P01"
 BREAKER = "IL003"
 CLIENTS = 6
 SOON_S = 1.0
-PATIENT_S = 280
+PATIENT_S = 100
 
 
 class Replicas(NamedTuple):
@@ -127,24 +128,30 @@ def _all_ends(replicas: Replicas) -> float:
     """On each replica a client that is idle, one that has a transaction open, one that waits for people and one that waits for a
     lock. How long it takes until none of them is there any more, and nothing is open on the target."""
     replicas.target.psql(FILL)
-    clients = [gateway.connect(f"bot-{n}") for n, gateway in enumerate(replicas.all * 2)]
+    with ExitStack() as connected:
+        connect = [partial(gateway.connect, f"bot-{n}") for n, gateway in enumerate(replicas.all * 2)]
+        return _all_of(replicas, [connected.enter_context(each()) for each in connect])
+
+
+def _all_of(replicas: Replicas, clients: list[psycopg.Connection[Any]]) -> float:
     idle, openers = clients[:3], clients[3:]
     for n, agent in enumerate(openers, 1):
         agent.execute("BEGIN")
         agent.execute("UPDATE ten SET b = 'mine' WHERE a = %s", (n,))
     with ThreadPoolExecutor(6) as pool:
         waiting = [pool.submit(told, partial(_waits, g, f"bot-{n}")) for n, g in enumerate(replicas.all)]
-        until(lambda: len(replicas.one.changes(ChangeState.HELD)) == 3)
-        locked = [
-            pool.submit(told, partial(_blocked, g, f"bot-{n}", n + 1)) for n, g in enumerate(replicas.all)
-        ]
+        locked: list[Future[psycopg.Error]] = []
 
-        def all_there() -> bool:
+        def none_ended() -> bool:
             ended = [work.result() for work in (*waiting, *locked) if work.done()]
             assert not ended, ended  # what ended too soon is told, and not waited for
-            return busy_in(replicas.target) == 6
+            return True
 
-        until(all_there)
+        until(lambda: none_ended() and len(replicas.one.changes(ChangeState.HELD)) == 3)
+        locked += [
+            pool.submit(told, partial(_blocked, g, f"bot-{n}", n + 1)) for n, g in enumerate(replicas.all)
+        ]
+        until(lambda: none_ended() and busy_in(replicas.target) == 6)
         begun = replicas.halt()
         until(lambda: not replicas.sessions and not busy_in(replicas.target))
         taken = time.monotonic() - begun

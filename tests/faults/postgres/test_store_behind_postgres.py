@@ -179,6 +179,29 @@ def test_a_client_waits_on_one_while_people_approve_on_the_other(
     assert count(database) == 0
 
 
+def test_who_comes_to_wait_for_what_was_given_up_elsewhere_asks_anew(
+    replicas: tuple[Gateway, Gateway], database: PgDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = replicas
+
+    async def looks_away() -> None:
+        """As between two looks at the store."""
+
+    monkeypatch.setattr(one.runtime.core.watch, "look", looks_away)
+    with one.connect() as agent, fails(HELD):
+        agent.execute(ALL)
+    old = two.held().id
+    two.withdraw(old)
+    with ThreadPoolExecutor(1) as pool, one.connect(options="-c interlock.wait=60s") as agent:
+        result = pool.submit(lambda: agent.execute(ALL).rowcount)
+        while not (waiting := two.changes(ChangeState.HELD)) and not result.done():
+            pass
+        assert [change.id for change in waiting] != [old]
+        two.approve(waiting[0].id)
+        assert result.result(60) == 20
+    assert count(database) == 0
+
+
 def test_applied_by_the_other(replicas: tuple[Gateway, Gateway], database: PgDatabase) -> None:
     one, two = replicas
     with one.connect() as agent:

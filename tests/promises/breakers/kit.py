@@ -6,6 +6,7 @@ import json
 import secrets
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +27,9 @@ AMPLE = dict.fromkeys(("session", "agent", "owner", "table"), PLENTY)
 """Budgets that are counted and never used up."""
 QUICK = {"stale": 2.0, "lock_timeout": 1.0, "patience": 4.0}
 """Times of a replica that is to notice soon that something is wrong."""
+
+PATIENCE_S = 90.0
+"""How long (seconds) a test waits for a replica."""
 
 
 class Answered(Exception):
@@ -53,9 +57,14 @@ class Replica:
         self._process.stdin.flush()
 
     def hear(self) -> Any:
-        """Raises Answered."""
+        """Raises Answered. A replica that does not answer is killed: whatever else is asked of it fails at once."""
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        hung = threading.Timer(PATIENCE_S, self._process.kill)
+        hung.start()
+        try:
+            line = self._process.stdout.readline()
+        finally:
+            hung.cancel()
         assert line, f"{self.name} has ended: {Path(self._log.name).read_text()[-3000:]}"
         said = json.loads(line)
         if said["error"]:

@@ -70,7 +70,8 @@ class Directory:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._offset = timedelta(0)
+        self._told: tuple[datetime, float] | None = None
+        """What the store's clock said last, and when that was (`time.monotonic`)."""
         self._confirmed = float("-inf")
         self._lock = asyncio.Lock()
         self.snapshot = Snapshot()
@@ -78,13 +79,16 @@ class Directory:
         self.on_tick: list[Callable[[], None]] = []
 
     def now(self) -> datetime:
-        """The store's clock, as of the last confirmation and carried on by ours."""
-        return datetime.now(UTC) + self._offset
+        """The store's clock: what it said last and the time that has passed since, however our own clock is set meanwhile."""
+        if self._told is None:
+            return datetime.now(UTC)
+        said, when = self._told
+        return said + timedelta(seconds=time.monotonic() - when)
 
     @property
     def skew(self) -> timedelta:
         """How far the store's clock is ahead of this machine's."""
-        return self._offset
+        return self.now() - datetime.now(UTC)
 
     @property
     def fresh(self) -> bool:
@@ -117,7 +121,7 @@ class Directory:
                 return tx.now(), load(tx) if tx.revision() != known else None
 
             now, found = await self._store.read(compare)
-            self._offset = now - datetime.now(UTC)
+            self._told = (now, time.monotonic())
             self._confirmed = asked
             if found is not None:
                 self.snapshot = found

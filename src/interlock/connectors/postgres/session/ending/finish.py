@@ -9,6 +9,7 @@ After SET TRANSACTION READ ONLY nothing can change what was measured: deferred t
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from interlock.connectors.postgres import answer, preview
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 MOST_REPLAYS = 3
 """How often a waiting client's transaction is run again when each time it is held again."""
+
+GIVEN_UP = frozenset((ChangeState.WITHDRAWN, ChangeState.EXPIRED))
+"""Nobody said no: the same may be asked for anew."""
 
 
 @dataclass(slots=True)
@@ -107,10 +111,13 @@ def _waiting(worker: "Worker", tx: Transaction) -> Held | None:
 
 
 async def approved_meanwhile(worker: "Worker", change: Change) -> bool:
-    """What waits already, and of which nothing has begun: wait for people if the client wishes. False when it was told that it
-    waits on, or is not to be."""
+    """What waits already, as far as this replica knows, and of which nothing has begun: wait for people if the client wishes. True
+    when it is to run after all: approved, or given up elsewhere before this client came. False when it was told that it waits on,
+    or is not to be."""
     channel = worker.channel
     if channel.wait_s > 0:
+        if (await channel.gate.wait(change.id, timedelta(0))).state in GIVEN_UP:
+            return True
         change = await channel.wait_for_people(change)
         if change.state is ChangeState.APPROVED:
             return True
