@@ -53,7 +53,7 @@ class MotoServer:
             port = int(free.getsockname()[1])
         variables = {**os.environ, "MOTO_IAM_LOAD_MANAGED_POLICIES": "true", **(environment or {})}
         process = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            [sys.executable, "-m", "interlock.testing.peers.moto_process", "-H", "127.0.0.1", "-p", str(port)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=variables,
         )  # fmt: skip
         try:
