@@ -176,17 +176,21 @@ class ServedGateway:
 
     # -- changes
 
-    def changes(self, *states: ChangeState) -> list[Change]:
-        """Newest first; outcomes that are under way are waited for."""
-        return self.run(self._changes(states))
+    def changes(self, *states: ChangeState, agent: str = "") -> list[Change]:
+        """Newest first, of one agent or all; outcomes that are under way are waited for."""
+        return self.run(self._changes(ChangeFilter(states=states, agent=agent, limit=1000)))
 
-    async def _changes(self, states: tuple[ChangeState, ...]) -> list[Change]:
+    async def _changes(self, wanted: ChangeFilter) -> list[Change]:
         await self.runtime.core.tasks.drain(PATIENCE_S)
-        return list(await self.runtime.changes.list(ChangeFilter(states=states, limit=1000)))
+        return list(await self.runtime.changes.list(wanted))
 
     def change(self, change_id: str) -> Change:
         """One change, as it is when outcomes that are under way are recorded."""
-        return next(c for c in self.changes() if c.id == change_id)
+        return self.run(self._change(change_id))
+
+    async def _change(self, change_id: str) -> Change:
+        await self.runtime.core.tasks.drain(PATIENCE_S)
+        return await self.runtime.changes.get(change_id)
 
     def held(self) -> Change:
         """The one change that waits."""

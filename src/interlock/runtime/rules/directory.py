@@ -51,12 +51,11 @@ class Snapshot(Value, frozen=True):
 
 def load(tx: ReadTx) -> Snapshot:
     """Read everything."""
-    agents = tx.agents()
-    credentials = (tx.credential(a.name) for a in agents)
+    agents = {a.name: a for a in tx.agents()}
     return Snapshot(
         revision=tx.revision(),
-        agents={a.name: a for a in agents},
-        credentials={c.agent: c for c in credentials if c is not None},
+        agents=agents,
+        credentials={c.agent: c for c in tx.credentials() if c.agent in agents},
         people={p.name: p for p in tx.people()},
         grants=tuple(tx.grants()),
         breakers={b.scope: b for b in tx.breakers()},

@@ -140,6 +140,9 @@ class FakeReadTx(DecidingReads, HealthReads, QueueReads, UsageReads, SignalReads
     def credential(self, agent: str) -> AgentCredential | None:
         return self._t.credentials.get(agent)
 
+    def credentials(self) -> Sequence[AgentCredential]:
+        return [self._t.credentials[name] for name in sorted(self._t.credentials)]
+
     def agent_by_token(self, token_sha256: str) -> Agent | None:
         found = (c.agent for c in self._t.credentials.values() if c.token_sha256 == token_sha256)
         return self._t.agents.get(next(found, ""))

@@ -151,6 +151,7 @@ def test_principals_are_put_replaced_and_listed(store: SqlStore) -> None:
     assert read(store, lambda tx: tx.person("Bob")) is None
     assert read(store, lambda tx: (tx.agent("fixer"), tx.agents())) == (agent, [agent])
     assert read(store, lambda tx: tx.credential("fixer")) == credential
+    assert list(read(store, lambda tx: tx.credentials())) == [credential]
     assert read(store, lambda tx: tx.agent_by_token("t" * 64)) == agent
     assert read(store, lambda tx: tx.agent_by_token("u" * 64)) is None
     assert read(store, lambda tx: (tx.grant("G1"), tx.grants())) == (grant, [grant])

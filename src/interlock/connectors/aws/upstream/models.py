@@ -87,6 +87,7 @@ _OTHER_IDENTIFIERS: Mapping[str, str] = {
 """Services whose identifier neither their folder nor botocore's table of aliases tells."""
 
 
+@functools.cache
 def service_variables() -> tuple[tuple[str, str], ...]:
     """Each service with what its name is in variables (`AWS_ENDPOINT_URL_…`): its identifier in capitals. botocore names
     folders by it, but for those that it has aliases for."""

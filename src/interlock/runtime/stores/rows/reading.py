@@ -222,12 +222,18 @@ class SqlReadTx:
     def credential(self, agent: str) -> AgentCredential | None:
         table = schema.credentials
         kept = self._one(AgentCredential, select(table.c.doc).where(table.c.agent == agent))
-        if kept is None or not kept.signing:
+        return None if kept is None else self._unsealed(kept)
+
+    def credentials(self) -> Sequence[AgentCredential]:
+        return [self._unsealed(kept) for kept in self._all(AgentCredential, _listed(schema.credentials))]
+
+    def _unsealed(self, kept: AgentCredential) -> AgentCredential:
+        if not kept.signing:
             return kept
         try:
-            key = self._master.unseal(signing_label(agent), base64.b64decode(kept.signing))
+            key = self._master.unseal(signing_label(kept.agent), base64.b64decode(kept.signing))
         except CannotOpen as error:
-            raise Unavailable(f"the signing key of {agent} cannot be opened: {error}") from None
+            raise Unavailable(f"the signing key of {kept.agent} cannot be opened: {error}") from None
         return msgspec.structs.replace(kept, signing=key.decode())
 
     def agent_by_token(self, token_sha256: str) -> Agent | None:

@@ -22,14 +22,14 @@ class Agent:
 
     def make(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Change:
         """Make a call, with two people where they are needed; the change, applied."""
-        before = {change.id for change in self.gateway.changes()}
+        before = {change.id for change in self.gateway.changes(agent=self.name)}
         why = ""
         try:
             client = self.gateway.client(service, self.name, region=REGION, retries={"total_max_attempts": 1})
             client._make_api_call(operation, dict(parameters))
         except ClientError as error:
             why = str(error)
-        new = [change for change in self.gateway.changes() if change.id not in before]
+        new = [change for change in self.gateway.changes(agent=self.name) if change.id not in before]
         assert len(new) == 1, (new, why)
         (change,) = new
         if change.state is ChangeState.HELD:
