@@ -7,9 +7,11 @@ transaction of its intent. While the store can't confirm it, it answers nothing 
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import structlog
 
 from interlock.model.base import Value
@@ -39,14 +41,19 @@ class Snapshot(Value, frozen=True):
     breakers: Mapping[str, Breaker] = {}
     glasses: tuple[BreakGlass, ...] = ()
     in_force: Mapping[str, str] = {}
+    grants_of: Mapping[tuple[str, str], Sequence[Grant]] = {}
+    """The grants that are not revoked, by agent and target: each decision asks for them."""
+
+    def __post_init__(self) -> None:
+        found: defaultdict[tuple[str, str], list[Grant]] = defaultdict(list)
+        for grant in self.grants:
+            if grant.revoked_at is None:
+                found[grant.agent, grant.target].append(grant)
+        msgspec.structs.force_setattr(self, "grants_of", dict(found))
 
     def live_grants(self, agent: str, target: str, now: datetime) -> tuple[Grant, ...]:
         """The agent's grants on the target that are neither revoked nor over."""
-        return tuple(
-            g
-            for g in self.grants
-            if (g.agent, g.target) == (agent, target) and g.revoked_at is None and now < g.expires_at
-        )
+        return tuple(g for g in self.grants_of.get((agent, target), ()) if now < g.expires_at)
 
 
 def load(tx: ReadTx) -> Snapshot:

@@ -19,7 +19,8 @@ def patient() -> None:
 
 @pytest.fixture(scope="session")
 def moto_process() -> Iterator[MotoServer]:
-    with MotoServer.start({"MOTO_IAM_LOAD_MANAGED_POLICIES": "false"}) as server:
+    nothing_of_awss_own = {"MOTO_IAM_LOAD_MANAGED_POLICIES": "false", "MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}
+    with MotoServer.start(nothing_of_awss_own) as server:
         yield server
 
 
