@@ -51,7 +51,8 @@ class MotoServer:
         """Start it, wait until it answers, and end it afterwards."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = int(free.getsockname()[1])
-        variables = {**os.environ, "MOTO_IAM_LOAD_MANAGED_POLICIES": "true", **(environment or {})}
+        of_awss_own = {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true", "MOTO_EC2_LOAD_DEFAULT_AMIS": "true"}
+        variables = {**os.environ, **of_awss_own, **(environment or {})}
         process = subprocess.Popen(
             [sys.executable, "-m", "interlock.testing.peers.moto_process", "-H", "127.0.0.1", "-p", str(port)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=variables,

@@ -40,7 +40,12 @@ def _policies_of(account: str) -> list[ManagedPolicy]:
     return list(_read(reader))
 
 
-if __name__ == "__main__":
+def quicken() -> None:
+    """Have moto, as it is in this process, do as the module says."""
     BackendDict.reset = staticmethod(forget)  # type: ignore[method-assign]
     IAMBackend._init_aws_policies = policies  # type: ignore[method-assign,assignment]
+
+
+if __name__ == "__main__":
+    quicken()
     main(sys.argv[1:])

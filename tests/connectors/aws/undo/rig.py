@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import botocore.session
 import jmespath
 import msgspec
+import pytest
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
@@ -281,8 +282,13 @@ def moto_server() -> Iterator[str]:
     """Moto on a free port of loopback."""
     from moto.server import ThreadedMotoServer
 
+    from interlock.testing.peers.moto_process import quicken
+
+    quicken()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+        yield f"http://{host}:{port}"
     server.stop()
