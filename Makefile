@@ -32,8 +32,8 @@ test: $(STAMP)  ## everything: style, types, import contracts, tests on PostgreS
 	@$(MAKE) --no-print-directory lint
 	$(PYTHON_ENV)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
-test-thorough: PYTEST_ARGS += --every-version
-test-thorough: test  ## as test, with every test on every version of PostgreSQL
+test-thorough: PYTEST_ARGS += --thorough
+test-thorough: test  ## as test, with all tests on every version of PostgreSQL, and incidents in every client
 
 check: $(STAMP) lint  ## as test, for every day: no Debian packages, stops at the first failure
 	$(PYTHON_ENV)/python -m pytest -n $(JOBS) -x $(PYTEST_ARGS)

@@ -3,8 +3,7 @@
 ``pg18`` and ``pg15`` are one cluster each per test process; ``pg`` runs a test on every version there is, ``fresh_db`` gives
 it a new database there. ``own_cluster`` makes clusters that a test may stop, kill and configure as it likes.
 
-What goes through the whole gateway (`ON_ONE_VERSION`) runs on one of the versions, each half of it on another;
-``--every-version`` (`make test-thorough`) runs all of it on all of them.
+Every day most tests run on one of the versions only (`tests/everyday.py`); ``--thorough`` runs all of them on all.
 """
 
 import datetime as dt
@@ -14,7 +13,6 @@ import os
 import secrets
 import sys
 import tempfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,11 +23,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from tests import everyday
 
 from interlock.testing.peers.pg import PgCluster, PgDatabase
 from interlock.testing.peers.pg_install import PgUnavailable, find_bindir
 
-VERSIONS = ("18", "15")
 MakeCluster = Callable[..., PgCluster]
 
 IN_MEMORY = Path("/dev/shm")
@@ -53,45 +51,17 @@ def _temporary_files_in_memory() -> None:
 
 _temporary_files_in_memory()
 
-ON_ONE_VERSION = ("tests/faults", "tests/incidents", "tests/promises", "tests/real/postgres")
-"""Rooms whose tests are about the way of an operation. What differs from version to version has its tests on each of them, in
-`tests/connectors/postgres`."""
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--every-version", action="store_true", help="run every test on every version of PostgreSQL"
-    )
+    parser.addoption("--thorough", action="store_true", help="leave nothing out (see tests/everyday.py)")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     named = any("::" in argument for argument in config.args)  # whoever names a test wants it
-    if named or config.getoption("--every-version") or not _both_versions():
-        return
-    left_out = [item for item in items if _belongs_elsewhere(item)]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
-
-
-def _both_versions() -> bool:
-    try:
-        return bool(find_bindir("15"))
-    except PgUnavailable:
-        return False
-
-
-def _belongs_elsewhere(item: pytest.Item) -> bool:
-    """Is it for the other version to run this? The name decides, so that it is the same every time and everywhere."""
-    version = (
-        item.callspec.params.get("pg")
-        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
-        else None
-    )
-    if version is None or not item.nodeid.startswith(ON_ONE_VERSION):
-        return False
-    without = item.nodeid.replace(f"[{version}", "[", 1)
-    return VERSIONS[zlib.crc32(without.encode()) % len(VERSIONS)] != version
+    if not named and not config.getoption("--thorough"):
+        out = everyday.left_out(items)
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in set(out)]
 
 
 # Timed examples would fail on a loaded machine, for no fault of the code. More: --hypothesis-profile=thorough
@@ -136,7 +106,7 @@ def pg15() -> Iterator[PgCluster]:
     yield from _shared("15")
 
 
-@pytest.fixture(scope="session", params=VERSIONS)
+@pytest.fixture(scope="session", params=everyday.VERSIONS)
 def pg(request: pytest.FixtureRequest) -> PgCluster:
     """Each version in turn. The cluster is shared: use ``fresh_db``, and give roles names of your own."""
     cluster: PgCluster = request.getfixturevalue(f"pg{request.param}")
