@@ -28,6 +28,7 @@ from interlock.model.change import Change, Statement
 from interlock.model.operation import Action
 from interlock.runtime.config.document import load
 from interlock.runtime.opening import open_configured
+from interlock.runtime.rules import directory
 from interlock.runtime.runtime import Runtime
 from interlock.runtime.serve import Server
 from interlock.runtime.service.people.enrolment import Enrolment
@@ -172,6 +173,12 @@ def sign(words: dict[str, Any], key: Ed25519PrivateKey) -> dict[str, Any]:
 def client(app: Any) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url=URL)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patient() -> None:
+    """A busy machine is no lost store."""
+    directory.STALE = 60.0
 
 
 @pytest.fixture

@@ -325,6 +325,7 @@ def test_a_block_that_goes_well_at_last_is_the_same_block(shop: Shop) -> None:
     with shop.connect() as agent:
         fail(3)
         agent.execute(block.format(9, 1).encode())
+        shop.gateway.entries("nothing")
         fail(3)
         assert signals(shop) == []
         fail(1)
