@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from interlock.connectors.postgres import settings as reviewed
 from interlock.connectors.postgres.classify import StatementInfo
@@ -14,7 +14,7 @@ from interlock.connectors.postgres.session.conversation.exchange import Exchange
 from interlock.connectors.postgres.session.ending.record import meaning
 from interlock.connectors.postgres.session.server import Server
 from interlock.connectors.postgres.upstream import Upstream
-from interlock.model.change import Change
+from interlock.model.change import Change, ChangeState
 from interlock.model.decision import Forbid, Target
 from interlock.sdk.connector import Gate, Principal
 
@@ -32,6 +32,13 @@ class Overstayed(Exception):
 
 class Ended(Exception):
     """The core has ended the session; the text says why."""
+
+
+class Waited(NamedTuple):
+    """A change for which a client has waited, as it is now; `at_once` when it had moved before anybody waited."""
+
+    change: Change
+    at_once: bool
 
 
 class Channel:
@@ -101,19 +108,25 @@ class Channel:
         """The settings that change what statements mean: of `settings`, or as they are now."""
         return meaning(self.settings if settings is None else settings, reviewed.MEANING)
 
-    async def wait_for_people(self, change: Change) -> Change:
-        """Wait until people have decided about a held change, as long as the client wishes; a cancel request ends it. Returns the
-        change as it is then. Nothing may be open on the target (P10)."""
+    async def wait_for_people(self, change: Change) -> Waited:
+        """Wait until people have decided about a held change, as long as the client wishes; a cancel request ends it. Nothing may
+        be open on the target (P10)."""
         self.gives_up = asyncio.Event()
-        decided = asyncio.ensure_future(self.gate.wait(change.id, timedelta(seconds=self.wait_s)))
+        decided = asyncio.ensure_future(self._decided(change))
         given_up = asyncio.ensure_future(self.gives_up.wait())
         try:
             await asyncio.wait((decided, given_up), return_when=asyncio.FIRST_COMPLETED)
-            return decided.result() if decided.done() else change
+            return decided.result() if decided.done() else Waited(change, False)
         finally:
             self.gives_up = None
             decided.cancel()
             given_up.cancel()
+
+    async def _decided(self, change: Change) -> Waited:
+        now = await self.gate.wait(change.id, timedelta(0))
+        if now.state is not ChangeState.HELD:
+            return Waited(now, True)
+        return Waited(await self.gate.wait(change.id, timedelta(seconds=self.wait_s)), False)
 
     def cancel(self) -> asyncio.Task[None] | None:
         """End a wait for people, or else what runs on the server."""

@@ -9,7 +9,6 @@ After SET TRANSACTION READ ONLY nothing can change what was measured: deferred t
 
 import asyncio
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from interlock.connectors.postgres import answer, preview
@@ -116,10 +115,8 @@ async def approved_meanwhile(worker: "Worker", change: Change) -> bool:
     or is not to be."""
     channel = worker.channel
     if channel.wait_s > 0:
-        if (await channel.gate.wait(change.id, timedelta(0))).state in GIVEN_UP:
-            return True
-        change = await channel.wait_for_people(change)
-        if change.state is ChangeState.APPROVED:
+        change, at_once = await channel.wait_for_people(change)
+        if change.state is ChangeState.APPROVED or (at_once and change.state in GIVEN_UP):
             return True
     worker.fail(answer.held(Held(change, again=True), channel.gate.link))
     return False
@@ -224,7 +221,7 @@ async def _wait(
     given: Answer = held
     for _ in range(MOST_REPLAYS):
         assert isinstance(given, Held)
-        change = await channel.wait_for_people(given.change)
+        change, _ = await channel.wait_for_people(given.change)
         if change.state is not ChangeState.APPROVED:
             return Held(change, again=True), unit
         again = await replay.run(worker, tx, compare=True)
