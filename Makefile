@@ -24,7 +24,7 @@ $(STAMP): $(LOCKS) pyproject.toml scripts/bootstrap
 	@scripts/bootstrap
 	@touch $@
 
-test: $(STAMP)  ## everything: style, types, import contracts, tests on PostgreSQL 18 and 15
+test: $(STAMP)  ## style, types, import contracts, and all tests, most of them on PostgreSQL 18 or 15
 	@scripts/debian-packages postgresql-15 || true
 	@scripts/debian-packages libpostgresql-jdbc-java || true
 	@scripts/debian-packages chromium || true
@@ -35,7 +35,7 @@ test: $(STAMP)  ## everything: style, types, import contracts, tests on PostgreS
 test-thorough: PYTEST_ARGS += --thorough
 test-thorough: test  ## as test, with all tests on every version of PostgreSQL, and incidents in every client
 
-check: $(STAMP) lint  ## as test, for every day: no Debian packages, stops at the first failure
+check: $(STAMP) lint  ## as test, while working: no Debian packages, stops at the first failure
 	$(PYTHON_ENV)/python -m pytest -n $(JOBS) -x $(PYTEST_ARGS)
 
 lint: $(STAMP)  ## style, types and import contracts only

@@ -16,7 +16,8 @@ from interlock.testing.peers.pg_install import PgUnavailable, find_bindir
 VERSIONS = ("18", "15")
 ON_EVERY_VERSION = ("tests/connectors/postgres/classify", "tests/connectors/postgres/wire")
 IN_ONE_CLIENT = "tests/incidents/test_sql_incidents.py"
-ALWAYS, OTHERS = "psycopg", ("psql", "psql -c", "psycopg in a transaction")
+OTHERS = ("psql", "psql -c", "psycopg in a transaction")
+"""The clients of incidents beside psycopg, which is always tried."""
 _VERSION = re.compile(r"\b(?:pg)?(18|15)\b")
 
 

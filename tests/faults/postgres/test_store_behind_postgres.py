@@ -194,10 +194,11 @@ def test_who_comes_to_wait_for_what_was_given_up_elsewhere_asks_anew(
     two.withdraw(old)
     with ThreadPoolExecutor(1) as pool, one.connect(options="-c interlock.wait=60s") as agent:
         result = pool.submit(lambda: agent.execute(ALL).rowcount)
-        while not (waiting := two.changes(ChangeState.HELD)) and not result.done():
-            pass
-        assert [change.id for change in waiting] != [old]
-        two.approve(waiting[0].id)
+        until(lambda: two.changes(ChangeState.HELD) or result.done())
+        assert not result.done(), result.exception()
+        new = two.held().id
+        assert new != old
+        two.approve(new)
         assert result.result(60) == 20
     assert count(database) == 0
 
