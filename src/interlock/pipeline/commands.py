@@ -5,6 +5,7 @@ reply its type. `PATIENT` commands must be seen to their end once begun; the oth
 """
 
 from collections.abc import Generator, Mapping
+from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -48,11 +49,12 @@ class Question(Value, frozen=True):
 
 
 class Basis(Value, frozen=True):
-    """What a decision rested on: the store's revision, and the agent's grants that were live on the target. The intent checks
-    that they still are (a right revoked in between must not pass)."""
+    """What a decision rested on: the store's revision, the agent's grants that were live on the target, and when the first of
+    them ends. The intent checks that they still are live: a right that was revoked or ended in between must not pass."""
 
     revision: int
     grants: tuple[str, ...] = ()
+    ends: datetime | None = None
 
 
 class Decided(Value, frozen=True):

@@ -10,6 +10,7 @@ import pytest
 from interlock.model.people import Grant
 from interlock.runtime.rules import directory
 from interlock.runtime.rules.directory import Snapshot
+from interlock.sdk.connector import Permitted, Refused
 from interlock.testing.installation import Installation
 
 
@@ -58,3 +59,25 @@ def test_rights_are_those_of_the_agent_on_the_target_that_have_not_ended() -> No
     found = Snapshot(grants=(*others, one)).live_grants(one.agent, one.target, now)
     assert found == (one,)
     assert Snapshot().live_grants(one.agent, one.target, now) == ()
+
+
+def test_a_right_that_has_ended_by_the_stores_clock_is_none() -> None:
+    """Though the copy in memory, and the decision that was made from it, have not heard of it."""
+
+    async def run() -> None:
+        made = await Installation.make()
+        agent = await made.principal()
+        assert isinstance(await made.send(agent, [("put", "row/1", "a")]), Permitted)
+        grant: Grant = made.store.now(lambda tx: next(iter(tx.grants())))
+        await made.core.directory.refresh()  # nothing else has moved since
+        made.store.advance(grant.expires_at - made.store.time + timedelta(seconds=1))
+        answer = await made.send(agent, [("put", "row/1", "b")])
+        assert isinstance(answer, Refused)
+        assert (answer.code, answer.why) == (
+            "forbidden",
+            "a right of the agent on this target has just ended",
+        )
+        assert made.toy.rows is not None
+        assert made.toy.rows["row/1"] == "a"
+
+    asyncio.run(run())

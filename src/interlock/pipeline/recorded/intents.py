@@ -164,8 +164,10 @@ def refused(tx: ReadTx, row: Breaker, reason: str, target: Target, terms: Terms)
 
 
 def _still_allowed(tx: Tx, ask: c.Intend) -> Refused | None:
-    """Whether the rights that the decision rested on are still live. The same revision means that nothing of it moved."""
-    if tx.revision() == ask.basis.revision:
+    """Whether the rights that the decision rested on are still live. The same revision means that nothing of it moved, but ends
+    by itself, and by the store's clock."""
+    ends = ask.basis.ends
+    if tx.revision() == ask.basis.revision and (ends is None or tx.now() < ends):
         return None
     principal, target, now = ask.work.principal, ask.target.name, tx.now()
     agent, credential = tx.agent(principal.agent), tx.credential(principal.agent)

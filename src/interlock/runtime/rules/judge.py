@@ -62,7 +62,8 @@ class Judge:
                 self._ask(principal, ask.target, q, now, ask.totals, ask.evidence) for q in ask.questions
             )
         grants = snapshot.live_grants(principal.agent, ask.target.name, now)
-        basis = c.Basis(snapshot.revision, tuple(sorted(g.id for g in grants)))
+        ends = min((g.expires_at for g in grants), default=None)
+        basis = c.Basis(snapshot.revision, tuple(sorted(g.id for g in grants)), ends)
         return c.Decided(decision, basis)
 
     def _before(self, principal: Principal, target: Target, questions: tuple[c.Question, ...]) -> Decision:
